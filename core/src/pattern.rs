@@ -1,0 +1,264 @@
+//! Patterns over paths: which subtree a rule or a subscription is about.
+//!
+//! | pattern | matches |
+//! |---|---|
+//! | `*` | every path |
+//! | `app.database.*` | everything below `app.database`, not `app.database` itself |
+//! | `app.*.host` | one segment in the place of `*` |
+//! | `app.**.host` | any number of segments, also none |
+//! | `app.feat*` | the segments that start with `feat` |
+//!
+//! Matching is case-sensitive. A literal `.`, `\`, `*` is escaped with `\`, as in paths.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::error::{Code, Error, Result};
+use crate::limits::MAX_DEPTH;
+use crate::path::Path;
+
+/// A segment glob over paths.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Part {
+    /// Literal text.
+    Literal(String),
+    /// Literal pieces with any text between them; never fewer than two pieces.
+    Glob(Vec<String>),
+    /// Exactly one segment.
+    One,
+    /// Any number of segments, also none.
+    Deep,
+    /// One segment or more: the trailing `*`.
+    Rest,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`Code::PatternSyntax`] for an empty pattern or segment, or a bad escape.
+    ///
+    /// ```
+    /// use confmesh::{Path, Pattern};
+    /// let pattern = Pattern::parse("app.features.*")?;
+    /// assert!(pattern.matches(&Path::parse("app.features.beta.share")?));
+    /// assert!(!pattern.matches(&Path::parse("app.features")?));
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Pattern> {
+        let bad = |why: &str| Error::new(Code::PatternSyntax, format!("cannot read pattern `{text}`: {why}"));
+        let mut parts = Vec::new();
+        for raw in split(text).ok_or_else(|| bad(r"`\` must be followed by `.`, `\`, `*` or `/`"))? {
+            parts.push(match raw.as_slice() {
+                [only] if only.is_empty() => return Err(bad("a segment is empty")),
+                [only] => Part::Literal(only.clone()),
+                [a, b] if a.is_empty() && b.is_empty() => Part::One,
+                [a, b, c] if a.is_empty() && b.is_empty() && c.is_empty() => Part::Deep,
+                pieces => Part::Glob(pieces.to_vec()),
+            });
+        }
+        if parts.len() > MAX_DEPTH {
+            return Err(bad("it has too many segments"));
+        }
+        if let Some(last @ Part::One) = parts.last_mut() {
+            *last = Part::Rest;
+        }
+        Ok(Pattern { text: text.to_owned(), parts })
+    }
+
+    /// The pattern that matches one path and nothing else.
+    pub fn exactly(path: &Path) -> Pattern {
+        Pattern {
+            text: path.to_string(),
+            parts: path.segments().iter().map(|s| Part::Literal(s.to_string())).collect(),
+        }
+    }
+
+    /// Whether the path matches.
+    pub fn matches(&self, path: &Path) -> bool {
+        let segments = path.segments();
+        // One row of the match table: reached[i] = the parts so far match the first i segments.
+        let mut reached = vec![false; segments.len() + 1];
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        for part in &self.parts {
+            let mut next = vec![false; reached.len()];
+            let mut any_before = false;
+            for (at, slot) in next.iter_mut().enumerate() {
+                let here = reached.get(at).copied().unwrap_or(false);
+                let before = at > 0 && reached.get(at - 1).copied().unwrap_or(false);
+                *slot = match part {
+                    Part::Deep => any_before || here,
+                    Part::Rest => any_before,
+                    Part::One => before,
+                    Part::Literal(_) | Part::Glob(_) => {
+                        before && segments.get(at - 1).is_some_and(|segment| part.matches_segment(segment))
+                    }
+                };
+                any_before |= here;
+            }
+            reached = next;
+        }
+        reached.last().copied().unwrap_or(false)
+    }
+
+    /// Whether any path strictly below `path` could match: a rule that may apply inside a subtree.
+    pub fn may_match_below(&self, path: &Path) -> bool {
+        let mut parts = self.parts.iter();
+        for segment in path.segments() {
+            match parts.next() {
+                None => return false,
+                Some(Part::Deep | Part::Rest) => return true,
+                Some(part) if !part.matches_segment(segment) => return false,
+                Some(_) => {}
+            }
+        }
+        parts.next().is_some()
+    }
+
+    /// Orders patterns by how specific they are: the greater one is more specific (more literal segments, then fewer
+    /// open ends, then more literal text). Of equally specific rules the first one in the table applies.
+    pub fn compare_specificity(&self, other: &Pattern) -> Ordering {
+        let key = |p: &Pattern| {
+            let literals = p.parts.iter().filter(|part| matches!(part, Part::Literal(_))).count();
+            let open = p.parts.iter().filter(|part| matches!(part, Part::Deep | Part::Rest)).count();
+            let single = p.parts.iter().filter(|part| matches!(part, Part::One)).count();
+            let text: usize = p.parts.iter().map(Part::literal_len).sum();
+            (literals, std::cmp::Reverse(open), std::cmp::Reverse(single), text)
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+impl Part {
+    fn matches_segment(&self, segment: &str) -> bool {
+        match self {
+            Part::Literal(text) => text == segment,
+            Part::Glob(pieces) => glob(pieces, segment),
+            Part::One | Part::Deep | Part::Rest => true,
+        }
+    }
+
+    fn literal_len(&self) -> usize {
+        match self {
+            Part::Literal(text) => text.len(),
+            Part::Glob(pieces) => pieces.iter().map(String::len).sum(),
+            Part::One | Part::Deep | Part::Rest => 0,
+        }
+    }
+}
+
+/// Whether `text` is the pieces in order with anything between them.
+fn glob(pieces: &[String], text: &str) -> bool {
+    let [first, middle @ .., last] = pieces else { return false };
+    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+    for piece in middle {
+        match rest.split_once(piece.as_str()) {
+            Some((_, after)) if !piece.is_empty() => rest = after,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    rest.ends_with(last.as_str())
+}
+
+/// Segments of a pattern, each as the literal pieces between its stars; `None` for a bad escape.
+fn split(text: &str) -> Option<Vec<Vec<String>>> {
+    let mut segments = Vec::new();
+    let mut pieces = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next()? {
+                c @ ('.' | '\\' | '*' | '/') => pieces.last_mut()?.push(c),
+                _ => return None,
+            },
+            '.' => segments.push(std::mem::replace(&mut pieces, vec![String::new()])),
+            '*' => pieces.push(String::new()),
+            c => pieces.last_mut()?.push(c),
+        }
+    }
+    segments.push(pieces);
+    Some(segments)
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> bool {
+        Pattern::parse(pattern).unwrap().matches(&Path::parse(path).unwrap())
+    }
+
+    #[test]
+    fn stars_mean_what_the_table_says() {
+        for (pattern, path, want) in [
+            ("*", "a", true),
+            ("*", "a.b.c", true),
+            ("*", "", false),
+            ("app.database.*", "app.database", false),
+            ("app.database.*", "app.database.pool.size", true),
+            ("app.*.host", "app.db.host", true),
+            ("app.*.host", "app.a.b.host", false),
+            ("app.**.host", "app.host", true),
+            ("app.**.host", "app.a.b.host", true),
+            ("**", "a.b", true),
+            ("app.feat*", "app.features", true),
+            ("app.feat*", "app.features.beta", false),
+            ("app.f*t*s", "app.features", true),
+            ("app.f*t*s", "app.fs", false),
+            ("App", "app", false),
+            (r"a\.b.*", r"a\.b.c", true),
+            (r"a.\*", r"a.\*", true),
+            (r"a.\*", "a.b", false),
+        ] {
+            assert_eq!(matches(pattern, path), want, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn the_more_literal_pattern_is_more_specific() {
+        let order =
+            ["**", "*", "app.**", "app.*", "app.database.*", "app.*.host", "app.database.ho*", "app.database.host"];
+        for pair in order.windows(2) {
+            let [a, b] = [Pattern::parse(pair[0]).unwrap(), Pattern::parse(pair[1]).unwrap()];
+            assert_ne!(a.compare_specificity(&b), Ordering::Greater, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_knows_whether_it_may_match_inside_a_subtree() {
+        for (pattern, path, want) in [
+            ("a.b.c", "a.b", true),
+            ("a.b", "a.b", false),
+            ("a.*", "a.b.c", true),
+            ("x.*", "a", false),
+            ("**.z", "a.b", true),
+        ] {
+            assert_eq!(
+                Pattern::parse(pattern).unwrap().may_match_below(&Path::parse(path).unwrap()),
+                want,
+                "{pattern} {path}"
+            );
+        }
+    }
+}
