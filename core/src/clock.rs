@@ -17,6 +17,23 @@ pub struct Now {
     pub mono_ms: u64,
 }
 
+/// Prints milliseconds since 1970 as RFC 3339 in UTC: `2026-11-21T10:00:00.000Z`.
+pub fn rfc3339(wall_ms: u64) -> String {
+    let (seconds, ms) = (wall_ms / 1_000, wall_ms % 1_000);
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Days to civil date over 400-year eras that start on 1 March (Hinnant, "chrono-compatible low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
 /// How far a remote stamp may be ahead of the local clock and still move it, in milliseconds.
 pub const MAX_AHEAD_MS: u64 = 60_000;
 
@@ -190,6 +207,19 @@ mod tests {
         assert_eq!(clock.tick(1_001).wall_ms(), 1_001);
         assert_eq!(clock.observe(Stamp::from_u64(50_000 << 16), 1_000), Observed::Taken);
         assert_eq!(clock.tick(1_002).wall_ms(), 50_000);
+    }
+
+    #[test]
+    fn times_print_as_rfc_3339() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_255_200_123, "2026-11-21T10:00:00.123Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(ms), text);
+        }
     }
 
     #[test]

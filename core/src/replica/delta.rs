@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Assertion, Replica};
+use super::{Assertion, Effect, Replica};
 use crate::clock::{Observed, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
@@ -27,6 +27,8 @@ pub struct Delta {
 pub enum Applied {
     /// The replica has seen more than before.
     Advanced {
+        /// What became live, and what it made redundant.
+        effect: Effect,
         /// The largest distance of a stamp that was ahead of this clock, in milliseconds; 0 where none was.
         skew_ms: u64,
     },
@@ -56,17 +58,18 @@ impl Replica {
         if self.seen.includes(&delta.to) {
             return Ok(Applied::Duplicate);
         }
+        let mut effect = Effect::default();
         let mut skew_ms = 0;
         for item in &delta.items {
             if !self.seen.contains(item.dot) {
-                self.insert(Arc::clone(item));
+                self.insert(Arc::clone(item), &mut effect);
                 if let Observed::TooFarAhead { by_ms } = self.clock.observe(item.stamp, wall_ms) {
                     skew_ms = by_ms.max(skew_ms);
                 }
             }
         }
         self.seen.join(&delta.to);
-        Ok(Applied::Advanced { skew_ms })
+        Ok(Applied::Advanced { effect, skew_ms })
     }
 }
 

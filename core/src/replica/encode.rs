@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Assertion, Replica};
+use super::{Assertion, Effect, Replica};
 use crate::clock::Dot;
 use crate::conflict::Tag;
 use crate::error::{Code, Error, Result};
@@ -30,7 +30,7 @@ impl Replica {
     /// [`Code::ReservedKey`] for a key of confmesh itself, [`Code::NotAMap`] for a root that is no map, [`Code::NotFound`]
     /// for an index that is no index of the list in the way, [`Code::TooLarge`] for a document that would nest too deep.
     /// Nothing is written then.
-    pub fn write(&mut self, view: &Value, edits: &[Edit], wall_ms: u64) -> Result<Option<Vec<Arc<Assertion>>>> {
+    pub fn write(&mut self, view: &Value, edits: &[Edit], wall_ms: u64) -> Result<Option<Effect>> {
         let mut document = view.clone();
         let mut touched: Vec<Path> = Vec::new();
         for edit in edits {
@@ -67,10 +67,11 @@ impl Replica {
             })
             .collect();
         self.seen.add(dot);
-        for assertion in &assertions {
-            self.insert(Arc::clone(assertion));
+        let mut effect = Effect::default();
+        for assertion in assertions {
+            self.insert(assertion, &mut effect);
         }
-        Ok(Some(assertions))
+        Ok(Some(effect))
     }
 
     /// Maps that would vanish with their last child although the user only removed the child: they exist because

@@ -55,6 +55,15 @@ impl Assertion {
     }
 }
 
+/// What a change did to the set of live assertions: what the store has to add and remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Live now.
+    pub added: Vec<Arc<Assertion>>,
+    /// Made redundant.
+    pub dropped: Vec<Arc<Assertion>>,
+}
+
 /// One instance's copy of one document's shared layer.
 #[derive(Clone, Debug)]
 pub struct Replica {
@@ -118,18 +127,18 @@ impl Replica {
     ) -> Replica {
         let mut replica = Replica { id, genesis, seen, clock: Hlc::after(last), live: BTreeMap::new() };
         for assertion in assertions {
-            replica.insert(Arc::new(assertion));
+            replica.insert(Arc::new(assertion), &mut Effect::default());
         }
         replica
     }
 
     /// Adds an assertion unless a live one makes it redundant, and drops those that it makes redundant. Pruning is
     /// transitive, so any order of insertion leaves the same set.
-    fn insert(&mut self, new: Arc<Assertion>) -> bool {
+    fn insert(&mut self, new: Arc<Assertion>, effect: &mut Effect) {
         let mut above = Some(new.path.clone());
         while let Some(path) = above {
             if self.live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
-                return false;
+                return;
             }
             above = path.parent();
         }
@@ -142,6 +151,7 @@ impl Replica {
             .collect();
         for path in covered {
             if let Some(here) = self.live.get_mut(&path) {
+                effect.dropped.extend(here.iter().filter(|old| new.prunes(old)).cloned());
                 here.retain(|old| !new.prunes(old));
                 if here.is_empty() {
                     self.live.remove(&path);
@@ -150,7 +160,7 @@ impl Replica {
         }
         let here = self.live.entry(new.path.clone()).or_default();
         let at = here.partition_point(|old| old.dot < new.dot);
-        here.insert(at, new);
-        true
+        here.insert(at, Arc::clone(&new));
+        effect.added.push(new);
     }
 }

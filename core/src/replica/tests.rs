@@ -17,7 +17,7 @@ fn replica(byte: u8) -> Replica {
     Replica::new(ReplicaId::from_bytes([byte; 16]), Genesis::from_bytes([0; 16]))
 }
 
-fn write(replica: &mut Replica, at: u64, place: &str, value: Option<Value>) -> Option<Vec<Arc<Assertion>>> {
+fn write(replica: &mut Replica, at: u64, place: &str, value: Option<Value>) -> Option<Effect> {
     let view = replica.view().value;
     replica.write(&view, &[Edit { path: path(place), value }], at).unwrap()
 }
@@ -90,7 +90,7 @@ fn edits_inside_a_list_are_written_as_the_whole_list() {
     let mut one = replica(1);
     write(&mut one, 1, "l", Some(vec![1.into(), 2.into()].into()));
     let wrote = write(&mut one, 2, "l.1", Some(3.into())).unwrap();
-    assert_eq!(wrote[0].path, path("l"));
+    assert_eq!(wrote.added[0].path, path("l"));
     assert_eq!(one.view().value, map(&[("l", vec![1.into(), 3.into()].into())]));
     let view = one.view().value;
     let error = one.write(&view, &[Edit { path: path("l.7"), value: Some(1.into()) }], 3).unwrap_err();
@@ -174,7 +174,7 @@ proptest! {
                             None => view.without(&edit.path),
                         };
                         prop_assert_eq!(after, wish, "a writer reads its own write");
-                        history.extend(wrote);
+                        history.extend(wrote.added);
                     }
                 }
                 Step::Sync { from, to } if from != to => {
@@ -212,7 +212,7 @@ proptest! {
         }
         let mut late = replica(8);
         for assertion in shuffled {
-            late.insert(assertion);
+            late.insert(assertion, &mut Effect::default());
         }
         prop_assert_eq!(late.live().collect::<Vec<_>>(), replicas[0].live().collect::<Vec<_>>());
     }
