@@ -1,10 +1,13 @@
 //! confmesh merges configuration from many places, explains every value, and keeps every instance in agreement.
+pub mod backoff;
+pub mod canonical;
 pub mod error;
 pub mod id;
 pub mod limits;
 pub mod origin;
 pub mod path;
 pub mod pattern;
+pub mod policy;
 pub mod value;
 
 pub use error::{Code, Error, Kind, Result};
