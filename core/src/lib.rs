@@ -1,6 +1,7 @@
 //! confmesh merges configuration from many places, explains every value, and keeps every instance in agreement.
 pub mod backoff;
 pub mod canonical;
+pub mod diff;
 pub mod error;
 pub mod id;
 pub mod limits;

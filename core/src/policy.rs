@@ -143,8 +143,7 @@ impl Rule {
                 "merge" => rule.merge = Some(text()?.parse()?),
                 "conflict" => rule.conflict = Some(text()?.parse()?),
                 "secret" => {
-                    rule.secret =
-                        Some(field.as_bool().ok_or_else(|| bad("`secret` of a rule is a bool".to_owned()))?);
+                    rule.secret = Some(field.as_bool().ok_or_else(|| bad("`secret` of a rule is a bool".to_owned()))?);
                 }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
@@ -290,9 +289,9 @@ impl Policy {
             return value.clone();
         }
         match value {
-            Value::Map(map) if !map.is_empty() => {
-                Value::Map(map.iter().map(|(key, child)| (key.clone(), self.masked(&path.child(key), child))).collect::<Map>())
-            }
+            Value::Map(map) if !map.is_empty() => Value::Map(
+                map.iter().map(|(key, child)| (key.clone(), self.masked(&path.child(key), child))).collect::<Map>(),
+            ),
             Value::List(list) if !self.is_secret(path) => {
                 let items = list.iter().enumerate();
                 Value::List(items.map(|(at, item)| self.masked(&path.child(&at.to_string()), item)).collect())
@@ -335,8 +334,7 @@ mod tests {
 
     #[test]
     fn a_secret_covers_everything_below_unless_a_more_specific_rule_says_no() {
-        let policy =
-            Policy::of([on("db").secret(true), on("db.host").secret(false), on("*").secret(false)]).unwrap();
+        let policy = Policy::of([on("db").secret(true), on("db.host").secret(false), on("*").secret(false)]).unwrap();
         for (text, secret) in [("db", true), ("db.password", true), ("db.a.b", true), ("db.host", false), ("x", false)]
         {
             assert_eq!(policy.is_secret(&path(text)), secret, "{text}");
