@@ -1,5 +1,6 @@
 //! confmesh merges configuration from many places, explains every value, and keeps every instance in agreement.
 pub mod error;
+pub mod format;
 pub mod id;
 pub mod limits;
 pub mod origin;
