@@ -3,6 +3,7 @@ pub mod backoff;
 pub mod canonical;
 pub mod diff;
 pub mod error;
+pub mod format;
 pub mod id;
 pub mod limits;
 pub mod origin;
