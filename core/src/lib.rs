@@ -6,13 +6,16 @@ pub mod error;
 pub mod format;
 pub mod id;
 pub mod limits;
+pub mod merge;
 pub mod origin;
 pub mod path;
 pub mod pattern;
 pub mod policy;
+pub mod schema;
 pub mod value;
 
 pub use error::{Code, Error, Kind, Result};
 pub use path::Path;
 pub use pattern::Pattern;
+pub use policy::Policy;
 pub use value::Value;
