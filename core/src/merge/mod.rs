@@ -125,9 +125,9 @@ impl Clash {
         };
         let (kind, origin) = place(self.first);
         let mut error = match self.other.map(place) {
-            None => Error::new(Code::Type, format!("`{}` does not fit a {kind}, which overrides", self.strategy)),
+            None => Error::new(Code::Type, format!("`{}` does not fit this {kind}, which overrides", self.strategy)),
             Some((other_kind, other_origin)) => {
-                let message = format!("a {kind} meets a {other_kind}, which is left out");
+                let message = format!("types clash: {kind} here, {other_kind} in a lower layer, which is left out");
                 let related = Error::new(Code::Type, format!("the {other_kind} that is left out"));
                 Error::new(Code::Type, message)
                     .with_related(match other_origin {
@@ -254,3 +254,6 @@ fn kind(value: &Value) -> u8 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests;

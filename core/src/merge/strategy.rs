@@ -81,7 +81,7 @@ pub(super) fn join(lists: &[&List], union: bool) -> List {
     };
     match lists.first() {
         // Nothing came to the first list and nothing went: share it.
-        Some(first) if first.len() == joined.len() => (*first).clone(),
+        Some(first) if first.as_slice() == joined => (*first).clone(),
         _ => List::from(joined),
     }
 }
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn a_union_keeps_the_first_of_equal_items_in_order() {
-        assert_eq!(join(&[&list([3, 1, 3]), &list([2, 1])], true), list([3, 1, 2]));
-        assert_eq!(join(&[&list([3, 1]), &list([2, 1])], false), list([3, 1, 2, 1]));
+        assert!(join(&[&list([3, 1, 3]), &list([2, 1])], true) == list([3, 1, 2]));
+        assert!(join(&[&list([3, 1]), &list([2, 1])], false) == list([3, 1, 2, 1]));
         let long = list((0..40).chain(0..40));
-        assert_eq!(join(&[&long], true), list(0..40));
+        assert!(join(&[&long], true) == list(0..40));
     }
 
     #[test]
