@@ -1,0 +1,162 @@
+//! dotenv: `KEY=value` lines. Every value is a string; nothing is expanded.
+
+use std::ops::Range;
+
+use super::error_at;
+use super::tree::{Entry, Node};
+use crate::error::{Code, Error, Result};
+use crate::path::Path;
+use crate::value::{Str, Value};
+
+/// Reads a flat map of strings.
+pub(super) fn parse(text: &str) -> Result<Value> {
+    parse_tree(text).map(|node| node.value)
+}
+
+/// Reads a tree with places; a value's span is what stands after `=`, quotes included.
+pub(super) fn parse_tree(text: &str) -> Result<Node> {
+    let mut entries = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let line_end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
+        let line = text.get(at..line_end).unwrap_or("");
+        let body = line.trim_start();
+        if body.trim_end().is_empty() || body.starts_with('#') {
+            at = line_end + 1;
+            continue;
+        }
+        let (entry, end) = entry(text, at + (line.len() - body.len()), line_end)?;
+        entries.push(entry);
+        at = end;
+    }
+    Node::map(entries, 0..text.len()).map_err(|duplicate| duplicate.error(text))
+}
+
+/// Reads the entry at `start`; returns where the next line starts.
+fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
+    let line = text.get(start..line_end).unwrap_or("");
+    let exported = line.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    let key_start = exported.map_or(start, |rest| line_end - rest.trim_start().len());
+    let line = text.get(key_start..line_end).unwrap_or("");
+    let Some((key, rest)) = line.split_once('=') else {
+        return Err(error_at(text, start, Code::Syntax, "expected `KEY=value`, found no `=`")
+            .with_hint("comment the line with `#`, or add `=`"));
+    };
+    let key = key.trim_end();
+    if !is_key(key) {
+        return Err(error_at(text, key_start, Code::Syntax, format!("`{key}` is no key"))
+            .with_hint("a key is made of letters, digits, `_`, `.` and `-`"));
+    }
+    let key_span = key_start..key_start + key.len();
+    let value_start = line_end - rest.trim_start_matches([' ', '\t']).len();
+    let (value, span) = match text.get(value_start..).and_then(|rest| rest.chars().next()) {
+        Some(quote @ ('"' | '\'')) => quoted(text, value_start, quote)?,
+        _ => plain(text, value_start, line_end),
+    };
+    let line_end = text.get(span.end..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| span.end + at);
+    let rest = text.get(span.end..line_end).unwrap_or("");
+    let trailing = rest.trim_start();
+    if !trailing.is_empty() && !trailing.starts_with('#') {
+        let at = line_end - trailing.len();
+        return Err(error_at(text, at, Code::Syntax, "expected the end of the line after the closing quote")
+            .with_hint("write the whole value inside the quotes"));
+    }
+    let node = Node::leaf(Value::String(Str::from(value)), span);
+    Ok((Entry { key: Str::from(key), key_span, node }, line_end + 1))
+}
+
+fn plain(text: &str, start: usize, line_end: usize) -> (String, Range<usize>) {
+    let raw = text.get(start..line_end).unwrap_or("");
+    let comment = raw.char_indices().find(|(at, c)| {
+        *c == '#' && raw.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']))
+    });
+    let value = raw.get(..comment.map_or(raw.len(), |(at, _)| at)).unwrap_or("").trim_end();
+    (value.to_owned(), start..start + value.len())
+}
+
+fn quoted(text: &str, start: usize, quote: char) -> Result<(String, Range<usize>)> {
+    let mut out = String::new();
+    let mut chars = text.get(start + 1..).unwrap_or("").char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == quote => return Ok((out, start..start + 1 + at + 1)),
+            '\\' if quote == '"' => match chars.next() {
+                Some((_, 'n')) => out.push('\n'),
+                Some((_, 'r')) => out.push('\r'),
+                Some((_, 't')) => out.push('\t'),
+                Some((_, c @ ('"' | '\\' | '$'))) => out.push(c),
+                _ => {
+                    return Err(error_at(text, start + 1 + at, Code::Syntax, "unknown escape after `\\`").with_hint(
+                        "write a backslash as `\\\\`, or use single quotes, which take every character as it is",
+                    ));
+                }
+            },
+            c => out.push(c),
+        }
+    }
+    Err(error_at(text, start, Code::Syntax, format!("value has no closing `{quote}`"))
+        .with_hint("close the quote; the file may be incomplete"))
+}
+
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// Writes a flat map of scalars.
+pub(super) fn print(value: &Value) -> Result<String> {
+    let mut out = String::new();
+    for (key, text) in flat(value)? {
+        out.extend([key.as_str(), "=", &spell(&text), "\n"]);
+    }
+    Ok(out)
+}
+
+/// The keys and texts that a dotenv file would hold for the value.
+pub(super) fn flat(value: &Value) -> Result<Vec<(Str, String)>> {
+    let refuse = |path: Path, what: &str| {
+        Error::new(Code::Unrepresentable, format!("dotenv cannot hold {what}"))
+            .with_path(path)
+            .with_hint("dotenv holds one flat map of scalars; use another format")
+    };
+    let Value::Map(map) = value else {
+        return Err(refuse(Path::root(), &format!("a {} as the whole document", value.type_name())));
+    };
+    map.iter()
+        .map(|(key, child)| {
+            let path = Path::root().child(key);
+            let text = match child {
+                Value::String(text) => text.to_string(),
+                Value::Bool(b) => b.to_string(),
+                Value::Number(number) => number.to_string(),
+                other => return Err(refuse(path, &format!("a {}", other.type_name()))),
+            };
+            if !is_key(key) {
+                return Err(refuse(path, "such a key"));
+            }
+            Ok((key.clone(), text))
+        })
+        .collect()
+}
+
+/// A value as it stands after `=`: bare where every reader takes it so, else quoted.
+pub(super) fn spell(text: &str) -> String {
+    let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c));
+    if bare {
+        return text.to_owned();
+    }
+    if !text.contains(['\'', '\n', '\r']) {
+        return format!("'{text}'");
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

@@ -1,0 +1,211 @@
+//! Text to values and back: JSON, JSONC, YAML, TOML and dotenv, with places for errors and edits that keep the author's
+//! comments, order and layout.
+//!
+//! Every parser refuses what another reader would take for something else: keys given twice, numbers that lose digits,
+//! NaN and infinities, nesting beyond [`MAX_DEPTH`](crate::limits::MAX_DEPTH). Every syntax error has a line and a column.
+
+mod dotenv;
+mod json;
+mod json_print;
+#[cfg(feature = "toml")]
+mod toml;
+mod tree;
+#[cfg(feature = "yaml")]
+mod yaml;
+#[cfg(feature = "yaml")]
+mod yaml_print;
+#[cfg(feature = "yaml")]
+mod yaml_scalar;
+
+use crate::error::{Code, Error, Result};
+use crate::limits::MAX_TEXT_BYTES;
+use crate::origin::{Location, Origin};
+use crate::path::Path;
+use crate::value::Value;
+
+/// A text format of configuration documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Strict JSON (RFC 8259).
+    Json,
+    /// JSON with `//` and `/* */` comments and trailing commas.
+    Jsonc,
+    /// YAML 1.2, core schema, one document.
+    Yaml,
+    /// TOML 1.0.
+    Toml,
+    /// `KEY=value` lines; every value is a string.
+    Dotenv,
+}
+
+const KNOWN: &str = "known formats: json, jsonc, yaml (.yaml, .yml), toml, dotenv (.env)";
+
+impl Format {
+    /// The format of that name (`json`, `jsonc`, `yaml` or `yml`, `toml`, `dotenv` or `env`), in any case.
+    ///
+    /// # Errors
+    /// [`Code::UnknownFormat`], with the known names in the hint.
+    pub fn from_name(name: &str) -> Result<Format> {
+        match name.to_ascii_lowercase().as_str() {
+            "json" => Ok(Format::Json),
+            "jsonc" => Ok(Format::Jsonc),
+            "yaml" | "yml" => Ok(Format::Yaml),
+            "toml" => Ok(Format::Toml),
+            "dotenv" | "env" => Ok(Format::Dotenv),
+            _ => Err(Error::new(Code::UnknownFormat, format!("unknown format `{name}`")).with_hint(KNOWN)),
+        }
+    }
+
+    /// The format that a file's name tells: its extension, or `.env` and `.env.<anything>`.
+    ///
+    /// # Errors
+    /// [`Code::UnknownFormat`], with the known extensions in the hint.
+    pub fn from_path(path: &str) -> Result<Format> {
+        let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let by_extension = name.rsplit_once('.').and_then(|(_, extension)| match extension {
+            "dotenv" => None,
+            extension => Format::from_name(extension).ok(),
+        });
+        match by_extension {
+            Some(format) => Ok(format),
+            None if name.starts_with(".env.") => Ok(Format::Dotenv),
+            None => Err(Error::new(Code::UnknownFormat, format!("cannot tell the format of `{path}` from its name"))
+                .with_hint(KNOWN)),
+        }
+    }
+
+    /// The name that [`Format::from_name`] reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Jsonc => "jsonc",
+            Format::Yaml => "yaml",
+            Format::Toml => "toml",
+            Format::Dotenv => "dotenv",
+        }
+    }
+}
+
+/// Reads a text. An empty YAML, TOML or dotenv text is the empty map; a byte order mark is skipped.
+///
+/// # Errors
+/// [`Code::Syntax`], [`Code::DuplicateKey`], [`Code::NumberRange`] or [`Code::TooLarge`], with line and column in an
+/// origin whose source is empty; [`Code::UnknownFormat`] where this build leaves the format out.
+///
+/// ```
+/// use confmesh::format::{Format, parse};
+/// let error = parse("{\"a\": 1,}", Format::Json).unwrap_err();
+/// assert_eq!(error.origin().unwrap().location.unwrap().to_string(), "1:8");
+/// assert!(parse("{\"a\": 1,} // fine", Format::Jsonc).is_ok());
+/// ```
+pub fn parse(text: &str, format: Format) -> Result<Value> {
+    let text = bounded(text)?;
+    match format {
+        Format::Json => json::parse(text, json::Dialect::Strict),
+        Format::Jsonc => json::parse(text, json::Dialect::Comments),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => yaml::parse(text),
+        #[cfg(feature = "toml")]
+        Format::Toml => toml::parse(text),
+        Format::Dotenv => dotenv::parse(text),
+        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        _ => Err(left_out(format)),
+    }
+}
+
+/// Reads a text as [`parse`] does; errors name `source`.
+///
+/// # Errors
+/// The same as [`parse`].
+pub fn parse_from(text: &str, format: Format, source: &str) -> Result<Value> {
+    parse(text, format).map_err(|error| {
+        let location = error.origin().and_then(|origin| origin.location);
+        error.with_origin(Origin::source(source).at(location))
+    })
+}
+
+/// Where the key (in a list: the item) at `path` stands in the text; the root stands at the start.
+///
+/// `None` where the text holds no such path or cannot be read.
+pub fn locate(text: &str, format: Format, path: &Path) -> Option<Location> {
+    let text = bounded(text).ok()?;
+    let segments = path.segments();
+    let offset = match format {
+        Format::Json => json::parse_tree(text, json::Dialect::Strict).ok()?.locate(segments),
+        Format::Jsonc => json::parse_tree(text, json::Dialect::Comments).ok()?.locate(segments),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => yaml::parse_tree(text).ok()?.locate(segments),
+        #[cfg(feature = "toml")]
+        Format::Toml => toml::locate(text, segments),
+        Format::Dotenv => dotenv::parse_tree(text).ok()?.locate(segments),
+        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        _ => None,
+    };
+    offset.map(|offset| location(text, offset))
+}
+
+/// Writes a value prettily, with a final newline: two spaces of indentation, keys in RFC 8785 order.
+///
+/// # Errors
+/// [`Code::Unrepresentable`], with the path, where the format cannot hold the value.
+pub fn print(value: &Value, format: Format) -> Result<String> {
+    match format {
+        Format::Json | Format::Jsonc => Ok(json_print::pretty(value)),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => Ok(yaml_print::document(value)),
+        #[cfg(feature = "toml")]
+        Format::Toml => toml::print(value),
+        Format::Dotenv => dotenv::print(value),
+        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        _ => Err(left_out(format)),
+    }
+}
+
+/// The value without what the format cannot hold: for TOML, without map entries that are null; else the value itself.
+pub fn holdable(value: &Value, format: Format) -> Value {
+    match (format, value) {
+        (Format::Toml, Value::Map(map)) => Value::Map(
+            map.iter()
+                .filter(|(_, child)| **child != Value::Null)
+                .map(|(key, child)| (key.clone(), holdable(child, format)))
+                .collect(),
+        ),
+        (Format::Toml, Value::List(list)) => Value::List(list.iter().map(|item| holdable(item, format)).collect()),
+        _ => value.clone(),
+    }
+}
+
+#[cfg(not(all(feature = "yaml", feature = "toml")))]
+fn left_out(format: Format) -> Error {
+    Error::new(Code::UnknownFormat, format!("this build cannot read or write {}", format.name()))
+        .with_hint("this build leaves the format out; use JSON")
+}
+
+fn bounded(text: &str) -> Result<&str> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(Error::new(
+            Code::TooLarge,
+            format!("the text has {} bytes, at most {MAX_TEXT_BYTES} are allowed", text.len()),
+        ));
+    }
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text))
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Line and column of a byte offset.
+fn location(text: &str, offset: usize) -> Location {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    Location { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
+}
+
+/// An error at a byte offset of the text.
+fn error_at(text: &str, offset: usize, code: Code, message: impl Into<String>) -> Error {
+    Error::new(code, message).with_origin(Origin::source("").at(Some(location(text, offset))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! Layers: what one source contributes, and how much it counts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, locate, parse, parse_from};
+use crate::limits::{MAX_DEPTH, RESERVED_KEY};
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::policy::MergeStrategy;
+use crate::value::{Str, Value};
+
+use super::priority;
+
+/// The text that a layer was read from: lines and columns are looked up in it when somebody asks.
+#[derive(Clone)]
+pub struct SourceText {
+    /// The text.
+    pub text: Arc<str>,
+    /// Its format.
+    pub format: Format,
+}
+
+/// Which variable set a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The path that it sets.
+    pub path: Path,
+    /// Its name, for example `MYAPP_DB__HOST`.
+    pub name: Str,
+}
+
+/// One prioritized map.
+#[derive(Clone)]
+pub struct Layer {
+    /// Which source it comes from: `file:config.yaml`, `env:MYAPP`, `shared`, `runtime`.
+    pub id: Str,
+    /// Lower numbers win.
+    pub priority: i32,
+    /// How keys merge that this layer is the highest to hold, where no rule says otherwise. Default: `deep_merge`.
+    pub strategy: MergeStrategy,
+    /// What it holds: a map.
+    pub value: Value,
+    /// The text that it was read from, if there is one.
+    pub text: Option<SourceText>,
+    /// Whether its strings are text without a type, which the value they override decides.
+    pub raw: bool,
+    /// Paths that this layer removes from every layer below it. Not the same as null, which is a value.
+    pub unset: Vec<Path>,
+    /// Which variables set which paths, where the layer comes from variables.
+    pub variables: Vec<Variable>,
+    /// What was wrong with the input but not wrong enough to refuse the layer.
+    pub warnings: Vec<Error>,
+}
+
+impl Layer {
+    /// A layer without text.
+    pub fn new(id: impl AsRef<str>, priority: i32, value: Value) -> Layer {
+        Layer {
+            id: Str::from(id.as_ref()),
+            priority,
+            strategy: MergeStrategy::DeepMerge,
+            value,
+            text: None,
+            raw: false,
+            unset: Vec::new(),
+            variables: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Reads a layer from text.
+    ///
+    /// # Errors
+    /// What [`parse_from`] says of the text; [`Code::NotAMap`] where the document is no map, and
+    /// [`Code::ReservedKey`] where it holds the key that confmesh keeps for itself.
+    ///
+    /// ```
+    /// use confmesh::{format::Format, merge::{Layer, priority}};
+    /// let layer = Layer::from_text("file:app.json", priority::FILE, r#"{"port": 80}"#, Format::Json)?;
+    /// assert_eq!(layer.value.child("port"), Some(&80.into()));
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn from_text(id: impl AsRef<str>, priority: i32, text: impl Into<Arc<str>>, format: Format) -> Result<Layer> {
+        let (id, text) = (id.as_ref(), text.into());
+        let value = parse_from(&text, format, id)?;
+        let Value::Map(map) = &value else {
+            let message = format!("the document is a {}, not a map", value.type_name());
+            return Err(Error::new(Code::NotAMap, message)
+                .with_origin(Origin::source(id))
+                .with_hint("put the value under a key"));
+        };
+        if map.contains_key(RESERVED_KEY) {
+            let path = Path::root().child(RESERVED_KEY);
+            return Err(Error::new(Code::ReservedKey, format!("the key `{RESERVED_KEY}` is reserved"))
+                .with_origin(Origin::source(id).at(locate(&text, format, &path)))
+                .with_path(path));
+        }
+        Ok(Layer::new(id, priority, value).with_text(text, format))
+    }
+
+    /// Reads a layer `env:<prefix>` with priority [`priority::ENV`] from the environment, see
+    /// [`Layer::from_variables`].
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for an empty prefix: the whole environment is no configuration.
+    ///
+    /// ```
+    /// use confmesh::merge::Layer;
+    /// let layer = Layer::from_env("MYAPP", [("MYAPP_DB__HOST".into(), "h".into()), ("HOME".into(), "/".into())])?;
+    /// assert_eq!(confmesh::canonical::canonical(&layer.value), r#"{"db":{"host":"h"}}"#);
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn from_env(prefix: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Layer> {
+        Layer::from_variables(format!("env:{prefix}"), priority::ENV, prefix, variables)
+    }
+
+    /// Reads a raw layer from variables: of those that start with the prefix and `_`, the rest of the name in lower
+    /// case is the key, and `__` nests (`MYAPP_DB__HOST` sets `db.host`). When layers merge, a key takes the spelling
+    /// that a lower layer uses, if only case or `-` and `_` differ. Of `MYAPP_DB` and `MYAPP_DB__HOST` the first has
+    /// to be a JSON object, in which the second sets a key; else it is left out with a warning.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for an empty prefix.
+    pub fn from_variables(
+        id: impl AsRef<str>,
+        priority: i32,
+        prefix: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Layer> {
+        let prefix = prefix.trim_end_matches('_');
+        if prefix.is_empty() {
+            return Err(Error::new(Code::Usage, "the prefix of the variables is empty")
+                .with_hint("give a prefix such as `MYAPP`: then `MYAPP_RATE_LIMIT` sets `rate_limit`"));
+        }
+        let mut layer = Layer::new(id, priority, Value::empty_map());
+        layer.raw = true;
+        let mut found: BTreeMap<Path, (String, String)> = BTreeMap::new();
+        // Sorted, so that of two names for one path the same one wins on every machine.
+        for (name, text) in variables.into_iter().collect::<BTreeMap<_, _>>() {
+            let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')) else { continue };
+            let path: Path = rest.split("__").map(|segment| Str::from(segment.to_lowercase())).collect();
+            if path.len() > MAX_DEPTH || path.segments().iter().any(|segment| segment.is_empty()) {
+                layer.warn(&name, Code::PathSyntax, "names no path and is ignored");
+            } else {
+                found.insert(path, (name, text));
+            }
+        }
+        let mut entries = found.into_iter().peekable();
+        while let Some((path, (name, text))) = entries.next() {
+            // Children follow their parent in path order.
+            let nested = entries.peek().filter(|(next, _)| next.starts_with(&path)).map(|(_, (name, _))| name.clone());
+            let value = match nested {
+                None => Value::from(text),
+                Some(child) => match parse(&text, Format::Json) {
+                    Ok(map @ Value::Map(_)) => map,
+                    _ => {
+                        layer.warn(
+                            &name,
+                            Code::Type,
+                            &format!("is no JSON object but `{child}` sets a key in it; it is ignored"),
+                        );
+                        continue;
+                    }
+                },
+            };
+            layer.value = layer.value.with(&path, value);
+            layer.variables.push(Variable { path, name: Str::from(name) });
+        }
+        Ok(layer)
+    }
+
+    fn warn(&mut self, name: &str, code: Code, what: &str) {
+        let origin = Origin::source(&self.id).spelled(name);
+        self.warnings.push(Error::new(code, format!("the variable `{name}` {what}")).with_origin(origin));
+    }
+
+    /// This layer with another strategy.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: MergeStrategy) -> Layer {
+        self.strategy = strategy;
+        self
+    }
+
+    /// This layer with another priority.
+    #[must_use]
+    pub fn with_priority(mut self, priority: i32) -> Layer {
+        self.priority = priority;
+        self
+    }
+
+    /// This layer with the text that it was read from.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<Arc<str>>, format: Format) -> Layer {
+        self.text = Some(SourceText { text: text.into(), format });
+        self
+    }
+
+    /// This layer, removing a path from every layer below it.
+    #[must_use]
+    pub fn with_unset(mut self, path: Path) -> Layer {
+        self.unset.push(path);
+        self
+    }
+
+    /// Where this layer holds a path: its id, the place in its text, the variable.
+    pub fn origin(&self, path: &Path) -> Origin {
+        let origin = Origin::source(&self.id);
+        let variable = self.variables.iter().filter(|variable| path.starts_with(&variable.path));
+        match (variable.max_by_key(|variable| variable.path.len()), &self.text) {
+            (Some(Variable { name, .. }), text) => {
+                let key = Path::root().child(name);
+                let place = text.as_ref().and_then(|source| locate(&source.text, source.format, &key));
+                origin.at(place).spelled(name)
+            }
+            (None, Some(source)) if !path.is_root() => origin.at(locate(&source.text, source.format, path)),
+            (None, _) => origin,
+        }
+    }
+}
+
+impl fmt::Debug for Layer {
+    /// Names the layer without its values, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Layer({} at {}, {})", self.id, self.priority, self.strategy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::canonical;
+
+    fn env(variables: &[(&str, &str)]) -> Layer {
+        Layer::from_env("APP", variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn variables_map_to_lower_case_keys_and_double_underscores_nest() {
+        let layer = env(&[
+            ("APP_FEATURE_ENABLED", "true"),
+            ("APP_DB__HOST", "h"),
+            ("APP_DB__POOL__SIZE", "5"),
+            ("APPLE", "x"),
+            ("APP_", "x"),
+            ("OTHER_X", "x"),
+        ]);
+        assert_eq!(canonical(&layer.value), r#"{"db":{"host":"h","pool":{"size":"5"}},"feature_enabled":"true"}"#);
+        assert_eq!(layer.origin(&Path::parse("db.host").unwrap()).to_string(), "env:APP (APP_DB__HOST)");
+        assert_eq!(layer.priority, priority::ENV);
+        assert_eq!(layer.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_variable_and_one_below_it_agree_only_on_a_map() {
+        let layer = env(&[("APP_DB", r#"{"host":"a","port":1}"#), ("APP_DB__HOST", "b")]);
+        assert_eq!(canonical(&layer.value), r#"{"db":{"host":"b","port":1}}"#);
+        assert_eq!(layer.origin(&Path::parse("db.port").unwrap()).to_string(), "env:APP (APP_DB)");
+        let layer = env(&[("APP_DB", "hunter2"), ("APP_DB__HOST", "b")]);
+        assert_eq!(canonical(&layer.value), r#"{"db":{"host":"b"}}"#);
+        assert_eq!(layer.warnings.len(), 1);
+        assert!(!format!("{:?}", layer.warnings).contains("hunter2"));
+    }
+
+    #[test]
+    fn an_empty_prefix_is_refused() {
+        for prefix in ["", "_"] {
+            assert_eq!(Layer::from_env(prefix, []).unwrap_err().code(), Code::Usage);
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_no_map_is_refused_with_its_source() {
+        let error = Layer::from_text("file:a.json", 30, "[1]", Format::Json).unwrap_err();
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            (Code::NotAMap, "file:a.json: the document is a list, not a map")
+        );
+        let error = Layer::from_text("file:a.json", 30, r#"{"$confmesh":1}"#, Format::Json).unwrap_err();
+        assert_eq!(error.code(), Code::ReservedKey);
+    }
+}
