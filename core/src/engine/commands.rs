@@ -28,17 +28,35 @@ impl Engine {
 
     /// Applies an RFC 6902 patch to the effective document and writes what differs. With `if_hash` only if that is the
     /// document's content hash.
-    pub fn patch(&mut self, document: &DocumentName, patch: Patch, if_hash: Option<ContentHash>, now: Now) -> RequestId {
+    pub fn patch(
+        &mut self,
+        document: &DocumentName,
+        patch: Patch,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
         self.command(document, Command::Patch(patch), if_hash, now)
     }
 
     /// Applies an RFC 7396 merge patch to the effective document and writes what differs.
-    pub fn merge_patch(&mut self, document: &DocumentName, patch: Value, if_hash: Option<ContentHash>, now: Now) -> RequestId {
+    pub fn merge_patch(
+        &mut self,
+        document: &DocumentName,
+        patch: Value,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
         self.command(document, Command::MergePatch(patch), if_hash, now)
     }
 
     /// Makes the effective document this one as far as the written layer can, by writing what differs.
-    pub fn replace(&mut self, document: &DocumentName, value: Value, if_hash: Option<ContentHash>, now: Now) -> RequestId {
+    pub fn replace(
+        &mut self,
+        document: &DocumentName,
+        value: Value,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
         self.command(document, Command::Replace(value), if_hash, now)
     }
 
@@ -226,7 +244,7 @@ impl Engine {
             .iter()
             .filter(|path| snapshot.value.at(path) != written.at(path))
             .filter_map(|path| snapshot.explain(path))
-            .map(|explanation| explanation.winner.source)
+            .filter_map(|explanation| explanation.winner.map(|winner| winner.source))
             .find(|source| *source != layer);
         Some(Receipt { snapshot, changed, dot, shadowed_by })
     }

@@ -10,7 +10,7 @@ use crate::canonical::content_hash;
 use crate::diff::diff;
 use crate::error::Result;
 use crate::id::DocumentName;
-use crate::merge::{Layer, Merged, SourceText, merge, priority};
+use crate::merge::{Layer, merge, priority};
 use crate::policy::Policy;
 use crate::value::{Str, Value};
 
@@ -39,7 +39,7 @@ impl Document {
     pub(super) fn new(name: DocumentName, options: DocumentOptions) -> Document {
         let mut sources = vec![Source::new(RUNTIME.into(), priority::RUNTIME)];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
-        let empty = Snapshot::new(name.clone(), 0, Value::empty_map(), Merged::default());
+        let empty = Snapshot::new(name.clone(), 0, Value::empty_map(), merge(&[], &Policy::default()));
         Document {
             name,
             has_peers: options.has_peers,
@@ -81,7 +81,8 @@ impl Document {
         let at = match self.sources.iter().position(|source| source.id == *id) {
             Some(at) => at,
             None => {
-                let priority = outcome.as_ref().ok().and_then(Option::as_ref).map_or(priority::FILE, |layer| layer.priority);
+                let priority =
+                    outcome.as_ref().ok().and_then(Option::as_ref).map_or(priority::FILE, |layer| layer.priority);
                 self.sources.push(Source::new(id.into(), priority));
                 self.sources.len() - 1
             }
@@ -95,7 +96,8 @@ impl Document {
             }
             // A file that vanished keeps its last good layer, as a broken one does; one never seen is an empty layer.
             Ok(None) if source.layer.is_some() => SourceState::Stale(
-                crate::Error::new(crate::Code::File, format!("`{id}` is gone")).with_hint("its last good content stays in force until it is back"),
+                crate::Error::new(crate::Code::File, format!("`{id}` is gone"))
+                    .with_hint("its last good content stays in force until it is back"),
             ),
             Ok(None) => SourceState::Missing,
             Err(error) => SourceState::Stale(error),
@@ -117,7 +119,8 @@ impl Document {
         let first = self.snapshot.revision == 0;
         if changes.is_empty() && !first {
             // Origins may have moved (a comment was added above); the revision counts visible changes only.
-            let snapshot = Snapshot::new(self.name.clone(), self.snapshot.revision, self.snapshot.value.clone(), merged);
+            let snapshot =
+                Snapshot::new(self.name.clone(), self.snapshot.revision, self.snapshot.value.clone(), merged);
             self.snapshot = Arc::new(snapshot);
             return None;
         }
@@ -135,7 +138,7 @@ impl Document {
         let layer = Layer::new(self.written_layer(), priority::SHARED, value);
         let text = self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.binding.format)));
         Some(match text {
-            Some((text, format)) => layer.with_text(SourceText { text: text.into(), format }),
+            Some((text, format)) => layer.with_text(text, format),
             None => layer,
         })
     }
@@ -146,7 +149,11 @@ impl Document {
             .sources
             .iter()
             .filter(|source| source.id != *RUNTIME || source.layer.is_some())
-            .map(|source| SourceStatus { id: source.id.clone(), priority: source.priority, state: source.state.clone() })
+            .map(|source| SourceStatus {
+                id: source.id.clone(),
+                priority: source.priority,
+                state: source.state.clone(),
+            })
             .collect();
         if self.shared.is_some() {
             let state = self.file.as_ref().map_or(SourceState::Fresh, BoundFile::state);

@@ -17,7 +17,8 @@ impl Entropy {
     /// The next 16 bytes, for an id.
     pub(super) fn next_id(&mut self) -> [u8; 16] {
         self.counter += 1;
-        let digest: [u8; 32] = Sha256::new().chain_update(self.seed).chain_update(self.counter.to_be_bytes()).finalize().into();
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(self.seed).chain_update(self.counter.to_be_bytes()).finalize().into();
         let mut id = [0; 16];
         id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         id

@@ -151,7 +151,8 @@ impl BoundFile {
             None => Look::First { text: text.to_owned(), value },
             Some(base) => {
                 let changes = diff(&base.value, &value);
-                let conflicts = shared.map(|shared| three_way(&base.value, &value, &holdable(shared, self.binding.format)).conflicts);
+                let conflicts = shared
+                    .map(|shared| three_way(&base.value, &value, &holdable(shared, self.binding.format)).conflicts);
                 let overridden = conflicts.unwrap_or_default().into_iter().map(|c| (c.path, c.theirs)).collect();
                 Look::Edited { changes, overridden, text: text.to_owned(), value }
             }

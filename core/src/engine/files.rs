@@ -1,10 +1,10 @@
 //! Bound files: what a look at one leads to, and when one is written.
 
+use super::Engine;
 use super::file::Look;
 use super::records::file_record;
 use super::shared::{Shared, Step, edits};
 use super::types::{Event, Level, SourceState, Ticket};
-use super::Engine;
 use crate::clock::Now;
 use crate::error::{Code, Error};
 use crate::id::DocumentName;
@@ -41,7 +41,8 @@ impl Engine {
                             Some(_) => crate::policy::MASK.to_owned(),
                             None => "nothing".to_owned(),
                         };
-                        let message = format!("the file was edited while another instance wrote {lost}; the file's value stays");
+                        let message =
+                            format!("the file was edited while another instance wrote {lost}; the file's value stays");
                         let file = document.written_layer();
                         self.events.push_back(Event::Notice {
                             level: Level::Warning,

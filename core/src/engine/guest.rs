@@ -64,7 +64,11 @@ impl Engine {
     }
 
     fn guest_documents(&self) -> Vec<DocumentName> {
-        self.documents.values().filter(|document| document.guest.is_some()).map(|document| document.name.clone()).collect()
+        self.documents
+            .values()
+            .filter(|document| document.guest.is_some())
+            .map(|document| document.name.clone())
+            .collect()
     }
 
     pub(super) fn meet_host(&mut self, peer: PeerId, now: Now) {
@@ -78,7 +82,9 @@ impl Engine {
 
     pub(super) fn lose_host(&mut self, peer: PeerId) {
         for name in self.guest_documents() {
-            let Some(guest) = self.documents.get_mut(&name).and_then(|document| document.guest.as_mut()) else { continue };
+            let Some(guest) = self.documents.get_mut(&name).and_then(|document| document.guest.as_mut()) else {
+                continue;
+            };
             if guest.host == Some(peer) {
                 guest.host = None;
                 self.events.push_back(Event::Connection { document: name, live: false });
@@ -102,7 +108,11 @@ impl Engine {
         let host = guest.host;
         if count == 0 {
             let snapshot = std::sync::Arc::clone(&document.snapshot);
-            return self.answer(request, Ok(Receipt { snapshot, changed: Vec::new(), dot: None, shadowed_by: None }), now);
+            return self.answer(
+                request,
+                Ok(Receipt { snapshot, changed: Vec::new(), dot: None, shadowed_by: None }),
+                now,
+            );
         }
         self.refresh(name, "unsent", now);
         if let Some(host) = host {
@@ -149,7 +159,14 @@ impl Engine {
         }
     }
 
-    fn follow(&mut self, peer: PeerId, name: &DocumentName, (base, revision): (u64, u64), changes: &[Change], now: Now) {
+    fn follow(
+        &mut self,
+        peer: PeerId,
+        name: &DocumentName,
+        (base, revision): (u64, u64),
+        changes: &[Change],
+        now: Now,
+    ) {
         let Some(guest) = self.documents.get_mut(name).and_then(|document| document.guest.as_mut()) else { return };
         match &mut guest.base {
             Some((known, value)) if *known == base => {
@@ -166,13 +183,7 @@ impl Engine {
         }
     }
 
-    fn host_answered(
-        &mut self,
-        request_id: &str,
-        result: Result<u64, Error>,
-        shadowed_by: Option<String>,
-        now: Now,
-    ) {
+    fn host_answered(&mut self, request_id: &str, result: Result<u64, Error>, shadowed_by: Option<String>, now: Now) {
         let found = self.documents.iter_mut().find_map(|(name, document)| {
             let guest = document.guest.as_mut()?;
             let at = guest.edits.iter().position(|open| open.request_id == request_id)?;
@@ -197,7 +208,8 @@ impl Engine {
     pub fn is_live(&self, document: &DocumentName) -> bool {
         let guest = self.documents.get(document).and_then(|document| document.guest.as_ref());
         guest.is_some_and(|guest| {
-            guest.host.is_some_and(|host| matches!(self.sessions.get(&host), Some(Session::Host))) && guest.base.is_some()
+            guest.host.is_some_and(|host| matches!(self.sessions.get(&host), Some(Session::Host)))
+                && guest.base.is_some()
         })
     }
 }

@@ -271,7 +271,8 @@ impl Engine {
 
     fn frame(&mut self, message: &Message, now: Now) -> Arc<str> {
         self.last_message += 1;
-        let stamps = self.documents.values().filter_map(|d| d.shared.as_ref()?.founded()).map(|f| f.durable.last_stamp());
+        let stamps =
+            self.documents.values().filter_map(|d| d.shared.as_ref()?.founded()).map(|f| f.durable.last_stamp());
         let envelope = Envelope {
             event_id: format!("{}-{}", self.config.instance, self.last_message),
             instance: self.config.instance,

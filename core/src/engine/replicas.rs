@@ -85,9 +85,12 @@ impl Engine {
     ) {
         let refusal = if instance == Some(self.config.instance) {
             let error = Error::new(Code::Protocol, "the peer is this very instance");
-            Some(error.with_hint("remove its own address from the list of peers; a copied data directory has a copied id: remove it"))
+            Some(error.with_hint(
+                "remove its own address from the list of peers; a copied data directory has a copied id: remove it",
+            ))
         } else if !versions.contains(&VERSION) {
-            let message = format!("no common protocol version: this instance speaks {VERSION}, the other one {versions:?}");
+            let message =
+                format!("no common protocol version: this instance speaks {VERSION}, the other one {versions:?}");
             Some(Error::new(Code::Protocol, message).with_hint("upgrade the older instance"))
         } else {
             None
@@ -139,7 +142,9 @@ impl Engine {
                 if gives_way((mine, alone), (theirs, they_alone)) {
                     self.give_up(name, peer, now);
                 } else if !gives_way((theirs, they_alone), (mine, alone)) {
-                    let message = format!("a peer holds another document named `{name}`: both have been shared with others and are not merged");
+                    let message = format!(
+                        "a peer holds another document named `{name}`: both have been shared with others and are not merged"
+                    );
                     let error = Error::new(Code::ForeignDocument, message)
                         .with_hint("decide which one stays; stop the instances of the other and start them with a fresh data directory");
                     self.notice(Level::Error, error);
@@ -236,8 +241,10 @@ impl Engine {
                 let records = super::records::effect_records(name, &founded.pending, &effect);
                 self.stage_step(name, records, Step::Delta(delta), "peer", None, Some(peer));
                 if skew_ms > 0 {
-                    let message = format!("the clock of a peer is {} s ahead of the clock of this instance", skew_ms / 1_000);
-                    let hint = "synchronise the clocks (NTP); no write is lost, but among simultaneous ones its writes win";
+                    let message =
+                        format!("the clock of a peer is {} s ahead of the clock of this instance", skew_ms / 1_000);
+                    let hint =
+                        "synchronise the clocks (NTP); no write is lost, but among simultaneous ones its writes win";
                     self.notice(Level::Warning, Error::new(Code::Protocol, message).with_hint(hint));
                 }
             }
@@ -281,7 +288,10 @@ impl Engine {
         let same = *founded.seen() == pulse.seen;
         if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {
             let message = format!("`{}` differs from a peer that has seen the same writes", pulse.document);
-            self.notice(Level::Error, Error::new(Code::Internal, message).with_hint("please report this with both logs"));
+            self.notice(
+                Level::Error,
+                Error::new(Code::Internal, message).with_hint("please report this with both logs"),
+            );
         }
         if !seen.includes(&pulse.seen) {
             self.send(peer, &Message::Pull { document: pulse.document.clone(), seen }, now);

@@ -117,7 +117,7 @@ pub struct FileWrite {
 }
 
 /// What a successful write did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Receipt {
     /// The document that shows it.
     pub snapshot: Arc<Snapshot>,

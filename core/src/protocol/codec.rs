@@ -53,7 +53,8 @@ pub fn decode(frame: &str) -> Result<(Message, Option<InstanceId>)> {
     let value = parse(frame, Format::Json)
         .map_err(|error| Error::new(Code::Message, format!("a message is no JSON: {}", error.message())))?;
     let reader = Reader { value: &value };
-    let instance = reader.optional_text("instance_id").or(reader.optional_text("source_node")).and_then(InstanceId::parse);
+    let instance =
+        reader.optional_text("instance_id").or(reader.optional_text("source_node")).and_then(InstanceId::parse);
     let kind = reader.optional_text("type").or(reader.optional_text("action"));
     let kind = kind.ok_or_else(|| malformed("it has no `type`"))?;
     Ok((message(kind, &reader)?, instance))
@@ -132,11 +133,14 @@ fn body(message: &Message) -> (&'static str, Fields) {
             ("config_change_response", fields)
         }
         Message::ConfigSync { document, revision, change } => {
-            let mut fields = named(document, [
-                ("config_key", change.path.to_string().into()),
-                ("version", (*revision).into()),
-                ("event_type", if change.new.is_some() { "config_changed" } else { "config_deleted" }.into()),
-            ]);
+            let mut fields = named(
+                document,
+                [
+                    ("config_key", change.path.to_string().into()),
+                    ("version", (*revision).into()),
+                    ("event_type", if change.new.is_some() { "config_changed" } else { "config_deleted" }.into()),
+                ],
+            );
             fields.extend(change.old.clone().map(|old| ("old_value", old)));
             fields.extend(change.new.clone().map(|new| ("new_value", new)));
             ("config_sync", fields)

@@ -1,9 +1,9 @@
 //! Every message, as values of this program; the codec knows their wire form.
 
+use crate::clock::VersionVector;
 use crate::diff::Change;
 use crate::id::{DocumentName, Genesis};
 use crate::replica::Delta;
-use crate::clock::VersionVector;
 use crate::value::Value;
 
 /// What one replica says of a document when it meets another.
