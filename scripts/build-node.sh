@@ -6,8 +6,9 @@
 scripts/install-rust.sh
 scripts/install-node.sh
 profile=${CONFMESH_PROFILE:-dev}
-flags=(--profile "$profile")
-[ "$profile" = dev ] || flags+=(--strip)
+# The command looks for `--profile dev` in target/dev, where cargo does not put it.
+flags=()
+[ "$profile" = dev ] || flags=(--profile "$profile" --strip)
 rm -rf bindings-node/native bindings-node/wasm "$TARGET/node"/confmesh-*.tgz
 (cd bindings-node && CARGO_TARGET_DIR=$TARGET "$NODE_TOOLS/napi" build --platform "${flags[@]}" --esm \
   --js native.js --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
