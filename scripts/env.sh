@@ -29,8 +29,13 @@ apt_install() {
     sudo -n true 2>/dev/null || fail "missing Debian packages: ${missing[*]}" "run as root: $command"
     sudo=(sudo -n)
   fi
-  "${sudo[@]}" apt-get update -qq >&2
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  printf 'installing Debian packages: %s\n' "${missing[*]}" >&2
+  local log
+  log=$(mktemp)
+  { "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 ||
+    { cat "$log" >&2; fail "cannot install: ${missing[*]}" "run as root: $command"; }
+  rm -f "$log"
 }
 
 # The version of a crate in Cargo.lock.
