@@ -11,13 +11,14 @@ build: ## build the page and target/release/confmesh, which carries it
 	@$(RUN) build-wasm build-web build-cli
 
 demo: build ## build, then show a mesh in the browser (DEMO_OPEN=0: do not open one)
-	@exec target/release/confmesh demo
+	@exec scripts/demo.sh
 
 check: ## the fast loop: format, lints and unit tests of core
-	@$(RUN) check-fmt check-clippy test-unit
+	@$(RUN) install-rust check-fmt check-clippy test-unit
 
 test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a browser
-	@$(RUN) check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
+	@$(RUN) install-rust install-python install-node install-wasm install-chromium \
+	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
 	  build-node test-node build-web build-cli test-browser
 
 bench: ## run the benchmarks

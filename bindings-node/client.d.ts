@@ -1,5 +1,4 @@
-/** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
-export type WasmSource = string | URL | Request | Response | Promise<Response> | ArrayBuffer | Uint8Array | WebAssembly.Module;
+import type { WasmSource } from "./index.js";
 
 /** Loads the WebAssembly module; later calls do nothing. In Node it is loaded on import already. */
 export declare function ready(source?: WasmSource): Promise<void>;

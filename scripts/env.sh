@@ -6,8 +6,8 @@ TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/confmesh
 NODE_TOOLS=$ROOT/scripts/node-tools/node_modules/.bin
 VENV=$TARGET/python/venv
-# cargo is often installed and not on the PATH of a shell that is no login shell.
-PATH=$PATH:$HOME/.cargo/bin
+# Shells that are no login shells often miss rustup's cargo, and Debian's, which has another version, must not win.
+case :$PATH: in *":$HOME/.cargo/bin:"*) ;; *) PATH=$HOME/.cargo/bin:$PATH ;; esac
 
 # Ends the script: what went wrong, then what to do about it.
 fail() {

@@ -12,9 +12,8 @@ if ! is_there; then
   flock 9
   is_there || {
     echo "building wasm-bindgen $version, once: two to five minutes" >&2
-    # Not --locked: its lock file can name versions that a registry mirror does not offer yet. Not in our root, where
-    # rust-toolchain.toml and .cargo apply to our own crates.
-    (cd "$folder" && env -u CARGO_TARGET_DIR cargo install wasm-bindgen-cli --version "$version" --root "$folder") >&2
+    # Not --locked: its lock file can name versions that a registry mirror does not offer yet.
+    env -u CARGO_TARGET_DIR cargo install --quiet wasm-bindgen-cli --version "$version" --root "$folder" >&2
   }
   is_there || fail "wasm-bindgen $version is not in $folder after its installation" "remove that folder and try again"
 fi

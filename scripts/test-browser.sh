@@ -4,4 +4,4 @@
 scripts/install-node.sh
 scripts/install-chromium.sh
 [ -f web-demo/dist/index.html ] || fail 'the page is not built' 'run: scripts/build-web.sh'
-CONFMESH_BIN=${CONFMESH_BIN:-$TARGET/release/confmesh} node --test tests/browser/*.test.mjs
+CONFMESH_BIN=${CONFMESH_BIN:-$TARGET/release/confmesh} node --test --test-reporter=spec tests/browser/*.test.mjs

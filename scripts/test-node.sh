@@ -10,5 +10,5 @@ cd "$clean"
 echo '{ "private": true, "type": "module" }' >package.json
 npm install --silent --offline --no-audit --no-fund --ignore-scripts "$TARGET"/node/confmesh-*.tgz
 export CONFMESH_VECTORS=$ROOT/tests/vectors
-node --test ./*.test.mjs
+node --test --test-reporter=spec ./*.test.mjs
 "$NODE_TOOLS/tsc" --noEmit --strict --target es2022 --module nodenext --types '' ./*.ts
