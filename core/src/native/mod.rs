@@ -9,4 +9,6 @@
 
 pub mod file;
 mod io_error;
+pub mod source;
 pub mod store;
+pub mod watch;
