@@ -10,6 +10,9 @@ pub mod format;
 pub mod id;
 pub mod limits;
 pub mod merge;
+// The gate: what lies below touches the world, and everything else only decides.
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub mod native;
 pub mod origin;
 pub mod path;
 pub mod pattern;
