@@ -396,3 +396,20 @@ async fn any_upgraded_connection_can_be_served() {
     assert_eq!((opened, link.peer.as_str()), (id, "memory"));
     assert_eq!(owner.text().await, "hello");
 }
+
+#[tokio::test]
+async fn a_frame_that_trickles_in_slowly_keeps_the_link_alive() {
+    let impatient = LinkOptions { dead_after: Duration::from_millis(200), ..LinkOptions::default() };
+    let mut server = Server::start("127.0.0.1:0", impatient).await;
+    let mut client = plain(&server).await;
+    let (_, _link) = server.owner.opened().await;
+    let start = Instant::now();
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    // A text frame of forty bytes with a mask of zeros, byte by byte: several times as long as the silence allowed.
+    for byte in [0x81, 0x80 | 40, 0, 0, 0, 0].into_iter().chain([b'x'; 40]) {
+        pace.tick().await;
+        client.get_mut().write_all(&[byte]).await.unwrap();
+    }
+    assert_eq!(server.owner.text().await, "x".repeat(40));
+    assert!(start.elapsed() > 2 * impatient.dead_after);
+}
