@@ -160,10 +160,12 @@ impl<'a> Merger<'a> {
     fn value(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, ruled: bool) -> Value {
         let Some((first_layer, first)) = held.first().copied() else { return Value::Null };
         let (mut rule, mut ruled_below) = (None, false);
-        if ruled {
+        // Most keys end like no pattern, and their paths need not be built.
+        let is_map = matches!(first, Value::Map(_));
+        if ruled && (is_map || self.above.last().is_some_and(|key| self.policy.may_merge_at_key(key))) {
             let path = self.path();
             rule = self.policy.merge_at(&path);
-            ruled_below = matches!(first, Value::Map(_)) && self.policy.may_merge_below(&path);
+            ruled_below = is_map && self.policy.may_merge_below(&path);
         }
         let strategy = rule.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
         let shape = Shape::of(strategy, first);
