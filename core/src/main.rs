@@ -1,1 +1,2 @@
+//! The `confmesh` command.
 fn main() {}

@@ -12,6 +12,7 @@ pub use three_way::{Conflict, ThreeWay, three_way};
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::value::{Map, Str, Value, compare_keys};
 
@@ -64,6 +65,20 @@ impl Change {
         }
     }
 
+    /// Reads what [`Change::to_value`] makes; `op` is left out of account, the sides tell it.
+    ///
+    /// # Errors
+    /// [`Code::Message`] where it is none.
+    pub fn from_value(value: &Value) -> Result<Change> {
+        let path = value.child("path").and_then(Value::as_str);
+        let path = path.ok_or_else(|| Error::new(Code::Message, "malformed message: a change has a `path`"))?;
+        let (old, new) = (value.child("old").cloned(), value.child("new").cloned());
+        if old.is_none() && new.is_none() {
+            return Err(Error::new(Code::Message, "malformed message: a change has `old` or `new`"));
+        }
+        Ok(Change { path: Path::parse(path)?, old, new })
+    }
+
     /// `{"path", "op", "old"?, "new"?}`, the path in dotted form.
     pub fn to_value(&self) -> Value {
         let mut entries: Vec<(Str, Value)> =
@@ -88,6 +103,32 @@ pub fn diff(old: &Value, new: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     compare(&mut Vec::new(), old, new, &mut changes);
     changes
+}
+
+/// Changes leaf by leaf, for whoever listens to patterns: a map that came, went or took the place of something else becomes
+/// one change for each of its leaves. Lists and scalars are leaves, and so is an empty map.
+pub fn leaves(changes: &[Change]) -> Vec<Change> {
+    let mut all = Vec::new();
+    for change in changes {
+        let holds = |side: &Option<Value>| side.as_ref().and_then(Value::as_map).is_some_and(|map| !map.is_empty());
+        if !holds(&change.old) && !holds(&change.new) {
+            all.push(change.clone());
+            continue;
+        }
+        let mut sides: std::collections::BTreeMap<Path, (Option<Value>, Option<Value>)> = Default::default();
+        if let Some(old) = &change.old {
+            old.for_each_leaf(&mut |path, value| {
+                sides.entry(change.path.join(path)).or_default().0 = Some(value.clone())
+            });
+        }
+        if let Some(new) = &change.new {
+            new.for_each_leaf(&mut |path, value| {
+                sides.entry(change.path.join(path)).or_default().1 = Some(value.clone())
+            });
+        }
+        all.extend(sides.into_iter().map(|(path, (old, new))| Change { path, old, new }));
+    }
+    all
 }
 
 fn compare(above: &mut Vec<Str>, old: &Value, new: &Value, changes: &mut Vec<Change>) {

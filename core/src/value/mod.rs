@@ -127,6 +127,15 @@ impl Value {
         }
     }
 
+    /// How many levels of maps and lists it nests: 0 for a scalar.
+    pub fn depth(&self) -> usize {
+        match self {
+            Value::List(list) => 1 + list.iter().map(Value::depth).max().unwrap_or(0),
+            Value::Map(map) => 1 + map.values().map(Value::depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Calls `visit` for every leaf with its path: scalars, lists and empty maps.
     pub fn for_each_leaf(&self, visit: &mut impl FnMut(&Path, &Value)) {
         fn walk(path: &Path, value: &Value, visit: &mut impl FnMut(&Path, &Value)) {

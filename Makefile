@@ -1,0 +1,28 @@
+# The list of commands; what each does is in scripts/, one script a step. `make` alone prints this list.
+RUN := scripts/run-steps.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo check test bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the page and target/release/confmesh, which carries it
+	@$(RUN) build-wasm build-web build-cli
+
+demo: build ## build, then show a mesh in the browser (DEMO_OPEN=0: do not open one)
+	@exec scripts/demo.sh
+
+check: ## the fast loop: format, lints and unit tests of core
+	@$(RUN) install-rust check-fmt check-clippy test-unit
+
+test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a browser
+	@$(RUN) install-rust install-python install-node install-wasm install-chromium \
+	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
+	  build-node test-node build-web build-cli test-browser
+
+bench: ## run the benchmarks
+	@$(RUN) bench
+
+clean: ## remove everything that was built here
+	@scripts/clean.sh

@@ -1,0 +1,6 @@
+// The Node half of the package: everything comes from the native addon.
+
+/** Does nothing: the addon is loaded on import. Here so that one program runs in Node and in a browser. */
+export async function ready() {}
+
+export { version } from "./native/native.js";

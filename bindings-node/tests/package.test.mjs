@@ -1,0 +1,36 @@
+// Runs in a clean folder that holds the packed tarball and nothing else.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import * as native from "confmesh";
+import * as client from "confmesh/client";
+
+/** The values that a declaration file of the package promises. */
+async function declared(file) {
+  const text = await readFile(new URL(`./node_modules/confmesh/${file}`, import.meta.url), "utf8");
+  return [...text.matchAll(/^export declare (?:function|class|const) (\w+)/gm)].map(([, name]) => name).sort();
+}
+
+const { version } = createRequire(import.meta.url)("confmesh/package.json");
+
+test("the addon reports the version of its package", () => {
+  assert.equal(native.version(), version);
+});
+
+test("the client answers like the addon", async () => {
+  await client.ready();
+  assert.equal(client.version(), native.version());
+});
+
+test("the package can be required as well as imported", () => {
+  assert.equal(createRequire(import.meta.url)("confmesh").version(), version);
+});
+
+test("what is declared is what is exported, in Node and in browsers", async () => {
+  const browser = await import("./node_modules/confmesh/browser.js");
+  assert.ok((await declared("index.d.ts")).includes("version"));
+  assert.deepEqual(Object.keys(native).sort(), await declared("index.d.ts"));
+  assert.deepEqual(Object.keys(browser).sort(), await declared("index.d.ts"));
+  assert.deepEqual(Object.keys(client).sort(), await declared("client.d.ts"));
+});

@@ -1,0 +1,24 @@
+"""The package as it is installed: the compiled module, its version and its types."""
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import confmesh
+
+
+def the_module_reports_the_version_of_its_package() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", confmesh.version())
+    assert confmesh.version() == confmesh.__version__ == metadata.version("confmesh")
+
+
+def the_package_carries_its_types() -> None:
+    folder = Path(confmesh.__file__).parent
+    assert (folder / "py.typed").is_file()
+    assert (folder / "_native.pyi").is_file()
+
+
+def every_exported_name_exists_and_is_documented() -> None:
+    assert confmesh.__all__
+    for name in confmesh.__all__:
+        assert getattr(confmesh, name).__doc__, name

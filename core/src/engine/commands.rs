@@ -1,0 +1,251 @@
+//! Writes: from a command to its receipt.
+
+use std::sync::Arc;
+
+use super::records::effect_records;
+use super::shared::{Command, Shared, Staged, Step};
+use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
+use super::{Engine, unknown};
+use crate::canonical::ContentHash;
+use crate::clock::{Dot, Now};
+use crate::diff::Patch;
+use crate::error::{Code, Error, Result};
+use crate::id::DocumentName;
+use crate::path::Path;
+use crate::replica::Edit;
+use crate::value::Value;
+
+impl Engine {
+    /// Sets a path of the shared layer (of the runtime layer where none is shared). Answered by [`Event::Written`].
+    pub fn set(&mut self, document: &DocumentName, path: Path, value: Value, now: Now) -> RequestId {
+        self.command(document, Command::Edits(vec![Edit { path, value: Some(value) }]), None, now)
+    }
+
+    /// Removes a path of the layer that [`Engine::set`] writes.
+    pub fn unset(&mut self, document: &DocumentName, path: Path, now: Now) -> RequestId {
+        self.command(document, Command::Edits(vec![Edit { path, value: None }]), None, now)
+    }
+
+    /// Applies an RFC 6902 patch to the effective document and writes what differs. With `if_hash` only if that is the
+    /// document's content hash.
+    pub fn patch(
+        &mut self,
+        document: &DocumentName,
+        patch: Patch,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
+        self.command(document, Command::Patch(patch), if_hash, now)
+    }
+
+    /// Applies an RFC 7396 merge patch to the effective document and writes what differs.
+    pub fn merge_patch(
+        &mut self,
+        document: &DocumentName,
+        patch: Value,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
+        self.command(document, Command::MergePatch(patch), if_hash, now)
+    }
+
+    /// Makes the effective document this one as far as the written layer can, by writing what differs.
+    pub fn replace(
+        &mut self,
+        document: &DocumentName,
+        value: Value,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
+        self.command(document, Command::Replace(value), if_hash, now)
+    }
+
+    pub(super) fn command(
+        &mut self,
+        name: &DocumentName,
+        command: Command,
+        if_hash: Option<ContentHash>,
+        now: Now,
+    ) -> RequestId {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        let current = self.documents.get(name).map(|document| *document.snapshot.hash());
+        match (current, if_hash) {
+            (None, _) => self.answer(request, Err(unknown(name)), now),
+            (Some(current), Some(wanted)) if current != wanted => {
+                let error = Error::new(Code::Stale, format!("the document is at {current}, not at {wanted}"))
+                    .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");
+                self.answer(request, Err(error), now);
+            }
+            _ => self.execute(name, request, command, now),
+        }
+        request
+    }
+
+    pub(super) fn execute(&mut self, name: &DocumentName, request: RequestId, command: Command, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        if document.guest.is_some() {
+            return self.ask_host(name, request, command, now);
+        }
+        match &mut document.shared {
+            Some(Shared::Unfounded { waiting, .. }) => waiting.push_back((request, command)),
+            Some(Shared::Founded(_)) => {
+                let effective = document.snapshot.value.clone();
+                match command.edits(&effective) {
+                    Ok(edits) => self.write_shared(name, &edits, Some(request), "shared", now),
+                    Err(error) => self.answer(request, Err(error), now),
+                }
+            }
+            None => {
+                let result = self.write_runtime(name, &command, now);
+                self.answer(request, result, now);
+            }
+        }
+    }
+
+    fn write_runtime(&mut self, name: &DocumentName, command: &Command, now: Now) -> Result<Receipt> {
+        let document = self.documents.get_mut(name).ok_or_else(|| unknown(name))?;
+        let edits = command.edits(&document.snapshot.value)?;
+        let old = document.runtime();
+        let new = edits.iter().fold(old.clone(), |value, edit| match &edit.value {
+            Some(new) => value.with(&edit.path, new.clone()),
+            None => value.without(&edit.path),
+        });
+        if new.as_map().is_none() {
+            return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", new.type_name())));
+        }
+        let changed = edits.into_iter().map(|edit| edit.path).filter(|path| old.at(path) != new.at(path)).collect();
+        document.set_runtime(new);
+        self.refresh(name, super::document::RUNTIME, now);
+        self.receipt(name, changed, None).ok_or_else(|| unknown(name))
+    }
+
+    /// Encodes edits into the shared layer of a founded document and sends them to the store.
+    pub(super) fn write_shared(
+        &mut self,
+        name: &DocumentName,
+        edits: &[Edit],
+        request: Option<RequestId>,
+        cause: &'static str,
+        now: Now,
+    ) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let mut writes = Vec::new();
+        let mut step = Step::Records;
+        let mut answer = None;
+        match founded.write(edits, now.wall_ms) {
+            Err(error) => {
+                match request {
+                    Some(request) => self.answer(request, Err(error), now),
+                    None => {
+                        if let Some(file) = &mut document.file {
+                            file.refuse(error.clone());
+                        }
+                        self.notice(Level::Error, error);
+                    }
+                }
+                return;
+            }
+            Ok(None) => {
+                if let Some(request) = request {
+                    let receipt = self.receipt(name, Vec::new(), None).ok_or_else(|| unknown(name));
+                    self.answer(request, receipt, now);
+                    return;
+                }
+            }
+            Ok(Some(written)) => {
+                writes.extend(effect_records(name, &founded.pending, &written.effect));
+                answer = request.map(|request| (request, written.changed, written.dot));
+                step = Step::Delta(written.delta);
+            }
+        }
+        // An edit of the bound file moves its base in the same batch, so a crash between the two cannot happen.
+        if let Some(file) = document.file.as_ref().filter(|_| cause == "file") {
+            writes.push(super::records::file_record(name, &file.binding.id, &file.record()));
+        }
+        self.stage_step(name, writes, step, cause, answer, None);
+    }
+
+    pub(super) fn stage_step(
+        &mut self,
+        name: &DocumentName,
+        writes: Vec<super::StoreWrite>,
+        step: Step,
+        cause: &'static str,
+        request: Option<(RequestId, Vec<Path>, Dot)>,
+        from: Option<PeerId>,
+    ) -> Ticket {
+        let ticket = self.stage(writes);
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        if let Some(founded) = founded {
+            founded.staged.push_back(Staged { ticket, step, cause, request, from });
+        }
+        ticket
+    }
+
+    /// The batch with this ticket is on disk. Its writes become visible, are answered and are sent.
+    pub fn handle_persisted(&mut self, ticket: Ticket, now: Now) {
+        let found = self.documents.iter_mut().find_map(|(name, document)| {
+            let founded = document.shared.as_mut()?.founded_mut()?;
+            let was_ready = founded.ready;
+            founded.persisted(ticket, now.wall_ms).map(|staged| (name.clone(), staged, was_ready))
+        });
+        let Some((name, staged, was_ready)) = found else { return };
+        if !was_ready || matches!(staged.step, Step::Replace(_)) {
+            // What this instance says of the document is no longer what it told its peers.
+            self.greet_all(now);
+        }
+        if !matches!(staged.step, Step::Records) {
+            self.refresh(&name, staged.cause, now);
+        }
+        if let Some((request, changed, dot)) = staged.request {
+            let receipt = self.receipt(&name, changed, Some(dot)).ok_or_else(|| unknown(&name));
+            self.answer(request, receipt, now);
+        }
+        self.replicate(&name, staged.from, now);
+        self.release_file(&name, ticket);
+        self.mirror(&name);
+    }
+
+    /// The store could not write the batch with this ticket. It and every later one fail, what was in force stays.
+    pub fn handle_persist_failed(&mut self, ticket: Ticket, reason: &Error, now: Now) {
+        let holder = self.documents.iter().find(|(_, document)| {
+            let founded = document.shared.as_ref().and_then(Shared::founded);
+            founded.is_some_and(|founded| founded.staged.iter().any(|staged| staged.ticket == ticket))
+        });
+        let Some(name) = holder.map(|(name, _)| name.clone()) else { return };
+        let id = crate::id::ReplicaId::from_bytes(self.entropy.next_id());
+        let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded else { return };
+        for staged in founded.persist_failed(id) {
+            if let Some((request, ..)) = staged.request {
+                self.answer(request, Err(reason.clone()), now);
+            }
+        }
+        self.notice(Level::Error, reason.clone());
+        self.greet_all(now);
+    }
+
+    pub(super) fn answer(&mut self, request: RequestId, result: Result<Receipt>, now: Now) {
+        self.answer_guest(request, &result, now);
+        self.events.push_back(Event::Written { request, result });
+    }
+
+    fn receipt(&self, name: &DocumentName, changed: Vec<Path>, dot: Option<Dot>) -> Option<Receipt> {
+        let document = self.documents.get(name)?;
+        let layer = document.written_layer();
+        let written = match &document.shared {
+            Some(shared) => shared.founded()?.view.value.clone(),
+            None => document.runtime(),
+        };
+        let snapshot = Arc::clone(&document.snapshot);
+        let shadowed_by = changed
+            .iter()
+            .filter(|path| snapshot.value.at(path) != written.at(path))
+            .filter_map(|path| snapshot.explain(path))
+            .filter_map(|explanation| explanation.winner.map(|winner| winner.source))
+            .find(|source| *source != layer);
+        Some(Receipt { snapshot, changed, dot, shadowed_by })
+    }
+}

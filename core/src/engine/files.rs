@@ -1,0 +1,132 @@
+//! Bound files: what a look at one leads to, and when one is written.
+
+use super::Engine;
+use super::file::Look;
+use super::records::file_record;
+use super::shared::{Shared, Step, edits};
+use super::types::{Event, Level, SourceState, Ticket};
+use crate::clock::Now;
+use crate::error::{Code, Error};
+use crate::id::DocumentName;
+
+impl Engine {
+    /// A bound file as it lies on disk *now*: read it right before the call, an event is only a hint to look. `None` says
+    /// that there is no file.
+    pub fn handle_file(&mut self, name: &DocumentName, text: Option<&str>, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(file) = &mut document.file else { return };
+        let before = file.state();
+        let pending = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
+        let look = file.look(text, pending.as_ref());
+        let state = file.state();
+        if state != before {
+            let source = document.written_layer();
+            self.events.push_back(Event::Source { document: name.clone(), source, state });
+        }
+        match look {
+            Look::Settled | Look::Missing | Look::Broken(_) => {}
+            Look::OwnWrite => {
+                self.refresh(name, "file", now);
+                self.stage_file_record(name);
+            }
+            Look::First { text, value } => self.first_look(name, text, value, now),
+            Look::Edited { changes, overridden, text, value } => {
+                if pending.is_none() {
+                    // Not founded, and the base is from an earlier life of the data directory: start over with the file.
+                    self.first_look(name, text, value, now);
+                } else {
+                    for (path, lost) in overridden {
+                        let lost = match &lost {
+                            Some(value) if !document.policy.is_secret(&path) => crate::canonical::canonical(value),
+                            Some(_) => crate::policy::MASK.to_owned(),
+                            None => "nothing".to_owned(),
+                        };
+                        let message =
+                            format!("the file was edited while another instance wrote {lost}; the file's value stays");
+                        let file = document.written_layer();
+                        self.events.push_back(Event::Notice {
+                            level: Level::Warning,
+                            error: Error::new(Code::Stale, message)
+                                .with_path(path)
+                                .with_origin(crate::origin::Origin::source(file)),
+                        });
+                    }
+                    if let Some(file) = &mut document.file {
+                        file.accept(text, value);
+                    }
+                    self.write_shared(name, &edits(changes), None, "file", now);
+                }
+            }
+        }
+        self.consider_founding(name, now);
+        self.mirror(name);
+    }
+
+    /// The driver could not write a bound file; it is tried again with the next look.
+    pub fn handle_file_failed(&mut self, name: &DocumentName, error: Error) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        if let Some(file) = &mut document.file {
+            file.write_failed(error.clone());
+            let source = document.written_layer();
+            let state = SourceState::Stale(error);
+            self.events.push_back(Event::Source { document: name.clone(), source, state });
+        }
+    }
+
+    fn first_look(&mut self, name: &DocumentName, text: String, value: crate::Value, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(file) = &mut document.file else { return };
+        match document.shared.as_ref().and_then(Shared::founded) {
+            // There is a document already: it takes the place of what the file says.
+            Some(founded) => {
+                let shown = founded.pending_value.clone();
+                file.accept(text, value);
+                file.set_aside_if_different(&shown);
+                self.stage_file_record(name);
+            }
+            None => {
+                file.accept(text, value.clone());
+                file.provisional = Some(value);
+                self.refresh(name, "file", now);
+            }
+        }
+    }
+
+    pub(super) fn stage_file_record(&mut self, name: &DocumentName) -> Option<Ticket> {
+        let file = self.documents.get(name)?.file.as_ref()?;
+        let record = file_record(name, &file.binding.id, &file.record());
+        Some(self.stage_step(name, vec![record], Step::Records, "file", None, None))
+    }
+
+    /// The batch with this ticket is in the store: a file write that waited for it goes to the driver.
+    pub(super) fn release_file(&mut self, name: &DocumentName, ticket: Ticket) {
+        let due = self.documents.get_mut(name).and_then(|document| document.file.as_mut()).map(|file| &mut file.due);
+        if let Some(due) = due
+            && due.as_ref().is_some_and(|(wanted, _)| *wanted == ticket)
+            && let Some((_, write)) = due.take()
+        {
+            self.files.push_back(write);
+        }
+    }
+
+    /// Writes the bound file if the shared layer has moved on. What is going to be written is in the store before the
+    /// driver gets it, so that it is recognised as ours whenever it is found.
+    pub(super) fn mirror(&mut self, name: &DocumentName) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(file) = &mut document.file else { return };
+        let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
+        match file.mirror(name, &founded.view.value) {
+            Ok(None) => {}
+            Ok(Some(write)) => {
+                let ticket = self.stage_file_record(name);
+                if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
+                    file.due = ticket.map(|ticket| (ticket, write));
+                }
+            }
+            Err(error) => {
+                let error = error.with_origin(crate::origin::Origin::source(&file.binding.id));
+                self.handle_file_failed(name, error);
+            }
+        }
+    }
+}

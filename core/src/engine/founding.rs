@@ -1,0 +1,169 @@
+//! How a document begins: founded here, or taken over from others.
+//!
+//! With no peers an instance founds its document from its file. With peers it stays *unfounded* until it has synced, or
+//! until none could be reached for a while. When two documents that were founded alone meet, the smaller genesis stays; the
+//! other instance adopts it and writes again what it had acknowledged since its founding.
+
+use super::Engine;
+use super::document::Document;
+use super::records::{effect_records, founding_record};
+use super::shared::{Founded, Shared, Step, edits};
+use super::types::{Level, PeerId, StoreWrite};
+use crate::clock::Now;
+use crate::diff::diff;
+use crate::error::{Code, Error};
+use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::replica::{Applied, Delta, Edit, Effect, Replica};
+use crate::value::Value;
+
+impl Engine {
+    /// When an unfounded document stops waiting for others.
+    pub(super) fn founding_due_ms(&self, document: &Document) -> Option<u64> {
+        match &document.shared {
+            Some(Shared::Unfounded { since_ms: Some(since), .. }) if document.has_peers => {
+                Some(since.saturating_add(self.config.found_after_ms))
+            }
+            _ => None,
+        }
+    }
+
+    /// Founds a document where it is time to.
+    pub(super) fn consider_founding(&mut self, name: &DocumentName, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(Shared::Unfounded { since_ms, .. }) = &mut document.shared else { return };
+        if document.file.as_ref().is_some_and(|file| !file.was_looked_at()) {
+            return;
+        }
+        since_ms.get_or_insert(now.mono_ms);
+        if !document.has_peers {
+            return self.found(name, now);
+        }
+        let Some(document) = self.documents.get(name) else { return };
+        let waited = self.founding_due_ms(document).is_some_and(|due| now.mono_ms >= due);
+        let mut met_founded = false;
+        let mut is_first = true;
+        let mut met_any = false;
+        for (instance, link) in self.replica_links(name) {
+            met_any = true;
+            met_founded |= link.genesis.is_some();
+            is_first &= instance.is_some_and(|instance| self.config.instance < instance);
+        }
+        // Among instances that are all new, the one with the smallest id founds; the others wait for it.
+        if !met_founded && (waited || (met_any && is_first)) {
+            self.found(name, now);
+        } else if waited && let Some(document) = self.documents.get_mut(name) {
+            // A peer that holds the document is there: look again later rather than at once.
+            if let Some(Shared::Unfounded { since_ms, .. }) = &mut document.shared {
+                *since_ms = Some(now.mono_ms);
+            }
+        }
+    }
+
+    fn found(&mut self, name: &DocumentName, now: Now) {
+        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let genesis = Genesis::from_bytes(self.entropy.next_id());
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let provisional = document.file.as_ref().and_then(|file| file.provisional.clone());
+        let value = provisional.unwrap_or_else(Value::empty_map);
+        let mut replica = Replica::new(id, genesis);
+        let edit = Edit { path: Path::root(), value: Some(value.clone()) };
+        let since = replica.seen().clone();
+        let effect = match replica.write(&Value::empty_map(), &[edit], now.wall_ms) {
+            Ok(effect) => effect.unwrap_or_default(),
+            Err(error) => {
+                if let Some(file) = &mut document.file {
+                    file.refuse(error.clone());
+                }
+                return self.notice(Level::Error, error);
+            }
+        };
+        let delta = Delta { since, to: replica.seen().clone(), items: effect.added.clone() };
+        let mut records = effect_records(name, &replica, &effect);
+        records.push(founding_record(name, Some(&value)));
+        self.begin(name, Founded::on_its_way(replica, Some(value)), records, Step::Delta(delta), None, now);
+    }
+
+    /// An unfounded document takes over what a peer sent.
+    pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
+        let mut replica = Replica::new(ReplicaId::from_bytes(self.entropy.next_id()), genesis);
+        let effect = match replica.apply(delta, now.wall_ms) {
+            Ok(Applied::Advanced { effect, .. }) => effect,
+            Ok(Applied::Duplicate) => Effect::default(),
+            Ok(Applied::Gap) => return self.greet(from, now),
+            Err(error) => return self.notice(Level::Warning, error),
+        };
+        let mut records = effect_records(name, &replica, &effect);
+        records.push(founding_record(name, None));
+        let step = Step::Replace(Box::new(replica.clone()));
+        self.begin(name, Founded::on_its_way(replica, None), records, step, Some(from), now);
+    }
+
+    fn begin(
+        &mut self,
+        name: &DocumentName,
+        founded: Founded,
+        mut records: Vec<StoreWrite>,
+        step: Step,
+        from: Option<PeerId>,
+        now: Now,
+    ) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        if let Some(file) = &mut document.file {
+            file.set_aside_if_different(&founded.pending_value);
+            records.push(super::records::file_record(name, &file.binding.id, &file.record()));
+        }
+        let before = document.shared.replace(Shared::Founded(Box::new(founded)));
+        self.stage_step(name, records, step, "shared", None, from);
+        if let Some(Shared::Unfounded { waiting, .. }) = before {
+            for (request, command) in waiting {
+                self.execute(name, request, command, now);
+            }
+        }
+    }
+
+    /// Gives up a document that was founded alone for the one that a peer sent, and writes again what was acknowledged
+    /// here since. One batch in the store does all of it.
+    pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
+        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let Some(founding) = founded.alone.clone() else { return };
+        let mut replica = Replica::new(id, genesis);
+        let effect = match replica.apply(delta, now.wall_ms) {
+            Ok(Applied::Advanced { effect, .. }) => effect,
+            Ok(Applied::Duplicate) => Effect::default(),
+            Ok(Applied::Gap) => return self.give_up(name, from, now),
+            Err(error) => return self.notice(Level::Warning, error),
+        };
+        let view = replica.view().value;
+        let own = edits(diff(&founding, &founded.pending_value));
+        let rewritten = own.iter().filter_map(|edit| {
+            let one = replica.write(&replica.view().value, std::slice::from_ref(edit), now.wall_ms);
+            one.ok().flatten()
+        });
+        let rewritten: Vec<Effect> = rewritten.collect();
+        let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
+        let mut records = effect_records(name, &replica, &old);
+        for effect in std::iter::once(&effect).chain(&rewritten) {
+            records.extend(effect_records(name, &replica, effect));
+        }
+        records.push(founding_record(name, None));
+        founded.pending = replica.clone();
+        founded.pending_value = replica.view().value;
+        founded.alone = None;
+        if let Some(file) = &mut document.file {
+            file.set_aside_if_different(&view);
+            records.push(super::records::file_record(name, &file.binding.id, &file.record()));
+        }
+        let origin = Origin::source(document.written_layer());
+        self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
+        let message = format!(
+            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again",
+            own.len()
+        );
+        let hint = format!("a bound file that differed is kept beside it as `*{}`", super::file::BEFORE_JOIN);
+        self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_origin(origin).with_hint(hint));
+    }
+}

@@ -1,0 +1,304 @@
+//! The step machine: everything that decides, and nothing that touches the world.
+//!
+//! A driver owns an [`Engine`], feeds it what happens (`handle_*`), gives it commands, and after every call takes what
+//! comes out, in this order, until all are empty:
+//!
+//! 1. [`Engine::poll_persist`]: batches for the store; answer with [`Engine::handle_persisted`] in their order;
+//! 2. [`Engine::poll_transmit`]: frames for peers;
+//! 3. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file`] holding what lies there then, or
+//!    [`Engine::handle_file_failed`];
+//! 4. [`Engine::poll_event`]: news for the program;
+//! 5. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
+//!
+//! Time and entropy are arguments. The native runtime, the Python and Node packages, the browser client and the simulator
+//! drive this same machine.
+
+mod commands;
+mod document;
+mod entropy;
+mod file;
+mod files;
+mod founding;
+mod guest;
+mod guests;
+mod records;
+mod replicas;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use types::{
+    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
+    Receipt, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
+};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::clock::{Now, Stamp};
+use crate::error::{Code, Error, Result};
+use crate::id::{DocumentName, InstanceId};
+use crate::merge::Layer;
+use crate::protocol::{Envelope, Message, encode};
+use document::Document;
+use entropy::Entropy;
+use guests::GuestSession;
+use records::Stored;
+use replicas::ReplicaSession;
+
+/// How a connection came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// We dialed another instance, to exchange writes with it.
+    Dialed,
+    /// Somebody dialed us: an instance or a guest, as its first message tells.
+    Accepted,
+    /// We are a guest of the instance that we dialed.
+    Host,
+}
+
+enum Session {
+    /// Accepted, and not known yet: served as a guest that follows everything.
+    Guest(GuestSession),
+    Replica(ReplicaSession),
+    Host,
+}
+
+/// The step machine. See the module's page for the contract.
+pub struct Engine {
+    config: EngineConfig,
+    entropy: Entropy,
+    documents: BTreeMap<DocumentName, Document>,
+    stored: BTreeMap<DocumentName, Stored>,
+    sessions: BTreeMap<PeerId, Session>,
+    persist: VecDeque<Persist>,
+    transmit: VecDeque<Transmit>,
+    files: VecDeque<FileWrite>,
+    events: VecDeque<Event>,
+    last_ticket: u64,
+    last_request: u64,
+    last_message: u64,
+    next_heartbeat_ms: Option<u64>,
+}
+
+impl Engine {
+    /// An engine without documents, with what its store holds (keys and bytes as [`StoreWrite`] put them there).
+    ///
+    /// # Errors
+    /// [`Code::Store`] naming the record that cannot be read.
+    pub fn new<'a>(config: EngineConfig, records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Engine> {
+        Ok(Engine {
+            entropy: Entropy::new(config.entropy),
+            config,
+            documents: BTreeMap::new(),
+            stored: records::load(records)?,
+            sessions: BTreeMap::new(),
+            persist: VecDeque::new(),
+            transmit: VecDeque::new(),
+            files: VecDeque::new(),
+            events: VecDeque::new(),
+            last_ticket: 0,
+            last_request: 0,
+            last_message: 0,
+            next_heartbeat_ms: None,
+        })
+    }
+
+    /// Who this instance is.
+    pub fn instance(&self) -> InstanceId {
+        self.config.instance
+    }
+
+    /// Opens a document: what the store holds of it is in force at once. Without a bound file and without peers it is
+    /// founded at once; a bound file is waited for ([`Engine::handle_file`]).
+    pub fn open(&mut self, name: DocumentName, options: DocumentOptions, now: Now) {
+        let mut document = Document::new(name.clone(), options);
+        let stored = self.stored.remove(&name).unwrap_or_default();
+        if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
+            *shared = shared::Shared::Founded(Box::new(shared::Founded::new(replica, stored.founding)));
+        }
+        if let Some(file) = &mut document.file
+            && let Some(record) = stored.files.get(&file.binding.id)
+        {
+            file.restore(record.clone());
+        }
+        document.refresh("open");
+        self.documents.insert(name.clone(), document);
+        self.consider_founding(&name, now);
+        self.greet_all(now);
+    }
+
+    /// The document as it is now; cheap to keep.
+    pub fn snapshot(&self, document: &DocumentName) -> Option<Arc<Snapshot>> {
+        self.documents.get(document).map(|document| Arc::clone(&document.snapshot))
+    }
+
+    /// How every document is doing.
+    pub fn status(&self) -> Vec<DocumentStatus> {
+        self.documents.values().map(Document::status).collect()
+    }
+
+    /// How many guests are connected.
+    pub fn guest_count(&self) -> usize {
+        self.sessions.values().filter(|session| matches!(session, Session::Guest(_))).count()
+    }
+
+    /// The instance on the other side of a connection, once it said who it is.
+    pub fn peer_instance(&self, peer: PeerId) -> Option<InstanceId> {
+        match self.sessions.get(&peer) {
+            Some(Session::Replica(session)) => session.instance,
+            _ => None,
+        }
+    }
+
+    /// A source of a document loaded, or failed, or does not exist (`Ok(None)`).
+    pub fn handle_layer(&mut self, name: &DocumentName, source: &str, outcome: Result<Option<Layer>>, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        if let Some(state) = document.handle_layer(source, outcome) {
+            self.events.push_back(Event::Source { document: name.clone(), source: source.into(), state });
+        }
+        self.refresh(name, source, now);
+    }
+
+    /// A connection stands.
+    pub fn handle_connected(&mut self, peer: PeerId, link: Link, now: Now) {
+        match link {
+            Link::Dialed => {
+                self.sessions.insert(peer, Session::Replica(ReplicaSession::default()));
+                self.greet(peer, now);
+            }
+            Link::Accepted => {
+                self.sessions.insert(peer, Session::Guest(GuestSession::default()));
+                let connection_id = self.connection_id(peer);
+                self.send(peer, &Message::ConnectionEstablished { connection_id }, now);
+            }
+            Link::Host => {
+                self.sessions.insert(peer, Session::Host);
+                self.meet_host(peer, now);
+            }
+        }
+    }
+
+    /// A connection is gone.
+    pub fn handle_closed(&mut self, peer: PeerId, now: Now) {
+        if let Some(Session::Host) = self.sessions.remove(&peer) {
+            self.lose_host(peer);
+        }
+        // A document that waited for this peer may have to be founded without it.
+        for name in self.documents.keys().cloned().collect::<Vec<_>>() {
+            self.consider_founding(&name, now);
+        }
+    }
+
+    /// A frame arrived. A bad one is answered with an error and changes nothing.
+    pub fn handle_message(&mut self, peer: PeerId, frame: &str, now: Now) {
+        match crate::protocol::decode(frame) {
+            Ok((message, instance)) => self.dispatch(peer, message, instance, now),
+            Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
+        }
+    }
+
+    fn dispatch(&mut self, peer: PeerId, message: Message, instance: Option<InstanceId>, now: Now) {
+        match message {
+            Message::Ping => self.send(peer, &Message::Pong, now),
+            Message::Hello { versions, documents } => self.handle_hello(peer, &versions, documents, instance, now),
+            Message::Error { error, .. } => {
+                self.notice(Level::Warning, Error::new(Code::Message, format!("a peer reports: {}", error.message())));
+            }
+            message => match self.sessions.get(&peer) {
+                Some(Session::Replica(_)) => self.handle_replica_message(peer, message, now),
+                Some(Session::Guest(_)) => self.handle_guest_message(peer, message, now),
+                Some(Session::Host) => self.handle_host_message(peer, message, now),
+                None => {}
+            },
+        }
+    }
+
+    /// Everything that is due by now is done.
+    pub fn handle_timeout(&mut self, now: Now) {
+        for name in self.documents.keys().cloned().collect::<Vec<_>>() {
+            self.consider_founding(&name, now);
+        }
+        self.heartbeat(now);
+    }
+
+    /// The next batch for the store.
+    #[must_use]
+    pub fn poll_persist(&mut self) -> Option<Persist> {
+        self.persist.pop_front()
+    }
+
+    /// The next frame for a peer.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmit.pop_front()
+    }
+
+    /// The next bound file to write.
+    #[must_use]
+    pub fn poll_file(&mut self) -> Option<FileWrite> {
+        self.files.pop_front()
+    }
+
+    /// The next news.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] is due, on the monotonic clock.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
+        founding.chain(self.next_heartbeat_ms).min()
+    }
+
+    /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.
+    fn refresh(&mut self, name: &DocumentName, cause: &str, now: Now) -> bool {
+        let Some(document) = self.documents.get_mut(name) else { return false };
+        let before = document.snapshot.revision;
+        let Some(change) = document.refresh(cause) else { return false };
+        self.tell_guests(name, before, &change, now);
+        self.events.push_back(Event::Changed(change));
+        true
+    }
+
+    fn send(&mut self, peer: PeerId, message: &Message, now: Now) {
+        let frame = self.frame(message, now);
+        self.transmit.push_back(Transmit { peer, frame });
+    }
+
+    fn frame(&mut self, message: &Message, now: Now) -> Arc<str> {
+        self.last_message += 1;
+        let stamps =
+            self.documents.values().filter_map(|d| d.shared.as_ref()?.founded()).map(|f| f.durable.last_stamp());
+        let envelope = Envelope {
+            event_id: format!("{}-{}", self.config.instance, self.last_message),
+            instance: self.config.instance,
+            wall_ms: now.wall_ms,
+            hlc: stamps.max().unwrap_or(Stamp::from_u64(now.wall_ms << 16)),
+        };
+        encode(message, &envelope).into()
+    }
+
+    fn notice(&mut self, level: Level, error: Error) {
+        self.events.push_back(Event::Notice { level, error });
+    }
+
+    fn stage(&mut self, writes: Vec<StoreWrite>) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.persist.push_back(Persist { ticket, writes });
+        ticket
+    }
+
+    fn connection_id(&self, peer: PeerId) -> String {
+        format!("ws_{}_{}", self.config.instance, peer.0)
+    }
+}
+
+fn unknown(document: &DocumentName) -> Error {
+    Error::new(Code::UnknownDocument, format!("there is no document `{document}` here"))
+        .with_hint("the document of `confmesh serve` is named `default`")
+}

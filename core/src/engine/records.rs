@@ -1,0 +1,141 @@
+//! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
+//!
+//! Keys are text: `doc/<tenant>/<name>/replica`, `…/founding`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
+
+use std::collections::BTreeMap;
+
+use super::types::StoreWrite;
+use crate::canonical::canonical;
+use crate::clock::{Stamp, VersionVector};
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, parse};
+use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::replica::{Assertion, Effect, Replica};
+use crate::value::{Str, Value};
+
+/// A bound file as the engine left it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileRecord {
+    /// The text last mirrored or read: what the next edit is compared with.
+    pub(super) base: Option<String>,
+    /// The text that a mirror write was about to put there.
+    pub(super) intended: Option<String>,
+}
+
+/// A document as the store has it.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) replica: Option<Replica>,
+    /// What it was founded with, while it never met another replica.
+    pub(super) founding: Option<Value>,
+    pub(super) files: BTreeMap<Str, FileRecord>,
+}
+
+fn key(document: &DocumentName, rest: &str) -> Vec<u8> {
+    format!("doc/{}/{}/{rest}", document.tenant(), document.name()).into_bytes()
+}
+
+fn put(document: &DocumentName, rest: &str, value: &Value) -> StoreWrite {
+    StoreWrite::Put { key: key(document, rest), bytes: canonical(value).into_bytes() }
+}
+
+fn write_key(document: &DocumentName, assertion: &Assertion) -> Vec<u8> {
+    let dot = assertion.dot;
+    key(document, &format!("write/{}:{:016x}:{}", dot.replica, dot.seq, assertion.path.to_pointer()))
+}
+
+/// The replica's own record: who it is and what it has seen.
+pub(super) fn replica_record(document: &DocumentName, replica: &Replica) -> StoreWrite {
+    let fields = [
+        ("replica", Value::from(replica.id().to_string())),
+        ("genesis", replica.genesis().to_string().into()),
+        ("seen", replica.seen().to_value()),
+        ("stamp", replica.last_stamp().as_u64().to_string().into()),
+    ];
+    put(document, "replica", &fields.into_iter().collect())
+}
+
+/// The records that a change of the replica adds and removes, its own record included.
+pub(super) fn effect_records(document: &DocumentName, replica: &Replica, effect: &Effect) -> Vec<StoreWrite> {
+    let added = effect.added.iter().map(|assertion| StoreWrite::Put {
+        key: write_key(document, assertion),
+        bytes: canonical(&assertion.to_value()).into_bytes(),
+    });
+    let dropped = effect.dropped.iter().map(|assertion| StoreWrite::Delete { key: write_key(document, assertion) });
+    added.chain(dropped).chain([replica_record(document, replica)]).collect()
+}
+
+/// The record of what a document was founded with; removed when it has met another replica.
+pub(super) fn founding_record(document: &DocumentName, founding: Option<&Value>) -> StoreWrite {
+    match founding {
+        Some(value) => put(document, "founding", value),
+        None => StoreWrite::Delete { key: key(document, "founding") },
+    }
+}
+
+/// The record of a bound file.
+pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord) -> StoreWrite {
+    let text = |text: &Option<String>| text.as_ref().map_or(Value::Null, |text| text.as_str().into());
+    let fields = [("base", text(&record.base)), ("intended", text(&record.intended))];
+    put(document, &format!("file/{id}"), &fields.into_iter().collect())
+}
+
+/// Reads everything that the store holds.
+///
+/// # Errors
+/// [`Code::Store`] naming the record that cannot be read: starting without it could lose writes.
+pub(super) fn load<'a>(
+    records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<BTreeMap<DocumentName, Stored>> {
+    let mut documents: BTreeMap<DocumentName, Parts> = BTreeMap::new();
+    for (key, bytes) in records {
+        let key = String::from_utf8_lossy(key);
+        let Some((tenant, rest)) = key.strip_prefix("doc/").and_then(|rest| rest.split_once('/')) else { continue };
+        let Some((name, kind)) = rest.split_once('/') else { continue };
+        let broken = |why: &str| {
+            Error::new(Code::Store, format!("the record `{key}` of the store cannot be read: {why}"))
+                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+        };
+        let document = DocumentName::parse(&format!("{tenant}/{name}")).map_err(|e| broken(e.message()))?;
+        let parts = documents.entry(document).or_default();
+        let text = std::str::from_utf8(bytes).map_err(|_| broken("it is not UTF-8"))?;
+        let value = parse(text, Format::Json).map_err(|e| broken(e.message()))?;
+        match kind.split_once('/').unwrap_or((kind, "")) {
+            ("replica", _) => parts.replica = Some(replica_parts(&value).ok_or_else(|| broken("a field is missing"))?),
+            ("founding", _) => parts.founding = Some(value),
+            ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
+            ("file", id) => {
+                let text = |name: &str| value.child(name).and_then(Value::as_str).map(str::to_owned);
+                parts.files.insert(id.into(), FileRecord { base: text("base"), intended: text("intended") });
+            }
+            _ => {}
+        }
+    }
+    Ok(documents.into_iter().map(|(document, parts)| (document, parts.assemble())).collect())
+}
+
+#[derive(Default)]
+struct Parts {
+    replica: Option<(ReplicaId, Genesis, VersionVector, Stamp)>,
+    founding: Option<Value>,
+    writes: Vec<Assertion>,
+    files: BTreeMap<Str, FileRecord>,
+}
+
+impl Parts {
+    fn assemble(self) -> Stored {
+        let writes = self.writes;
+        let replica = self.replica.map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, writes));
+        Stored { replica, founding: self.founding, files: self.files }
+    }
+}
+
+fn replica_parts(value: &Value) -> Option<(ReplicaId, Genesis, VersionVector, Stamp)> {
+    let text = |name: &str| value.child(name).and_then(Value::as_str);
+    Some((
+        ReplicaId::parse(text("replica")?)?,
+        Genesis::parse(text("genesis")?)?,
+        VersionVector::from_value(value.child("seen")?).ok()?,
+        Stamp::from_u64(text("stamp")?.parse().ok()?),
+    ))
+}

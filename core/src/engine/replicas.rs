@@ -1,0 +1,310 @@
+//! Sessions with other replicas: greeting, deltas, acknowledgements, heartbeats.
+//!
+//! What a peer lacks is computed from what it said it has, so a lost, repeated or reordered message costs at most a
+//! repetition. Writes that came from one peer go on to the others, so any connected graph of instances converges.
+
+use std::collections::BTreeMap;
+
+use super::shared::{Shared, Step};
+use super::types::{Level, PeerId};
+use super::{Engine, Session};
+use crate::canonical::content_hash;
+use crate::clock::{Now, VersionVector};
+use crate::error::{Code, Error};
+use crate::id::{DocumentName, Genesis, InstanceId};
+use crate::protocol::{Greeting, Message, Pulse, ReplicaLink, VERSION};
+use crate::replica::{Applied, Delta};
+
+#[derive(Default)]
+pub(super) struct ReplicaSession {
+    pub(super) instance: Option<InstanceId>,
+    links: BTreeMap<DocumentName, ReplicaLink>,
+}
+
+impl Engine {
+    /// The greeted peers that share a document, with what they said of it.
+    pub(super) fn replica_links<'a>(
+        &'a self,
+        name: &'a DocumentName,
+    ) -> impl Iterator<Item = (Option<InstanceId>, &'a ReplicaLink)> {
+        self.sessions.values().filter_map(move |session| match session {
+            Session::Replica(session) => Some((session.instance, session.links.get(name)?)),
+            _ => None,
+        })
+    }
+
+    fn replica_peers(&self) -> Vec<PeerId> {
+        let is_replica = |session: &&Session| matches!(session, Session::Replica(_));
+        self.sessions.iter().filter(|(_, session)| is_replica(session)).map(|(peer, _)| *peer).collect()
+    }
+
+    fn link(&mut self, peer: PeerId, name: &DocumentName) -> Option<&mut ReplicaLink> {
+        match self.sessions.get_mut(&peer)? {
+            Session::Replica(session) => session.links.get_mut(name),
+            _ => None,
+        }
+    }
+
+    pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
+        let documents = self
+            .documents
+            .values()
+            .filter_map(|document| {
+                let founded = document.shared.as_ref()?.founded().filter(|founded| founded.ready);
+                Some(Greeting {
+                    document: document.name.clone(),
+                    genesis: founded.map(|f| f.durable.genesis()),
+                    alone: founded.is_some_and(|f| f.alone.is_some()),
+                    seen: founded.map_or_else(VersionVector::default, |f| f.seen().clone()),
+                })
+            })
+            .collect();
+        self.send(peer, &Message::Hello { versions: vec![VERSION], documents }, now);
+    }
+
+    pub(super) fn greet_all(&mut self, now: Now) {
+        for peer in self.replica_peers() {
+            self.greet(peer, now);
+        }
+    }
+
+    /// Tells a peer that its document shall replace ours.
+    pub(super) fn give_up(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
+        let seen = VersionVector::default();
+        let documents = vec![Greeting { document: name.clone(), genesis: None, alone: false, seen }];
+        self.send(peer, &Message::Hello { versions: vec![VERSION], documents }, now);
+    }
+
+    pub(super) fn handle_hello(
+        &mut self,
+        peer: PeerId,
+        versions: &[u64],
+        documents: Vec<Greeting>,
+        instance: Option<InstanceId>,
+        now: Now,
+    ) {
+        let refusal = if instance == Some(self.config.instance) {
+            let error = Error::new(Code::Protocol, "the peer is this very instance");
+            Some(error.with_hint(
+                "remove its own address from the list of peers; a copied data directory has a copied id: remove it",
+            ))
+        } else if !versions.contains(&VERSION) {
+            let message =
+                format!("no common protocol version: this instance speaks {VERSION}, the other one {versions:?}");
+            Some(Error::new(Code::Protocol, message).with_hint("upgrade the older instance"))
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            self.sessions.remove(&peer);
+            self.notice(Level::Error, error.clone());
+            return self.send(peer, &Message::Error { error, request_id: None }, now);
+        }
+        if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
+            self.sessions.insert(peer, Session::Replica(ReplicaSession::default()));
+            self.greet(peer, now);
+        }
+        let names: Vec<DocumentName> = documents.iter().map(|greeting| greeting.document.clone()).collect();
+        let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+        session.instance = instance;
+        for greeting in documents {
+            let link = session.links.entry(greeting.document).or_default();
+            link.genesis = greeting.genesis;
+            link.alone = greeting.alone;
+            link.told(&greeting.seen);
+        }
+        if self.next_heartbeat_ms.is_none() {
+            self.next_heartbeat_ms = Some(now.mono_ms + self.config.heartbeat_ms);
+        }
+        for name in names {
+            self.meet(peer, &name, now);
+        }
+    }
+
+    /// Decides what two replicas that greeted each other do about a document.
+    fn meet(&mut self, peer: PeerId, name: &DocumentName, now: Now) {
+        let Some(document) = self.documents.get(name) else { return };
+        let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.ready);
+        let mine = founded.map(|founded| (founded.durable.genesis(), founded.alone.is_some()));
+        let Some(link) = self.link(peer, name) else { return };
+        let theirs = link.genesis.map(|genesis| (genesis, link.alone));
+        match (mine, theirs) {
+            (None, _) => self.consider_founding(name, now),
+            (Some((genesis, _)), None) => {
+                link.genesis = Some(genesis);
+                self.send_delta(peer, name, true, now);
+            }
+            (Some((mine, _)), Some((theirs, _))) if mine == theirs => {
+                self.no_longer_alone(name);
+                self.send_delta(peer, name, false, now);
+            }
+            (Some((mine, alone)), Some((theirs, they_alone))) => {
+                if gives_way((mine, alone), (theirs, they_alone)) {
+                    self.give_up(name, peer, now);
+                } else if !gives_way((theirs, they_alone), (mine, alone)) {
+                    let message = format!(
+                        "a peer holds another document named `{name}`: both have been shared with others and are not merged"
+                    );
+                    let error = Error::new(Code::ForeignDocument, message)
+                        .with_hint("decide which one stays; stop the instances of the other and start them with a fresh data directory");
+                    self.notice(Level::Error, error);
+                }
+            }
+        }
+    }
+
+    /// Sends what the peer lacks; `always` also an empty delta, which tells an unfounded peer the document's birth.
+    fn send_delta(&mut self, peer: PeerId, name: &DocumentName, always: bool, now: Now) {
+        let Some(document) = self.documents.get(name) else { return };
+        let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
+        let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+        let Some(link) = session.links.get_mut(name) else { return };
+        let genesis = founded.durable.genesis();
+        let delta = if link.genesis == Some(genesis) { link.next_delta(&founded.durable) } else { None };
+        let empty = || Delta { since: VersionVector::default(), to: VersionVector::default(), items: Vec::new() };
+        if let Some(delta) = delta.or_else(|| always.then(empty)) {
+            self.no_longer_alone(name);
+            self.send(peer, &Message::Delta { document: name.clone(), genesis, delta }, now);
+        }
+    }
+
+    /// The document has been shared: from now on it never gives way silently.
+    fn no_longer_alone(&mut self, name: &DocumentName) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        if founded.is_some_and(|founded| founded.alone.take().is_some()) {
+            let record = super::records::founding_record(name, None);
+            self.stage_step(name, vec![record], Step::Records, "shared", None, None);
+        }
+    }
+
+    /// Something became durable: the peer that it came from is told, the others get it.
+    pub(super) fn replicate(&mut self, name: &DocumentName, from: Option<PeerId>, now: Now) {
+        for peer in self.replica_peers() {
+            self.send_delta(peer, name, false, now);
+        }
+        if let Some(peer) = from {
+            self.acknowledge(peer, name, now);
+        }
+    }
+
+    fn acknowledge(&mut self, peer: PeerId, name: &DocumentName, now: Now) {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        if let Some(seen) = founded.map(|founded| founded.seen().clone()) {
+            self.send(peer, &Message::Ack { document: name.clone(), seen }, now);
+        }
+    }
+
+    pub(super) fn handle_replica_message(&mut self, peer: PeerId, message: Message, now: Now) {
+        match message {
+            Message::Delta { document, genesis, delta } => self.handle_delta(peer, &document, genesis, delta, now),
+            Message::Pull { document, seen } => {
+                if let Some(link) = self.link(peer, &document) {
+                    link.told(&seen);
+                }
+                self.send_delta(peer, &document, false, now);
+            }
+            Message::Ack { document, seen } => {
+                if let Some(link) = self.link(peer, &document) {
+                    link.acknowledge(&seen);
+                }
+            }
+            Message::Heartbeat { documents } => {
+                for pulse in documents {
+                    self.handle_pulse(peer, &pulse, now);
+                }
+            }
+            // What a host tells everybody who connects, before it knows us.
+            _ => {}
+        }
+    }
+
+    fn handle_delta(&mut self, peer: PeerId, name: &DocumentName, genesis: Genesis, delta: Delta, now: Now) {
+        let Some(link) = self.link(peer, name) else { return };
+        let their_alone = link.alone;
+        link.genesis = Some(genesis);
+        link.acknowledge(&delta.to);
+        let shared = self.documents.get_mut(name).and_then(|document| document.shared.as_mut());
+        let founded = match shared {
+            None => return,
+            Some(Shared::Unfounded { .. }) => return self.join(name, genesis, &delta, peer, now),
+            Some(Shared::Founded(founded)) => founded,
+        };
+        let mine = (founded.pending.genesis(), founded.alone.is_some());
+        if mine.0 != genesis {
+            if gives_way(mine, (genesis, their_alone)) {
+                self.adopt(name, genesis, &delta, peer, now);
+            }
+            return;
+        }
+        match founded.receive(&delta, now.wall_ms) {
+            Ok(Applied::Advanced { effect, skew_ms }) => {
+                let records = super::records::effect_records(name, &founded.pending, &effect);
+                self.stage_step(name, records, Step::Delta(delta), "peer", None, Some(peer));
+                if skew_ms > 0 {
+                    let message =
+                        format!("the clock of a peer is {} s ahead of the clock of this instance", skew_ms / 1_000);
+                    let hint =
+                        "synchronise the clocks (NTP); no write is lost, but among simultaneous ones its writes win";
+                    self.notice(Level::Warning, Error::new(Code::Protocol, message).with_hint(hint));
+                }
+            }
+            Ok(Applied::Duplicate) => self.acknowledge(peer, name, now),
+            Ok(Applied::Gap) => {
+                let seen = founded.pending.seen().clone();
+                self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
+            }
+            Err(error) => {
+                self.notice(Level::Error, error.clone());
+                self.send(peer, &Message::Error { error, request_id: None }, now);
+            }
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, now: Now) {
+        if self.next_heartbeat_ms.is_none_or(|due| now.mono_ms < due) {
+            return;
+        }
+        let peers = self.replica_peers();
+        self.next_heartbeat_ms = (!peers.is_empty()).then_some(now.mono_ms + self.config.heartbeat_ms);
+        let documents: Vec<Pulse> = self
+            .documents
+            .values()
+            .filter_map(|document| {
+                let founded = document.shared.as_ref()?.founded().filter(|founded| founded.ready)?;
+                let view_hash = content_hash(&founded.view.value).to_string();
+                let (genesis, seen) = (founded.durable.genesis(), founded.seen().clone());
+                Some(Pulse { document: document.name.clone(), genesis, seen, view_hash })
+            })
+            .collect();
+        for peer in peers {
+            self.send(peer, &Message::Heartbeat { documents: documents.clone() }, now);
+        }
+    }
+
+    fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
+        let founded = self.documents.get(&pulse.document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let Some(founded) = founded.filter(|f| f.ready && f.durable.genesis() == pulse.genesis) else { return };
+        let seen = founded.pending.seen().clone();
+        let same = *founded.seen() == pulse.seen;
+        if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {
+            let message = format!("`{}` differs from a peer that has seen the same writes", pulse.document);
+            self.notice(
+                Level::Error,
+                Error::new(Code::Internal, message).with_hint("please report this with both logs"),
+            );
+        }
+        if !seen.includes(&pulse.seen) {
+            self.send(peer, &Message::Pull { document: pulse.document.clone(), seen }, now);
+        }
+        if let Some(link) = self.link(peer, &pulse.document) {
+            link.told(&pulse.seen);
+        }
+        self.send_delta(peer, &pulse.document, false, now);
+    }
+}
+
+/// Whether the first document gives way to the second: one that was never shared gives way to one that was, and of two
+/// that never were the smaller genesis stays.
+fn gives_way((mine, alone): (Genesis, bool), (theirs, they_alone): (Genesis, bool)) -> bool {
+    alone && (!they_alone || theirs < mine)
+}

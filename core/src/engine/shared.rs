@@ -1,0 +1,192 @@
+//! The replicated layer of a document: what is on disk, what is on its way there, and who waits for it.
+//!
+//! A write is encoded against the *pending* replica and becomes visible, acknowledged and sent with the *durable* one,
+//! after the store has it. So nobody ever sees a dot that a crash could take back.
+
+use std::collections::VecDeque;
+
+use super::types::{PeerId, RequestId, Ticket};
+use crate::clock::{Dot, VersionVector};
+use crate::diff::{Change, Patch, apply_merge_patch, diff};
+use crate::error::{Code, Error, Result};
+use crate::id::ReplicaId;
+use crate::path::Path;
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, View};
+use crate::value::Value;
+
+/// What a user asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    /// Paths to set or remove.
+    Edits(Vec<Edit>),
+    /// RFC 6902, against the effective document.
+    Patch(Patch),
+    /// RFC 7396, against the effective document.
+    MergePatch(Value),
+    /// The effective document shall be this.
+    Replace(Value),
+}
+
+impl Command {
+    /// The edits that it comes to. What does not differ from the effective document is not written, so a document that
+    /// was read, edited and put back never copies another layer's values.
+    pub(super) fn edits(&self, effective: &Value) -> Result<Vec<Edit>> {
+        let target = match self {
+            Command::Edits(edits) => return Ok(edits.clone()),
+            Command::Patch(patch) => patch.apply(effective)?,
+            Command::MergePatch(patch) => apply_merge_patch(effective, patch),
+            Command::Replace(value) => value.clone(),
+        };
+        if target.as_map().is_none() {
+            return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", target.type_name())));
+        }
+        Ok(edits(diff(effective, &target)))
+    }
+}
+
+/// Changes as edits.
+pub(super) fn edits(changes: Vec<Change>) -> Vec<Edit> {
+    changes.into_iter().map(|change| Edit { path: change.path, value: change.new }).collect()
+}
+
+/// The shared layer.
+pub(super) enum Shared {
+    /// Neither founded nor synced: commands wait.
+    Unfounded {
+        /// Commands in their order.
+        waiting: VecDeque<(RequestId, Command)>,
+        /// When the wait for others began, on the monotonic clock; none before the bound file was first looked at.
+        since_ms: Option<u64>,
+    },
+    /// There is a document.
+    Founded(Box<Founded>),
+}
+
+pub(super) struct Founded {
+    pub(super) pending: Replica,
+    pub(super) pending_value: Value,
+    pub(super) durable: Replica,
+    pub(super) view: View,
+    pub(super) staged: VecDeque<Staged>,
+    /// Whether the store has it: before, nobody may hear of it.
+    pub(super) ready: bool,
+    /// What it was founded with, while it never met another replica.
+    pub(super) alone: Option<Value>,
+}
+
+/// A batch on its way to the store.
+pub(super) struct Staged {
+    pub(super) ticket: Ticket,
+    pub(super) step: Step,
+    /// The cause that a visible change names.
+    pub(super) cause: &'static str,
+    /// The command to answer.
+    pub(super) request: Option<(RequestId, Vec<Path>, Dot)>,
+    /// The peer to acknowledge to.
+    pub(super) from: Option<PeerId>,
+}
+
+/// What becomes durable with a batch.
+pub(super) enum Step {
+    /// Writes, own or received.
+    Delta(Delta),
+    /// Another document in place of this one.
+    Replace(Box<Replica>),
+    /// Only records beside the replica.
+    Records,
+}
+
+impl Shared {
+    pub(super) fn unfounded() -> Shared {
+        Shared::Unfounded { waiting: VecDeque::new(), since_ms: None }
+    }
+
+    pub(super) fn founded(&self) -> Option<&Founded> {
+        if let Shared::Founded(founded) = self { Some(founded) } else { None }
+    }
+
+    pub(super) fn founded_mut(&mut self) -> Option<&mut Founded> {
+        if let Shared::Founded(founded) = self { Some(founded) } else { None }
+    }
+}
+
+impl Founded {
+    pub(super) fn new(replica: Replica, alone: Option<Value>) -> Founded {
+        let view = replica.view();
+        Founded {
+            pending: replica.clone(),
+            pending_value: view.value.clone(),
+            durable: replica,
+            view,
+            staged: VecDeque::new(),
+            ready: true,
+            alone,
+        }
+    }
+
+    /// A document that becomes this replica once the store has it.
+    pub(super) fn on_its_way(replica: Replica, alone: Option<Value>) -> Founded {
+        let durable = Replica::new(replica.id(), replica.genesis());
+        let pending_value = replica.view().value;
+        Founded { pending: replica, pending_value, ready: false, ..Founded::new(durable, alone) }
+    }
+
+    /// Writes edits to the pending replica. `None` where they change nothing.
+    pub(super) fn write(&mut self, edits: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
+        let since = self.pending.seen().clone();
+        let Some(effect) = self.pending.write(&self.pending_value, edits, wall_ms)? else { return Ok(None) };
+        self.pending_value = self.pending.view().value;
+        let items = effect.added.clone();
+        let changed = items.iter().map(|item| item.path.clone()).collect();
+        let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
+        Ok(Some(Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), items } }))
+    }
+
+    /// Takes a peer's delta into the pending replica.
+    pub(super) fn receive(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
+        let applied = self.pending.apply(delta, wall_ms)?;
+        if matches!(applied, Applied::Advanced { .. }) {
+            self.pending_value = self.pending.view().value;
+        }
+        Ok(applied)
+    }
+
+    /// The batch with this ticket is on disk: makes it durable. `None` for a ticket out of order.
+    pub(super) fn persisted(&mut self, ticket: Ticket, wall_ms: u64) -> Option<Staged> {
+        if self.staged.front().is_none_or(|staged| staged.ticket != ticket) {
+            return None;
+        }
+        let staged = self.staged.pop_front()?;
+        self.ready = true;
+        match &staged.step {
+            Step::Records => return Some(staged),
+            Step::Replace(replica) => self.durable = Replica::clone(replica),
+            // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
+            Step::Delta(delta) => drop(self.durable.apply(delta, wall_ms)),
+        }
+        self.view = self.durable.view();
+        Some(staged)
+    }
+
+    /// The store failed: everything on its way is lost, and the replica goes on under a new name, since nobody can say
+    /// whether its lost writes reached the disk. Returns what was staged.
+    pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
+        self.durable = self.durable.reincarnated(id);
+        self.pending = self.durable.clone();
+        self.pending_value = self.view.value.clone();
+        std::mem::take(&mut self.staged)
+    }
+
+    /// What is on disk.
+    pub(super) fn seen(&self) -> &VersionVector {
+        self.durable.seen()
+    }
+}
+
+/// A local write that was encoded.
+pub(super) struct Written {
+    pub(super) effect: Effect,
+    pub(super) changed: Vec<Path>,
+    pub(super) dot: Dot,
+    pub(super) delta: Delta,
+}

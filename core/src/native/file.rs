@@ -1,0 +1,302 @@
+//! Text files: reading, and replacing without ever losing what somebody else saved meanwhile.
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::io_error::failure;
+use crate::error::{Code, Error, Result};
+use crate::limits::MAX_TEXT_BYTES;
+
+/// How many symbolic links in a row are followed, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// What [`replace_if_unchanged`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The file holds the new text, durably.
+    Done,
+    /// The file was left alone: it no longer held the expected text but this one (`None`: it is missing).
+    ChangedMeanwhile(Option<String>),
+}
+
+/// Reads a text file whole; `None` where there is no such file.
+///
+/// # Errors
+/// [`Code::File`] where it cannot be read, [`Code::TooLarge`] above [`MAX_TEXT_BYTES`], [`Code::Syntax`] where it is
+/// not UTF-8.
+pub fn read(path: &Path) -> Result<Option<String>> {
+    match read_bytes(path)? {
+        Some(bytes) => decode(path, bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads a file whole without caring whether it is text; `None` where there is no such file.
+pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) if bytes.len() > MAX_TEXT_BYTES => {
+            Err(Error::new(Code::TooLarge, format!("`{}` is larger than {} MiB", path.display(), MAX_TEXT_BYTES >> 20))
+                .with_hint("is this the file you meant? a configuration has a few kilobytes"))
+        }
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failure(Code::File, "read", path, &error)),
+    }
+}
+
+/// The text of a file's bytes.
+pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(Code::Syntax, format!("`{}` is not UTF-8: byte {} is invalid", path.display(), at + 1))
+            .with_hint("save the file as UTF-8")
+    })
+}
+
+/// Replaces the text of a file in one step, if it still holds `expect` (`None`: is still missing).
+///
+/// Readers see the old text or the new one, never a part; permissions are kept, and the owner where that is allowed.
+/// A symbolic link stays, its target is replaced. When this returns the new text survives a power failure.
+///
+/// # Errors
+/// [`Code::File`] where the file cannot be read or written; it is unchanged then. What [`read`] refuses is refused.
+pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Result<Replaced> {
+    let target = follow_links(path)?;
+    // Looked at twice: here to spare the work, below to keep the time in which a foreign save could be lost minimal.
+    let current = read(&target)?;
+    if current.as_deref() != expect {
+        return Ok(Replaced::ChangedMeanwhile(current));
+    }
+    let fail = |error: io::Error| failure(Code::File, "write", path, &error);
+    let directory = parent(&target);
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(".confmesh-").suffix(".tmp");
+    #[cfg(unix)]
+    let fresh: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666); // less what the umask takes
+    #[cfg(unix)]
+    temporary.permissions(fresh);
+    let mut temporary = temporary.tempfile_in(directory).map_err(fail)?;
+    if expect.is_some() {
+        let existing = fs::metadata(&target).map_err(fail)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            // Only the administrator may give files away; anybody else becomes the owner of what they write.
+            let _ = std::os::unix::fs::fchown(temporary.as_file(), Some(existing.uid()), Some(existing.gid()));
+        }
+        temporary.as_file().set_permissions(existing.permissions()).map_err(fail)?;
+    }
+    temporary.write_all(text.as_bytes()).map_err(fail)?;
+    temporary.as_file().sync_all().map_err(fail)?;
+
+    let current = read(&target)?;
+    if current.as_deref() != expect {
+        return Ok(Replaced::ChangedMeanwhile(current));
+    }
+    if expect.is_some() {
+        temporary.persist(&target).map_err(|error| fail(error.error))?;
+    } else if let Err(error) = temporary.persist_noclobber(&target) {
+        if error.error.kind() == ErrorKind::AlreadyExists {
+            return Ok(Replaced::ChangedMeanwhile(read(&target)?));
+        }
+        return Err(fail(error.error));
+    }
+    sync_directory(directory).map_err(fail)?;
+    Ok(Replaced::Done)
+}
+
+/// Copies a file to `<path>.<suffix>`, or where that exists to `<path>.<suffix>-1`, `-2` and so on.
+///
+/// Returns where the copy is; it has the permissions of the file and survives a power failure.
+///
+/// # Errors
+/// [`Code::File`] where the file is missing or cannot be read, or the copy cannot be written.
+pub fn keep_copy(path: &Path, suffix: &str) -> Result<PathBuf> {
+    let unreadable = |error: io::Error| failure(Code::File, "read", path, &error);
+    let mut original = File::open(path).map_err(unreadable)?;
+    let permissions = original.metadata().map_err(unreadable)?.permissions();
+    for number in 0_u32.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{suffix}"));
+        if number > 0 {
+            name.push(format!("-{number}"));
+        }
+        let copy = PathBuf::from(name);
+        let fail = |error: io::Error| failure(Code::File, "write", &copy, &error);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // nobody may read it before it has its permissions
+        let mut file = match options.open(&copy) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(fail(error)),
+        };
+        let written = io::copy(&mut original, &mut file)
+            .and_then(|_| file.set_permissions(permissions))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_directory(parent(&copy)));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&copy); // half a copy is worse than none
+            return Err(fail(error));
+        }
+        return Ok(copy);
+    }
+    Err(Error::new(Code::File, format!("cannot find a free name for a copy of `{}`", path.display())))
+}
+
+/// The file that a path finally stands for, whether it exists or not.
+fn follow_links(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = parent(&target).join(next),
+            // Not a link, or not there: whoever reads or writes it next reports what is wrong.
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(Error::new(Code::File, format!("`{}` is a symbolic link to itself", path.display()))
+        .with_hint("remove the link"))
+}
+
+/// The directory of a file; the current one for a bare name.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a rename durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(windows) {
+        return Ok(()); // directories cannot be opened there, and renames are journalled
+    }
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_missing_file_is_none_and_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(&dir.path().join("a.json")).unwrap(), None);
+        assert_eq!(read(&dir.path().join("no/a.json")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = read(dir.path()).unwrap_err();
+        assert_eq!(error.code(), Code::File);
+        assert!(error.message().contains(dir.path().to_str().unwrap()), "{error}");
+        let path = dir.path().join("latin1.txt");
+        fs::write(&path, b"caf\xe9").unwrap();
+        let error = read(&path).unwrap_err();
+        assert_eq!(error.code(), Code::Syntax);
+        assert!(error.message().ends_with("is not UTF-8: byte 4 is invalid"), "{error}");
+    }
+
+    #[test]
+    fn a_file_above_the_limit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        File::create(&path).unwrap().set_len(MAX_TEXT_BYTES as u64 + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err().code(), Code::TooLarge);
+    }
+
+    #[test]
+    fn an_unchanged_file_is_replaced_and_nothing_is_left_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        assert_eq!(replace_if_unchanged(&path, None, "1").unwrap(), Replaced::Done);
+        assert_eq!(replace_if_unchanged(&path, Some("1"), "2").unwrap(), Replaced::Done);
+        assert_eq!(read(&path).unwrap().as_deref(), Some("2"));
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_changed_file_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, "theirs").unwrap();
+        let changed = Replaced::ChangedMeanwhile(Some("theirs".to_owned()));
+        assert_eq!(replace_if_unchanged(&path, Some("base"), "ours").unwrap(), changed);
+        assert_eq!(replace_if_unchanged(&path, None, "ours").unwrap(), changed);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(replace_if_unchanged(&path, Some("base"), "ours").unwrap(), Replaced::ChangedMeanwhile(None));
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_survive_a_replacement_and_a_copy() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret.json");
+        fs::write(&path, "1").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(replace_if_unchanged(&path, Some("1"), "2").unwrap(), Replaced::Done);
+        let copy = keep_copy(&path, "before-join").unwrap();
+        for path in [&path, &copy] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        let target = dir.path().join("real/a.json");
+        let link = dir.path().join("a.json");
+        std::os::unix::fs::symlink("real/a.json", &link).unwrap();
+        assert_eq!(replace_if_unchanged(&link, None, "1").unwrap(), Replaced::Done, "the target is created");
+        assert_eq!(replace_if_unchanged(&link, Some("1"), "2").unwrap(), Replaced::Done);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "2");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_itself_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("a.json");
+        std::os::unix::fs::symlink("a.json", &link).unwrap();
+        assert_eq!(replace_if_unchanged(&link, None, "1").unwrap_err().code(), Code::File);
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("no/a.json");
+        let error = replace_if_unchanged(&path, None, "1").unwrap_err();
+        assert!(error.message().contains("no such file or directory"), "{error}");
+        assert_eq!(error.hint(), Some("create the directory, or correct the path"));
+    }
+
+    #[test]
+    fn copies_never_overwrite_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        for text in ["0", "1", "2"] {
+            fs::write(&path, text).unwrap();
+            let copy = keep_copy(&path, "before-join").unwrap();
+            assert_eq!(fs::read_to_string(copy).unwrap(), text);
+        }
+        let expected = ["a.json", "a.json.before-join", "a.json.before-join-1", "a.json.before-join-2"];
+        assert_eq!(names(dir.path()), expected);
+        assert_eq!(keep_copy(&dir.path().join("missing"), "before-join").unwrap_err().code(), Code::File);
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything that touches the world: files, environment, sockets, clocks, threads.
+//!
+//! The adapters in here know bytes and values, never the engine.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "below the gate the world is read and written; everything above it only decides"
+)]
+
+pub mod file;
+mod io_error;
+pub mod source;
+pub mod store;
+pub mod watch;

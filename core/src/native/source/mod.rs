@@ -1,0 +1,2 @@
+//! Where layers come from.
+pub mod environment;

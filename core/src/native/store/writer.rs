@@ -1,0 +1,162 @@
+//! The thread that commits: batches that queue up while one commit runs share the next one.
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use super::database::{Store, Write};
+use crate::error::{Code, Error, Result};
+
+/// Bounds of one transaction, so that the first batch of a long queue does not wait for the last one.
+const MAX_GROUP_BATCHES: usize = 1_024;
+const MAX_GROUP_BYTES: usize = 8 << 20;
+
+struct Job {
+    ticket: u64,
+    batch: Vec<Write>,
+}
+
+/// Commits batches on a thread of its own, in the order in which they are submitted.
+///
+/// A commit waits for the disk; batches submitted meanwhile are committed together, in one transaction.
+/// Dropping the writer commits what is still queued, reports it, and closes the store.
+#[derive(Debug)]
+pub struct Writer {
+    queue: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; `done` is called on it once per ticket, in the order of submission.
+    ///
+    /// Batches of one transaction share its result: all are on the disk, or none is.
+    ///
+    /// # Errors
+    /// [`Code::Store`] where the operating system refuses a thread.
+    pub fn spawn(store: Store, done: impl FnMut(u64, Result<()>) + Send + 'static) -> Result<Writer> {
+        let (queue, jobs) = channel();
+        let thread = thread::Builder::new()
+            .name("confmesh-store".to_owned())
+            .spawn(move || run(&store, &jobs, done))
+            .map_err(|error| Error::new(Code::Store, format!("cannot start the writer thread: {error}")))?;
+        Ok(Writer { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a batch; never blocks.
+    ///
+    /// # Errors
+    /// [`Code::Closed`] where the thread has ended; the ticket will not be reported.
+    pub fn submit(&self, ticket: u64, batch: Vec<Write>) -> Result<()> {
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(Job { ticket, batch }).is_ok());
+        if queued { Ok(()) } else { Err(Error::new(Code::Closed, "the store is closed")) }
+    }
+
+    /// Commits what is queued, reports it, and closes the store; blocks until that is done.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            let _ = thread.join(); // fails where `done` panicked, which was reported there
+        }
+    }
+}
+
+fn run(store: &Store, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
+    let mut tickets = Vec::new();
+    let mut batches = Vec::new();
+    while let Ok(first) = jobs.recv() {
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(Job { ticket, batch }) = next {
+            bytes += batch.iter().map(size).sum::<usize>();
+            tickets.push(ticket);
+            batches.push(batch);
+            let room = batches.len() < MAX_GROUP_BATCHES && bytes < MAX_GROUP_BYTES;
+            next = if room { jobs.try_recv().ok() } else { None };
+        }
+        let result = store.commit_all(&batches);
+        batches.clear();
+        for ticket in tickets.drain(..) {
+            done(ticket, result.clone());
+        }
+    }
+}
+
+fn size(write: &Write) -> usize {
+    match write {
+        Write::Put { key, bytes } => key.len() + bytes.len(),
+        Write::Delete { key } => key.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn put(key: String, bytes: &str) -> Vec<Write> {
+        vec![Write::Put { key: key.into(), bytes: bytes.into() }]
+    }
+
+    #[test]
+    fn tickets_come_back_in_order_and_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, results) = mpsc::channel();
+        let done = move |ticket, result: Result<()>| sender.send((ticket, result)).unwrap();
+        let writer = Writer::spawn(Store::open(dir.path()).unwrap(), done).unwrap();
+        for ticket in 0..200 {
+            writer.submit(ticket, put(format!("{ticket:03}"), "x")).unwrap();
+        }
+        for ticket in 0..200 {
+            assert_eq!(results.recv().unwrap(), (ticket, Ok(())));
+        }
+        writer.submit(200, put("200".into(), "x")).unwrap();
+        writer.close();
+        assert_eq!(results.recv().unwrap(), (200, Ok(())), "what is queued is still committed");
+        assert_eq!(Store::open(dir.path()).unwrap().read_all().unwrap().len(), 201);
+    }
+
+    #[test]
+    fn batches_that_queue_up_share_a_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, results) = mpsc::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        let done = move |ticket: u64, _| {
+            sender.send(ticket).unwrap();
+            gate.recv().unwrap();
+        };
+        let writer = Writer::spawn(Store::open(dir.path()).unwrap(), done).unwrap();
+        writer.submit(0, put("0".into(), "x")).unwrap();
+        assert_eq!(results.recv().unwrap(), 0);
+        // The thread stands in `done`, so all of these are queued when it looks again; the last value wins.
+        for ticket in 1..=50 {
+            writer.submit(ticket, put("shared".into(), &ticket.to_string())).unwrap();
+        }
+        release.send(()).unwrap();
+        assert_eq!(results.recv().unwrap(), 1);
+        drop(release); // lets `done` panic after the first ticket of the group: the group is on the disk nevertheless
+        drop(writer);
+        let expected = [(b"0".to_vec(), b"x".to_vec()), (b"shared".to_vec(), b"50".to_vec())];
+        assert_eq!(Store::open(dir.path()).unwrap().read_all().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_writer_whose_thread_ended_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, results) = mpsc::channel::<()>();
+        let done = move |_, _| {
+            let _keep = &sender;
+            panic!("the owner is broken");
+        };
+        let writer = Writer::spawn(Store::open(dir.path()).unwrap(), done).unwrap();
+        writer.submit(0, Vec::new()).unwrap();
+        assert!(results.recv().is_err(), "ends with the thread");
+        assert_eq!(writer.submit(1, Vec::new()).unwrap_err().code(), Code::Closed);
+    }
+}

@@ -1,0 +1,118 @@
+//! When a changed file is believed: the rule alone, with time as an argument.
+use std::time::{Duration, Instant};
+
+use super::reading::Print;
+
+/// A file that something happened to, until its content is believed.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    /// The first hint.
+    since: Instant,
+    /// The last hint: the file is quiet from here.
+    quiet_from: Instant,
+    candidate: Option<Print>,
+    /// When to read next.
+    pub(super) due: Instant,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) settle: Duration,
+    pub(super) cap: Duration,
+}
+
+impl Unsettled {
+    pub(super) fn new(now: Instant, patience: Patience) -> Unsettled {
+        Unsettled { since: now, quiet_from: now, candidate: None, due: now + patience.settle / 2 }
+    }
+
+    /// Something happened to the file again.
+    pub(super) fn hint(&mut self, now: Instant, patience: Patience) {
+        self.quiet_from = now;
+        if now < self.since + patience.cap {
+            self.candidate = None;
+            self.due = (now + patience.settle / 2).min(self.since + patience.cap);
+        }
+        // Beyond the cap hints delay no longer: two equal readings are enough, however busy the file is.
+    }
+
+    /// Takes a reading at `due`; true where the content is to be believed, otherwise `due` has moved on.
+    ///
+    /// A `doubtful` content is believed only at the cap: the file is gone, empty, or still open for writing, which is
+    /// mostly a moment in the middle of a save.
+    pub(super) fn read(&mut self, print: &Print, doubtful: bool, now: Instant, patience: Patience) -> bool {
+        let end = self.since + patience.cap;
+        if self.candidate.as_ref() != Some(print) {
+            self.candidate = Some(print.clone());
+            let pause = patience.settle / 2;
+            self.due = if now >= end { now + pause.min(Duration::from_millis(2)) } else { (now + pause).min(end) };
+            return false;
+        }
+        let wait = if doubtful { end } else { (self.quiet_from + patience.settle).min(end) };
+        self.due = wait;
+        now >= wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { settle: Duration::from_millis(20), cap: Duration::from_millis(500) };
+
+    fn content(number: u8) -> Print {
+        Print::Content { length: 1, hash: [number; 32] }
+    }
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn a_single_save_is_believed_after_one_settle_time() {
+        let start = Instant::now();
+        let mut file = Unsettled::new(start, PATIENCE);
+        assert_eq!(file.due, start + ms(10));
+        assert!(!file.read(&content(1), false, file.due, PATIENCE));
+        assert_eq!(file.due, start + ms(20));
+        assert!(file.read(&content(1), false, file.due, PATIENCE));
+    }
+
+    #[test]
+    fn a_growing_file_waits_for_two_equal_readings() {
+        let start = Instant::now();
+        let mut file = Unsettled::new(start, PATIENCE);
+        for number in 0..5 {
+            assert!(!file.read(&content(number), false, file.due, PATIENCE));
+        }
+        assert!(file.read(&content(4), false, file.due, PATIENCE));
+    }
+
+    #[test]
+    fn hints_put_it_off_until_the_cap_and_not_beyond() {
+        let start = Instant::now();
+        let mut file = Unsettled::new(start, PATIENCE);
+        let mut now = start;
+        let mut believed = None;
+        while now < start + ms(2_000) && believed.is_none() {
+            now += ms(1);
+            file.hint(now, PATIENCE);
+            if now >= file.due && file.read(&content(1), false, now, PATIENCE) {
+                believed = Some(now - start);
+            }
+        }
+        let believed = believed.unwrap();
+        assert!(believed >= ms(500) && believed <= ms(510), "{believed:?}");
+    }
+
+    #[test]
+    fn a_vanished_file_is_believed_only_at_the_cap() {
+        let start = Instant::now();
+        let mut file = Unsettled::new(start, PATIENCE);
+        assert!(!file.read(&Print::Missing, true, file.due, PATIENCE));
+        assert!(!file.read(&Print::Missing, true, file.due, PATIENCE));
+        assert_eq!(file.due, start + ms(500));
+        assert!(file.read(&Print::Missing, true, file.due, PATIENCE));
+    }
+}

@@ -1,0 +1,356 @@
+//! Messages to and from JSON text frames.
+
+use super::{Greeting, Message, Pulse, VERSION};
+use crate::canonical::canonical;
+use crate::clock::{Stamp, VersionVector, rfc3339};
+use crate::diff::Change;
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, parse};
+use crate::id::{DocumentName, Genesis, InstanceId};
+use crate::limits::MAX_FRAME_BYTES;
+use crate::path::Path;
+use crate::replica::Delta;
+use crate::value::{Str, Value};
+
+/// What surrounds every message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Unique per message of an instance.
+    pub event_id: String,
+    /// Who sends it.
+    pub instance: InstanceId,
+    /// When, in milliseconds since 1970; for people, never for ordering.
+    pub wall_ms: u64,
+    /// The sender's logical clock.
+    pub hlc: Stamp,
+}
+
+type Fields = Vec<(&'static str, Value)>;
+
+/// Encodes a message as one JSON text frame.
+pub fn encode(message: &Message, envelope: &Envelope) -> String {
+    let (kind, mut fields) = body(message);
+    fields.extend([
+        ("v", VERSION.into()),
+        ("type", kind.into()),
+        ("event_id", envelope.event_id.as_str().into()),
+        ("instance_id", envelope.instance.to_string().into()),
+        ("timestamp", rfc3339(envelope.wall_ms).into()),
+        ("hlc", envelope.hlc.as_u64().to_string().into()),
+    ]);
+    canonical(&fields.into_iter().collect())
+}
+
+/// Decodes a frame; the second part is the sender, where it names itself.
+///
+/// # Errors
+/// [`Code::TooLarge`], or [`Code::Message`] with what is wrong; the connection can go on.
+pub fn decode(frame: &str) -> Result<(Message, Option<InstanceId>)> {
+    if frame.len() > MAX_FRAME_BYTES {
+        let message = format!("a message has {} bytes, at most {MAX_FRAME_BYTES} are allowed", frame.len());
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    let value = parse(frame, Format::Json)
+        .map_err(|error| Error::new(Code::Message, format!("a message is no JSON: {}", error.message())))?;
+    let reader = Reader { value: &value };
+    let instance =
+        reader.optional_text("instance_id").or(reader.optional_text("source_node")).and_then(InstanceId::parse);
+    let kind = reader.optional_text("type").or(reader.optional_text("action"));
+    let kind = kind.ok_or_else(|| malformed("it has no `type`"))?;
+    Ok((message(kind, &reader)?, instance))
+}
+
+fn body(message: &Message) -> (&'static str, Fields) {
+    match message {
+        Message::Hello { versions, documents } => {
+            let versions: Vec<Value> = versions.iter().map(|v| Value::from(*v)).collect();
+            let documents: Vec<Value> = documents.iter().map(greeting_value).collect();
+            ("hello", vec![("versions", versions.into()), ("documents", documents.into())])
+        }
+        Message::Delta { document, genesis, delta } => {
+            ("delta", named(document, [("genesis", genesis.to_string().into()), ("delta", delta.to_value())]))
+        }
+        Message::Pull { document, seen } => ("pull", named(document, [("seen", seen.to_value())])),
+        Message::Ack { document, seen } => ("ack", named(document, [("seen", seen.to_value())])),
+        Message::Heartbeat { documents } => {
+            let documents: Vec<Value> = documents.iter().map(pulse_value).collect();
+            ("heartbeat", vec![("status", "online".into()), ("documents", documents.into())])
+        }
+        Message::ConnectionEstablished { connection_id } => (
+            "connection_established",
+            vec![
+                ("connection_id", connection_id.as_str().into()),
+                ("server", "confmesh".into()),
+                ("protocol", VERSION.into()),
+            ],
+        ),
+        Message::Subscribe { patterns } => {
+            let patterns: Vec<Value> = patterns.iter().map(|p| p.as_str().into()).collect();
+            ("subscribe", vec![("patterns", patterns.into())])
+        }
+        Message::ConfigRequest { document, follow } => {
+            ("config_request", named(document, [("follow", (*follow).into())]))
+        }
+        Message::ConfigResponse { document, revision, hash, value } => (
+            "config_response",
+            named(
+                document,
+                [
+                    ("version", (*revision).into()),
+                    ("config_hash", hash.as_str().into()),
+                    ("config_data", value.clone()),
+                ],
+            ),
+        ),
+        Message::ConfigUpdate { document, base, revision, hash, changes } => {
+            let changes: Vec<Value> = changes.iter().map(Change::to_value).collect();
+            let fields = [
+                ("base_version", (*base).into()),
+                ("version", (*revision).into()),
+                ("config_hash", hash.as_str().into()),
+                ("changes", changes.into()),
+            ];
+            ("config_update", named(document, fields))
+        }
+        Message::ConfigChange { document, key, value, user, request_id } => {
+            let mut fields = named(document, [("config_key", key.as_str().into())]);
+            fields.extend(value.clone().map(|value| ("new_value", value)));
+            if value.is_none() {
+                fields.push(("remove", true.into()));
+            }
+            fields.extend(text("user_id", user));
+            fields.extend(text("request_id", request_id));
+            ("config_change", fields)
+        }
+        Message::ConfigChangeResponse { key, result, shadowed_by, request_id } => {
+            let mut fields = vec![("config_key", key.as_str().into()), ("success", result.is_ok().into())];
+            match result {
+                Ok(revision) => fields.push(("version", (*revision).into())),
+                Err(error) => fields.extend(error_fields(error, "error")),
+            }
+            fields.extend(text("shadowed_by", shadowed_by));
+            fields.extend(text("request_id", request_id));
+            ("config_change_response", fields)
+        }
+        Message::ConfigSync { document, revision, change } => {
+            let mut fields = named(
+                document,
+                [
+                    ("config_key", change.path.to_string().into()),
+                    ("version", (*revision).into()),
+                    ("event_type", if change.new.is_some() { "config_changed" } else { "config_deleted" }.into()),
+                ],
+            );
+            fields.extend(change.old.clone().map(|old| ("old_value", old)));
+            fields.extend(change.new.clone().map(|new| ("new_value", new)));
+            ("config_sync", fields)
+        }
+        Message::Ping => ("ping", Fields::new()),
+        Message::Pong => ("pong", Fields::new()),
+        Message::Error { error, request_id } => {
+            let mut fields = error_fields(error, "message");
+            fields.extend(text("request_id", request_id));
+            ("error", fields)
+        }
+    }
+}
+
+fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
+    Ok(match kind {
+        "hello" => Message::Hello {
+            versions: r.list("versions")?.iter().filter_map(Value::as_u64).collect(),
+            documents: r.list("documents")?.iter().map(|v| greeting(&Reader { value: v })).collect::<Result<_>>()?,
+        },
+        "delta" => Message::Delta {
+            document: r.document()?,
+            genesis: r.genesis()?,
+            delta: Delta::from_value(r.field("delta")?)?,
+        },
+        "pull" => Message::Pull { document: r.document()?, seen: r.seen()? },
+        "ack" => Message::Ack { document: r.document()?, seen: r.seen()? },
+        "heartbeat" => Message::Heartbeat {
+            // Heartbeats of other programs carry no documents.
+            documents: match r.list("documents") {
+                Ok(list) => list.iter().map(|v| pulse(&Reader { value: v })).collect::<Result<_>>()?,
+                Err(_) => Vec::new(),
+            },
+        },
+        "connection_established" => {
+            Message::ConnectionEstablished { connection_id: r.text("connection_id")?.to_owned() }
+        }
+        "subscribe" => {
+            let texts = r.list("patterns")?.iter().map(|p| p.as_str().map(str::to_owned));
+            let patterns: Option<Vec<String>> = texts.collect();
+            Message::Subscribe { patterns: patterns.ok_or_else(|| malformed("`patterns` is a list of strings"))? }
+        }
+        "config_request" => {
+            let follow = r.value.child("follow").and_then(Value::as_bool).unwrap_or(false);
+            Message::ConfigRequest { document: r.document()?, follow }
+        }
+        "config_response" => Message::ConfigResponse {
+            document: r.document()?,
+            revision: r.number("version")?,
+            hash: r.text("config_hash")?.to_owned(),
+            value: r.field("config_data")?.clone(),
+        },
+        "config_update" => Message::ConfigUpdate {
+            document: r.document()?,
+            base: r.number("base_version")?,
+            revision: r.number("version")?,
+            hash: r.text("config_hash")?.to_owned(),
+            changes: r.list("changes")?.iter().map(Change::from_value).collect::<Result<_>>()?,
+        },
+        "config_change" => config_change(r)?,
+        "config_change_response" => Message::ConfigChangeResponse {
+            key: r.text("config_key")?.to_owned(),
+            result: match r.value.child("success").and_then(Value::as_bool) {
+                Some(true) => Ok(r.value.child("version").and_then(Value::as_u64).unwrap_or(0)),
+                _ => Err(received_error(r, "error")),
+            },
+            shadowed_by: r.owned("shadowed_by"),
+            request_id: r.owned("request_id"),
+        },
+        "config_sync" => Message::ConfigSync {
+            document: r.document()?,
+            revision: r.number("version")?,
+            change: Change {
+                path: Path::parse(r.text("config_key")?)?,
+                old: r.value.child("old_value").cloned(),
+                new: r.value.child("new_value").cloned(),
+            },
+        },
+        "ping" => Message::Ping,
+        "pong" => Message::Pong,
+        "error" => Message::Error { error: received_error(r, "message"), request_id: r.owned("request_id") },
+        other => {
+            return Err(Error::new(Code::Message, format!("unknown message type `{}`", shorten(other))));
+        }
+    })
+}
+
+fn config_change(r: &Reader<'_>) -> Result<Message> {
+    let remove = r.value.child("remove").and_then(Value::as_bool).unwrap_or(false);
+    let value = if remove { None } else { Some(r.field("new_value")?.clone()) };
+    Ok(Message::ConfigChange {
+        document: r.document()?,
+        key: r.text("config_key")?.to_owned(),
+        value,
+        user: r.owned("user_id"),
+        request_id: r.owned("request_id"),
+    })
+}
+
+fn named<const N: usize>(document: &DocumentName, fields: [(&'static str, Value); N]) -> Fields {
+    let mut all: Fields = vec![("name", document.name().into()), ("tenant_id", document.tenant().into())];
+    all.extend(fields);
+    all
+}
+
+fn text(name: &'static str, text: &Option<String>) -> Option<(&'static str, Value)> {
+    text.as_ref().map(|text| (name, text.as_str().into()))
+}
+
+fn error_fields(error: &Error, message: &'static str) -> Fields {
+    let mut fields = vec![(message, error.message().into()), ("code", error.code().as_str().into())];
+    fields.extend(error.hint().map(|hint| ("hint", hint.into())));
+    fields
+}
+
+fn received_error(r: &Reader<'_>, message: &str) -> Error {
+    let code = r.optional_text("code").unwrap_or_default();
+    let code = Code::ALL.iter().find(|known| known.as_str() == code).copied().unwrap_or(Code::Message);
+    let error = Error::new(code, r.optional_text(message).unwrap_or("the other side reported an error"));
+    match r.optional_text("hint") {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+fn greeting_value(greeting: &Greeting) -> Value {
+    let fields = [
+        ("alone", greeting.alone.into()),
+        ("seen", greeting.seen.to_value()),
+        ("genesis", greeting.genesis.map_or(Value::Null, |g| g.to_string().into())),
+    ];
+    named(&greeting.document, fields).into_iter().collect()
+}
+
+fn greeting(r: &Reader<'_>) -> Result<Greeting> {
+    let genesis = match r.value.child("genesis") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(r.genesis()?),
+    };
+    let alone = r.value.child("alone").and_then(Value::as_bool).unwrap_or(false);
+    Ok(Greeting { document: r.document()?, genesis, alone, seen: r.seen()? })
+}
+
+fn pulse_value(pulse: &Pulse) -> Value {
+    let fields = [
+        ("genesis", Value::from(pulse.genesis.to_string())),
+        ("seen", pulse.seen.to_value()),
+        ("view_hash", pulse.view_hash.as_str().into()),
+    ];
+    named(&pulse.document, fields).into_iter().collect()
+}
+
+fn pulse(r: &Reader<'_>) -> Result<Pulse> {
+    let view_hash = r.text("view_hash")?.to_owned();
+    Ok(Pulse { document: r.document()?, genesis: r.genesis()?, seen: r.seen()?, view_hash })
+}
+
+/// Reads fields of a message with errors that name them.
+struct Reader<'a> {
+    value: &'a Value,
+}
+
+impl<'a> Reader<'a> {
+    fn field(&self, name: &str) -> Result<&'a Value> {
+        self.value.child(name).ok_or_else(|| malformed(&format!("it has no `{name}`")))
+    }
+
+    fn optional_text(&self, name: &str) -> Option<&'a str> {
+        self.value.child(name).and_then(Value::as_str)
+    }
+
+    fn owned(&self, name: &str) -> Option<String> {
+        self.optional_text(name).map(str::to_owned)
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str> {
+        self.field(name)?.as_str().ok_or_else(|| malformed(&format!("`{name}` is a string")))
+    }
+
+    fn number(&self, name: &str) -> Result<u64> {
+        self.field(name)?.as_u64().ok_or_else(|| malformed(&format!("`{name}` is a whole number")))
+    }
+
+    fn list(&self, name: &str) -> Result<&'a [Value]> {
+        let list = self.field(name)?.as_list().ok_or_else(|| malformed(&format!("`{name}` is a list")))?;
+        Ok(list.as_slice())
+    }
+
+    /// The document that the message is about; the default one where it names none.
+    fn document(&self) -> Result<DocumentName> {
+        match (self.optional_text("tenant_id"), self.optional_text("name")) {
+            (_, None) => Ok(DocumentName::default_name()),
+            (Some(tenant), Some(name)) if !name.contains('/') => DocumentName::parse(&format!("{tenant}/{name}")),
+            (_, Some(name)) => DocumentName::parse(name),
+        }
+    }
+
+    fn genesis(&self) -> Result<Genesis> {
+        Genesis::parse(self.text("genesis")?).ok_or_else(|| malformed("`genesis` is 32 hexadecimal digits"))
+    }
+
+    fn seen(&self) -> Result<VersionVector> {
+        VersionVector::from_value(self.field("seen")?)
+    }
+}
+
+fn malformed(why: &str) -> Error {
+    Error::new(Code::Message, format!("malformed message: {why}"))
+}
+
+fn shorten(text: &str) -> Str {
+    Str::from(text.chars().take(40).collect::<String>())
+}

@@ -1,0 +1,158 @@
+//! Every message, as values of this program; the codec knows their wire form.
+
+use crate::clock::VersionVector;
+use crate::diff::Change;
+use crate::id::{DocumentName, Genesis};
+use crate::replica::Delta;
+use crate::value::Value;
+
+/// What one replica says of a document when it meets another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Which document.
+    pub document: DocumentName,
+    /// Its birth; `None` while unfounded, or when the sender gives up its own birth to adopt the receiver's.
+    pub genesis: Option<Genesis>,
+    /// Whether it was founded here and never met another replica.
+    pub alone: bool,
+    /// What the sender has seen, durably.
+    pub seen: VersionVector,
+}
+
+/// What one replica says of a document from time to time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Which document.
+    pub document: DocumentName,
+    /// Its birth.
+    pub genesis: Genesis,
+    /// What the sender has seen, durably.
+    pub seen: VersionVector,
+    /// The hash of its view: equal `seen` with different views is a defect, and said aloud.
+    pub view_hash: String,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Opens a session between replicas, and again whenever what it says of a document changes.
+    Hello {
+        /// Protocol versions that the sender speaks.
+        versions: Vec<u64>,
+        /// What it holds.
+        documents: Vec<Greeting>,
+    },
+    /// Writes that the receiver lacks; a live write is the delta of one write.
+    Delta {
+        /// Which document.
+        document: DocumentName,
+        /// Its birth.
+        genesis: Genesis,
+        /// The writes.
+        delta: Delta,
+    },
+    /// Asks for everything after `seen`.
+    Pull {
+        /// Which document.
+        document: DocumentName,
+        /// What the sender has seen.
+        seen: VersionVector,
+    },
+    /// Says what is now safe on the sender's disk.
+    Ack {
+        /// Which document.
+        document: DocumentName,
+        /// What the sender has seen, durably.
+        seen: VersionVector,
+    },
+    /// Sent from time to time; closes every gap.
+    Heartbeat {
+        /// What the sender holds.
+        documents: Vec<Pulse>,
+    },
+    /// The first message to whoever connects.
+    ConnectionEstablished {
+        /// Unique name of the connection.
+        connection_id: String,
+    },
+    /// A guest names the patterns that it wants `config_sync` for; none means nothing.
+    Subscribe {
+        /// Pattern texts.
+        patterns: Vec<String>,
+    },
+    /// A guest asks for the document and, with `follow`, for every change list after it.
+    ConfigRequest {
+        /// Which document.
+        document: DocumentName,
+        /// Whether to send `config_update` from now on, in place of `config_sync`.
+        follow: bool,
+    },
+    /// The effective document.
+    ConfigResponse {
+        /// Which document.
+        document: DocumentName,
+        /// Its revision at the sender.
+        revision: u64,
+        /// Its content hash.
+        hash: String,
+        /// The document.
+        value: Value,
+    },
+    /// What changed from one revision to the next.
+    ConfigUpdate {
+        /// Which document.
+        document: DocumentName,
+        /// The revision that the changes apply to.
+        base: u64,
+        /// The revision after them.
+        revision: u64,
+        /// The content hash after them.
+        hash: String,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// A guest asks for a write.
+    ConfigChange {
+        /// Which document.
+        document: DocumentName,
+        /// The dotted path.
+        key: String,
+        /// The value; `None` removes the path.
+        value: Option<Value>,
+        /// Who, for the record.
+        user: Option<String>,
+        /// Comes back in the answer; a repeated id is answered, not written again.
+        request_id: Option<String>,
+    },
+    /// The answer to `config_change`.
+    ConfigChangeResponse {
+        /// The dotted path of the question.
+        key: String,
+        /// The revision that shows it, or what was wrong.
+        result: Result<u64, crate::Error>,
+        /// The source that hides the new value, if one does.
+        shadowed_by: Option<String>,
+        /// From the question.
+        request_id: Option<String>,
+    },
+    /// One changed key, for guests that subscribed by pattern.
+    ConfigSync {
+        /// Which document.
+        document: DocumentName,
+        /// The revision that shows it.
+        revision: u64,
+        /// The change.
+        change: Change,
+    },
+    /// Asks for a `pong`.
+    Ping,
+    /// Answers a `ping`.
+    Pong,
+    /// Something was wrong with a message.
+    Error {
+        /// What.
+        error: crate::Error,
+        /// From the message, where it had one.
+        request_id: Option<String>,
+    },
+}

@@ -1,0 +1,42 @@
+//! The state of one document in the session with one replica: what the other side has, as far as we know.
+
+use crate::clock::VersionVector;
+use crate::id::Genesis;
+use crate::replica::{Delta, Replica};
+
+/// What one peer has of one document.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicaLink {
+    /// The birth that the peer's replica has; `None` while it is unfounded.
+    pub genesis: Option<Genesis>,
+    /// Whether the peer founded it and never met another replica.
+    pub alone: bool,
+    /// What was sent or is known to be there: the `since` of the next delta.
+    pub sent: VersionVector,
+    /// What the peer said it has on disk.
+    pub acknowledged: VersionVector,
+}
+
+impl ReplicaLink {
+    /// The next delta for the peer, if it lacks anything; what is in it counts as sent from now on.
+    pub fn next_delta(&mut self, replica: &Replica) -> Option<Delta> {
+        if self.sent.includes(replica.seen()) {
+            return None;
+        }
+        let delta = replica.delta(&self.sent);
+        self.sent.join(replica.seen());
+        Some(delta)
+    }
+
+    /// The peer told what it has: sending continues from there, also where something we sent got lost.
+    pub fn told(&mut self, seen: &VersionVector) {
+        self.acknowledged = seen.clone();
+        self.sent = seen.clone();
+    }
+
+    /// The peer acknowledged: it has at least this.
+    pub fn acknowledge(&mut self, seen: &VersionVector) {
+        self.acknowledged.join(seen);
+        self.sent.join(seen);
+    }
+}

@@ -1,0 +1,99 @@
+//! What one replica lacks of another: the one shape in which writes travel.
+
+use std::sync::Arc;
+
+use super::{Assertion, Effect, Replica};
+use crate::clock::{Observed, VersionVector};
+use crate::error::{Code, Error, Result};
+use crate::limits::{MAX_DEPTH, RESERVED_KEY};
+use crate::value::Value;
+
+/// The assertions between two states of knowledge.
+///
+/// A write that `to` contains and that `since` does not, and that is not among the items, was superseded by one that is.
+/// A live broadcast is the delta of one write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// What the receiver must have seen.
+    pub since: VersionVector,
+    /// What it has seen afterwards.
+    pub to: VersionVector,
+    /// The live assertions in between, in the order of their paths.
+    pub items: Vec<Arc<Assertion>>,
+}
+
+/// What a delta did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The replica has seen more than before.
+    Advanced {
+        /// What became live, and what it made redundant.
+        effect: Effect,
+        /// The largest distance of a stamp that was ahead of this clock, in milliseconds; 0 where none was.
+        skew_ms: u64,
+    },
+    /// Everything in it was here already.
+    Duplicate,
+    /// Something before it is missing here: ask for everything since [`Replica::seen`].
+    Gap,
+}
+
+impl Replica {
+    /// What a replica that has seen `since` lacks.
+    pub fn delta(&self, since: &VersionVector) -> Delta {
+        let items = self.live().filter(|a| !since.contains(a.dot)).cloned().collect();
+        Delta { since: since.clone(), to: self.seen.clone(), items }
+    }
+
+    /// Takes in a delta: idempotent, and the order of deltas does not matter. A delta that is malformed, or that skips
+    /// something, changes nothing.
+    ///
+    /// # Errors
+    /// [`Code::Message`] for a delta that no replica would make.
+    pub fn apply(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
+        delta.check()?;
+        if !self.seen.includes(&delta.since) {
+            return Ok(Applied::Gap);
+        }
+        if self.seen.includes(&delta.to) {
+            return Ok(Applied::Duplicate);
+        }
+        let mut effect = Effect::default();
+        let mut skew_ms = 0;
+        for item in &delta.items {
+            if !self.seen.contains(item.dot) {
+                self.insert(Arc::clone(item), &mut effect);
+                if let Observed::TooFarAhead { by_ms } = self.clock.observe(item.stamp, wall_ms) {
+                    skew_ms = by_ms.max(skew_ms);
+                }
+            }
+        }
+        self.seen.join(&delta.to);
+        Ok(Applied::Advanced { effect, skew_ms })
+    }
+}
+
+impl Delta {
+    fn check(&self) -> Result<()> {
+        let bad = |why: &str| Err(Error::new(Code::Message, format!("malformed delta: {why}")));
+        for item in &self.items {
+            if item.dot.seq == 0 || !self.to.contains(item.dot) {
+                return bad("a write lies outside of its range");
+            }
+            if !self.to.includes(&item.context) || item.context.seq(item.dot.replica) + 1 != item.dot.seq {
+                return bad("a write names a past that it cannot have seen");
+            }
+            if item.path.len() + item.value.as_ref().map_or(0, Value::depth) > MAX_DEPTH {
+                return bad("a value nests too deep");
+            }
+            let root = item.path.is_root();
+            if root && item.value.as_ref().is_none_or(|v| v.as_map().is_none_or(|m| m.contains_key(RESERVED_KEY))) {
+                return bad("a document must be a map without reserved keys");
+            }
+            if item.path.segments().first().is_some_and(|first| first == RESERVED_KEY) {
+                return bad("a user document holds a reserved key");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! The replicated document: a set of immutable writes from which the document is computed.
+//!
+//! The state is a *causal assertion store*. An [`Assertion`] says: this path, and everything below it, is this value. A
+//! write is dropped only when a later one **that had seen it** covers its path. The document is a pure function of the
+//! set ([`Replica::view`]); no replica ever writes a merge result back. So replicas that hold the same writes show the
+//! same bytes, whatever the order, duplication or loss on the way (a PO-Log with a causal redundancy relation, Baquero,
+//! Almeida and Shoker, arXiv 1710.04469; deltas as in Almeida, Shoker and Baquero, arXiv 1410.2803).
+
+mod delta;
+mod encode;
+#[cfg(test)]
+mod tests;
+mod view;
+mod wire;
+
+pub use delta::{Applied, Delta};
+pub use encode::Edit;
+pub use view::{Disagreement, Side, View};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::{Dot, Hlc, Stamp, VersionVector};
+use crate::conflict::Tag;
+use crate::id::{Genesis, ReplicaId};
+use crate::path::Path;
+use crate::value::Value;
+
+/// One stored write: *this path, and everything below it, is this value*.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assertion {
+    /// The write's name. Several assertions of one write share it and never overlap.
+    pub dot: Dot,
+    /// What its author had seen, itself left out.
+    pub context: Arc<VersionVector>,
+    /// Orders it among concurrent writes.
+    pub stamp: Stamp,
+    /// The rule for concurrent writes.
+    pub tag: Tag,
+    /// Where.
+    pub path: Path,
+    /// What; `None` asserts that nothing is there.
+    pub value: Option<Value>,
+}
+
+impl Assertion {
+    /// Whether `other`'s author had seen this write.
+    fn is_before(&self, other: &Assertion) -> bool {
+        other.context.contains(self.dot)
+    }
+
+    /// Whether this write makes `other` redundant: it saw it and covers its path.
+    fn prunes(&self, other: &Assertion) -> bool {
+        other.path.starts_with(&self.path) && other.is_before(self)
+    }
+}
+
+/// What a change did to the set of live assertions: what the store has to add and remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Live now.
+    pub added: Vec<Arc<Assertion>>,
+    /// Made redundant.
+    pub dropped: Vec<Arc<Assertion>>,
+}
+
+/// One instance's copy of one document's shared layer.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    id: ReplicaId,
+    genesis: Genesis,
+    seen: VersionVector,
+    clock: Hlc,
+    /// Live assertions by path; those of one subtree stand together ([`Path`] orders parents before children).
+    live: BTreeMap<Path, Vec<Arc<Assertion>>>,
+}
+
+impl Replica {
+    /// An empty replica of the document that was born with `genesis`.
+    pub fn new(id: ReplicaId, genesis: Genesis) -> Replica {
+        Replica { id, genesis, seen: VersionVector::default(), clock: Hlc::default(), live: BTreeMap::new() }
+    }
+
+    /// The author name of this replica's own writes.
+    pub fn id(&self) -> ReplicaId {
+        self.id
+    }
+
+    /// The document's birth.
+    pub fn genesis(&self) -> Genesis {
+        self.genesis
+    }
+
+    /// What this replica has seen.
+    pub fn seen(&self) -> &VersionVector {
+        &self.seen
+    }
+
+    /// The newest stamp it knows.
+    pub fn last_stamp(&self) -> Stamp {
+        self.clock.last()
+    }
+
+    /// The same state under a new author name: for a replica that cannot be sure which of its dots others have seen.
+    #[must_use]
+    pub fn reincarnated(&self, id: ReplicaId) -> Replica {
+        Replica { id, ..self.clone() }
+    }
+
+    /// The live assertions, by path.
+    pub fn live(&self) -> impl Iterator<Item = &Arc<Assertion>> {
+        self.live.values().flatten()
+    }
+
+    /// How many assertions are live.
+    pub fn live_len(&self) -> usize {
+        self.live.values().map(Vec::len).sum()
+    }
+
+    /// Puts a stored replica together again. The caller vouches that the parts were written by one replica.
+    pub fn restore(
+        id: ReplicaId,
+        genesis: Genesis,
+        seen: VersionVector,
+        last: Stamp,
+        assertions: impl IntoIterator<Item = Assertion>,
+    ) -> Replica {
+        let mut replica = Replica { id, genesis, seen, clock: Hlc::after(last), live: BTreeMap::new() };
+        for assertion in assertions {
+            replica.insert(Arc::new(assertion), &mut Effect::default());
+        }
+        replica
+    }
+
+    /// Adds an assertion unless a live one makes it redundant, and drops those that it makes redundant. Pruning is
+    /// transitive, so any order of insertion leaves the same set.
+    fn insert(&mut self, new: Arc<Assertion>, effect: &mut Effect) {
+        let mut above = Some(new.path.clone());
+        while let Some(path) = above {
+            if self.live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
+                return;
+            }
+            above = path.parent();
+        }
+        let covered: Vec<Path> = self
+            .live
+            .range(new.path.clone()..)
+            .take_while(|(path, _)| path.starts_with(&new.path))
+            .filter(|(_, here)| here.iter().any(|old| new.prunes(old)))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in covered {
+            if let Some(here) = self.live.get_mut(&path) {
+                effect.dropped.extend(here.iter().filter(|old| new.prunes(old)).cloned());
+                here.retain(|old| !new.prunes(old));
+                if here.is_empty() {
+                    self.live.remove(&path);
+                }
+            }
+        }
+        let here = self.live.entry(new.path.clone()).or_default();
+        let at = here.partition_point(|old| old.dot < new.dot);
+        here.insert(at, Arc::clone(&new));
+        effect.added.push(new);
+    }
+}

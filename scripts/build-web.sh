@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Assembles web-demo/dist/, the page that the `confmesh` command carries: index.html at its root, the rest in assets/.
+# Plain files and ES modules, so no bundler.
+. "$(dirname "$0")/env.sh"
+[ -f bindings-wasm/pkg/client.js ] || fail 'the browser client is not built' 'run: scripts/build-wasm.sh'
+stage=$TARGET/web-stage
+rm -rf "$stage"
+mkdir -p "$stage/assets"
+cp web-demo/index.html "$stage/"
+find web-demo -maxdepth 1 -type f ! -name index.html -exec cp -t "$stage/assets" {} +
+cp bindings-wasm/pkg/{client.js,confmesh_wasm.js,confmesh_wasm_bg.wasm} "$stage/assets/"
+# Left alone where nothing changed: a new time stamp would make cargo embed the page and link again.
+if ! diff -rq "$stage" web-demo/dist >/dev/null 2>&1; then
+  rm -rf web-demo/dist
+  mv "$stage" web-demo/dist
+fi

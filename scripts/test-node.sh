@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Tests the packed npm package in a clean folder, as a user has it; then compiles a program against its declarations.
+. "$(dirname "$0")/env.sh"
+compgen -G "$TARGET/node/confmesh-*.tgz" >/dev/null || fail 'the npm package is not packed' 'run: scripts/build-node.sh'
+clean=$TARGET/node/clean
+rm -rf "$clean"
+mkdir -p "$clean"
+cp bindings-node/tests/* "$clean/"
+cd "$clean"
+echo '{ "private": true, "type": "module" }' >package.json
+npm install --silent --offline --no-audit --no-fund --ignore-scripts "$TARGET"/node/confmesh-*.tgz
+export CONFMESH_VECTORS=$ROOT/tests/vectors
+node --test --test-reporter=spec ./*.test.mjs
+"$NODE_TOOLS/tsc" --noEmit --strict --target es2022 --module nodenext --types '' ./*.ts

@@ -1,0 +1,4 @@
+import { ready, version } from "./client.js";
+
+await ready();
+document.querySelector("#version").textContent = version();
