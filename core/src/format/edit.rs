@@ -24,14 +24,15 @@ impl Edits {
         self.replace(range, "");
     }
 
-    /// Removes the lines from the one that holds `start` to the one that holds `end`. At the end of a text without a
-    /// final line break, the break before them goes instead.
+    /// Removes the lines from the one that holds `start` to the one that holds `end`, with the line break before them, so
+    /// that what is inserted at the end of the last one joins the line above; the first line goes with the break after it.
     pub fn remove_lines(&mut self, text: &str, start: usize, end: usize) {
         let start = line_start(text, start);
-        let end = next_line(text, end);
-        let open = end == text.len() && !text.ends_with('\n');
-        let start = if open { line_end(text, start.saturating_sub(1)) } else { start };
-        self.remove(start..end);
+        let before = text.get(..start).unwrap_or("");
+        match before.strip_suffix('\n') {
+            Some(above) => self.remove(above.strip_suffix('\r').unwrap_or(above).len()..line_end(text, end)),
+            None => self.remove(start..next_line(text, end)),
+        }
     }
 
     /// The text with every edit made; none if two of them collide. Removals may overlap.

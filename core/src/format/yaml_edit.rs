@@ -111,7 +111,15 @@ impl YamlEdit<'_> {
                 let start = if tagged || forced { shape.span.start } else { shape.content };
                 self.edits.replace(start..shape.span.end, scalar);
             }
-            _ => self.edits.replace(slot.after..shape.span.end, new),
+            _ => {
+                // A comment behind the old value stays on the line of the key; one inside an old block goes with it.
+                let line_end = line_end(self.text, shape.span.end);
+                let end = if matches!(shape.kind, Kind::Block(_)) { line_end } else { shape.span.end };
+                let (head, below) =
+                    new.split_at_checked(new.find(['\r', '\n']).unwrap_or(new.len())).unwrap_or((&new, ""));
+                self.edits.replace(slot.after..end, head);
+                self.edits.insert(line_end, below);
+            }
         }
     }
 
