@@ -97,14 +97,15 @@ impl YamlEdit<'_> {
         if shape.value == *target && !forced {
             return;
         }
-        if !forced && self.collection(shape, target, path) {
+        // What an alias stands for may have changed with its anchor; where it has not, the next attempt replaces it.
+        if !forced && (matches!(shape.kind, Kind::Alias) || self.collection(shape, target, path)) {
             return;
         }
         let mut new = String::new();
         let indent = column(self.text, slot.start) + self.unit.len();
         yaml_print::write_after_indicator(&mut new, target, indent, self.unit, self.newline);
-        let old_is_leaf = matches!(shape.kind, Kind::Leaf | Kind::Flow(_)) && !shape.span.is_empty();
-        match new.strip_prefix(' ') {
+        let old_is_leaf = !matches!(shape.kind, Kind::Block(_)) && !shape.span.is_empty();
+        match new.strip_prefix(' ').filter(|new| !new.contains('\n')) {
             // Blanks before the value stay, and so does an anchor (a tag would not fit any more).
             Some(scalar) if old_is_leaf => {
                 let tagged = self.text.get(shape.span.start..shape.content).is_some_and(|before| before.contains('!'));
