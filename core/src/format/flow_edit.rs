@@ -72,15 +72,14 @@ impl<S: Spelling> FlowEdit<'_, S> {
     }
 
     fn map(&mut self, node: &Node, target: &Value, path: &Path) -> bool {
-        let (Body::Map(entries), Value::Map(new)) = (&node.body, target) else { return false };
+        let (Body::Map(entries), Value::Map(old), Value::Map(new)) = (&node.body, &node.value, target) else {
+            return false;
+        };
         let slots: Vec<Slot> =
             entries.iter().map(|entry| Slot { start: entry.key_span.start, end: entry.node.span.end }).collect();
         let kept: Vec<bool> = entries.iter().map(|entry| new.contains_key(&entry.key)).collect();
-        let pieces: Vec<Piece> = new
-            .iter()
-            .filter(|(key, _)| !entries.iter().any(|entry| entry.key == **key))
-            .map(|(key, value)| (Some(key), value))
-            .collect();
+        let pieces: Vec<Piece> =
+            new.iter().filter(|(key, _)| !old.contains_key(key)).map(|(key, value)| (Some(key), value)).collect();
         let colon = entries
             .last()
             .and_then(|entry| self.text.get(entry.key_span.end..entry.node.span.start))

@@ -42,7 +42,7 @@ pub enum Format {
     Jsonc,
     /// YAML 1.2, core schema, one document.
     Yaml,
-    /// TOML 1.0.
+    /// TOML; dates and times are strings as spelled.
     Toml,
     /// `KEY=value` lines; every value is a string.
     Dotenv,
