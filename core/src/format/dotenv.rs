@@ -120,7 +120,7 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
         }
     }
     let open = !text.is_empty() && !text.ends_with('\n');
-    for (key, value) in target.as_map()?.iter().filter(|(key, _)| entries.iter().all(|entry| entry.key != **key)) {
+    for (key, value) in target.as_map()?.iter().filter(|(key, _)| tree.value.child(key).is_none()) {
         let entry = format!("{key}={}", spell(value.as_str()?));
         edits.insert(text.len(), if open { format!("{newline}{entry}") } else { format!("{entry}{newline}") });
     }

@@ -84,6 +84,7 @@ pub(super) fn own_line_indent(text: &str, at: usize) -> Option<&str> {
 }
 
 /// Skips blanks, line breaks and `#` comments.
+#[cfg(any(feature = "yaml", feature = "toml"))]
 pub(super) fn skip_hash_comments(text: &str, at: usize) -> usize {
     let mut rest = text.get(at..).unwrap_or("");
     loop {

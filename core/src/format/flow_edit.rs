@@ -45,7 +45,8 @@ impl<S: Spelling> FlowEdit<'_, S> {
     /// Makes the edits that turn the node into the target.
     pub fn node(&mut self, node: &Node, target: &Value, path: &Path) {
         let forced = self.forced.contains(path);
-        if node.value == *target && !forced {
+        // What an alias stands for may have changed with its anchor; where it has not, the next attempt replaces it.
+        if !forced && (node.value == *target || matches!(node.body, Body::Alias(_))) {
             return;
         }
         let done = !forced
@@ -71,15 +72,14 @@ impl<S: Spelling> FlowEdit<'_, S> {
     }
 
     fn map(&mut self, node: &Node, target: &Value, path: &Path) -> bool {
-        let (Body::Map(entries), Value::Map(new)) = (&node.body, target) else { return false };
+        let (Body::Map(entries), Value::Map(old), Value::Map(new)) = (&node.body, &node.value, target) else {
+            return false;
+        };
         let slots: Vec<Slot> =
             entries.iter().map(|entry| Slot { start: entry.key_span.start, end: entry.node.span.end }).collect();
         let kept: Vec<bool> = entries.iter().map(|entry| new.contains_key(&entry.key)).collect();
-        let pieces: Vec<Piece> = new
-            .iter()
-            .filter(|(key, _)| !entries.iter().any(|entry| entry.key == **key))
-            .map(|(key, value)| (Some(key), value))
-            .collect();
+        let pieces: Vec<Piece> =
+            new.iter().filter(|(key, _)| !old.contains_key(key)).map(|(key, value)| (Some(key), value)).collect();
         let colon = entries
             .last()
             .and_then(|entry| self.text.get(entry.key_span.end..entry.node.span.start))
@@ -189,7 +189,7 @@ impl<S: Spelling> FlowEdit<'_, S> {
                 Some(indent) => new.extend([self.newline, indent]),
                 None => new.push_str(self.spelling.space()),
             }
-            new.push_str(&self.piece(piece, colon, indent));
+            new.push_str(&self.piece(piece, colon, indent.filter(|_| !self.compact(last))));
             if trailing_comma || index + 1 < pieces.len() {
                 new.push(',');
             }
@@ -202,7 +202,8 @@ impl<S: Spelling> FlowEdit<'_, S> {
         let indent = own_line_indent(text, next.start);
         let separator =
             indent.map_or_else(|| self.spelling.space().to_owned(), |indent| format!("{}{indent}", self.newline));
-        let spelled: Vec<String> = pieces.iter().map(|piece| self.piece(piece, colon, indent) + ",").collect();
+        let spelled: Vec<String> =
+            pieces.iter().map(|piece| self.piece(piece, colon, indent.filter(|_| !self.compact(next))) + ",").collect();
         // Behind the line of the item before, so that comments above the next item stay with it.
         let behind = indent.and(before).and_then(|before| self.comma(before));
         match behind.and_then(|comma| self.spelling.rest_of_line(text, comma + 1)) {
@@ -213,6 +214,12 @@ impl<S: Spelling> FlowEdit<'_, S> {
                 self.edits.insert(next.start, spelled.iter().fold(String::new(), |out, piece| out + piece + &separator))
             }
         }
+    }
+
+    /// Whether the author writes collections of this kind in one line.
+    fn compact(&self, sibling: &Slot) -> bool {
+        let text = self.text.get(sibling.start..sibling.end).unwrap_or("");
+        text.ends_with(['}', ']']) && !text.ends_with("{}") && !text.ends_with("[]") && !text.contains('\n')
     }
 
     fn piece(&self, (key, value): &Piece, colon: &str, indent: Option<&str>) -> String {

@@ -42,7 +42,7 @@ pub enum Format {
     Jsonc,
     /// YAML 1.2, core schema, one document.
     Yaml,
-    /// TOML 1.0.
+    /// TOML; dates and times are strings as spelled.
     Toml,
     /// `KEY=value` lines; every value is a string.
     Dotenv,
@@ -262,7 +262,9 @@ fn error_at(text: &str, offset: usize, code: Code, message: impl Into<String>) -
     Error::new(code, message).with_origin(Origin::source("").at(Some(location(text, offset))))
 }
 
-#[cfg(all(test, feature = "yaml", feature = "toml"))]
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod rewrite_tests;
-#[cfg(all(test, feature = "yaml", feature = "toml"))]
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod tests;

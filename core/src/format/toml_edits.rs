@@ -4,15 +4,19 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike};
 
-use super::edit::{Edits, Forced, line_end, line_start, next_line, skip_hash_comments};
+use super::edit::{Edits, Forced, ListPlan, line_end, line_start, next_line, skip_hash_comments};
 use super::flow_edit::{FlowEdit, Spelling, blank_to_line_end};
-use super::toml::{document, inline, item, parse};
+use super::toml::{document, inline, item, parse, print};
 use super::tree::{Entry, Node};
 use crate::path::Path;
 use crate::value::{Map, Str, Value};
 
 /// The text changed so that it parses to the target; none if only a new print would do.
 pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
+    if parse(text).ok()? == Value::empty_map() && document(text).ok()?.as_table().is_empty() {
+        let open = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+        return Some(format!("{text}{open}{}", print(target).ok()?.replace('\n', newline)));
+    }
     let lines = rewrite_lines(text, target, newline);
     let (text, old) = match lines.and_then(|lines| parse(&lines).ok().map(|value| (lines, value))) {
         Some((lines, value)) if value == *target => return Some(lines),
@@ -41,9 +45,10 @@ impl Lines<'_> {
     fn table(&mut self, table: &Table, old: &Map, new: &Map, is_root: bool) {
         for (key, item) in table.iter() {
             match (old.get(key), new.get(key)) {
-                (Some(old), Some(new)) if old != new => self.item(item, old, new),
-                (_, None) => self.remove(table, key, item),
-                _ => {}
+                (Some(old), Some(new)) if old == new => {}
+                (Some(old), Some(new)) if fits(item, new) => self.item(item, old, new),
+                // What becomes something else is added again, with the new tables.
+                _ => self.remove(table, key, item),
             }
         }
         let added: String = new
@@ -65,6 +70,14 @@ impl Lines<'_> {
             self.edits.insert(line_end(self.text, end), added);
         } else if let Some(span) = header {
             self.edits.insert(line_end(self.text, span.start), added);
+        } else {
+            // Before the first table and its comment, behind the comment of the file.
+            let first = skip_hash_comments(self.text, 0);
+            let before = self.text.get(..first).unwrap_or("");
+            let blank = format!("{0}{0}", self.newline);
+            let at = before.rfind(&blank).map_or(0, |found| found + blank.len());
+            let added = added.trim_start_matches(['\r', '\n']);
+            self.edits.insert(at, format!("{added}{blank}"));
         }
     }
 
@@ -72,8 +85,13 @@ impl Lines<'_> {
         match (item, old, new) {
             (Item::Table(table), Value::Map(old), Value::Map(new)) => self.table(table, old, new, false),
             (Item::ArrayOfTables(tables), Value::List(old), Value::List(new)) => {
-                for ((table, old), new) in tables.iter().zip(old).zip(new) {
-                    if let (Value::Map(old), Value::Map(new)) = (old, new) {
+                let plan = ListPlan::new(&old.iter().collect::<Vec<_>>(), new.as_slice());
+                for (at, table) in tables.iter().enumerate() {
+                    if plan.removed.contains(&at) {
+                        self.remove_table(table);
+                    } else if let (true, Some(Value::Map(old)), Some(Value::Map(new))) =
+                        (plan.changed.contains(&at), old.get(at), new.get(at))
+                    {
                         self.table(table, old, new, false);
                     }
                 }
@@ -110,13 +128,20 @@ impl Lines<'_> {
         let header = table.span().filter(|_| !table.is_dotted() && !table.is_implicit());
         if let Some(header) = header {
             let end = values.map(|span| span.end).max().unwrap_or(header.start).max(header.start);
-            let mut end = line_end(self.text, end);
-            while let Some(next) = Some(next_line(self.text, end)).filter(|next| *next < self.text.len())
-                && blank_to_line_end(self.text, next).is_some()
-            {
-                end = next;
+            let (mut start, mut end) = (header.start, line_end(self.text, end));
+            let above = self.text.get(..line_start(self.text, start)).unwrap_or("");
+            let blank_above = above.trim_end_matches([' ', '\t', '\r', '\n']).len();
+            if self.text.get(end..).is_some_and(|below| below.trim().is_empty()) && blank_above > 0 {
+                // At the end of the file, the blank lines above it would be left over.
+                start = next_line(self.text, blank_above).min(start);
+            } else if blank_above == 0 || above.get(blank_above..).unwrap_or("").matches('\n').count() > 1 {
+                while let Some(next) = Some(next_line(self.text, end)).filter(|next| *next < self.text.len())
+                    && blank_to_line_end(self.text, next).is_some()
+                {
+                    end = next;
+                }
             }
-            self.edits.remove_lines(self.text, header.start, end);
+            self.edits.remove_lines(self.text, start, end);
             for (key, item) in table.iter().filter(|(_, item)| !item.is_value()) {
                 self.remove(table, key, item);
             }
@@ -125,6 +150,17 @@ impl Lines<'_> {
                 self.remove(table, key, item);
             }
         }
+    }
+}
+
+/// Whether the item can be changed in place into the value.
+fn fits(item: &Item, new: &Value) -> bool {
+    match (item, new) {
+        (Item::Value(_), _) | (Item::Table(_), Value::Map(_)) => true,
+        (Item::ArrayOfTables(_), Value::List(list)) => {
+            !list.is_empty() && list.iter().all(|item| matches!(item, Value::Map(_)))
+        }
+        _ => false,
     }
 }
 

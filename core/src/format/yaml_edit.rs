@@ -7,7 +7,7 @@ use super::yaml::{parse, parse_tree};
 use super::yaml_print;
 use super::yaml_shape::{Kind, Shape, Slot, shape};
 use crate::path::Path;
-use crate::value::{Str, Value};
+use crate::value::{Map, Str, Value};
 
 /// The text changed so that it parses to the target; none if only a new print would do.
 pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
@@ -97,14 +97,15 @@ impl YamlEdit<'_> {
         if shape.value == *target && !forced {
             return;
         }
-        if !forced && self.collection(shape, target, path) {
+        // What an alias stands for may have changed with its anchor; where it has not, the next attempt replaces it.
+        if !forced && (matches!(shape.kind, Kind::Alias) || self.collection(shape, target, path)) {
             return;
         }
         let mut new = String::new();
         let indent = column(self.text, slot.start) + self.unit.len();
         yaml_print::write_after_indicator(&mut new, target, indent, self.unit, self.newline);
-        let old_is_leaf = matches!(shape.kind, Kind::Leaf | Kind::Flow(_)) && !shape.span.is_empty();
-        match new.strip_prefix(' ') {
+        let old_is_leaf = !matches!(shape.kind, Kind::Block(_)) && !shape.span.is_empty();
+        match new.strip_prefix(' ').filter(|new| !new.contains('\n')) {
             // Blanks before the value stay, and so does an anchor (a tag would not fit any more).
             Some(scalar) if old_is_leaf => {
                 let tagged = self.text.get(shape.span.start..shape.content).is_some_and(|before| before.contains('!'));
@@ -135,7 +136,9 @@ impl YamlEdit<'_> {
             {
                 self.flow(node, target, path)
             }
-            (Kind::Block(slots), Value::Map(_)) if shape.value.as_map().is_some() => self.map(slots, target, path),
+            (Kind::Block(slots), Value::Map(new)) => {
+                shape.value.as_map().is_some_and(|old| self.map(slots, old, new, path))
+            }
             (Kind::Block(slots), Value::List(_)) if shape.value.as_list().is_some() => self.list(slots, target, path),
             _ => false,
         }
@@ -148,15 +151,11 @@ impl YamlEdit<'_> {
         true
     }
 
-    fn map(&mut self, slots: &[Slot], target: &Value, path: &Path) -> bool {
-        let Value::Map(new) = target else { return false };
+    fn map(&mut self, slots: &[Slot], old: &Map, new: &Map, path: &Path) -> bool {
         let value = |slot: &Slot| slot.key.as_ref().and_then(|key| new.get(key));
         let kept: Vec<bool> = slots.iter().map(|slot| value(slot).is_some()).collect();
-        let pieces: Vec<Piece> = new
-            .iter()
-            .filter(|(key, _)| !slots.iter().any(|slot| slot.key.as_ref() == Some(*key)))
-            .map(|(key, value)| (Some(key), value))
-            .collect();
+        let pieces: Vec<Piece> =
+            new.iter().filter(|(key, _)| !old.contains_key(key)).map(|(key, value)| (Some(key), value)).collect();
         if new.is_empty() && !path.is_root() {
             return false;
         }

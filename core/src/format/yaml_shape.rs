@@ -17,8 +17,9 @@ pub(super) struct Shape {
 }
 
 pub(super) enum Kind {
-    /// A scalar, an alias, or something that can only be replaced as a whole.
+    /// A scalar, or something that can only be replaced as a whole.
     Leaf,
+    Alias,
     /// A collection in brackets.
     Flow(Node),
     /// A block map or list.
@@ -47,7 +48,8 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
     let value = node.value.clone();
     if matches!(node.body, Body::Leaf | Body::Alias(_)) {
         let end = leaf_end(text, content, node.span.end);
-        return Shape { span: start..end.max(start), content, value, kind: Kind::Leaf };
+        let kind = if matches!(node.body, Body::Alias(_)) { Kind::Alias } else { Kind::Leaf };
+        return Shape { span: start..end.max(start), content, value, kind };
     }
     if opens("[") || opens("{") {
         let span = start..node.span.end;
