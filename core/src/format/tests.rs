@@ -86,7 +86,7 @@ pub(super) fn maps(scalar: BoxedStrategy<Value>) -> impl Strategy<Value = Value>
 }
 
 /// What TOML can hold.
-fn toml_scalars() -> BoxedStrategy<Value> {
+pub(super) fn toml_scalars() -> BoxedStrategy<Value> {
     scalars()
         .prop_filter("holdable", |value| {
             super::print(&[("a", value.clone())].into_iter().collect(), Format::Toml).is_ok()
