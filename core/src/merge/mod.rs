@@ -219,7 +219,7 @@ impl<'a> Merger<'a> {
             let Some(key) = least else { break };
             here.clear();
             for (at, cursor) in &mut cursors {
-                if let Some((_, value)) = cursor.next_if(|(next, _)| *next == key) {
+                if let Some((_, value)) = cursor.next_if(|(next, _)| std::ptr::eq(*next, key) || *next == key) {
                     here.push((*at, value));
                 }
             }
@@ -227,7 +227,7 @@ impl<'a> Merger<'a> {
             let value = self.value(&here, inherited, rules);
             self.above.pop();
             shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push(key.clone(), value);
+            merged.push_ascending(key.clone(), value);
         }
         if shared && merged.len() == first.len() { first.clone() } else { merged.build() }
     }
