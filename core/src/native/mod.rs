@@ -8,7 +8,9 @@
 )]
 
 pub mod file;
+pub mod http;
 mod io_error;
+pub mod mesh;
 pub mod source;
 pub mod store;
 pub mod transport;
