@@ -202,8 +202,8 @@ fn base(url: &str) -> Result<String> {
         Error::new(Code::Usage, format!("cannot use the URL `{url}`: {why}"))
             .with_hint("name an instance like http://127.0.0.1:8765")
     };
-    let trimmed = url.trim().trim_end_matches('/');
-    let (scheme, rest) = trimmed.split_once("://").unwrap_or(("http", trimmed));
+    let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
     match scheme.to_ascii_lowercase().as_str() {
         "http" => {}
         "https" => return Err(bad("this build speaks http only")),
