@@ -2,7 +2,10 @@
 #![cfg(all(feature = "cli", not(target_family = "wasm")))]
 #![expect(clippy::disallowed_methods, reason = "these tests write files, start programs and wait for them")]
 
+mod demo;
 mod offline;
+mod online;
+mod process;
 
 use std::io::Write;
 use std::path::Path;

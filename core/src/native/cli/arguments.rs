@@ -39,6 +39,7 @@ pub(super) enum Command {
     Patch(Patch),
     Validate(Validate),
     Explain(Explain),
+    Serve(Serve),
     Get(Get),
     Set(Set),
     Unset(Unset),

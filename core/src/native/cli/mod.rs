@@ -7,6 +7,7 @@ mod input;
 mod offline;
 mod online;
 mod output;
+mod serve;
 mod signals;
 mod suggest;
 
@@ -66,6 +67,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Set(arguments) => online::run_set(&arguments, as_json),
         Command::Unset(arguments) => online::run_unset(&arguments, as_json),
         Command::Watch(arguments) => follow::run_watch(&arguments, as_json),
+        Command::Serve(arguments) => serve::run_serve(&arguments),
         Command::Demo(arguments) => demo::run_demo(&arguments),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }
