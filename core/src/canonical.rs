@@ -19,7 +19,7 @@ use crate::value::Value;
 /// assert_eq!(canonical(&value), r#"{"a":2,"b":1}"#);
 /// ```
 pub fn canonical(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(256);
     write_canonical(value, &mut out);
     out
 }
@@ -30,10 +30,14 @@ pub fn write_canonical(value: &Value, out: &mut String) {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => {
-            // Writing to a String never fails.
-            let _ = write!(out, "{number}");
-        }
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => write_integer(int.unsigned_abs(), int < 0, out),
+            (None, Some(int)) => write_integer(int, false, out),
+            (None, None) => {
+                // Writing to a String never fails.
+                let _ = write!(out, "{number}");
+            }
+        },
         Value::String(text) => write_string(text, out),
         Value::List(list) => {
             out.push('[');
@@ -60,10 +64,32 @@ pub fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
+/// Appends an integer, without the cost of the formatting machinery.
+fn write_integer(mut rest: u64, negative: bool, out: &mut String) {
+    let mut digits = [0u8; 20];
+    let mut length = 0;
+    for slot in digits.iter_mut().rev() {
+        // The remainder is below 10.
+        *slot = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        length += 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if negative {
+        out.push('-');
+    }
+    let text = digits.get(digits.len() - length..).and_then(|digits| std::str::from_utf8(digits).ok());
+    out.push_str(text.unwrap_or_default());
+}
+
 /// Appends a JSON string with the escapes of RFC 8785 section 3.2.2.2 and no others.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+    // No early exit: so the compiler checks many bytes at once.
+    let plain = text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'));
+    if plain {
         out.push_str(text);
     } else {
         for c in text.chars() {

@@ -123,6 +123,11 @@ impl Pattern {
         parts.next().is_some()
     }
 
+    /// Whether a path that ends with this segment could match: a cheap test before [`Pattern::matches`].
+    pub fn may_end_with(&self, segment: &str) -> bool {
+        self.parts.last().is_some_and(|part| part.matches_segment(segment))
+    }
+
     /// Orders patterns by how specific they are: the greater one is more specific (more literal segments, then fewer
     /// open ends, then more literal text). Of equally specific rules the first one in the table applies.
     pub fn compare_specificity(&self, other: &Pattern) -> Ordering {
@@ -243,6 +248,17 @@ mod tests {
             let [a, b] = [Pattern::parse(pair[0]).unwrap(), Pattern::parse(pair[1]).unwrap()];
             assert_ne!(a.compare_specificity(&b), Ordering::Greater, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_pattern_that_matches_a_path_may_end_with_its_last_segment() {
+        for (pattern, path) in [("a.b", "a.b"), ("a.*", "a.b.c"), ("**", "a"), ("a.**", "a.b"), ("**.f*t", "a.feat")] {
+            let (pattern, path) = (Pattern::parse(pattern).unwrap(), Path::parse(path).unwrap());
+            assert!(pattern.matches(&path) && pattern.may_end_with(path.last().unwrap()), "{pattern} {path}");
+        }
+        assert!(!Pattern::parse("**.tags").unwrap().may_end_with("tag"));
+        // `**` stands for no segment too: any last segment may be that of `a` itself.
+        assert!(Pattern::parse("a.**").unwrap().may_end_with("a"));
     }
 
     #[test]

@@ -1,1 +1,138 @@
-//! What the integration tests share.
+//! The Rust runner of the vectors: one function from an operation and its input to canonical text.
+//!
+//! A file in `vectors/` is `{"area", "note", "cases": [case…]}`. A case has a `name` (a sentence), an `op`, the op's
+//! inputs, and one of `expect` (a value: the result's canonical text has to be that of the value), `expect_text` (the
+//! result's exact text) and `error` (the stable code). Where `formats` stands, a build without one of these formats
+//! leaves the case out. Documents are JSON values, or JSON texts in `text` where spelling matters.
+//!
+//! | op | inputs | result |
+//! |---|---|---|
+//! | `canonical`, `hash` | `text` | RFC 8785 text; `sha256:…` |
+//! | `parse` | `text`, `format` | the document |
+//! | `merge` | `layers`, `rules`?, `provenance`?, `warnings`? | `{value, provenance?, warnings?}` |
+//! | `explain` | `layers`, `rules`?, `path` | the explanation; `not_found` |
+//! | `diff`, `changes`, `merge_patch_between` | `old`, `new` | RFC 6902 list; change list; RFC 7396 patch |
+//! | `patch`, `merge_patch` | `doc`, `patch` | the document |
+//! | `three_way` | `base`, `ours`, `theirs` | `{value, conflicts}` |
+//! | `path` | `text` | `{segments, dotted, pointer}` |
+//! | `pattern` | `pattern`, `path` | whether it matches |
+//!
+//! A layer is `{id, priority, strategy?, unset?}` with `value`, or `text` and `format`? (JSON where none is given), or
+//! `env: {prefix, variables}` in the place of `id`.
+
+use confmesh::canonical::{canonical, content_hash};
+use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way};
+use confmesh::format::{Format, parse};
+use confmesh::merge::{Layer, Merged, merge};
+use confmesh::{Code, Error, Path, Pattern, Policy, Result, Value};
+
+/// Runs one operation on its input and gives the result's canonical text.
+///
+/// # Errors
+/// What the operation says, and [`Code::Usage`] for a case that is itself malformed.
+pub fn run_case(op: &str, input: &Value) -> Result<String> {
+    let text = |name: &str| required(input, name).and_then(|value| string(value, name));
+    let value = |name: &str| required(input, name);
+    Ok(match op {
+        "canonical" => canonical(&parse(text("text")?, Format::Json)?),
+        "hash" => content_hash(&parse(text("text")?, Format::Json)?).to_string(),
+        "parse" => canonical(&parse(text("text")?, Format::from_name(text("format")?)?)?),
+        "merge" => canonical(&merge_result(&merged(input)?, input)),
+        "explain" => {
+            let path = Path::parse(text("path")?)?;
+            let explanation = merged(input)?.explain(&path);
+            let nothing = || Error::new(Code::NotFound, "no layer holds it").with_path(path.clone());
+            canonical(&explanation.ok_or_else(nothing)?.to_value())
+        }
+        "diff" => canonical(&Patch::between(value("old")?, value("new")?).to_value()),
+        "changes" => {
+            canonical(&diff(value("old")?, value("new")?).iter().map(|c| c.to_value()).collect::<Vec<_>>().into())
+        }
+        "patch" => canonical(&Patch::from_value(value("patch")?)?.apply(value("doc")?)?),
+        "merge_patch" => canonical(&apply_merge_patch(value("doc")?, value("patch")?)),
+        "merge_patch_between" => canonical(&merge_patch_between(value("old")?, value("new")?)?),
+        "three_way" => canonical(&three_way_result(value("base")?, value("ours")?, value("theirs")?)),
+        "path" => canonical(&path_result(&Path::parse(text("text")?)?)),
+        "pattern" => Pattern::parse(text("pattern")?)?.matches(&Path::parse(text("path")?)?).to_string(),
+        other => return Err(malformed(format!("unknown op `{other}`"))),
+    })
+}
+
+fn malformed(why: String) -> Error {
+    Error::new(Code::Usage, why)
+}
+
+fn required<'a>(input: &'a Value, name: &str) -> Result<&'a Value> {
+    input.child(name).ok_or_else(|| malformed(format!("the case has no `{name}`")))
+}
+
+fn string<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+    value.as_str().ok_or_else(|| malformed(format!("`{name}` is no string")))
+}
+
+fn flag(input: &Value, name: &str) -> bool {
+    input.child(name).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn merged(input: &Value) -> Result<Merged> {
+    let layers = required(input, "layers")?.as_list().ok_or_else(|| malformed("`layers` is no list".into()))?;
+    let policy = input.child("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?;
+    let layers: Vec<Layer> = layers.iter().map(layer).collect::<Result<_>>()?;
+    Ok(merge(&layers, &policy))
+}
+
+fn layer(input: &Value) -> Result<Layer> {
+    let priority = required(input, "priority")?.as_i64().and_then(|priority| i32::try_from(priority).ok());
+    let priority = priority.ok_or_else(|| malformed("`priority` is no small integer".into()))?;
+    let id = || required(input, "id").and_then(|id| string(id, "id"));
+    let mut layer = if let Some(env) = input.child("env") {
+        let variables = required(env, "variables")?.as_map().ok_or_else(|| malformed("no map".into()))?;
+        let pairs = variables.iter().map(|(name, value)| (name.to_string(), value.as_str().unwrap_or("").to_owned()));
+        Layer::from_env(string(required(env, "prefix")?, "prefix")?, pairs)?.with_priority(priority)
+    } else if let Some(text) = input.child("text") {
+        let format = input.child("format").map_or(Ok("json"), |format| string(format, "format"))?;
+        Layer::from_text(id()?, priority, string(text, "text")?, Format::from_name(format)?)?
+    } else {
+        Layer::new(id()?, priority, required(input, "value")?.clone())
+    };
+    if let Some(strategy) = input.child("strategy") {
+        layer = layer.with_strategy(string(strategy, "strategy")?.parse()?);
+    }
+    for path in input.child("unset").and_then(Value::as_list).into_iter().flatten() {
+        layer = layer.with_unset(Path::parse(string(path, "unset")?)?);
+    }
+    Ok(layer)
+}
+
+fn merge_result(merged: &Merged, input: &Value) -> Value {
+    let mut entries = vec![("value", merged.value.clone())];
+    if flag(input, "provenance") {
+        entries.push(("provenance", merged.provenance().map(|(path, source)| (path.to_string(), source)).collect()));
+    }
+    if flag(input, "warnings") {
+        let paths = merged.warnings.iter().map(|warning| warning.path().map_or(Value::Null, |p| p.to_string().into()));
+        entries.push(("warnings", paths.collect::<Vec<_>>().into()));
+    }
+    entries.into_iter().collect()
+}
+
+fn three_way_result(base: &Value, ours: &Value, theirs: &Value) -> Value {
+    let merged = three_way(base, ours, theirs);
+    let conflicts: Vec<Value> = merged
+        .conflicts
+        .into_iter()
+        .map(|conflict| {
+            let sides = [("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs)];
+            let held = sides.into_iter().filter_map(|(side, value)| Some((side, value?)));
+            held.chain([("path", Value::from(conflict.path.to_string()))]).collect()
+        })
+        .collect();
+    [("value", merged.value), ("conflicts", conflicts.into())].into_iter().collect()
+}
+
+fn path_result(path: &Path) -> Value {
+    let segments: Vec<Value> = path.segments().iter().cloned().map(Value::from).collect();
+    let fields: [(&str, Value); 3] =
+        [("segments", segments.into()), ("dotted", path.to_string().into()), ("pointer", path.to_pointer().into())];
+    fields.into_iter().collect()
+}

@@ -169,31 +169,24 @@ impl Merged {
         if place.shape == Shape::Maps && place.strategy == MergeStrategy::MergeDict && !path.is_root() {
             found.push((path.clone(), source()));
         }
-        match (used.as_slice(), place.shape) {
-            ([(_, only)], Shape::Whole | Shape::Maps) => {
-                let source = source();
-                let listed = found.last().is_some_and(|(last, _)| last == path);
-                only.for_each_leaf(&mut |below, _| {
-                    if !below.is_root() || (!listed && !path.is_root()) {
-                        found.push((path.join(below), source.clone()));
-                    }
-                });
+        let maps: Vec<&Map> = used.iter().filter_map(|(_, value)| value.as_map()).collect();
+        let alone = used.len() == 1 && !path.is_root() && !self.policy.may_merge_below(path);
+        let listed = found.last().is_some_and(|(last, _)| last == path);
+        if maps.iter().all(|map| map.is_empty()) {
+            if !listed && !path.is_root() {
+                found.push((path.clone(), source()));
             }
-            (_, Shape::Maps) => {
-                let maps: Vec<&Map> = used.iter().filter_map(|(_, value)| value.as_map()).collect();
-                let mut keys: Vec<&Str> = maps.iter().flat_map(|map| map.keys()).collect();
-                keys.sort_unstable_by(|a, b| compare_keys(a, b));
-                keys.dedup();
-                for key in &keys {
-                    let below = path.child(key);
-                    let next = self.step(place, key, &below);
-                    self.collect(&below, &next, found);
-                }
-                if keys.is_empty() && place.strategy != MergeStrategy::MergeDict && !path.is_root() {
-                    found.push((path.clone(), source()));
-                }
+        } else if let ([(_, only)], true) = (used.as_slice(), alone) {
+            let source = source();
+            only.for_each_leaf(&mut |below, _| found.push((path.join(below), source.clone())));
+        } else {
+            let mut keys: Vec<&Str> = maps.iter().flat_map(|map| map.keys()).collect();
+            keys.sort_unstable_by(|a, b| compare_keys(a, b));
+            keys.dedup();
+            for key in keys {
+                let below = path.child(key);
+                self.collect(&below, &self.step(place, key, &below), found);
             }
-            (_, Shape::Whole | Shape::Lists) => found.push((path.clone(), source())),
         }
     }
 

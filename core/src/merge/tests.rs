@@ -321,7 +321,7 @@ fn what_one_layer_alone_decides_is_the_same_pointer() {
     for at in ["only", "both.deep", "l"] {
         assert!(merged.value.at(&path(at)).unwrap().ptr_eq(base.value.at(&path(at)).unwrap()), "{at}");
     }
-    assert!(merge(&[base.clone()], &Policy::default()).value.ptr_eq(&base.value));
+    assert!(merge(std::slice::from_ref(&base), &Policy::default()).value.ptr_eq(&base.value));
     let covered = merge(&[merged_layer(&merged), base.clone()], &Policy::default());
     assert!(covered.value.ptr_eq(&merged.value), "a layer that covers everything is the result");
 }

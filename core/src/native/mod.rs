@@ -10,7 +10,10 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod file;
+pub mod http;
 mod io_error;
+pub mod mesh;
 pub mod source;
 pub mod store;
+pub mod transport;
 pub mod watch;
