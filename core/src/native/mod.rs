@@ -11,4 +11,5 @@ pub mod file;
 mod io_error;
 pub mod source;
 pub mod store;
+pub mod transport;
 pub mod watch;
