@@ -82,19 +82,22 @@ pub(super) fn start(setup: Setup) -> Result<Mesh> {
                 return drop(started.send(Err(error)));
             }
         };
-        runtime.block_on(async {
+        let _end = runtime.block_on(async {
             match prepare(setup).await {
                 Ok((actor, inputs)) => {
                     let end = End(Arc::clone(&actor.shared));
                     let _ = started.send(Ok(Arc::clone(&actor.shared)));
-                    drop(started);
                     actor.run(inputs).await;
-                    drop(end);
+                    Some(end)
                 }
-                Err(error) => drop(started.send(Err(error))),
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    None
+                }
             }
         });
-        // What still runs, a name being looked up for instance, is not waited for.
+        // What still runs, a name being looked up for instance, is not waited for; sockets are closed before the end is
+        // told.
         runtime.shutdown_background();
     };
     thread::Builder::new()
