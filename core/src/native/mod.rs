@@ -7,6 +7,8 @@
     reason = "below the gate the world is read and written; everything above it only decides"
 )]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod file;
 pub mod http;
 mod io_error;
