@@ -14,8 +14,11 @@ use std::process::{Command, Stdio};
 /// What a command did.
 #[derive(Debug)]
 pub struct Run {
+    /// The exit status.
     pub status: i32,
+    /// What it printed.
     pub stdout: String,
+    /// What it told.
     pub stderr: String,
 }
 
@@ -43,10 +46,12 @@ pub fn program(dir: &Path) -> Command {
     command
 }
 
+/// Runs the program to its end.
 pub fn run(dir: &Path, arguments: &[&str]) -> Run {
     run_with(dir, arguments, &[], "")
 }
 
+/// Runs the program to its end, with more variables and with input.
 pub fn run_with(dir: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: &str) -> Run {
     let mut command = program(dir);
     command.args(arguments).envs(variables.iter().copied());
@@ -71,6 +76,7 @@ pub fn dir(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
+/// Reads JSON.
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
