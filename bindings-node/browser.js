@@ -1,2 +1,2 @@
 // The browser half of the package: the same names over WebAssembly. `await ready()` once before the first call.
-export { ready, version } from "./wasm/client.js";
+export * from "./wasm/functions.js";

@@ -1,7 +1,126 @@
-import type { WasmSource } from "./index.js";
+import type { Value, WasmSource } from "./index.js";
 
 /** Loads the WebAssembly module; later calls do nothing. In Node it is loaded on import already. */
 export declare function ready(source?: WasmSource): Promise<void>;
 
 /** The version of confmesh, for example `0.1.0`. */
 export declare function version(): string;
+
+/** `{segments, dotted, pointer}` of a dotted path or a JSON Pointer. */
+export declare function parsePath(path: string): { segments: string[]; dotted: string; pointer: string };
+
+/** The dotted path of segments, escaped where they need it. */
+export declare function joinPath(segments: readonly string[]): string;
+
+/** Whether a pattern such as `app.features.*` matches a path. */
+export declare function matches(pattern: string, path: string): boolean;
+
+/** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
+export declare class ConfmeshError extends Error {
+  /** Stable, for programs: `not_found`, `unreachable`, `closed`, … */
+  readonly code: string;
+  readonly hint?: string;
+  readonly path?: string;
+  readonly origin?: { source: string; line?: number; column?: number; key?: string };
+  readonly related: ConfmeshError[];
+}
+
+/** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
+export interface Receipt {
+  revision: number;
+  hash: string;
+  changed: string[];
+  shadowedBy?: string;
+}
+
+/** One changed key; `newValue` is missing where it went, `oldValue` where it is new. */
+export interface ConfigChanged {
+  key: string;
+  newValue?: Value;
+  oldValue?: Value;
+  eventType: "config_changed" | "config_deleted";
+  /** The number of the document as it shows here. */
+  revision: number;
+  /** `host` for what the instance has, `unsent` for an edit of this client that it has not answered yet. */
+  cause: string;
+}
+
+export interface ClientEvents {
+  config_changed: (change: ConfigChanged) => void;
+  /** The document is what the instance has now. */
+  connected: (state: { revision: number }) => void;
+  disconnected: (state: Record<string, never>) => void;
+  /** A failed attempt (then `retryIn` tells the wait in milliseconds), or something an operator should read. */
+  error: (error: ConfmeshError, state?: { retryIn: number }) => void;
+}
+
+/** The part of the browser's class that is used; pass one to the client where there is none (Node before 22). */
+export interface WebSocketClass {
+  new (url: string): {
+    readonly readyState: number;
+    send(data: string): void;
+    close(code?: number): void;
+    addEventListener(type: "open" | "message" | "close" | "error", listener: (event: any) => void): void;
+  };
+}
+
+export interface ClientOptions {
+  /** For instances that ask for one; sent as the query parameter `token`. */
+  token?: string;
+  WebSocket?: WebSocketClass;
+  /** The document's name; `default`. */
+  document?: string;
+  /** The longest first wait before a reconnection, in milliseconds; 500, doubled from then on. */
+  initialDelay?: number;
+  /** The longest wait of all, in milliseconds; 30,000. */
+  maxDelay?: number;
+}
+
+/**
+ * Follows one document of an instance, and writes to it.
+ *
+ * Edits show at once. Without a connection they are kept, sent when there is one again, and written once.
+ */
+export declare class ConfigWebSocketClient {
+  /** `url` is the instance's address, such as `ws://127.0.0.1:8765/sync`. */
+  constructor(url: string | URL, options?: ClientOptions);
+
+  /** Whether the document is what the instance has now. */
+  readonly isLive: boolean;
+  /** The number of the document as it shows here; one more per visible change. */
+  readonly revision: number;
+  /** The content hash of the document as it shows here. */
+  readonly hash: string | undefined;
+  /** How many writes the instance has not answered yet. */
+  readonly pendingWrites: number;
+
+  /**
+   * Connects, and stays connected until `close`. Resolves when the document has arrived. With `retry: false` the first
+   * failed attempt rejects. While the client waits to reconnect, another call tries at once.
+   */
+  connect(options?: { retry?: boolean }): Promise<void>;
+
+  /** Asks for `config_changed` of these patterns only; without a call every change is told. */
+  subscribe(patterns: string | readonly string[]): void;
+  /** Takes patterns back; without arguments all of them, and no change is told any more. */
+  unsubscribe(patterns?: string | readonly string[]): void;
+
+  /** Sets a path; rejects with a `ConfmeshError`. */
+  setConfig(key: string, value: Value): Promise<Receipt>;
+  /** Removes a path. */
+  unsetConfig(key: string): Promise<Receipt>;
+  /** Writes what a JSON Patch (RFC 6902) changes in the document as it shows here. */
+  patchConfig(operations: readonly object[]): Promise<Receipt>;
+
+  /** The value at a path, or the whole document; `undefined` where nothing is. */
+  getConfig(path?: string): Value | undefined;
+  /** The canonical JSON text at a path, or of the whole document. */
+  configText(path?: string): string | undefined;
+
+  on<E extends keyof ClientEvents>(event: E, handler: ClientEvents[E]): this;
+  /** Takes a handler back; it is not called again, not even for an event that is being told. */
+  off<E extends keyof ClientEvents>(event: E, handler: ClientEvents[E]): this;
+
+  /** Closes the connection for good. Writes without an answer are rejected; some of them may have arrived. */
+  close(): void;
+}

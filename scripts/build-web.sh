@@ -7,8 +7,8 @@ stage=$TARGET/web-stage
 rm -rf "$stage"
 mkdir -p "$stage/assets"
 cp web-demo/index.html "$stage/"
-find web-demo -maxdepth 1 -type f ! -name index.html -exec cp -t "$stage/assets" {} +
-cp bindings-wasm/pkg/{client.js,confmesh_wasm.js,confmesh_wasm_bg.wasm} "$stage/assets/"
+cp web-demo/*.js web-demo/*.css "$stage/assets/"
+cp bindings-wasm/pkg/{client,socket,functions,values,confmesh_wasm}.js bindings-wasm/pkg/confmesh_wasm_bg.wasm "$stage/assets/"
 # Left alone where nothing changed: a new time stamp would make cargo embed the page and link again.
 if ! diff -rq "$stage" web-demo/dist >/dev/null 2>&1; then
   rm -rf web-demo/dist

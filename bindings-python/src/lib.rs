@@ -1,15 +1,26 @@
 //! The Python module `confmesh._native`: registration and conversion, no decisions of its own.
 
+mod change;
+mod convert;
+mod error;
+mod explanation;
+mod functions;
+mod merged;
+
 use pyo3::prelude::*;
 
 /// What `confmesh/__init__.py` re-exports.
 #[pymodule]
 mod _native {
-    use super::*;
-
-    /// The version of confmesh, for example `0.1.0`.
-    #[pyfunction]
-    fn version() -> &'static str {
-        env!("CARGO_PKG_VERSION")
-    }
+    #[pymodule_export]
+    use super::change::Change;
+    #[pymodule_export]
+    use super::explanation::Explanation;
+    #[pymodule_export]
+    use super::functions::{
+        canonical, changes, diff, dump, explain, hash, matches, merge, merge_patch, merge_patch_between, parse,
+        parse_path, patch, rewrite, three_way, version,
+    };
+    #[pymodule_export]
+    use super::merged::Merged;
 }

@@ -1,7 +1,68 @@
 """confmesh merges configuration from many places, explains every value, and keeps every instance in agreement."""
 
-from ._native import version
+from ._errors import (
+    ConflictError,
+    Error,
+    InputError,
+    InputTypeError,
+    InternalError,
+    IoError,
+    NotFoundError,
+    PeerError,
+    UsageError,
+)
+from ._native import (
+    Change,
+    Explanation,
+    Merged,
+    canonical,
+    changes,
+    diff,
+    dump,
+    explain,
+    hash,
+    matches,
+    merge,
+    merge_patch,
+    merge_patch_between,
+    parse,
+    parse_path,
+    patch,
+    rewrite,
+    three_way,
+    version,
+)
 
 __version__ = version()
 
-__all__ = ["__version__", "version"]
+__all__ = [
+    "Change",
+    "ConflictError",
+    "Error",
+    "Explanation",
+    "InputError",
+    "InputTypeError",
+    "InternalError",
+    "IoError",
+    "Merged",
+    "NotFoundError",
+    "PeerError",
+    "UsageError",
+    "__version__",
+    "canonical",
+    "changes",
+    "diff",
+    "dump",
+    "explain",
+    "hash",
+    "matches",
+    "merge",
+    "merge_patch",
+    "merge_patch_between",
+    "parse",
+    "parse_path",
+    "patch",
+    "rewrite",
+    "three_way",
+    "version",
+]

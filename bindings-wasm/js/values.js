@@ -1,0 +1,89 @@
+// Values and errors between JavaScript and the module: texts in, objects out.
+
+/** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
+export class ConfmeshError extends Error {
+  constructor({ code, message, hint, path, origin, related = [] }) {
+    super(message);
+    this.name = "ConfmeshError";
+    this.code = code;
+    this.hint = hint;
+    this.path = path;
+    this.origin = origin;
+    this.related = related.map((fields) => new ConfmeshError(fields));
+  }
+}
+
+/** Calls into the module; what it throws becomes a `ConfmeshError`. */
+export function calling(call) {
+  try {
+    return call();
+  } catch (thrown) {
+    if (typeof thrown === "string") throw new ConfmeshError(JSON.parse(thrown));
+    if (thrown instanceof WebAssembly.RuntimeError) {
+      const hint = "load the page or the module again, and report what you did before";
+      throw new ConfmeshError({ code: "internal", message: `the WebAssembly module failed: ${thrown.message}`, hint });
+    }
+    throw thrown;
+  }
+}
+
+/** The object of a canonical text. Integers that a number cannot hold exactly become `BigInt`s. */
+export function fromText(text) {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  const tag = unusedIn(text);
+  const tagged = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
+    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${tag}${token}"` : token);
+  return JSON.parse(tagged, (_, value) =>
+    typeof value === "string" && value.startsWith(tag) ? BigInt(value.slice(tag.length)) : value);
+}
+
+/** The JSON text of a value; `BigInt`s are integers. What JSON cannot hold is an error that names its place. */
+export function toText(value) {
+  const found = { bigint: false };
+  check(value, [], found);
+  if (!found.bigint) return JSON.stringify(value);
+  const tag = unusedIn(JSON.stringify(value, (_, item) => (typeof item === "bigint" ? 0 : item)));
+  const tagged = JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${tag}${item}` : item));
+  return tagged.replace(new RegExp(`"${tag}(-?\\d+)"`, "g"), "$1");
+}
+
+/** Number signs that a text does not hold; JSON never escapes them. */
+function unusedIn(text) {
+  let tag = "#";
+  while (text.includes(tag)) tag += "#";
+  return tag;
+}
+
+function check(value, path, found) {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return;
+    case "bigint":
+      found.bigint = true;
+      return;
+    case "number":
+      if (Number.isFinite(value)) return;
+      throw unfit(String(value), path);
+    case "object":
+      break;
+    default:
+      throw unfit(typeof value, path);
+  }
+  if (value === null || typeof value.toJSON === "function") return;
+  if (path.length > 200) throw unfit("a value that is too deep or holds itself", path.slice(0, 5));
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) check(value[at], [...path, at], found);
+    return;
+  }
+  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) throw unfit(value.constructor.name, path);
+  for (const key of Object.keys(value)) {
+    // As `JSON.stringify` does: a key without a value is no key.
+    if (value[key] !== undefined) check(value[key], [...path, key], found);
+  }
+}
+
+function unfit(what, path) {
+  const hint = "values are null, booleans, finite numbers, BigInts, strings, arrays and plain objects";
+  return new ConfmeshError({ code: "type", message: `${what} is no configuration value`, hint, path: path.join(".") });
+}
