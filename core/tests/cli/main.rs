@@ -1,6 +1,14 @@
 //! The real binary in temporary directories: every form of every command, what it prints where, and how it exits.
 #![cfg(all(feature = "cli", not(target_family = "wasm")))]
-#![expect(clippy::disallowed_methods, reason = "these tests write files, start programs and wait for them")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "these tests write files, start programs, wait for them, and fail by panicking"
+)]
 
 mod demo;
 mod offline;
