@@ -233,6 +233,11 @@ impl Snapshot {
         self.merged.explain(path)
     }
 
+    /// Why every value is what it is.
+    pub fn explain_all(&self) -> Vec<Explanation> {
+        self.merged.explain_all()
+    }
+
     /// Where layers disagreed on a type or a text could not be read as its type.
     pub fn warnings(&self) -> &[Error] {
         &self.merged.warnings

@@ -138,20 +138,37 @@ pub fn parse_from(text: &str, format: Format, source: &str) -> Result<Value> {
 ///
 /// `None` where the text holds no such path or cannot be read.
 pub fn locate(text: &str, format: Format, path: &Path) -> Option<Location> {
-    let text = bounded(text).ok()?;
-    let segments = path.segments();
-    let offset = match format {
-        Format::Json => json::parse_tree(text, json::Dialect::Strict).ok()?.locate(segments),
-        Format::Jsonc => json::parse_tree(text, json::Dialect::Comments).ok()?.locate(segments),
-        #[cfg(feature = "yaml")]
-        Format::Yaml => yaml::parse_tree(text).ok()?.locate(segments),
-        #[cfg(feature = "toml")]
-        Format::Toml => toml::locate(text, segments),
-        Format::Dotenv => dotenv::parse_tree(text).ok()?.locate(segments),
-        #[cfg(not(all(feature = "yaml", feature = "toml")))]
-        _ => None,
+    locate_all(text, format, std::slice::from_ref(path)).pop().flatten()
+}
+
+/// Where the keys of many paths stand, each as [`locate`] says; the text is read once for all of them.
+pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Location>> {
+    let Ok(text) = bounded(text) else { return vec![None; paths.len()] };
+    let in_tree = |tree: Result<tree::Node>| match tree {
+        Ok(tree) => paths.iter().map(|path| tree.locate(path.segments())).collect(),
+        Err(_) => vec![None; paths.len()],
     };
-    offset.map(|offset| location(text, offset))
+    let offsets: Vec<Option<usize>> = match format {
+        Format::Json => in_tree(json::parse_tree(text, json::Dialect::Strict)),
+        Format::Jsonc => in_tree(json::parse_tree(text, json::Dialect::Comments)),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => in_tree(yaml::parse_tree(text)),
+        #[cfg(feature = "toml")]
+        Format::Toml => toml::locate(text, paths),
+        Format::Dotenv => in_tree(dotenv::parse_tree(text)),
+        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        _ => vec![None; paths.len()],
+    };
+    // Line starts are found once; each offset then looks at its own line only.
+    let mut starts = vec![0];
+    starts.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
+    let place = |offset: usize| {
+        let line = starts.partition_point(|start| *start <= offset);
+        let start = starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = text.get(start..offset).unwrap_or("").chars().count() + 1;
+        Location { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
+    };
+    offsets.into_iter().map(|offset| offset.map(place)).collect()
 }
 
 /// Writes a value prettily, with a final newline: two spaces of indentation, keys in RFC 8785 order.

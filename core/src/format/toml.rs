@@ -107,14 +107,17 @@ impl Reader<'_> {
 
 /// The byte offset of the key (or the list item) at the path. A key that only headers of deeper tables imply stands
 /// where the first of them names it.
-pub(super) fn locate(text: &str, segments: &[Str]) -> Option<usize> {
-    let document = document(text).ok()?;
-    let mut at = 0;
-    let mut place = Place::Item(document.as_item());
-    for segment in segments {
-        (at, place) = place.child(segment, at)?;
-    }
-    Some(at)
+pub(super) fn locate(text: &str, paths: &[Path]) -> Vec<Option<usize>> {
+    let Ok(document) = document(text) else { return vec![None; paths.len()] };
+    let offset = |path: &Path| {
+        let mut at = 0;
+        let mut place = Place::Item(document.as_item());
+        for segment in path.segments() {
+            (at, place) = place.child(segment, at)?;
+        }
+        Some(at)
+    };
+    paths.iter().map(offset).collect()
 }
 
 enum Place<'a> {

@@ -3,6 +3,7 @@
 //! A result shares every subtree that one layer alone decides. Nothing is kept per leaf: [`Merged`] holds the layers and
 //! works out where a value comes from when somebody asks.
 
+mod accounts;
 mod explain;
 mod layer;
 mod layer_value;

@@ -1,6 +1,14 @@
 //! The real binary in temporary directories: every form of every command, what it prints where, and how it exits.
 #![cfg(all(feature = "cli", not(target_family = "wasm")))]
-#![expect(clippy::disallowed_methods, reason = "these tests write files, start programs and wait for them")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "these tests write files, start programs, wait for them, and fail by panicking"
+)]
 
 mod demo;
 mod offline;
@@ -14,8 +22,11 @@ use std::process::{Command, Stdio};
 /// What a command did.
 #[derive(Debug)]
 pub struct Run {
+    /// The exit status.
     pub status: i32,
+    /// What it printed.
     pub stdout: String,
+    /// What it told.
     pub stderr: String,
 }
 
@@ -43,10 +54,12 @@ pub fn program(dir: &Path) -> Command {
     command
 }
 
+/// Runs the program to its end.
 pub fn run(dir: &Path, arguments: &[&str]) -> Run {
     run_with(dir, arguments, &[], "")
 }
 
+/// Runs the program to its end, with more variables and with input.
 pub fn run_with(dir: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: &str) -> Run {
     let mut command = program(dir);
     command.args(arguments).envs(variables.iter().copied());
@@ -71,6 +84,7 @@ pub fn dir(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
+/// Reads JSON.
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -24,12 +24,14 @@ fn values_are_set_read_and_removed_and_the_bound_file_follows_with_its_comments(
         (&["set", "app.rate_limit", "250", "--string"], "250\n"),
         (&["set", "app.rate_limit", "-1"], "-1\n"),
         (&["set", "app.rate_limit", "a text"], "a text\n"),
-        (&["set", "app.rate_limit", "{\"a\": [1]}"], "{\n  \"a\": [\n    1\n  ]\n}\n"),
         (&["set", "app.rate_limit", "300"], "300\n"),
     ] {
         assert_eq!(served.data(arguments), "");
         assert_eq!(served.data(&["get", "app.rate_limit"]), expected);
     }
+    served.data(&["set", "map", "{\"a\": [1]}"]);
+    assert_eq!(served.data(&["get", "map"]), "{\n  \"a\": [\n    1\n  ]\n}\n");
+    served.data(&["unset", "map"]);
     let receipt = json(&served.data(&["set", "app.beta", "true", "--json"]));
     assert_eq!(receipt["changed"], json(r#"["app.beta"]"#));
     assert_eq!(served.data(&["unset", "app.name"]), "");

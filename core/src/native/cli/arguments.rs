@@ -21,7 +21,8 @@ Start here:
   confmesh serve --bind config.json      share a file and show it at http://127.0.0.1:8765
   confmesh demo                          two instances on this machine, to play with
 
-stdout carries data only. Exit status: 0 done, 1 something to correct, 2 a failure of confmesh or the system."
+stdout carries data only. Exit status: 0 done, 1 something to correct,
+2 a failure of confmesh or the system."
 )]
 pub(super) struct Arguments {
     /// Print data, and errors, as JSON.
@@ -67,9 +68,9 @@ pub(super) struct Instance {
 /// Prints one document merged from many files and the environment.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The later file wins: the last one has priority 30, each before it one more. Warnings go to stderr.
+The later file wins: the last one has priority 30, each before it one more.
 
-Example: maps unite key by key, the tags of both files are joined, DEMO_DB__HOST sets db.host:
+Example: maps unite key by key, the tags are joined, DEMO_DB__HOST sets db.host:
   confmesh merge base.json local.yaml --env DEMO --rule 'app.tags=union_set'")]
 pub(super) struct Merge {
     /// The files, the most important last; `-` is stdin.
@@ -215,8 +216,8 @@ pub(super) struct Explain {
 /// Runs an instance: shares the document `default` with its peers and shows it on a page.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The bound file mirrors what is shared: edit it, and every instance follows; set a value elsewhere, and it is written
-here with your comments kept. Ctrl-C ends it cleanly.
+The bound file mirrors what is shared: edit it, and every instance follows; set a value
+elsewhere, and it is written here with your comments kept. Ctrl-C ends it cleanly.
 
 Example: two machines that share one file:
   confmesh serve --bind config.json --listen 10.0.0.7:8765 --insecure
@@ -300,7 +301,8 @@ pub(super) struct Unset {
 /// Prints one line per change until it is interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Where the connection breaks it reconnects, and prints what changed meanwhile. --json prints one object per line.
+Where the connection breaks it reconnects, and prints what changed meanwhile.
+--json prints one object per line.
 
 Example:
   confmesh watch 'app.features.*' app.rate_limit")]
@@ -331,7 +333,7 @@ pub(super) struct Demo {
     /// The port of the first instance; the second one takes the next.
     #[arg(long, default_value_t = 8765, value_parser = clap::value_parser!(u16).range(1..=65534))]
     pub port: u16,
-    /// Open the page in the browser (this is the default; DEMO_OPEN=0 says no as well).
+    /// Open the page in the browser, which is the default; DEMO_OPEN=0 says no as well.
     #[arg(long, overrides_with = "no_open")]
     pub open: bool,
     /// Do not open the page.

@@ -16,6 +16,8 @@ use crate::value::Value;
 const DOCUMENT: &str = "/config/default";
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// An instance without news sends a sign of life every 15 seconds.
+const SILENT_FOR: Duration = Duration::from_secs(45);
 /// An answer is at most a document and what is said about it.
 const MAX_ANSWER_BYTES: u64 = 2 * MAX_TEXT_BYTES as u64;
 
@@ -36,6 +38,7 @@ impl Client {
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_WITHIN))
             .timeout_recv_response(Some(ANSWER_WITHIN))
+            .timeout_per_read(Some(SILENT_FOR))
             .user_agent(concat!("confmesh/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Client { agent: config.new_agent(), base })

@@ -19,15 +19,12 @@ pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
     let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
     match (arguments.explain, as_json) {
         (false, _) => data(&print(&merged.value, arguments.format.format())?)?,
-        (true, true) => {
-            let rows = merged.provenance().filter_map(|(path, _)| merged.explain(&path));
-            json(&rows.map(|found| found.to_value()).collect::<Vec<_>>().into())?;
-        }
+        (true, true) => json(&merged.explain_all().iter().map(Explanation::to_value).collect::<Vec<_>>().into())?,
         (true, false) => {
             let mut rows = vec![["PATH", "VALUE", "SOURCE"].map(str::to_owned).to_vec()];
-            rows.extend(merged.provenance().filter_map(|(path, _)| merged.explain(&path)).map(|found| {
+            rows.extend(merged.explain_all().iter().map(|found| {
                 let value = found.value.as_ref().map(canonical).unwrap_or_default();
-                vec![path_name(&found.path), value, places(&found)]
+                vec![path_name(&found.path), value, places(found)]
             }));
             data(&table(&rows))?;
         }

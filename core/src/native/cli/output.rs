@@ -4,10 +4,11 @@ use std::io::{self, ErrorKind, Write};
 use crate::canonical::canonical;
 use crate::error::{Code, Error, Kind};
 use crate::format::{Format, print};
+pub(super) use crate::native::http::error_value;
 use crate::native::io_error::reason;
 use crate::origin::{Location, Origin};
 use crate::path::Path;
-use crate::value::{Str, Value};
+use crate::value::Value;
 
 /// Done.
 pub(super) const DONE: u8 = 0;
@@ -100,20 +101,6 @@ fn worded(what: &str, error: &Error) -> String {
     text
 }
 
-/// The JSON shape of an error, as the HTTP API has it: `{code, message, hint?, path?, origin?, related?}`.
-pub(super) fn error_value(error: &Error) -> Value {
-    let mut entries: Vec<(Str, Value)> =
-        vec![("code".into(), error.code().as_str().into()), ("message".into(), error.message().into())];
-    entries.extend(error.hint().map(|hint| ("hint".into(), hint.into())));
-    entries.extend(error.path().map(|path| ("path".into(), path.to_string().into())));
-    entries.extend(error.origin().map(|origin| ("origin".into(), origin_value(origin))));
-    if !error.related().is_empty() {
-        let related: Vec<Value> = error.related().iter().map(error_value).collect();
-        entries.push(("related".into(), related.into()));
-    }
-    Value::Map(entries.into_iter().collect())
-}
-
 /// Reads what [`error_value`] makes; none where it is no error.
 pub(super) fn error_from_value(value: &Value) -> Option<Error> {
     let text = |key: &str| value.child(key).and_then(Value::as_str);
@@ -132,15 +119,6 @@ pub(super) fn error_from_value(value: &Value) -> Option<Error> {
         error = error_from_value(related).into_iter().fold(error, Error::with_related);
     }
     Some(error)
-}
-
-fn origin_value(origin: &Origin) -> Value {
-    let mut entries: Vec<(Str, Value)> = vec![("source".into(), origin.source.clone().into())];
-    if let Some(location) = origin.location {
-        entries.extend([("line".into(), location.line.into()), ("column".into(), location.column.into())]);
-    }
-    entries.extend(origin.key.clone().map(|key| ("key".into(), key.into())));
-    Value::Map(entries.into_iter().collect())
 }
 
 /// Reads an origin: a map with `source`, `line`, `column` and `key`, or the text that it prints as.
@@ -183,12 +161,16 @@ mod tests {
 
     #[test]
     fn errors_survive_the_json_shape() {
-        let error = Error::new(Code::Syntax, "expected a value")
+        let mut error = Error::new(Code::Syntax, "expected a value")
             .with_hint("write one")
             .with_path(Path::parse("a.b").unwrap())
             .with_origin(Origin::source("a.json").at(Some(Location { line: 2, column: 3 })).spelled("B"))
             .with_related(Error::new(Code::Type, "a string").with_origin(Origin::source("env:X")));
-        assert_eq!(error_from_value(&error_value(&error)), Some(error));
+        let travelled = error_from_value(&error_value(&error)).unwrap();
+        // The place travels as the text that people read.
+        assert_eq!(travelled.origin(), Some(&Origin::source("a.json:2:3 (B)")));
+        error = error.with_origin(Origin::source("a.json:2:3 (B)"));
+        assert_eq!(travelled, error);
         assert_eq!(error_from_value(&Value::Null), None);
     }
 
