@@ -249,11 +249,6 @@ impl Policy {
         self.rules.iter().find(|rule| rule.merge.is_some() && rule.pattern.matches(path))
     }
 
-    /// Whether any rule may say how layers merge at a path that ends with this key.
-    pub fn may_merge_at_key(&self, key: &str) -> bool {
-        self.rules.iter().any(|rule| rule.merge.is_some() && rule.pattern.may_end_with(key))
-    }
-
     /// Whether any rule may say how layers merge strictly below a path.
     pub fn may_merge_below(&self, path: &Path) -> bool {
         self.rules.iter().any(|rule| rule.merge.is_some() && rule.pattern.may_match_below(path))

@@ -64,7 +64,7 @@ pub(super) enum Look {
     /// No file.
     Missing,
     /// The file cannot be read; the last good content stays.
-    Broken(Error),
+    Broken,
 }
 
 impl BoundFile {
@@ -177,8 +177,8 @@ impl BoundFile {
 
     fn broken(&mut self, error: Error) -> Look {
         self.seen = Seen::Broken;
-        self.failure = Some(error.clone());
-        Look::Broken(error)
+        self.failure = Some(error);
+        Look::Broken
     }
 
     /// The edit in the file was refused: the file stays as the person left it, and is not written over.

@@ -24,7 +24,7 @@ impl Engine {
             self.events.push_back(Event::Source { document: name.clone(), source, state });
         }
         match look {
-            Look::Settled | Look::Missing | Look::Broken(_) => {}
+            Look::Settled | Look::Missing | Look::Broken => {}
             Look::OwnWrite => {
                 self.refresh(name, "file", now);
                 self.stage_file_record(name);
@@ -54,7 +54,7 @@ impl Engine {
                     if let Some(file) = &mut document.file {
                         file.accept(text, value);
                     }
-                    self.write_shared(name, &edits(changes), None, "file", now);
+                    self.write_shared(name, &edits(&changes), None, "file", now);
                 }
             }
         }

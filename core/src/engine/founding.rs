@@ -138,7 +138,7 @@ impl Engine {
             Err(error) => return self.notice(Level::Warning, error),
         };
         let view = replica.view().value;
-        let own = edits(diff(&founding, &founded.pending_value));
+        let own = edits(&diff(&founding, &founded.pending_value));
         let rewritten = own.iter().filter_map(|edit| {
             let one = replica.write(&replica.view().value, std::slice::from_ref(edit), now.wall_ms);
             one.ok().flatten()

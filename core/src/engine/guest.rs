@@ -170,7 +170,7 @@ impl Engine {
         let Some(guest) = self.documents.get_mut(name).and_then(|document| document.guest.as_mut()) else { return };
         match &mut guest.base {
             Some((known, value)) if *known == base => {
-                *value = edits(changes.to_vec()).iter().fold(value.clone(), |value, edit| match &edit.value {
+                *value = edits(changes).iter().fold(value.clone(), |value, edit| match &edit.value {
                     Some(new) => value.with(&edit.path, new.clone()),
                     None => value.without(&edit.path),
                 });

@@ -40,13 +40,25 @@ impl Command {
         if target.as_map().is_none() {
             return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", target.type_name())));
         }
-        Ok(edits(diff(effective, &target)))
+        Ok(edits(&diff(effective, &target)))
     }
 }
 
-/// Changes as edits.
-pub(super) fn edits(changes: Vec<Change>) -> Vec<Edit> {
-    changes.into_iter().map(|change| Edit { path: change.path, value: change.new }).collect()
+/// Changes as edits. A map that is new comes to one edit a leaf, so that two people who add the same section add to it
+/// rather than replace each other's.
+pub(super) fn edits(changes: &[Change]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for change in changes {
+        match (&change.old, &change.new) {
+            (None, Some(new)) => {
+                new.for_each_leaf(&mut |below, leaf| {
+                    edits.push(Edit { path: change.path.join(below), value: Some(leaf.clone()) });
+                });
+            }
+            (_, new) => edits.push(Edit { path: change.path.clone(), value: new.clone() }),
+        }
+    }
+    edits
 }
 
 /// The shared layer.

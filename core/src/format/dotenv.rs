@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::edit::Edits;
 use super::error_at;
-use super::tree::{Entry, Node};
+use super::tree::{Body, Entry, Node};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::value::{Str, Value};
@@ -51,7 +52,11 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
     let value_start = line_end - rest.trim_start_matches([' ', '\t']).len();
     let (value, span) = match text.get(value_start..).and_then(|rest| rest.chars().next()) {
         Some(quote @ ('"' | '\'')) => quoted(text, value_start, quote)?,
-        _ => plain(text, value_start, line_end),
+        _ => match plain(text, value_start, line_end) {
+            // What follows may be a comment: an empty value stands right after the `=`.
+            (value, span) if span.is_empty() => (value, line_end - rest.len()..line_end - rest.len()),
+            found => found,
+        },
     };
     let line_end = text.get(span.end..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| span.end + at);
     let rest = text.get(span.end..line_end).unwrap_or("");
@@ -100,6 +105,26 @@ fn quoted(text: &str, start: usize, quote: char) -> Result<(String, Range<usize>
 
 fn is_key(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// Changes only the lines that must change.
+pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
+    let tree = parse_tree(text).ok()?;
+    let Body::Map(entries) = &tree.body else { return None };
+    let mut edits = Edits::default();
+    for entry in entries {
+        match target.child(&entry.key).and_then(Value::as_str) {
+            Some(new) if entry.node.value.as_str() == Some(new) => {}
+            Some(new) => edits.replace(entry.node.span.clone(), spell(new)),
+            None => edits.remove_lines(text, entry.key_span.start, entry.node.span.end),
+        }
+    }
+    let open = !text.is_empty() && !text.ends_with('\n');
+    for (key, value) in target.as_map()?.iter().filter(|(key, _)| tree.value.child(key).is_none()) {
+        let entry = format!("{key}={}", spell(value.as_str()?));
+        edits.insert(text.len(), if open { format!("{newline}{entry}") } else { format!("{entry}{newline}") });
+    }
+    edits.apply(text)
 }
 
 /// Writes a flat map of scalars.

@@ -5,17 +5,26 @@
 //! NaN and infinities, nesting beyond [`MAX_DEPTH`](crate::limits::MAX_DEPTH). Every syntax error has a line and a column.
 
 mod dotenv;
+mod edit;
+mod flow_edit;
 mod json;
+mod json_edit;
 mod json_print;
 #[cfg(feature = "toml")]
 mod toml;
+#[cfg(feature = "toml")]
+mod toml_edits;
 mod tree;
 #[cfg(feature = "yaml")]
 mod yaml;
 #[cfg(feature = "yaml")]
+mod yaml_edit;
+#[cfg(feature = "yaml")]
 mod yaml_print;
 #[cfg(feature = "yaml")]
 mod yaml_scalar;
+#[cfg(feature = "yaml")]
+mod yaml_shape;
 
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -33,7 +42,7 @@ pub enum Format {
     Jsonc,
     /// YAML 1.2, core schema, one document.
     Yaml,
-    /// TOML 1.0.
+    /// TOML; dates and times are strings as spelled.
     Toml,
     /// `KEY=value` lines; every value is a string.
     Dotenv,
@@ -162,6 +171,52 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
     }
 }
 
+/// Changes a text in place so that it parses to `target`.
+///
+/// Comments, key order, indentation, quoting and line endings of what did not change survive byte for byte; new keys go
+/// to the end of their map. Where an edit in place is impossible, the smallest enclosing node that can be is printed
+/// anew. In dotenv every scalar is held as a string.
+///
+/// # Errors
+/// What [`parse`] says of the old text, so that a broken file is never overwritten; [`Code::Unrepresentable`] where the
+/// format cannot hold the target (see [`holdable`]).
+///
+/// ```
+/// use confmesh::format::{Format, parse, rewrite};
+/// let text = "# limits\nrate: 10 # per second\nburst: 5\n";
+/// let target = parse("{rate: 20, burst: 5}", Format::Yaml)?;
+/// assert_eq!(rewrite(text, Format::Yaml, &target)?, "# limits\nrate: 20 # per second\nburst: 5\n");
+/// # Ok::<(), confmesh::Error>(())
+/// ```
+pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
+    let body = bounded(text)?;
+    let old = parse(body, format)?;
+    let printed = print(target, format)?;
+    let target = if format == Format::Dotenv { &parse(&printed, format)? } else { target };
+    if old == *target {
+        return Ok(text.to_owned());
+    }
+    let newline = if body.contains("\r\n") { "\r\n" } else { "\n" };
+    let edited = match format {
+        Format::Json => json_edit::rewrite(body, json::Dialect::Strict, target, newline),
+        Format::Jsonc => json_edit::rewrite(body, json::Dialect::Comments, target, newline),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => yaml_edit::rewrite(body, target, newline),
+        #[cfg(feature = "toml")]
+        Format::Toml => toml_edits::rewrite(body, target, newline),
+        Format::Dotenv => dotenv::rewrite(body, target, newline),
+        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        _ => None,
+    };
+    let with_breaks = || (newline != "\n").then(|| printed.replace('\n', newline));
+    let holds = |text: &String| parse(text, format).is_ok_and(|value| value == *target);
+    let mut result = edited.filter(holds).or_else(|| with_breaks().filter(holds)).unwrap_or(printed);
+    if body.len() < text.len() {
+        result.insert(0, BYTE_ORDER_MARK);
+    }
+    Ok(result)
+}
+
 /// The value without what the format cannot hold: for TOML, without map entries that are null; else the value itself.
 pub fn holdable(value: &Value, format: Format) -> Value {
     match (format, value) {
@@ -208,8 +263,8 @@ fn error_at(text: &str, offset: usize, code: Code, message: impl Into<String>) -
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
+mod rewrite_tests;
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod tests;
-/// TEMP
-pub fn rewrite(_text: &str, format: Format, target: &Value) -> Result<String> {
-    print(target, format)
-}

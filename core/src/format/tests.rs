@@ -86,7 +86,7 @@ pub(super) fn maps(scalar: BoxedStrategy<Value>) -> impl Strategy<Value = Value>
 }
 
 /// What TOML can hold.
-fn toml_scalars() -> BoxedStrategy<Value> {
+pub(super) fn toml_scalars() -> BoxedStrategy<Value> {
     scalars()
         .prop_filter("holdable", |value| {
             super::print(&[("a", value.clone())].into_iter().collect(), Format::Toml).is_ok()
@@ -216,4 +216,127 @@ fn formats_are_told_by_name_and_by_file() {
 fn errors_name_the_source_they_were_given() {
     let error = parse_from("a: [", Format::Yaml, "file:config.yaml").unwrap_err();
     assert!(error.to_string().starts_with("file:config.yaml:2:1: "), "{error}");
+}
+
+#[test]
+fn errors_of_yaml_toml_and_dotenv_say_where_and_what() {
+    let cases = [
+        (Format::Yaml, "a: 1\nb:\n\tc: 2\n", Code::Syntax, "3:2", "tab"),
+        (Format::Yaml, "a: 1\n---\nb: 2\n", Code::Syntax, "2:1", "second document"),
+        (Format::Yaml, "é: 1\nb: 2\né: 3\n", Code::DuplicateKey, "3:1", "in line 1 and in line 3"),
+        (Format::Yaml, "a: !ruby 1\n", Code::Syntax, "1:4", "unknown tag `!ruby`"),
+        (Format::Yaml, "? [a]\n: 1\n", Code::Syntax, "1:3", "key must be a scalar"),
+        (Format::Yaml, "é: .inf\n", Code::NumberRange, "1:4", ".inf"),
+        (Format::Yaml, "a: &x [*x]\n", Code::Syntax, "1:8", "own anchor"),
+        (Format::Yaml, "a: *x\n", Code::Syntax, "1:4", "unknown anchor"),
+        (Format::Yaml, "a: !!int x\n", Code::Syntax, "1:4", "no `!!int`"),
+        (Format::Yaml, "a: b\u{0}c\n", Code::Syntax, "1:5", "control character"),
+        (Format::Toml, "a = 1\na = 2\n", Code::DuplicateKey, "2:1", "key `a` stands twice"),
+        (Format::Toml, "a = 1\nb = inf\n", Code::NumberRange, "2:5", "inf"),
+        (Format::Toml, "a = 1\nb = x\n", Code::Syntax, "2:5", ""),
+        (Format::Dotenv, "A=1\nB\n", Code::Syntax, "2:1", "no `=`"),
+        (Format::Dotenv, "A='1\n", Code::Syntax, "1:3", "closing"),
+        (Format::Dotenv, "A=\"x\" y\n", Code::Syntax, "1:7", "closing quote"),
+        (Format::Dotenv, "A=1\nA=2\n", Code::DuplicateKey, "2:1", "twice"),
+    ];
+    for (format, text, code, place, message) in cases {
+        let error = parse(text, format).expect_err(text);
+        assert_eq!(error.code(), code, "{text}: {error:?}");
+        assert_eq!(error.origin().unwrap().location.unwrap().to_string(), place, "{text}: {error:?}");
+        assert!(error.message().contains(message), "{text}: {error:?}");
+        assert!(error.hint().is_some(), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn a_few_lines_of_aliases_cannot_make_a_billion_nodes() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let above = vec![format!("*a{}", level - 1); 10].join(", ");
+        text += &format!("a{level}: &a{level} [{above}]\n");
+    }
+    let error = parse(&text, Format::Yaml).unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge);
+    let deep: String = (1..200).map(|level| format!("a{level}: &a{level} [*a{}]\n", level - 1)).collect();
+    assert_eq!(parse(&format!("a0: &a0 1\n{deep}"), Format::Yaml).unwrap_err().code(), Code::TooLarge);
+}
+
+#[test]
+fn empty_texts_are_empty_maps_except_in_json() {
+    for text in ["", "\n", "# c\n", "\u{feff}"] {
+        for format in [Format::Yaml, Format::Toml, Format::Dotenv] {
+            assert_eq!(parse(text, format).unwrap(), Value::empty_map(), "{format:?} {text:?}");
+        }
+    }
+    assert!(parse("", Format::Json).is_err());
+    assert_eq!(parse("---\n", Format::Yaml).unwrap(), Value::empty_map());
+    assert_eq!(parse("null\n", Format::Yaml).unwrap(), Value::Null);
+    assert_eq!(parse("\u{feff}{}", Format::Json).unwrap(), Value::empty_map());
+}
+
+#[test]
+fn keys_and_items_are_located() {
+    let cases = [
+        (
+            Format::Json,
+            "{\n  \"a\": {\"é\": 1, \"b\": [1,\n 2]}}",
+            vec![("a", "2:3"), ("a.b", "2:17"), ("a.b.1", "3:2")],
+        ),
+        (Format::Jsonc, "// c\n{\"a\": 1}", vec![("a", "2:2")]),
+        (
+            Format::Yaml,
+            "# c\né: {k: 1}\na: &x\n  - b: 1\n    c: 2\nd: *x\n",
+            vec![("é.k", "2:5"), ("a", "3:1"), ("a.0", "4:5"), ("a.0.c", "5:5"), ("d", "6:1"), ("d.0.c", "5:5")],
+        ),
+        (
+            Format::Toml,
+            "a.b = 1\n[t.u]\nx = [1, 2]\n[[l]]\n[[l]]\ny = {z = 1}\n",
+            vec![("a.b", "1:3"), ("t.u", "2:4"), ("t.u.x.1", "3:9"), ("l.1", "5:1"), ("l.1.y.z", "6:6")],
+        ),
+        (Format::Dotenv, "# c\nexport A=1\n", vec![("A", "2:8")]),
+    ];
+    for (format, text, places) in cases {
+        for (path, want) in places {
+            let found = locate(text, format, &Path::parse(path).unwrap());
+            assert_eq!(found.map(|place| place.to_string()).as_deref(), Some(want), "{format:?} {path}");
+        }
+        assert_eq!(locate(text, format, &Path::parse("nowhere.at.all").unwrap()), None);
+        assert_eq!(locate(text, format, &Path::root()), Some(Location { line: 1, column: 1 }));
+    }
+}
+
+#[test]
+fn toml_dates_are_strings_as_spelled() {
+    let value = parse("a = 1979-05-27 07:32:00Z # c\nb = 07:32:00\n", Format::Toml).unwrap();
+    assert_eq!(value.child("a").unwrap().as_str(), Some("1979-05-27 07:32:00Z"));
+    assert_eq!(value.child("b").unwrap().as_str(), Some("07:32:00"));
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused_with_its_path() {
+    let nulls: Value = [("a", Value::from(vec![Value::Null])), ("b", Value::Null)].into_iter().collect();
+    let error = print(&nulls, Format::Toml).unwrap_err();
+    assert_eq!((error.code(), error.path().unwrap().to_string().as_str()), (Code::Unrepresentable, "a.0"));
+    assert!(print(&holdable(&nulls, Format::Toml), Format::Toml).is_err());
+    let nulls = nulls.without(&Path::parse("a").unwrap());
+    assert_eq!(print(&holdable(&nulls, Format::Toml), Format::Toml).unwrap(), "");
+    assert_eq!(holdable(&nulls, Format::Json), nulls);
+    for (value, format) in [(Value::from(1), Format::Toml), (Value::from(1), Format::Dotenv), (nulls, Format::Dotenv)] {
+        assert_eq!(print(&value, format).unwrap_err().code(), Code::Unrepresentable);
+    }
+    let big: Value = [("a", Value::from(u64::MAX))].into_iter().collect();
+    assert_eq!(print(&big, Format::Toml).unwrap_err().code(), Code::Unrepresentable);
+}
+
+#[test]
+fn every_format_holds_what_is_nested_as_deep_as_allowed_or_refuses_to_print_it() {
+    for leaf in [Value::empty_map(), Value::from(vec![])] {
+        let deep = (0..127).fold(leaf, |inner, _| [("a", inner)].into_iter().collect());
+        for format in [Format::Json, Format::Yaml, Format::Toml] {
+            match print(&deep, format) {
+                Ok(text) => assert_eq!(parse(&text, format).unwrap(), deep, "{format:?}"),
+                Err(error) => assert_eq!((error.code(), format), (Code::Unrepresentable, Format::Toml)),
+            }
+        }
+    }
 }

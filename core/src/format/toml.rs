@@ -161,7 +161,22 @@ pub(super) fn print(value: &Value) -> Result<String> {
     for (key, child) in map.iter() {
         document.as_table_mut().insert(key, item(child, &Path::root().child(key))?);
     }
-    Ok(document.to_string())
+    let text = document.to_string();
+    // Readers bound the nesting of headers and brackets in ways of their own, all above this.
+    if is_deeper(value, 60) && parse(&text).is_err() {
+        return Err(Error::new(Code::Unrepresentable, "nested too deeply for TOML")
+            .with_hint("use another format, or nest less deeply"));
+    }
+    Ok(text)
+}
+
+fn is_deeper(value: &Value, than: usize) -> bool {
+    match (value, than.checked_sub(1)) {
+        (Value::Map(_) | Value::List(_), None) => true,
+        (Value::Map(map), Some(than)) => map.values().any(|child| is_deeper(child, than)),
+        (Value::List(list), Some(than)) => list.iter().any(|child| is_deeper(child, than)),
+        _ => false,
+    }
 }
 
 /// A value as it stands in a table: maps as tables of their own.

@@ -19,6 +19,7 @@ pub(super) struct Node {
 pub(super) enum Body {
     Leaf,
     /// A YAML alias of the anchor with that number.
+    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "only YAML has aliases"))]
     Alias(usize),
     List(Vec<Node>),
     Map(Vec<Entry>),

@@ -144,7 +144,9 @@ impl<'a> Composer<'a> {
 
     fn alias(&mut self, anchor: usize, span: &Span, depth: usize) -> Result<Composed> {
         let Some(Anchored { value, size, height }) = self.anchors.get(&anchor).cloned() else {
-            return Err(self.fail(span, Code::Syntax, "an alias stands inside its own anchor"));
+            return Err(self
+                .fail(span, Code::Syntax, "an alias stands inside its own anchor")
+                .with_hint("a value cannot hold itself; write it out"));
         };
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > MAX_ALIAS_NODES {
@@ -219,7 +221,12 @@ impl<'a> Composer<'a> {
             "int" => matches!(value, Value::Number(number) if number.is_integer()),
             _ => value.as_f64().is_some(),
         };
-        if fits { Ok(value) } else { Err(self.fail(span, Code::Syntax, format!("the value is no `!!{}`", tag.suffix))) }
+        if fits {
+            return Ok(value);
+        }
+        Err(self
+            .fail(span, Code::Syntax, format!("the value is no `!!{}`", tag.suffix))
+            .with_hint("remove the tag, or write a value of that type"))
     }
 
     fn unknown_tag(&self, tag: &Tag, span: &Span) -> Error {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::error::{Code, Error};
 use crate::path::Path;
-use crate::policy::{MergeStrategy, Policy};
+use crate::policy::{MergeStrategy, Policy, Rule};
 use crate::value::{List, Map, MapBuilder, Str, Value, compare_keys};
 
 use strategy::{Held, Shape, inherited_below, join, of_highest};
@@ -73,10 +73,11 @@ pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
     layers.sort_by_key(|layer| layer.priority);
     let mut warnings = Vec::new();
     let effective = prepare::prepare(&mut layers, policy, &mut warnings);
-    let mut merger = Merger { layers: &layers, policy, above: Vec::new(), clashes: Vec::new() };
+    let mut merger = Merger { layers: &layers, above: Vec::new(), clashes: Vec::new() };
     let roots: Vec<(usize, &Map)> =
         effective.iter().enumerate().filter_map(|(at, value)| value.as_map().map(|map| (at, map))).collect();
-    let value = Value::Map(merger.maps(&roots, None, policy.may_merge_below(&Path::root())));
+    let rules: Vec<&Rule> = policy.rules().iter().filter(|rule| rule.merge.is_some()).collect();
+    let value = Value::Map(merger.maps(&roots, None, &rules));
     let clashes = merger.clashes;
     let total = warnings.len() + clashes.len();
     warnings.extend(clashes.iter().take(MAX_WARNINGS).map(|clash| clash.warning(&layers, &effective)));
@@ -146,7 +147,6 @@ impl Clash {
 
 struct Merger<'a> {
     layers: &'a [Layer],
-    policy: &'a Policy,
     above: Vec<&'a Str>,
     clashes: Vec<Clash>,
 }
@@ -156,16 +156,21 @@ impl<'a> Merger<'a> {
         self.above.iter().map(|segment| (*segment).clone()).collect()
     }
 
-    /// The value of one key. `ruled`: whether a rule may speak about this path.
-    fn value(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, ruled: bool) -> Value {
+    /// The value of one key. `rules` are those that may speak about this path, most specific first.
+    fn value(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Value {
         let Some((first_layer, first)) = held.first().copied() else { return Value::Null };
-        let (mut rule, mut ruled_below) = (None, false);
-        // Most keys end like no pattern, and their paths need not be built.
-        let is_map = matches!(first, Value::Map(_));
-        if ruled && (is_map || self.above.last().is_some_and(|key| self.policy.may_merge_at_key(key))) {
-            let path = self.path();
-            rule = self.policy.merge_at(&path);
-            ruled_below = is_map && self.policy.may_merge_below(&path);
+        let (mut rule, mut rules_below) = (None, Vec::new());
+        if !rules.is_empty() {
+            // Most keys end like no pattern, and their paths need not be built.
+            let is_map = matches!(first, Value::Map(_));
+            let ends = |key: &&Str| rules.iter().any(|rule| rule.pattern.may_end_with(key));
+            if is_map || self.above.last().is_some_and(ends) {
+                let path = self.path();
+                rule = rules.iter().find(|rule| rule.pattern.matches(&path)).and_then(|rule| rule.merge);
+                if is_map {
+                    rules_below.extend(rules.iter().copied().filter(|rule| rule.pattern.may_match_below(&path)));
+                }
+            }
         }
         let strategy = rule.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
         let shape = Shape::of(strategy, first);
@@ -174,13 +179,15 @@ impl<'a> Merger<'a> {
         }
         let below = Some(inherited_below(strategy));
         match (shape, first) {
-            (Shape::Whole, Value::Map(map)) if ruled_below => Value::Map(self.maps(&[(first_layer, map)], below, true)),
+            (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
+                Value::Map(self.maps(&[(first_layer, map)], below, &rules_below))
+            }
             (Shape::Whole, _) => first.clone(),
-            (Shape::Maps, _) if held.len() == 1 && !ruled_below => first.clone(),
+            (Shape::Maps, _) if held.len() == 1 && rules_below.is_empty() => first.clone(),
             (Shape::Maps, _) => {
                 let maps: Vec<(usize, &Map)> =
                     held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map))).collect();
-                Value::Map(self.maps(&maps, below, ruled_below))
+                Value::Map(self.maps(&maps, below, &rules_below))
             }
             (Shape::Lists, _) => {
                 let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
@@ -190,9 +197,9 @@ impl<'a> Merger<'a> {
     }
 
     /// The union of maps, key by key in one pass over all of them.
-    fn maps(&mut self, held: &[(usize, &'a Map)], inherited: Option<MergeStrategy>, ruled: bool) -> Map {
+    fn maps(&mut self, held: &[(usize, &'a Map)], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
         let Some((first_layer, first)) = held.first().copied() else { return Map::default() };
-        let plain = !ruled && inherited.is_some();
+        let plain = rules.is_empty() && inherited.is_some();
         if plain && held.iter().all(|(_, map)| map.ptr_eq(first)) {
             return first.clone();
         }
@@ -212,15 +219,15 @@ impl<'a> Merger<'a> {
             let Some(key) = least else { break };
             here.clear();
             for (at, cursor) in &mut cursors {
-                if let Some((_, value)) = cursor.next_if(|(next, _)| *next == key) {
+                if let Some((_, value)) = cursor.next_if(|(next, _)| std::ptr::eq(*next, key) || *next == key) {
                     here.push((*at, value));
                 }
             }
             self.above.push(key);
-            let value = self.value(&here, inherited, ruled);
+            let value = self.value(&here, inherited, rules);
             self.above.pop();
             shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push(key.clone(), value);
+            merged.push_ascending(key.clone(), value);
         }
         if shared && merged.len() == first.len() { first.clone() } else { merged.build() }
     }

@@ -122,6 +122,12 @@ impl MapBuilder {
         self.entries.push((key, value));
     }
 
+    /// Adds an entry whose key comes after every key before it: saves the comparison that finds out.
+    pub(crate) fn push_ascending(&mut self, key: Str, value: Value) {
+        debug_assert!(self.entries.last().is_none_or(|(last, _)| compare_keys(last, &key).is_lt()));
+        self.entries.push((key, value));
+    }
+
     /// How many entries were pushed.
     pub fn len(&self) -> usize {
         self.entries.len()

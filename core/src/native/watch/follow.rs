@@ -54,7 +54,8 @@ fn parts(path: &Path) -> Vec<OsString> {
     parts
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -225,11 +225,11 @@ impl State {
 
     /// Finds out anew which directories matter for a file, and watches them.
     fn follow(&mut self, path: &Path) {
-        // What appears between the look and the watch sends no event: look again until nothing new shows up.
+        // What appears or goes between the look and the watch sends no event: look again until all is as it was.
         for _ in 0..8 {
             let Some(file) = self.files.get_mut(path) else { return };
             let names = names_on_the_way(&file.absolute);
-            let mut fresh = false;
+            let mut again = false;
             for directory in names.iter().filter_map(|name| name.parent()) {
                 let identity = identity(directory);
                 if self.directories.get(directory) == Some(&identity) {
@@ -239,15 +239,15 @@ impl State {
                 if self.directories.remove(directory).is_some() {
                     let _ = notifier.unwatch(directory); // fails where the old directory is gone, and that is fine
                 }
-                // Where it fails (too many watches, say) the poll stands in, and tries again.
+                again = true;
+                // Where it keeps failing (too many watches, say) the poll stands in, and tries again.
                 if notifier.watch(directory, RecursiveMode::NonRecursive).is_ok() {
                     self.directories.insert(directory.to_owned(), identity);
-                    fresh = true;
                 }
             }
             let moved = file.names != names;
             file.names = names;
-            if !fresh {
+            if !again {
                 if moved {
                     self.drop_unused_directories();
                 }

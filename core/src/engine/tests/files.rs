@@ -1,0 +1,163 @@
+use super::*;
+
+fn pair() -> World {
+    let mut world = World::new();
+    world.add(1, Some("{\n  \"a\": 1,\n  \"b\": 2\n}\n"), false);
+    world.add(2, None, true);
+    world.connect(1, 0);
+    world.run();
+    world
+}
+
+#[test]
+fn a_crash_between_a_write_and_its_mirroring_reverts_nothing() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(0, "a", 10);
+    assert_eq!(world.hosts[0].due.len(), 1, "the file write is due");
+    assert_eq!(world.file_value(0), json(r#"{"a":1,"b":2}"#));
+    world.hosts[0].writes_files = true;
+    world.restart(0);
+    world.connect(1, 0);
+    world.run();
+    world.assert_agreement(r#"{"a":10,"b":2}"#);
+}
+
+#[test]
+fn a_crash_right_after_the_file_was_written_is_no_edit() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(0, "a", 10);
+    let write = world.hosts[0].due.pop_front().unwrap();
+    world.hosts[0].write_file(write);
+    // The process dies before it learns of its own file; meanwhile the other one changes the same key.
+    world.kill(0);
+    world.set(1, "a", 11);
+    world.hosts[0].writes_files = true;
+    world.restart(0);
+    world.connect(1, 0);
+    world.run();
+    world.assert_agreement(r#"{"a":11,"b":2}"#);
+}
+
+#[test]
+fn a_save_while_a_mirror_write_is_pending_loses_neither_side() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(1, "a", 10);
+    world.run();
+    assert_eq!(world.hosts[0].due.len(), 1);
+    // The person saves another key before the mirror write comes to it.
+    world.hosts[0].file = Some("{\"a\": 1, \"b\": 20}".to_owned());
+    world.hosts[0].writes_files = true;
+    world.settle(0);
+    world.run();
+    world.assert_agreement(r#"{"a":10,"b":20}"#);
+}
+
+#[test]
+fn a_save_of_the_very_key_that_a_pending_mirror_write_changes_wins_and_is_reported() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(1, "a", 10);
+    world.run();
+    world.hosts[0].file = Some("{\"a\": 5, \"b\": 2}".to_owned());
+    world.hosts[0].writes_files = true;
+    world.settle(0);
+    world.run();
+    world.assert_agreement(r#"{"a":5,"b":2}"#);
+    assert!(world.notices(0).contains("wrote 10"), "{}", world.notices(0));
+}
+
+#[test]
+fn files_edited_while_apart_are_merged_by_key() {
+    let mut world = pair();
+    world.disconnect_all();
+    world.save(0, r#"{"a":1,"b":20,"left":true}"#);
+    world.save(1, r#"{"a":10,"right":true}"#);
+    world.connect(0, 1);
+    world.run();
+    // Key b: changed on one side, removed on the other; both files were saved at the same reading of the clock, so only
+    // the rule is certain: both sides agree, and the losing side is listed.
+    let value = world.value(0);
+    assert_eq!(value, world.value(1));
+    assert_eq!(value.without(&path("b")), json(r#"{"a":10,"left":true,"right":true}"#));
+    assert_eq!(world.file_value(0), value);
+    assert_eq!(world.file_value(1), value);
+    assert_eq!(world.hosts[0].engine.status()[0].disagreements[0].path, path("b"));
+}
+
+#[test]
+fn a_file_edited_while_the_instance_was_down_is_an_edit() {
+    let mut world = pair();
+    world.kill(0);
+    world.hosts[0].file = Some("{\"a\": 1, \"b\": 3}".to_owned());
+    world.set(1, "a", 7);
+    world.restart(0);
+    world.connect(1, 0);
+    world.run();
+    world.assert_agreement(r#"{"a":7,"b":3}"#);
+}
+
+#[test]
+fn a_broken_file_keeps_the_last_good_content_and_is_never_written_over() {
+    let mut world = pair();
+    let broken = "{\"a\": 1, \"b\": ";
+    world.save(0, broken);
+    assert_eq!(world.value(0), json(r#"{"a":1,"b":2}"#));
+    let source = world.hosts[0].engine.status()[0].sources.last().unwrap().clone();
+    let SourceState::Stale(error) = &source.state else { panic!("{source:?}") };
+    assert_eq!(error.origin().unwrap().source, "1.json");
+    world.set(1, "a", 9);
+    world.run();
+    assert_eq!(world.value(0), json(r#"{"a":9,"b":2}"#));
+    assert_eq!(world.hosts[0].file.as_deref(), Some(broken));
+    world.save(0, "{\"a\": 1, \"b\": 5}");
+    world.run();
+    world.assert_agreement(r#"{"a":9,"b":5}"#);
+}
+
+#[test]
+fn a_file_with_a_reserved_key_is_refused_and_left_alone() {
+    let mut world = pair();
+    let text = "{\"a\": 1, \"b\": 2, \"$confmesh\": {}}";
+    world.save(0, text);
+    assert!(world.notices(0).contains("reserved"), "{}", world.notices(0));
+    world.set(1, "a", 9);
+    world.run();
+    assert_eq!(world.hosts[0].file.as_deref(), Some(text));
+}
+
+#[test]
+fn a_deleted_file_comes_back_with_the_next_change() {
+    let mut world = pair();
+    world.hosts[0].file = None;
+    world.look(0);
+    assert_eq!(world.value(0), json(r#"{"a":1,"b":2}"#));
+    world.set(1, "c", 3);
+    world.run();
+    world.assert_agreement(r#"{"a":1,"b":2,"c":3}"#);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_reported_and_tried_again() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(0, "a", 10);
+    world.hosts[0].due.clear();
+    world.hosts[0].engine.handle_file_failed(&name(), Error::new(Code::File, "cannot write `1.json`: read-only"));
+    world.hosts[0].writes_files = true;
+    world.look(0);
+    world.run();
+    world.assert_agreement(r#"{"a":10,"b":2}"#);
+}
+
+#[test]
+fn saving_the_same_values_in_another_form_changes_nothing_and_keeps_the_form() {
+    let mut world = pair();
+    let revision = world.hosts[1].engine.snapshot(&name()).unwrap().revision;
+    world.save(0, "{\"b\": 2,\n\n \"a\": 1}");
+    world.run();
+    assert_eq!(world.hosts[0].file.as_deref(), Some("{\"b\": 2,\n\n \"a\": 1}"));
+    assert_eq!(world.hosts[1].engine.snapshot(&name()).unwrap().revision, revision);
+}

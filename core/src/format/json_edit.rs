@@ -1,0 +1,93 @@
+//! Edits of JSON and JSONC texts in place.
+
+use super::edit::{Edits, Forced, line_end, own_line_indent, settle};
+use super::flow_edit::{FlowEdit, Spelling, blank_to_line_end};
+use super::json::{Dialect, parse, parse_tree};
+use super::json_print::{write_inline, write_pretty, write_string};
+use super::tree::{Body, Node};
+use crate::path::Path;
+use crate::value::Value;
+
+/// The text changed so that it parses to the target; none if only a new print would do.
+pub(super) fn rewrite(text: &str, dialect: Dialect, target: &Value, newline: &str) -> Option<String> {
+    let root = parse_tree(text, dialect).ok()?;
+    let unit = indent_unit(text, &root);
+    let minified =
+        !text.trim().contains('\n') && !text.contains(": ") && !text.contains(", ") && text.contains([':', ',']);
+    settle(
+        &root.value,
+        target,
+        &[],
+        |text| parse(text, dialect),
+        |forced: &Forced| {
+            let mut edits = Edits::default();
+            let spelling = Json { unit: &unit, newline, minified };
+            let mut edit = FlowEdit { text, newline, spelling, forced, edits: &mut edits };
+            edit.node(&root, target, &Path::root());
+            edits.apply(text)
+        },
+    )
+}
+
+/// The indentation of one level, as the root's first child shows it.
+fn indent_unit(text: &str, root: &Node) -> String {
+    let first = match &root.body {
+        Body::Map(entries) => entries.first().map(|entry| entry.key_span.start),
+        Body::List(items) => items.first().map(|item| item.span.start),
+        Body::Leaf | Body::Alias(_) => None,
+    };
+    let indent = first.and_then(|at| own_line_indent(text, at)).unwrap_or("");
+    if indent.is_empty() { "  ".into() } else { indent.into() }
+}
+
+struct Json<'a> {
+    unit: &'a str,
+    newline: &'a str,
+    minified: bool,
+}
+
+impl Spelling for Json<'_> {
+    fn key(&self, key: &str) -> String {
+        let mut out = String::new();
+        write_string(&mut out, key);
+        out
+    }
+
+    fn value(&self, value: &Value, indent: Option<&str>) -> String {
+        let mut out = String::new();
+        match indent {
+            Some(indent) if !self.minified => write_pretty(&mut out, value, indent, self.unit, self.newline),
+            _ => write_inline(&mut out, value, self.space()),
+        }
+        out
+    }
+
+    fn skip(&self, text: &str, at: usize) -> usize {
+        let mut rest = text.get(at..).unwrap_or("");
+        loop {
+            rest = rest.trim_start();
+            let end = match rest.get(..2) {
+                Some("//") => rest.find('\n'),
+                Some("/*") => rest.find("*/").map(|end| end + 2),
+                _ => return text.len() - rest.len(),
+            };
+            rest = end.and_then(|end| rest.get(end..)).unwrap_or("");
+        }
+    }
+
+    fn rest_of_line(&self, text: &str, at: usize) -> Option<usize> {
+        let end = line_end(text, at);
+        let rest = text.get(at..end)?.trim();
+        let block =
+            rest.strip_prefix("/*").and_then(|body| body.strip_suffix("*/")).is_some_and(|body| !body.contains("*/"));
+        if rest.starts_with("//") || block { Some(end) } else { blank_to_line_end(text, at) }
+    }
+
+    fn colon(&self) -> &'static str {
+        if self.minified { ":" } else { ": " }
+    }
+
+    fn space(&self) -> &'static str {
+        if self.minified { "" } else { " " }
+    }
+}

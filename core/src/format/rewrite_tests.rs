@@ -1,0 +1,425 @@
+use proptest::prelude::*;
+
+use super::tests::{maps, scalars, toml_scalars, values};
+use super::*;
+
+const JSONC: &str = r#"// the service
+{
+  "name": "api", // shown in the UI
+  /* limits */
+  "limits": {
+    "rate": 10,
+    "burst": 20 // at most
+  },
+  "hosts": [
+    "a.example", // first
+    "b.example"
+  ],
+  "flags": { "x": true, "y": false },
+  "last": null
+}
+"#;
+
+const YAML: &str = r#"# the service
+name: api   # shown in the UI
+limits:   # per second
+  rate: 10
+  burst: "20" # at most
+
+hosts:
+  # main
+  - a.example  # first
+  - b.example
+servers:
+- name: one
+  port: 1   # low
+- name: two
+  port: 2
+flags: { x: true, y: false } # flow
+text: |
+  two
+  lines
+folded: >-
+  one
+  line
+base: &base
+  a: 1
+derived: *base
+empty:
+last: 'quo''ted' # end
+"#;
+
+const TOML: &str = r#"# the service
+name = "api" # shown in the UI
+hosts = [
+  "a.example", # first
+  "b.example",
+]
+flags = { x = true, y = false }
+dotted.deep = 1 # dotted
+
+# limits
+[limits] # per second
+rate = 10
+  burst = 20 # at most
+
+[a.b.c]
+d = 1979-05-27T07:32:00Z # birth
+
+[[servers]]
+name = "one"
+port = 1 # low
+
+[[servers]]
+name = "two"
+port = 2
+"#;
+
+const DOTENV: &str = r#"# the service
+export NAME=api # shown
+
+RATE="10"   # per second
+LAST='x y'
+"#;
+
+/// One edit and the text that it makes of the sample: `-` lines become `+` lines.
+fn check(format: Format, before: &str, path: &str, value: Option<Value>, gone: &[&str], come: &[&str]) {
+    for newline in ["\n", "\r\n"] {
+        let text = before.replace('\n', newline);
+        let old = parse(&text, format).unwrap();
+        let path = Path::parse(path).unwrap();
+        let target = match &value {
+            Some(value) => old.with(&path, value.clone()),
+            None => old.without(&path),
+        };
+        assert_ne!(old, target, "nothing changes at {path}");
+        let new = rewrite(&text, format, &target).unwrap();
+        assert_eq!(parse(&new, format).unwrap(), target, "{new}");
+        let (a, b): (Vec<&str>, Vec<&str>) = (text.split(newline).collect(), new.split(newline).collect());
+        // Where the end of the text is next to the change, its empty last line counts as part of it.
+        let front = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+        let rest = a.len().min(b.len()) - front;
+        let back = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count().min(rest);
+        assert_eq!(&a[front..a.len() - back], gone, "removed at {path}:\n{new}");
+        assert_eq!(&b[front..b.len() - back], come, "added at {path}:\n{new}");
+        assert!(newline == "\n" || !new.replace("\r\n", "").contains('\n'), "mixed line breaks: {new:?}");
+    }
+}
+
+fn map(entries: &[(&str, i32)]) -> Value {
+    entries.iter().map(|(key, value)| (*key, *value)).collect()
+}
+
+#[test]
+fn jsonc_edits_touch_only_their_lines() {
+    type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
+    let cases: [Case; 16] = [
+        (
+            "name",
+            Some("web".into()),
+            &[r#"  "name": "api", // shown in the UI"#],
+            &[r#"  "name": "web", // shown in the UI"#],
+        ),
+        ("limits.burst", Some(21.into()), &[r#"    "burst": 20 // at most"#], &[r#"    "burst": 21 // at most"#]),
+        (
+            "limits.window",
+            Some(5.into()),
+            &[r#"    "burst": 20 // at most"#],
+            &[r#"    "burst": 20, // at most"#, r#"    "window": 5"#],
+        ),
+        ("limits.rate", None, &[r#"    "rate": 10,"#], &[]),
+        ("limits.burst", None, &[r#"    "rate": 10,"#, r#"    "burst": 20 // at most"#], &[r#"    "rate": 10"#]),
+        ("hosts.0", Some("c".into()), &[r#"    "a.example", // first"#], &[r#"    "c", // first"#]),
+        ("hosts.2", Some("c".into()), &[r#"    "b.example""#], &[r#"    "b.example","#, r#"    "c""#]),
+        ("hosts.1", None, &[r#"    "a.example", // first"#, r#"    "b.example""#], &[r#"    "a.example" // first"#]),
+        ("hosts.0", None, &[r#"    "a.example", // first"#], &[]),
+        (
+            "flags.z",
+            Some(1.into()),
+            &[r#"  "flags": { "x": true, "y": false },"#],
+            &[r#"  "flags": { "x": true, "y": false, "z": 1 },"#],
+        ),
+        ("flags.x", None, &[r#"  "flags": { "x": true, "y": false },"#], &[r#"  "flags": { "y": false },"#]),
+        ("flags.y", None, &[r#"  "flags": { "x": true, "y": false },"#], &[r#"  "flags": { "x": true },"#]),
+        (
+            "last",
+            None,
+            &[r#"  "flags": { "x": true, "y": false },"#, r#"  "last": null"#],
+            &[r#"  "flags": { "x": true, "y": false }"#],
+        ),
+        ("last", Some(map(&[("a", 1)])), &[r#"  "last": null"#], &[r#"  "last": {"#, r#"    "a": 1"#, r#"  }"#]),
+        (
+            "new",
+            Some(map(&[("a", 1)])),
+            &[r#"  "last": null"#],
+            &[r#"  "last": null,"#, r#"  "new": {"#, r#"    "a": 1"#, r#"  }"#],
+        ),
+        ("flags", Some(false.into()), &[r#"  "flags": { "x": true, "y": false },"#], &[r#"  "flags": false,"#]),
+    ];
+    for (path, value, gone, come) in cases {
+        check(Format::Jsonc, JSONC, path, value, gone, come);
+    }
+}
+
+#[test]
+fn yaml_edits_touch_only_their_lines() {
+    type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
+    let cases: [Case; 26] = [
+        ("name", Some("web".into()), &["name: api   # shown in the UI"], &["name: web   # shown in the UI"]),
+        ("name", Some("no".into()), &["name: api   # shown in the UI"], &["name: \"no\"   # shown in the UI"]),
+        ("limits.burst", Some("21".into()), &["  burst: \"20\" # at most"], &["  burst: \"21\" # at most"]),
+        ("limits.window", Some(5.into()), &[], &["  window: 5"]),
+        ("limits.rate", None, &["  rate: 10"], &[]),
+        ("hosts.0", Some("c".into()), &["  - a.example  # first"], &["  - c  # first"]),
+        ("hosts.2", Some("c".into()), &[], &["  - c"]),
+        ("hosts.0", None, &["  - a.example  # first"], &[]),
+        (
+            "hosts",
+            Some("one".into()),
+            &["hosts:", "  # main", "  - a.example  # first", "  - b.example"],
+            &["hosts: one"],
+        ),
+        ("servers.0.port", Some(3.into()), &["  port: 1   # low"], &["  port: 3   # low"]),
+        ("servers.0.name", None, &["- name: one", "  port: 1   # low"], &["- port: 1   # low"]),
+        ("servers.1.tls", Some(true.into()), &[], &["  tls: true"]),
+        ("servers.2", Some(map(&[("a", 1), ("b", 2)])), &[], &["- a: 1", "  b: 2"]),
+        ("servers.0", None, &["- name: one", "  port: 1   # low"], &[]),
+        ("flags.x", Some(0.into()), &["flags: { x: true, y: false } # flow"], &["flags: { x: 0, y: false } # flow"]),
+        (
+            "flags.z",
+            Some(1.into()),
+            &["flags: { x: true, y: false } # flow"],
+            &["flags: { x: true, y: false, z: 1 } # flow"],
+        ),
+        ("flags.y", None, &["flags: { x: true, y: false } # flow"], &["flags: { x: true } # flow"]),
+        ("text", Some("one".into()), &["text: |", "  two", "  lines"], &["text: one"]),
+        ("text", None, &["text: |", "  two", "  lines"], &[]),
+        ("folded", Some("x\ny\n".into()), &["folded: >-", "  one", "  line"], &["folded: |", "  x", "  y"]),
+        ("derived.a", Some(2.into()), &["derived: *base"], &["derived:", "  a: 2"]),
+        ("base.a", Some(2.into()), &["  a: 1", "derived: *base"], &["  a: 2", "derived:", "  a: 1"]),
+        ("empty", Some(1.into()), &["empty:"], &["empty: 1"]),
+        ("empty", Some(map(&[("a", 1)])), &[], &["  a: 1"]),
+        ("last", Some("x".into()), &["last: 'quo''ted' # end"], &["last: x # end"]),
+        ("zz", Some(vec![1.into()].into()), &[], &["zz:", "  - 1"]),
+    ];
+    for (path, value, gone, come) in cases {
+        check(Format::Yaml, YAML, path, value, gone, come);
+    }
+}
+
+#[test]
+fn toml_edits_touch_only_their_lines() {
+    type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
+    let cases: [Case; 20] = [
+        ("name", Some("web".into()), &["name = \"api\" # shown in the UI"], &["name = \"web\" # shown in the UI"]),
+        ("name", None, &["name = \"api\" # shown in the UI"], &[]),
+        ("hosts.0", Some("c".into()), &["  \"a.example\", # first"], &["  \"c\", # first"]),
+        ("hosts.2", Some("c".into()), &[], &["  \"c\","]),
+        ("hosts.1", None, &["  \"b.example\","], &[]),
+        ("flags.x", Some(1.into()), &["flags = { x = true, y = false }"], &["flags = { x = 1, y = false }"]),
+        ("flags.z", Some(1.into()), &["flags = { x = true, y = false }"], &["flags = { x = true, y = false, z = 1 }"]),
+        ("flags.y", None, &["flags = { x = true, y = false }"], &["flags = { x = true }"]),
+        ("dotted.deep", Some(2.into()), &["dotted.deep = 1 # dotted"], &["dotted.deep = 2 # dotted"]),
+        ("dotted.more", Some(2.into()), &[], &["dotted.more = 2"]),
+        ("limits.burst", Some(21.into()), &["  burst = 20 # at most"], &["  burst = 21 # at most"]),
+        ("limits.rate", None, &["rate = 10"], &[]),
+        ("limits.window", Some(5.into()), &[], &["window = 5"]),
+        ("limits", None, &["[limits] # per second", "rate = 10", "  burst = 20 # at most"], &[]),
+        ("a.b.c.d", Some("x".into()), &["d = 1979-05-27T07:32:00Z # birth"], &["d = \"x\" # birth"]),
+        ("servers.0.port", Some(3.into()), &["port = 1 # low"], &["port = 3 # low"]),
+        ("servers.1.tls", Some(true.into()), &[], &["tls = true"]),
+        ("servers.2", Some(map(&[("a", 1)])), &[], &["[[servers]]", "a = 1", ""]),
+        ("servers.1", None, &["[[servers]]", "name = \"two\"", "port = 2", ""], &[]),
+        ("zz.y", Some(1.into()), &[], &["[zz]", "y = 1", ""]),
+    ];
+    for (path, value, gone, come) in cases {
+        check(Format::Toml, TOML, path, value, gone, come);
+    }
+}
+
+#[test]
+fn dotenv_edits_touch_only_their_lines() {
+    type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
+    let cases: [Case; 4] = [
+        ("NAME", Some("w b".into()), &["export NAME=api # shown"], &["export NAME='w b' # shown"]),
+        ("RATE", Some("11".into()), &["RATE=\"10\"   # per second"], &["RATE=11   # per second"]),
+        ("RATE", None, &["RATE=\"10\"   # per second"], &[]),
+        ("NEW", Some("1".into()), &[], &["NEW=1"]),
+    ];
+    for (path, value, gone, come) in cases {
+        check(Format::Dotenv, DOTENV, path, value, gone, come);
+    }
+}
+
+/// Random documents with comments between their lines, and random edits of them.
+fn edited(scalar: fn() -> BoxedStrategy<Value>) -> impl Strategy<Value = (Value, Value)> {
+    let change = (any::<prop::sample::Index>(), prop_oneof![scalar(), values(scalar()).boxed()], 0..4u8);
+    (maps(scalar()), prop::collection::vec(change, 1..4)).prop_map(|(old, changes)| {
+        let mut new = old.clone();
+        for (at, value, kind) in changes {
+            let mut paths = Vec::new();
+            every_path(&Path::root(), &new, &mut paths);
+            let path = at.get(&paths).clone();
+            new = match kind {
+                0 if !path.is_root() => new.without(&path),
+                1 if matches!(new.at(&path), Some(Value::Map(_))) => new.with(&path.child("added"), value),
+                1 if path.is_root() => new,
+                2 => match new.at(&path) {
+                    Some(Value::List(list)) => {
+                        new.with(&path, Value::List(list.with_inserted(at.index(list.len() + 1), value)))
+                    }
+                    _ => new,
+                },
+                _ if path.is_root() => new,
+                _ => new.with(&path, value),
+            };
+        }
+        (old, new)
+    })
+}
+
+fn every_path(path: &Path, value: &Value, out: &mut Vec<Path>) {
+    out.push(path.clone());
+    match value {
+        Value::Map(map) => map.iter().for_each(|(key, child)| every_path(&path.child(key), child, out)),
+        Value::List(list) => {
+            list.iter().enumerate().for_each(|(at, child)| every_path(&path.child(&at.to_string()), child, out));
+        }
+        _ => {}
+    }
+}
+
+fn any_scalar() -> BoxedStrategy<Value> {
+    scalars().boxed()
+}
+
+fn settles(old: &Value, new: &Value, format: Format, restyle: impl Fn(String) -> String) {
+    let text = restyle(print(old, format).unwrap());
+    if parse(&text, format).as_ref() != Ok(old) {
+        return;
+    }
+    let result = rewrite(&text, format, new).unwrap();
+    assert_eq!(parse(&result, format).as_ref(), Ok(new), "{text}\n=>\n{result}");
+    assert_eq!(rewrite(&text, format, old).unwrap(), text);
+}
+
+fn same(text: String) -> String {
+    text
+}
+
+fn carriage_returns(text: String) -> String {
+    text.replace('\n', "\r\n")
+}
+
+fn no_final_break(text: String) -> String {
+    text.trim_end_matches('\n').to_owned()
+}
+
+proptest! {
+    #[test]
+    fn rewriting_json_reaches_the_target((old, new) in edited(any_scalar)) {
+        settles(&old, &new, Format::Json, same);
+        settles(&old, &new, Format::Json, carriage_returns);
+        settles(&old, &new, Format::Json, |text| text.replace("\n", "").replace("  ", ""));
+        settles(&old, &new, Format::Jsonc, |text| text.replace(",\n", ", // why\n"));
+    }
+
+    #[test]
+    fn rewriting_yaml_reaches_the_target((old, new) in edited(any_scalar)) {
+        settles(&old, &new, Format::Yaml, same);
+        settles(&old, &new, Format::Yaml, carriage_returns);
+        settles(&old, &new, Format::Yaml, no_final_break);
+        settles(&old, &new, Format::Yaml, |text| text.replace('\n', "\n# why\n"));
+        settles(&old, &new, Format::Yaml, |text| text.replace('\n', " # why\n"));
+        settles(&old, &new, Format::Yaml, |_| {
+            let mut flow = String::new();
+            yaml_print::inline(&mut flow, &old);
+            flow
+        });
+        settles(&old, &new, Format::Yaml, |_| print(&old, Format::Json).unwrap());
+    }
+
+    #[test]
+    fn rewriting_toml_reaches_the_target((old, new) in edited(toml_scalars)) {
+        settles(&old, &new, Format::Toml, same);
+        settles(&old, &new, Format::Toml, carriage_returns);
+        settles(&old, &new, Format::Toml, no_final_break);
+        settles(&old, &new, Format::Toml, |text| text.replace('\n', " # why\n"));
+    }
+
+    #[test]
+    fn whatever_can_be_read_can_be_rewritten(
+        tokens in prop::collection::vec(proptest::sample::select(TOKENS.to_vec()), 0..24),
+        at in any::<prop::sample::Index>(),
+        value in prop_oneof![Just(Value::from("x")), Just(Value::empty_map()), values(toml_scalars())],
+        remove in any::<bool>(),
+    ) {
+        let text = tokens.concat();
+        for format in [Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv] {
+            let Ok(old) = parse(&text, format) else { continue };
+            let mut paths = Vec::new();
+            every_path(&Path::root(), &old, &mut paths);
+            let path = at.get(&paths);
+            let target = if remove { old.without(path) } else { old.with(path, value.clone()) };
+            for path in &paths {
+                prop_assert!(locate(&text, format, path).is_some(), "{format:?} {path:?}: {text}");
+            }
+            if print(&target, format).is_ok() {
+                let result = rewrite(&text, format, &target);
+                prop_assert!(result.is_ok(), "{format:?}: {result:?}: {text}");
+                if format != Format::Dotenv {
+                    prop_assert_eq!(parse(&result.unwrap(), format).unwrap(), target, "{:?}: {}", format, text);
+                }
+            }
+        }
+    }
+}
+
+const TOKENS: [&str; 46] = [
+    "a",
+    "b",
+    "c",
+    "a: ",
+    "b:\n",
+    "c: 1\n",
+    "- ",
+    "- a\n",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "\n- ",
+    "\n  - ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ", ",
+    "# c\n",
+    " # c\n",
+    "&x ",
+    "*x",
+    "*x\n",
+    "!!str ",
+    "! ",
+    "|\n",
+    ">-\n",
+    "|+\n",
+    "'q'",
+    "\"d\"",
+    "\"d\" # c\n",
+    "? ",
+    ": ",
+    "1",
+    "---\n",
+    "...\n",
+    "\r\n",
+    "\t",
+    " ",
+    "a = 1\n",
+    "[a]\n",
+    "[[b]]\n",
+    "a.b = 2\n",
+    "/* c */",
+    "// c\n",
+    "é",
+];

@@ -1,0 +1,122 @@
+//! Files: looked at afresh whenever something may have happened to them, and written where the engine says so.
+//!
+//! A text that was read earlier is never passed on: by now a mirror write may have replaced it.
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::actor::Actor;
+use super::inputs::Wrote;
+use crate::engine::{FileWrite, Level, SourceState};
+use crate::error::{Error, Result};
+use crate::merge::Layer;
+use crate::native::file::{self, Replaced};
+
+/// How often a bound file that could not be read or written is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(3);
+
+impl Actor {
+    /// Something may have happened to a file.
+    pub(super) fn look_at(&mut self, path: &Path) {
+        if self.bound.as_ref().is_some_and(|bound| bound.path == path) {
+            self.look_at_bound();
+        }
+        if let Some(at) = self.layers.iter().position(|layer| layer.path == path) {
+            self.look_at_layer(at);
+        }
+    }
+
+    pub(super) fn look_at_layer(&mut self, at: usize) {
+        let Some(layer) = self.layers.get(at) else { return };
+        let outcome = file::read(&layer.path).and_then(|text| {
+            text.map(|text| Layer::from_text(&layer.id, layer.priority, text, layer.format)).transpose()
+        });
+        let id = layer.id.clone();
+        let now = self.clock.now();
+        self.engine.handle_layer(&self.shared.document, &id, outcome, now);
+    }
+
+    pub(super) fn look_at_bound(&mut self) {
+        let Some(bound) = &mut self.bound else { return };
+        if bound.is_writing {
+            return; // its end looks
+        }
+        bound.try_again_at = None;
+        match file::read(&bound.path) {
+            Ok(text) => {
+                let now = self.clock.now();
+                self.engine.handle_file(&self.shared.document, text.as_deref(), now);
+            }
+            Err(error) => self.bound_failed(error),
+        }
+    }
+
+    /// Starts to write the bound file, on another thread: the disk may be slow.
+    pub(super) fn write_bound(&mut self, write: FileWrite) {
+        let Some(bound) = &mut self.bound else { return };
+        bound.is_writing = true;
+        let path = bound.path.clone();
+        let keep_as = write.keep_as.or(bound.keep_as.take());
+        let wrote = self.senders.wrote.clone();
+        let run = move || {
+            let mut left = keep_as;
+            let result = replace(path, &write, &mut left);
+            let _ = wrote.blocking_send(Wrote { keep_as: left, result }); // fails once the actor is gone
+        };
+        drop(tokio::task::spawn_blocking(run));
+    }
+
+    /// A write of the bound file has ended.
+    pub(super) fn wrote_bound(&mut self, wrote: Wrote) {
+        let Some(bound) = &mut self.bound else { return };
+        bound.is_writing = false;
+        bound.keep_as = wrote.keep_as;
+        match wrote.result {
+            Ok(_) => {
+                bound.write_failure = None;
+                self.look_at_bound();
+            }
+            Err(error) => {
+                bound.write_failure = Some(error.clone());
+                self.bound_failed(error);
+            }
+        }
+    }
+
+    fn bound_failed(&mut self, error: Error) {
+        if let Some(bound) = &mut self.bound {
+            bound.try_again_at = Some(Instant::now() + TRY_AGAIN);
+        }
+        self.engine.handle_file_failed(&self.shared.document, error);
+    }
+
+    /// Tells once what a source has come to.
+    pub(super) fn log_source(&mut self, source: &str, state: SourceState) {
+        // A file that cannot be written looks fine each time it is read; it is not.
+        let is_written = source.strip_prefix("shared:").is_some();
+        let is_failing = self.bound.as_ref().is_some_and(|bound| bound.write_failure.is_some());
+        if is_written && is_failing && state == SourceState::Fresh || self.logged.get(source) == Some(&state) {
+            return;
+        }
+        match &state {
+            SourceState::Stale(error) => self.log_error(Level::Warning, source, error),
+            SourceState::Missing => self.log_line(Level::Info, &format!("{source}: there is no such file yet")),
+            SourceState::Fresh if self.logged.contains_key(source) => {
+                self.log_line(Level::Info, &format!("{source}: in order again"));
+            }
+            SourceState::Fresh => {}
+        }
+        self.logged.insert(source.to_owned(), state);
+    }
+}
+
+/// Writes the file, if nobody changed it; `keep_as` is taken once a copy of the old text is made.
+fn replace(path: PathBuf, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<Replaced> {
+    if write.expect.is_some()
+        && let Some(suffix) = keep_as
+    {
+        // The engine names what follows the file's name, dot included.
+        file::keep_copy(&path, suffix.trim_start_matches('.'))?;
+    }
+    *keep_as = None;
+    file::replace_if_unchanged(&path, write.expect.as_deref(), &write.text)
+}

@@ -1,0 +1,2 @@
+//! How instances reach each other.
+pub mod websocket;
