@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::origin::Origin;
 use crate::path::Path;
+use crate::value::{Str, Value};
 
 /// Who is to blame, and so what a caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,6 +192,19 @@ impl Error {
     /// Where the bad input came from.
     pub fn origin(&self) -> Option<&Origin> {
         self.0.origin.as_ref()
+    }
+
+    /// `{"code", "message", "hint"?, "path"?, "origin"?, "related"?}`, the path in dotted form.
+    pub fn to_value(&self) -> Value {
+        let mut entries: Vec<(Str, Value)> =
+            vec![("code".into(), self.code().as_str().into()), ("message".into(), self.message().into())];
+        entries.extend(self.hint().map(|hint| ("hint".into(), hint.into())));
+        entries.extend(self.path().map(|path| ("path".into(), path.to_string().into())));
+        entries.extend(self.origin().map(|origin| ("origin".into(), origin.to_value())));
+        if !self.related().is_empty() {
+            entries.push(("related".into(), self.related().iter().map(Error::to_value).collect::<Vec<_>>().into()));
+        }
+        Value::Map(entries.into_iter().collect())
     }
 
     /// Errors that belong to this one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::Str;
+use crate::value::{Str, Value};
 
 /// A place in a text; both count from 1, columns in Unicode scalar values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,17 @@ impl Origin {
     pub fn spelled(mut self, key: impl AsRef<str>) -> Origin {
         self.key = Some(Str::from(key.as_ref()));
         self
+    }
+
+    /// `{"source", "line"?, "column"?, "key"?}`.
+    pub fn to_value(&self) -> Value {
+        let mut entries: Vec<(Str, Value)> = vec![("source".into(), self.source.clone().into())];
+        if let Some(location) = self.location {
+            entries.push(("line".into(), location.line.into()));
+            entries.push(("column".into(), location.column.into()));
+        }
+        entries.extend(self.key.clone().map(|key| ("key".into(), key.into())));
+        Value::Map(entries.into_iter().collect())
     }
 }
 

@@ -51,7 +51,7 @@ pub fn run_case(op: &str, input: &Value) -> Result<String> {
         "patch" => canonical(&Patch::from_value(value("patch")?)?.apply(value("doc")?)?),
         "merge_patch" => canonical(&apply_merge_patch(value("doc")?, value("patch")?)),
         "merge_patch_between" => canonical(&merge_patch_between(value("old")?, value("new")?)?),
-        "three_way" => canonical(&three_way_result(value("base")?, value("ours")?, value("theirs")?)),
+        "three_way" => canonical(&three_way(value("base")?, value("ours")?, value("theirs")?).to_value()),
         "path" => canonical(&path_result(&Path::parse(text("text")?)?)),
         "pattern" => Pattern::parse(text("pattern")?)?.matches(&Path::parse(text("path")?)?).to_string(),
         other => return Err(malformed(format!("unknown op `{other}`"))),
@@ -77,31 +77,8 @@ fn flag(input: &Value, name: &str) -> bool {
 fn merged(input: &Value) -> Result<Merged> {
     let layers = required(input, "layers")?.as_list().ok_or_else(|| malformed("`layers` is no list".into()))?;
     let policy = input.child("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?;
-    let layers: Vec<Layer> = layers.iter().map(layer).collect::<Result<_>>()?;
+    let layers: Vec<Layer> = layers.iter().map(Layer::from_value).collect::<Result<_>>()?;
     Ok(merge(&layers, &policy))
-}
-
-fn layer(input: &Value) -> Result<Layer> {
-    let priority = required(input, "priority")?.as_i64().and_then(|priority| i32::try_from(priority).ok());
-    let priority = priority.ok_or_else(|| malformed("`priority` is no small integer".into()))?;
-    let id = || required(input, "id").and_then(|id| string(id, "id"));
-    let mut layer = if let Some(env) = input.child("env") {
-        let variables = required(env, "variables")?.as_map().ok_or_else(|| malformed("no map".into()))?;
-        let pairs = variables.iter().map(|(name, value)| (name.to_string(), value.as_str().unwrap_or("").to_owned()));
-        Layer::from_env(string(required(env, "prefix")?, "prefix")?, pairs)?.with_priority(priority)
-    } else if let Some(text) = input.child("text") {
-        let format = input.child("format").map_or(Ok("json"), |format| string(format, "format"))?;
-        Layer::from_text(id()?, priority, string(text, "text")?, Format::from_name(format)?)?
-    } else {
-        Layer::new(id()?, priority, required(input, "value")?.clone())
-    };
-    if let Some(strategy) = input.child("strategy") {
-        layer = layer.with_strategy(string(strategy, "strategy")?.parse()?);
-    }
-    for path in input.child("unset").and_then(Value::as_list).into_iter().flatten() {
-        layer = layer.with_unset(Path::parse(string(path, "unset")?)?);
-    }
-    Ok(layer)
 }
 
 fn merge_result(merged: &Merged, input: &Value) -> Value {
@@ -114,20 +91,6 @@ fn merge_result(merged: &Merged, input: &Value) -> Value {
         entries.push(("warnings", paths.collect::<Vec<_>>().into()));
     }
     entries.into_iter().collect()
-}
-
-fn three_way_result(base: &Value, ours: &Value, theirs: &Value) -> Value {
-    let merged = three_way(base, ours, theirs);
-    let conflicts: Vec<Value> = merged
-        .conflicts
-        .into_iter()
-        .map(|conflict| {
-            let sides = [("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs)];
-            let held = sides.into_iter().filter_map(|(side, value)| Some((side, value?)));
-            held.chain([("path", Value::from(conflict.path.to_string()))]).collect()
-        })
-        .collect();
-    [("value", merged.value), ("conflicts", conflicts.into())].into_iter().collect()
 }
 
 fn path_result(path: &Path) -> Value {

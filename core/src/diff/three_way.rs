@@ -25,6 +25,23 @@ pub struct ThreeWay {
     pub conflicts: Vec<Conflict>,
 }
 
+impl Conflict {
+    /// `{"path", "base"?, "ours"?, "theirs"?}`, the path in dotted form; a side that holds nothing is missing.
+    pub fn to_value(&self) -> Value {
+        let sides = [("base", &self.base), ("ours", &self.ours), ("theirs", &self.theirs)];
+        let held = sides.into_iter().filter_map(|(side, value)| Some((side, value.clone()?)));
+        held.chain([("path", Value::from(self.path.to_string()))]).collect()
+    }
+}
+
+impl ThreeWay {
+    /// `{"value", "conflicts": [conflict…]}`.
+    pub fn to_value(&self) -> Value {
+        let conflicts: Vec<Value> = self.conflicts.iter().map(Conflict::to_value).collect();
+        [("value", self.value.clone()), ("conflicts", conflicts.into())].into_iter().collect()
+    }
+}
+
 /// Merges two values that came from the same base. Maps merge key by key; lists and scalars are leaves.
 ///
 /// ```

@@ -283,16 +283,6 @@ fn joined(ids: &[Str]) -> String {
     ids.iter().map(Str::as_str).collect::<Vec<_>>().join("+")
 }
 
-fn origin_value(origin: &Origin) -> Value {
-    let mut entries: Vec<(Str, Value)> = vec![("source".into(), origin.source.clone().into())];
-    if let Some(location) = origin.location {
-        entries.push(("line".into(), location.line.into()));
-        entries.push(("column".into(), location.column.into()));
-    }
-    entries.extend(origin.key.clone().map(|key| ("key".into(), key.into())));
-    Value::Map(entries.into_iter().collect())
-}
-
 impl Candidate {
     /// `{"source", "priority", "value", "origin": {"source", "line"?, "column"?, "key"?}, "state"}`.
     pub fn to_value(&self) -> Value {
@@ -300,7 +290,7 @@ impl Candidate {
             ("source", self.source.clone().into()),
             ("priority", self.priority.into()),
             ("value", self.value.clone()),
-            ("origin", origin_value(&self.origin)),
+            ("origin", self.origin.to_value()),
             ("state", self.state.as_str().into()),
         ];
         entries.into_iter().collect()
@@ -325,7 +315,7 @@ impl Explanation {
         entries.extend(self.winner.as_ref().map(|winner| ("winner".into(), winner.to_value())));
         entries.extend(self.absence.as_ref().map(|absence| {
             let fields: [(&str, Value); 3] = [
-                ("origin", origin_value(&absence.origin)),
+                ("origin", absence.origin.to_value()),
                 ("path", absence.path.to_string().into()),
                 ("unset", absence.unset.into()),
             ];

@@ -5,6 +5,7 @@
 
 mod explain;
 mod layer;
+mod layer_value;
 mod prepare;
 mod strategy;
 
