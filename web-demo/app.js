@@ -43,6 +43,8 @@ function draw() {
 }
 
 client.on("config_changed", ({ key, oldValue, newValue, cause }) => {
+  // The first document is no change.
+  if (!everLive) return;
   changed.push(key);
   draw();
   if (!isFeedOpen()) log.add({ path: key, old: oldValue, value: newValue, cause });

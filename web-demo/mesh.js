@@ -60,10 +60,10 @@ function source({ id, priority, state, error }) {
 
 function facts(status, document) {
   const pairs = [
-    ["listens at", status.listen],
+    ["listens at", [status.listen].flat().join(", ")],
     ["bound file", document?.bound_file],
     ["clients", status.connected_clients],
-    ["up since", status.uptime_seconds === undefined ? undefined : duration(Number(status.uptime_seconds))],
+    ["up for", status.uptime_seconds === undefined ? undefined : duration(Number(status.uptime_seconds))],
     ["version", status.version],
   ];
   return pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([term, value]) =>
