@@ -7,7 +7,7 @@ import { showExplanation, showProblem } from "./explain.js";
 import { ChangeLog } from "./log.js";
 import { showNoStatus, showStatus } from "./mesh.js";
 import { pathOf, Tree } from "./tree.js";
-import { sourceName } from "./words.js";
+import { isShared, sourceName } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const STATUS_MS = 3_000;
@@ -120,7 +120,7 @@ async function sharedBefore(path) {
   if (!client.isLive) return shown;
   try {
     const { winner, others = [] } = await api.explain(path);
-    return [winner, ...others].find((candidate) => candidate?.source === "shared")?.value;
+    return [winner, ...others].find((candidate) => isShared(candidate?.source))?.value;
   } catch {
     return shown;
   }
