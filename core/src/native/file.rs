@@ -99,7 +99,9 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
         return Ok(Replaced::ChangedMeanwhile(current));
     }
     if expect.is_some() {
-        temporary.persist(&target).map_err(|error| fail(error.error))?;
+        if let Some(theirs) = swap_in(temporary, &target, expect).map_err(fail)? {
+            return Ok(Replaced::ChangedMeanwhile(decode(&target, theirs).ok()));
+        }
     } else if let Err(error) = temporary.persist_noclobber(&target) {
         if error.error.kind() == ErrorKind::AlreadyExists {
             return Ok(Replaced::ChangedMeanwhile(read(&target)?));
@@ -108,6 +110,39 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
     }
     sync_directory(directory).map_err(fail)?;
     Ok(Replaced::Done)
+}
+
+/// Puts the new file in the place of the old one and looks at the old one again: a save that came between the last look
+/// and the rename is found in it and put back. Returns that save.
+///
+/// Where the system can exchange two names in one step, the old file keeps its identity, so an editor that is still
+/// writing to it goes on writing to what is put back.
+fn swap_in(temporary: tempfile::NamedTempFile, target: &Path, expect: Option<&str>) -> io::Result<Option<Vec<u8>>> {
+    #[cfg(target_os = "linux")]
+    {
+        let exchange = || -> io::Result<()> {
+            use rustix::fs::{CWD, RenameFlags, renameat_with};
+            Ok(renameat_with(CWD, temporary.path(), CWD, target, RenameFlags::EXCHANGE)?)
+        };
+        if exchange().is_ok() {
+            let old = fs::read(temporary.path())?;
+            if Some(old.as_slice()) == expect.map(str::as_bytes) {
+                return Ok(None);
+            }
+            exchange()?;
+            return Ok(Some(old));
+        }
+    }
+    // Filesystems that cannot exchange: the old file is kept open and looked at after it lost its name.
+    let mut old = File::open(target)?;
+    temporary.persist(target).map_err(|error| error.error)?;
+    let mut bytes = Vec::new();
+    old.read_to_end(&mut bytes)?;
+    if Some(bytes.as_slice()) == expect.map(str::as_bytes) {
+        return Ok(None);
+    }
+    fs::write(target, &bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Copies a file to `<path>.<suffix>`, or where that exists to `<path>.<suffix>-1`, `-2` and so on.
@@ -237,6 +272,41 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(replace_if_unchanged(&path, Some("base"), "ours").unwrap(), Replaced::ChangedMeanwhile(None));
         assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    /// In every round a person saves in place at the very moment at which the file is replaced: whoever comes first, the
+    /// save is what the file holds in the end, since a replacement never covers a save that it did not expect.
+    #[test]
+    fn a_save_that_races_with_a_replacement_is_never_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        let (mut before, mut after) = (0, 0);
+        for round in 0..400 {
+            fs::write(&path, "base").unwrap();
+            let start = std::sync::Barrier::new(2);
+            let replaced = std::thread::scope(|scope| {
+                let saving = scope.spawn(|| {
+                    start.wait();
+                    // Sweeps the save over the time that the replacement takes.
+                    let until = std::time::Instant::now() + std::time::Duration::from_micros(round * 2);
+                    while std::time::Instant::now() < until {
+                        std::hint::spin_loop();
+                    }
+                    fs::write(&path, "theirs").unwrap();
+                });
+                start.wait();
+                let replaced = replace_if_unchanged(&path, Some("base"), "ours").unwrap();
+                saving.join().unwrap();
+                replaced
+            });
+            match replaced {
+                Replaced::Done => after += 1,
+                Replaced::ChangedMeanwhile(_) => before += 1,
+            }
+            assert_eq!(read(&path).unwrap().as_deref(), Some("theirs"), "round {round}: {replaced:?}");
+        }
+        assert!(before + after == 400, "{before} saves came before, {after} after");
+        assert_eq!(names(dir.path()), ["a.json"]);
     }
 
     #[cfg(unix)]

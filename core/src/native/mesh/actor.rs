@@ -1,6 +1,5 @@
 //! The actor: owns the engine, feeds it what happens, and does what it says.
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -12,11 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::clock::Clock;
+use super::files::Bound;
 use super::hosting::Hosting;
 use super::inputs::{Input, Inputs, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
-use super::options::{BoundPath, LayerFile, Setup};
+use super::options::{LayerFile, Setup};
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
 use crate::engine::{Engine, Event, Level, Link as Direction, PeerId, Receipt, RequestId, SourceState};
@@ -54,22 +54,6 @@ pub(super) struct Actor {
     log: LogLevel,
 }
 
-/// The bound file, as the actor sees it.
-pub(super) struct Bound {
-    pub(super) path: PathBuf,
-    pub(super) is_writing: bool,
-    /// The suffix of a copy that is still to be made.
-    pub(super) keep_as: Option<&'static str>,
-    pub(super) write_failure: Option<Error>,
-    pub(super) try_again_at: Option<Instant>,
-}
-
-impl Bound {
-    pub(super) fn new(bound: BoundPath) -> Bound {
-        Bound { path: bound.path, is_writing: false, keep_as: None, write_failure: None, try_again_at: None }
-    }
-}
-
 /// Starts the thread and waits until it says that everything runs.
 pub(super) fn start(setup: Setup) -> Result<Mesh> {
     let (started, report) = sync_channel(1);
@@ -82,19 +66,22 @@ pub(super) fn start(setup: Setup) -> Result<Mesh> {
                 return drop(started.send(Err(error)));
             }
         };
-        runtime.block_on(async {
+        let _end = runtime.block_on(async {
             match prepare(setup).await {
                 Ok((actor, inputs)) => {
                     let end = End(Arc::clone(&actor.shared));
                     let _ = started.send(Ok(Arc::clone(&actor.shared)));
-                    drop(started);
                     actor.run(inputs).await;
-                    drop(end);
+                    Some(end)
                 }
-                Err(error) => drop(started.send(Err(error))),
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    None
+                }
             }
         });
-        // What still runs, a name being looked up for instance, is not waited for.
+        // What still runs, a name being looked up for instance, is not waited for; sockets are closed before the end is
+        // told.
         runtime.shutdown_background();
     };
     thread::Builder::new()
@@ -190,7 +177,7 @@ impl Actor {
     /// When time itself is the next input.
     fn due(&self) -> Option<Instant> {
         let engine = self.engine.poll_timeout().map(|at| self.clock.moment(at));
-        let file = self.bound.as_ref().and_then(|bound| bound.try_again_at);
+        let file = self.bound.as_ref().and_then(|bound| bound.look_at);
         engine.into_iter().chain(file).min()
     }
 
@@ -205,7 +192,7 @@ impl Actor {
             Input::Request(Request::Write(write, reply)) => self.write(write, reply),
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
-            Input::File(path) => self.look_at(&path),
+            Input::File(event) => self.look_at(event),
             Input::Link(id, event) => self.handle_link(id, event),
             Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::Persisted(ticket, result) => {
@@ -217,9 +204,9 @@ impl Actor {
             }
             Input::Due => {
                 self.engine.handle_timeout(now);
-                let retry = self.bound.as_ref().and_then(|bound| bound.try_again_at);
+                let retry = self.bound.as_ref().and_then(|bound| bound.look_at);
                 if retry.is_some_and(|at| at <= Instant::now()) {
-                    self.look_at_bound();
+                    self.look_at_bound(None);
                 }
             }
         }

@@ -1,6 +1,5 @@
 //! Everything that the world says to the actor, in bounded queues.
 use std::future::pending;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,8 +23,8 @@ pub(super) enum Request {
 /// One thing that happened.
 pub(super) enum Input {
     Request(Request),
-    /// Something happened to a file; what it holds is read when this is handled.
-    File(PathBuf),
+    /// A file holds still with another content.
+    File(FileEvent),
     Link(LinkId, LinkEvent),
     Persisted(Ticket, Result<()>),
     Wrote(Wrote),
@@ -35,6 +34,8 @@ pub(super) enum Input {
 
 /// What became of a write of the bound file.
 pub(super) struct Wrote {
+    /// The text that was to be written.
+    pub(super) text: String,
     /// Whether the old text was to be kept, and still has to be.
     pub(super) keep_as: Option<&'static str>,
     pub(super) result: Result<Replaced>,
@@ -82,7 +83,7 @@ impl Inputs {
         };
         tokio::select! {
             Some(request) = self.requests.recv() => Input::Request(request),
-            Some(event) = self.files.recv() => Input::File(event.path),
+            Some(event) = self.files.recv() => Input::File(event),
             Some((id, event)) = self.links.recv() => Input::Link(id, event),
             Some((ticket, result)) = self.persisted.recv() => Input::Persisted(ticket, result),
             Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
@@ -100,7 +101,7 @@ impl Inputs {
             return Some(Input::Wrote(wrote));
         }
         if let Ok(event) = self.files.try_recv() {
-            return Some(Input::File(event.path));
+            return Some(Input::File(event));
         }
         if let Ok((id, event)) = self.links.try_recv() {
             return Some(Input::Link(id, event));

@@ -5,15 +5,17 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::actor::{Actor, Bound};
+use super::actor::Actor;
 use super::clock::Clock;
+use super::files::Bound;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
 use super::log::log;
-use super::options::{BoundPath, Setup};
+use super::options::Setup;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::id::InstanceId;
 use crate::merge::{Layer, priority};
+use crate::native::file;
 use crate::native::source::environment;
 use crate::native::store::{Store, Write, Writer};
 use crate::native::watch::Watcher;
@@ -102,18 +104,19 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let mut actor = Actor::new(shared, engine, clock, writer, senders, setup.log);
     actor.watcher = watcher;
     actor.layers = layers;
-    first_look(&mut actor, bound)?;
+    actor.bound = bound.map(|bound| Bound::new(bound.path, setup.watch.unwrap_or_default()));
+    first_look(&mut actor)?;
     Ok((actor, inputs))
 }
 
 /// A source that is broken from the start has no last good content: better not to start than to start without it.
-fn first_look(actor: &mut Actor, bound: Option<BoundPath>) -> Result<()> {
+fn first_look(actor: &mut Actor) -> Result<()> {
     let is_new = actor.engine.status().iter().all(|status| status.genesis.is_none());
     for at in 0..actor.layers.len() {
-        actor.look_at_layer(at);
+        let text = actor.layers.get(at).map(|layer| file::read(&layer.path));
+        actor.take_layer(at, text.unwrap_or(Ok(None)));
     }
-    actor.bound = bound.map(Bound::new);
-    actor.look_at_bound();
+    actor.look_at_new();
     let status = actor.engine.status().into_iter().next();
     let Some(status) = status else { return Ok(()) };
     for source in status.sources {

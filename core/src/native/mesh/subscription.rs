@@ -103,6 +103,12 @@ impl Subscribers {
         }
     }
 
+    /// How many listen.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).all.len()
+    }
+
     /// Ends every subscription, after what waits in it.
     pub(super) fn close(&self) {
         let mut listening = lock(&self.0);
