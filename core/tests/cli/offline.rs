@@ -71,6 +71,8 @@ fn explain_of_one_path_shows_the_winner_and_what_it_overrides() {
     );
     let found = json(&run(dir.path(), &["explain", "/app/name", "base.json", "--json"]).data());
     assert_eq!((&found["value"], &found["source"]), (&json("\"shop\""), &json("\"base.json\"")));
+    let all = run(dir.path(), &["explain", "", "base.json", "local.yaml"]).data();
+    assert_eq!(all, run(dir.path(), &["merge", "base.json", "local.yaml", "--explain"]).data());
     let complaint = run(dir.path(), &["explain", "app.rate_limt", "base.json"]).complaint(1);
     assert_eq!(complaint, "error: nothing is at `app.rate_limt`\n\nhint: did you mean `app.rate_limit`?\n");
 }
@@ -103,6 +105,8 @@ fn stdin_is_json_unless_another_format_is_named_and_can_be_named_once() {
     assert_eq!(canonical(&["hash", "plain", "--canonical", "--input-format", "yaml"], ""), r#"{"a":1}"#);
     let twice = run_with(dir.path(), &["diff", "-", "-"], &[], "{}").complaint(1);
     assert_eq!(twice, "error: stdin (`-`) is named twice\n\nhint: save one of the inputs to a file\n");
+    let yaml = run_with(dir.path(), &["hash", "-"], &[], "a: 1").complaint(1);
+    assert!(yaml.ends_with("\n\nhint: stdin is read as json: name another format with `--input-format`\n"), "{yaml}");
     let unknown = run(dir.path(), &["hash", "plain"]).complaint(1);
     assert!(
         unknown.starts_with("error: cannot tell the format of `plain` from its name\n\nhint: add `--input-format`")

@@ -71,6 +71,8 @@ fn a_value_that_the_environment_decides_is_set_and_said_to_be_hidden() {
     let table = served.data(&["explain", "app.name"]);
     assert!(table.starts_with("app.name = \"env\"\n") && table.contains("> env:DEMO (DEMO_APP__NAME)"), "{table}");
     assert!(table.contains("\"mine\""), "{table}");
+    let all = served.data(&["explain", ""]);
+    assert!(all.lines().any(|row| row.starts_with("app.name ") && row.ends_with("env:DEMO (DEMO_APP__NAME)")), "{all}");
     assert_eq!(json(&served.data(&["explain", "app.name", "--json"]))["winner"]["source"], "env:DEMO");
 }
 

@@ -220,9 +220,15 @@ fn base(url: &str) -> Result<String> {
     }
     let base = format!("http://{rest}");
     match base.parse::<ureq::http::Uri>() {
-        Ok(uri) if uri.authority().is_some() => Ok(base),
+        Ok(uri) if uri.authority().is_some_and(has_sound_port) => Ok(base),
         _ => Err(bad("it is malformed")),
     }
+}
+
+/// The parser of URLs takes any text for a port.
+fn has_sound_port(authority: &ureq::http::uri::Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 fn at(target: &str, path: &str) -> String {

@@ -20,17 +20,29 @@ pub(super) struct Input {
     pub format: Format,
     /// The name that messages use: the argument itself, or `<stdin>`.
     pub source: String,
+    /// Whether nobody said what the format is.
+    assumed: bool,
 }
 
 impl Input {
     /// Any JSON value.
     pub fn value(&self) -> Result<Value, Stop> {
-        Ok(parse_from(&self.text, self.format, &self.source)?)
+        parse_from(&self.text, self.format, &self.source).map_err(|error| self.advised(error))
     }
 
     /// A layer: a map.
     pub fn layer(&self, priority: i32) -> Result<Layer, Stop> {
-        Ok(Layer::from_text(&self.source, priority, self.text.as_str(), self.format)?)
+        Layer::from_text(&self.source, priority, self.text.as_str(), self.format).map_err(|error| self.advised(error))
+    }
+}
+
+impl Input {
+    /// A text that is not what we took it for may be something else.
+    fn advised(&self, error: Error) -> Stop {
+        if self.assumed && error.code() == Code::Syntax {
+            return error.with_hint("stdin is read as json: name another format with `--input-format`").into();
+        }
+        error.into()
     }
 }
 
@@ -55,7 +67,8 @@ impl Inputs {
                     .into());
             }
             let text = read_stdin()?;
-            return Ok(Input { text, format: self.forced.unwrap_or(Format::Json), source: STDIN.to_owned() });
+            let format = self.forced.unwrap_or(Format::Json);
+            return Ok(Input { text, format, source: STDIN.to_owned(), assumed: self.forced.is_none() });
         }
         let text = read_file(argument)?;
         let format = match self.forced {
@@ -65,7 +78,7 @@ impl Inputs {
                 error.with_hint(format!("add `--input-format`; {known}"))
             })?,
         };
-        Ok(Input { text, format, source: argument.to_owned() })
+        Ok(Input { text, format, source: argument.to_owned(), assumed: false })
     }
 }
 

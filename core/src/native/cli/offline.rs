@@ -20,16 +20,19 @@ pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
     match (arguments.explain, as_json) {
         (false, _) => data(&print(&merged.value, arguments.format.format())?)?,
         (true, true) => json(&merged.explain_all().iter().map(Explanation::to_value).collect::<Vec<_>>().into())?,
-        (true, false) => {
-            let mut rows = vec![["PATH", "VALUE", "SOURCE"].map(str::to_owned).to_vec()];
-            rows.extend(merged.explain_all().iter().map(|found| {
-                let value = found.value.as_ref().map(canonical).unwrap_or_default();
-                vec![path_name(&found.path), value, places(found)]
-            }));
-            data(&table(&rows))?;
-        }
+        (true, false) => data(&accounts_table(&merged.explain_all()))?,
     }
     Ok(DONE)
+}
+
+/// One row for each account: path, value, places.
+pub(super) fn accounts_table(accounts: &[Explanation]) -> String {
+    let mut rows = vec![["PATH", "VALUE", "SOURCE"].map(str::to_owned).to_vec()];
+    rows.extend(accounts.iter().map(|found| {
+        let value = found.value.as_ref().map(canonical).unwrap_or_default();
+        vec![path_name(&found.path), value, places(found)]
+    }));
+    table(&rows)
 }
 
 /// Where a value stands: the place in each layer that it is made of.
@@ -180,6 +183,17 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
     let mut inputs = Inputs::new(arguments.reading.input_format);
     let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
+    if path.is_root() {
+        // Of the whole document the account is that of its parts.
+        let accounts = merged.explain_all();
+        if as_json {
+            let list: Vec<Value> = accounts.iter().map(Explanation::to_value).collect();
+            json(&[("paths", Value::from(list))].into_iter().collect())?;
+        } else {
+            data(&accounts_table(&accounts))?;
+        }
+        return Ok(DONE);
+    }
     let found = merged.explain(&path).ok_or_else(|| not_found(&path, &merged.value))?;
     if as_json {
         json(&found.to_value())?

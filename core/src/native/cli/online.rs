@@ -1,7 +1,7 @@
 //! Commands that talk to a running instance.
 use super::arguments::{Explain, Get, Set, Status, Unset};
 use super::client::Client;
-use super::offline::argument_value;
+use super::offline::{accounts_table, argument_value};
 use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
 use super::suggest::not_found;
 use crate::error::{Code, Error};
@@ -82,8 +82,8 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
     }
     match explanation(&found) {
         Some(explanation) => data(&explanation.to_string())?,
-        // The account of the whole document is a list of paths.
-        None => json(&found)?,
+        // The account of the whole document is that of its parts.
+        None => data(&accounts_table(&items(&found, "paths").filter_map(explanation).collect::<Vec<_>>()))?,
     }
     Ok(DONE)
 }
