@@ -117,7 +117,7 @@ function written(segments, value) {
 /** What the shared layer holds at a path now; what shows there, if the instance does not say. */
 async function sharedBefore(path) {
   const shown = client.getConfig(path);
-  if (!client.isLive) return shown;
+  if (!client.isLive || shown === undefined) return shown;
   try {
     const { winner, others = [] } = await api.explain(path);
     return [winner, ...others].find((candidate) => isShared(candidate?.source))?.value;
@@ -223,6 +223,7 @@ at("hash").addEventListener("click", async () => {
 
 async function explainSelected(path) {
   const panel = at("explain");
+  if (client.getConfig(path) === undefined) return showProblem(panel, path, { message: "This key is not set any more." });
   try {
     const explanation = await api.explain(path);
     if (tree.selected === path) showExplanation(panel, path, explanation);

@@ -14,11 +14,12 @@ export function showExplanation(panel, path, explanation) {
   );
 }
 
+/** Says why there is no explanation. */
 export function showProblem(panel, path, error) {
-  const unsent = error.code === "not_found" ? "No source holds this key yet." : error.message;
+  const message = error.code === "not_found" ? "No source holds this key yet." : error.message;
   panel.replaceChildren(
     h("p", { className: "path", title: path, textContent: path }),
-    h("p", { className: "hint", textContent: unsent }),
+    h("p", { className: "hint", textContent: message }),
   );
 }
 

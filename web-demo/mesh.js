@@ -22,6 +22,7 @@ export function showStatus(panel, summary, status) {
   );
 }
 
+/** Says that there is no status to be had. */
 export function showNoStatus(panel, summary) {
   summary.textContent = "";
   panel.replaceChildren(h("p", { className: "hint", textContent: "The instance does not answer. What you see is the last known document." }));

@@ -9,6 +9,8 @@ const SILENT_MS = 20_000;
 const ANSWER_MS = 10_000;
 /** How long an attempt may take before it counts as failed. */
 const ATTEMPT_MS = 10_000;
+/** How many scalars are kept at hand. */
+const REMEMBERED_READS = 1_000;
 
 /**
  * Follows one document of an instance, and writes to it.
@@ -27,6 +29,8 @@ export class ConfigWebSocketClient {
   /** Promises of `setConfig` and `unsetConfig`, by request. */
   #open = new Map();
   #patterns;
+  /** Scalars that were read since the document last changed. */
+  #read = new Map();
   #connecting;
   #timers = new Map();
   #attempt = 0;
@@ -136,8 +140,17 @@ export class ConfigWebSocketClient {
 
   /** The value at a path, or the whole document; `undefined` where nothing is. */
   getConfig(path = "") {
+    const known = this.#read.get(path);
+    if (known !== undefined) return known;
     const text = this.configText(path);
-    return text === undefined ? undefined : fromText(text);
+    if (text === undefined) return undefined;
+    const value = fromText(text);
+    // Maps and lists are the caller's to change, so each call makes them anew.
+    if (value === null || typeof value !== "object") {
+      if (this.#read.size >= REMEMBERED_READS) this.#read.clear();
+      this.#read.set(path, value);
+    }
+    return value;
   }
 
   /** The canonical JSON text at a path, or of the whole document. */
@@ -173,6 +186,7 @@ export class ConfigWebSocketClient {
     this.#open.clear();
     this.#engine?.free();
     this.#engine = undefined;
+    this.#read.clear();
   }
 
   #handlersOf(event) {
@@ -292,6 +306,7 @@ export class ConfigWebSocketClient {
 
   /** Takes everything that the step machine has to say, then tells it. */
   #drain() {
+    this.#read.clear();
     for (let frame; (frame = this.#engine?.pollTransmit()) !== undefined; ) {
       if (this.#socket?.readyState === 1) this.#socket.send(frame);
     }

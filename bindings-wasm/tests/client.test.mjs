@@ -226,6 +226,21 @@ test("an integer of 64 bits arrives and leaves whole", async (t) => {
   assert.ok(await until(() => frames.some((text) => text.includes('"new_value":9007199254740993,'))), frames.join());
 });
 
+test("reading again gives what is there now, and nothing that another reader changed", async (t) => {
+  const { client, socket } = await live(t, { a: 1, l: [1] });
+  assert.deepEqual([client.getConfig("a"), client.getConfig("a"), client.getConfig("gone")], [1, 1, undefined]);
+  client.getConfig("l").push(2);
+  assert.deepEqual(client.getConfig("l"), [1]);
+  const seen = [];
+  client.on("config_changed", () => seen.push(client.getConfig("a")));
+  socket.update(1, [{ path: "a", op: "changed", old: 1, new: 2 }]);
+  assert.deepEqual([...seen, client.getConfig("a")], [2, 2]);
+  client.setConfig("a", 3).catch(() => {});
+  assert.equal(client.getConfig("a"), 3);
+  socket.update(2, [{ path: "gone", op: "added", new: true }]);
+  assert.equal(client.getConfig("gone"), true);
+});
+
 test("closing rejects what has no answer and ends reconnecting", async (t) => {
   const { client, socket, sockets } = await live(t, { a: 1 });
   const open = client.setConfig("a", 2);

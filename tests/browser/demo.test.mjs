@@ -1,6 +1,6 @@
 // The demo as a user sees it: two instances, their files, the command, and the page in a browser.
 import assert from "node:assert/strict";
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { freePorts, folder, run, start } from "./instances.mjs";
@@ -154,7 +154,7 @@ async function screenshot(page, path) {
   await page.waitForFunction(() => /app\.rate_limit/.test(document.querySelector("#log li")?.textContent));
   await page.click(`${row("log_level")} .key`);
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-  await page.setViewportSize({ width: 1280, height: 860 });
+  await page.setViewportSize({ width: 1280, height: 960 });
   await page.screenshot({ path });
   assert.ok((await stat(path)).size <= 200_000, "the picture is too large");
 }
@@ -196,7 +196,10 @@ test("the page says when a peer is gone, and when it is back", async (t) => {
     await instance.said(/listening on/);
     return instance;
   };
-  for (const name of ["a", "b"]) await writeFiles(join(dir, name), "config.json", '{ "x": 1 }\n');
+  for (const name of ["a", "b"]) {
+    await mkdir(join(dir, name));
+    await writeFile(join(dir, name, "config.json"), '{ "x": 1 }\n');
+  }
   await serve("a", port, port + 1);
   const { page, failures } = await openPage(started, `http://127.0.0.1:${port}/`);
   t.after(() => page.close());
@@ -210,12 +213,6 @@ test("the page says when a peer is gone, and when it is back", async (t) => {
   await peers("1 of 1 peer connected");
   assert.deepEqual(failures, []);
 });
-
-async function writeFiles(dir, name, text) {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, name), text);
-}
 
 for (const width of [360, 1400]) {
   test(`nothing is cut off at ${width} pixels`, async (t) => {
