@@ -140,7 +140,7 @@ impl Engine {
                     Some(request) => self.answer(request, Err(error), now),
                     None => {
                         if let Some(file) = &mut document.file {
-                            file.refuse(error.clone());
+                            file.edits_lost(error.clone());
                         }
                         self.notice(Level::Error, error);
                     }
@@ -204,6 +204,7 @@ impl Engine {
             self.answer(request, receipt, now);
         }
         self.replicate(&name, staged.from, now);
+        self.settle_file_edits(&name, staged.cause);
         self.release_file(&name, ticket);
         self.mirror(&name);
     }
@@ -218,7 +219,11 @@ impl Engine {
         let id = crate::id::ReplicaId::from_bytes(self.entropy.next_id());
         let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
-        for staged in founded.persist_failed(id) {
+        let lost = founded.persist_failed(id);
+        if let Some(file) = self.documents.get_mut(&name).and_then(|document| document.file.as_mut()) {
+            file.edits_lost(reason.clone());
+        }
+        for staged in lost {
             if let Some((request, ..)) = staged.request {
                 self.answer(request, Err(reason.clone()), now);
             }

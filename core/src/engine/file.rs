@@ -19,6 +19,8 @@ pub(super) const BEFORE_JOIN: &str = ".before-join";
 pub(super) struct BoundFile {
     pub(super) binding: FileBinding,
     base: Option<Base>,
+    /// The base before edits that are on their way to the store: what holds if they never get there.
+    unsettled: Option<Option<Base>>,
     intended: Option<String>,
     seen: Seen,
     /// What the file says while there is no document yet.
@@ -72,6 +74,7 @@ impl BoundFile {
         BoundFile {
             binding,
             base: None,
+            unsettled: None,
             intended: None,
             seen: Seen::Unknown,
             provisional: None,
@@ -168,6 +171,27 @@ impl BoundFile {
         self.provisional = None;
     }
 
+    /// An edit of the file is on its way to the store: its text is the base now, and nothing is mirrored before the store
+    /// has it, or the mirror would take the edit back.
+    pub(super) fn accept_edit(&mut self, text: String, value: Value) {
+        let before = self.base.take();
+        self.unsettled.get_or_insert(before);
+        self.accept(text, value);
+    }
+
+    /// Every edit of the file is in the store.
+    pub(super) fn edits_settled(&mut self) {
+        self.unsettled = None;
+    }
+
+    /// The edits did not get into the store: the file differs from its base again, and is left alone until it is looked at.
+    pub(super) fn edits_lost(&mut self, reason: Error) {
+        if let Some(base) = self.unsettled.take() {
+            self.base = base;
+            self.broken(reason);
+        }
+    }
+
     /// The document took the place of what the file says: the file is kept aside when it is written next.
     pub(super) fn set_aside_if_different(&mut self, document: &Value) {
         if let Some(base) = &self.base {
@@ -198,7 +222,7 @@ impl BoundFile {
     /// # Errors
     /// Where the value cannot be put into the file's format.
     pub(super) fn mirror(&mut self, document: &DocumentName, shared: &Value) -> Result<Option<FileWrite>> {
-        if self.in_flight || matches!(self.seen, Seen::Unknown | Seen::Broken) {
+        if self.in_flight || self.unsettled.is_some() || matches!(self.seen, Seen::Unknown | Seen::Broken) {
             return Ok(None);
         }
         let target = holdable(shared, self.binding.format);

@@ -52,7 +52,7 @@ impl Engine {
                         });
                     }
                     if let Some(file) = &mut document.file {
-                        file.accept(text, value);
+                        file.accept_edit(text, value);
                     }
                     self.write_shared(name, &edits(&changes), None, "file", now);
                 }
@@ -96,6 +96,19 @@ impl Engine {
         let file = self.documents.get(name)?.file.as_ref()?;
         let record = file_record(name, &file.binding.id, &file.record());
         Some(self.stage_step(name, vec![record], Step::Records, "file", None, None))
+    }
+
+    /// The store has a batch: the file may be mirrored again once none of its edits is on its way.
+    pub(super) fn settle_file_edits(&mut self, name: &DocumentName, cause: &str) {
+        let Some(document) = self.documents.get_mut(name).filter(|_| cause == "file") else { return };
+        let staged = document
+            .shared
+            .as_ref()
+            .and_then(Shared::founded)
+            .is_some_and(|f| f.staged.iter().any(|s| s.cause == "file"));
+        if let Some(file) = document.file.as_mut().filter(|_| !staged) {
+            file.edits_settled();
+        }
     }
 
     /// The batch with this ticket is in the store: a file write that waited for it goes to the driver.

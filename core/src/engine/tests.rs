@@ -11,6 +11,7 @@ use crate::value::Value;
 mod files;
 mod founding;
 mod guests;
+mod random;
 mod replication;
 
 /// One process and its machine: engine, store, bound file.

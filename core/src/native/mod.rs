@@ -7,8 +7,12 @@
     reason = "below the gate the world is read and written; everything above it only decides"
 )]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod file;
+pub mod http;
 mod io_error;
+pub mod mesh;
 pub mod source;
 pub mod store;
 pub mod transport;

@@ -161,3 +161,33 @@ fn saving_the_same_values_in_another_form_changes_nothing_and_keeps_the_form() {
     assert_eq!(world.hosts[0].file.as_deref(), Some("{\"b\": 2,\n\n \"a\": 1}"));
     assert_eq!(world.hosts[1].engine.snapshot(&name()).unwrap().revision, revision);
 }
+
+/// Found by the random histories: the mirror wrote what was durable, without the edit that was on its way to the store.
+#[test]
+fn a_mirror_write_never_takes_back_an_edit_that_is_on_its_way_to_the_store() {
+    let mut world = pair();
+    world.hosts[0].writes_files = false;
+    world.set(0, "a", 10);
+    world.save(0, r#"{"a":1,"b":2,"mine":true}"#);
+    world.hosts[0].writes_files = true;
+    world.settle(0);
+    world.run();
+    world.assert_agreement(r#"{"a":10,"b":2,"mine":true}"#);
+}
+
+#[test]
+fn an_edit_that_the_store_refused_is_taken_again_with_the_next_look() {
+    let mut world = pair();
+    world.hosts[0].persists = false;
+    world.save(0, r#"{"a":7,"b":2}"#);
+    let batch = world.hosts[0].batches.pop_front().unwrap();
+    let (reason, now) = (Error::new(Code::Store, "disk full"), world.now);
+    world.hosts[0].engine.handle_persist_failed(batch.ticket, &reason, now);
+    world.hosts[0].persists = true;
+    world.settle(0);
+    assert_eq!(world.value(0), json(r#"{"a":1,"b":2}"#));
+    assert_eq!(world.file_value(0), json(r#"{"a":7,"b":2}"#), "the file stays as it was saved");
+    world.look(0);
+    world.run();
+    world.assert_agreement(r#"{"a":7,"b":2}"#);
+}

@@ -1,0 +1,374 @@
+//! What can be said on the command line. The help texts are the manual: each command teaches with one example.
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::format::Format;
+
+/// The address that every command talks to when none is named.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8765";
+
+/// Merges configuration from many places, explains every value, and keeps every instance in agreement.
+#[derive(Debug, Parser)]
+#[command(
+    name = "confmesh",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
+Start here:
+  confmesh merge base.json local.yaml    one document out of many, the later file wins
+  confmesh serve --bind config.json      share a file and show it at http://127.0.0.1:8765
+  confmesh demo                          two instances on this machine, to play with
+
+stdout carries data only. Exit status: 0 done, 1 something to correct, 2 a failure of confmesh or the system."
+)]
+pub(super) struct Arguments {
+    /// Print data, and errors, as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Merge(Merge),
+    Hash(Hash),
+    Diff(Diff),
+    Patch(Patch),
+    Validate(Validate),
+    Explain(Explain),
+    Serve(Serve),
+    Get(Get),
+    Set(Set),
+    Unset(Unset),
+    Watch(Watch),
+    Status(Status),
+    Demo(Demo),
+}
+
+/// How files are read.
+#[derive(Debug, Args)]
+pub(super) struct Reading {
+    /// The format of every FILE: json, jsonc, yaml, toml or dotenv. Default: what its extension says; `-` is json.
+    #[arg(long, value_name = "FORMAT", value_parser = format_name)]
+    pub input_format: Option<Format>,
+}
+
+/// Which instance is asked.
+#[derive(Debug, Args)]
+pub(super) struct Instance {
+    /// The instance to talk to.
+    #[arg(long, value_name = "URL", env = "CONFMESH_URL", default_value = DEFAULT_URL)]
+    pub url: String,
+}
+
+/// Prints one document merged from many files and the environment.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The later file wins: the last one has priority 30, each before it one more. Warnings go to stderr.
+
+Example: maps unite key by key, the tags of both files are joined, DEMO_DB__HOST sets db.host:
+  confmesh merge base.json local.yaml --env DEMO --rule 'app.tags=union_set'")]
+pub(super) struct Merge {
+    /// The files, the most important last; `-` is stdin.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
+    #[arg(long, value_name = "PREFIX")]
+    pub env: Option<String>,
+    /// The format to print.
+    #[arg(long, value_enum, default_value_t = Printed::Json)]
+    pub format: Printed,
+    /// Print where each value comes from instead of the document.
+    #[arg(long)]
+    pub explain: bool,
+    /// How values merge: override, merge_dict, deep_merge, append_list or union_set.
+    #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]
+    pub rules: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// A format that documents are printed in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Printed {
+    Json,
+    Yaml,
+    Toml,
+}
+
+impl Printed {
+    pub fn format(self) -> Format {
+        match self {
+            Printed::Json => Format::Json,
+            Printed::Yaml => Format::Yaml,
+            Printed::Toml => Format::Toml,
+        }
+    }
+}
+
+/// Prints the content hash of a document: equal in every format and key order.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The hash is the SHA-256 of the canonical form (RFC 8785).
+
+Example: the same document in two formats has one hash:
+  confmesh hash config.yaml && confmesh merge config.yaml | confmesh hash -")]
+pub(super) struct Hash {
+    /// The document; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    /// Print the canonical form itself, without a newline.
+    #[arg(long)]
+    pub canonical: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Shows what differs between two documents, whatever their formats.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: make a patch and apply it:
+  confmesh diff old.json new.yaml --json > change.json
+  confmesh patch old.json change.json")]
+pub(super) struct Diff {
+    /// The old document; `-` is stdin.
+    #[arg(value_name = "A")]
+    pub old: String,
+    /// The new document; `-` is stdin.
+    #[arg(value_name = "B")]
+    pub new: String,
+    /// Print a merge patch (RFC 7396); --json prints a JSON Patch (RFC 6902).
+    #[arg(long)]
+    pub merge_patch: bool,
+    /// Exit with 0 where both are equal, 1 where they differ, 2 on any error.
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Applies a JSON Patch (RFC 6902) to a document and prints the result.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A patch applies as a whole or not at all; the files stay as they are.
+
+Example:
+  echo '{\"rate_limit\": 200}' | confmesh patch config.json - --merge-patch")]
+pub(super) struct Patch {
+    /// The document; `-` is stdin.
+    #[arg(value_name = "DOC")]
+    pub document: String,
+    /// The patch; `-` is stdin.
+    #[arg(value_name = "PATCH")]
+    pub patch: String,
+    /// PATCH is a merge patch (RFC 7396).
+    #[arg(long)]
+    pub merge_patch: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Checks files and lists every problem with its place.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status 1 where any file has a problem.
+
+Example:
+  confmesh validate config/*.yaml")]
+pub(super) struct Validate {
+    /// The files; `-` is stdin.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Tells why a value is what it is: who set it, where, and what it overrides.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With files it merges them as `confmesh merge` does; without any it asks the running instance.
+
+Example:
+  confmesh explain app.rate_limit base.json local.yaml --env DEMO")]
+pub(super) struct Explain {
+    /// The path, such as app.rate_limit or /app/rate_limit.
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// The files, the most important last; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
+    #[arg(long, value_name = "PREFIX", requires = "files")]
+    pub env: Option<String>,
+    /// How values merge: override, merge_dict, deep_merge, append_list or union_set.
+    #[arg(long = "rule", value_name = "PATTERN=STRATEGY", requires = "files")]
+    pub rules: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Runs an instance: shares the document `default` with its peers and shows it on a page.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The bound file mirrors what is shared: edit it, and every instance follows; set a value elsewhere, and it is written
+here with your comments kept. Ctrl-C ends it cleanly.
+
+Example: two machines that share one file:
+  confmesh serve --bind config.json --listen 10.0.0.7:8765 --insecure
+  confmesh serve --bind config.json --peer ws://10.0.0.7:8765/sync")]
+pub(super) struct Serve {
+    /// The file that mirrors the document; it is created when the document gets content.
+    #[arg(long, value_name = "FILE")]
+    pub bind: Option<PathBuf>,
+    /// An address to listen on; port 0 takes a free one. Default: 127.0.0.1:8765.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<String>,
+    /// Another instance, such as ws://10.0.0.7:8765/sync; it may come up later.
+    #[arg(long = "peer", value_name = "URL")]
+    pub peers: Vec<String>,
+    /// Let the variables that start with PREFIX_ win on this instance (`__` nests).
+    #[arg(long, value_name = "PREFIX")]
+    pub env: Option<String>,
+    /// Where the instance remembers. Default: .NAME.confmesh beside the bound file NAME, else ./.confmesh.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// A file that counts less than what is shared, on this instance only; the later one wins.
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How long a new instance looks for its peers before it starts from its own file, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 3_000)]
+    pub found_after: u64,
+    /// Allow addresses that other machines can reach: whoever reaches them can read and write.
+    #[arg(long)]
+    pub insecure: bool,
+    /// End when stdin ends: a parent that dies takes this instance with it.
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
+}
+
+/// Prints the value at a path, or the whole document.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: a string is printed as it is, everything else as JSON:
+  confmesh get app.rate_limit")]
+pub(super) struct Get {
+    /// The path, such as app.rate_limit or /app/rate_limit. Default: the whole document.
+    #[arg(value_name = "PATH", default_value = "")]
+    pub path: String,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Sets a value on every instance.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: a number, and a text that looks like one:
+  confmesh set app.rate_limit 200
+  confmesh set app.pin 0123 --string")]
+pub(super) struct Set {
+    /// The path, such as app.rate_limit or /app/rate_limit.
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// The value: JSON, or else a text.
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    pub value: String,
+    /// Take VALUE as a text even if it is JSON.
+    #[arg(long)]
+    pub string: bool,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Removes a value on every instance.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  confmesh unset app.features.beta")]
+pub(super) struct Unset {
+    /// The path, such as app.features.beta or /app/features/beta.
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Prints one line per change until it is interrupted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where the connection breaks it reconnects, and prints what changed meanwhile. --json prints one object per line.
+
+Example:
+  confmesh watch 'app.features.*' app.rate_limit")]
+pub(super) struct Watch {
+    /// Which paths: `*` is one segment (any number at the end), `**` any number. Default: all.
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Shows how an instance, its peers and its sources are doing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  confmesh status --url http://127.0.0.1:8766")]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+/// Starts two instances on this machine that share a document, to play with.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  confmesh demo --port 9000 --no-open")]
+pub(super) struct Demo {
+    /// The port of the first instance; the second one takes the next.
+    #[arg(long, default_value_t = 8765, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    pub port: u16,
+    /// Open the page in the browser (this is the default; DEMO_OPEN=0 says no as well).
+    #[arg(long, overrides_with = "no_open")]
+    pub open: bool,
+    /// Do not open the page.
+    #[arg(long)]
+    pub no_open: bool,
+    /// Where the files go: a directory that is empty or missing. Default: a fresh one for temporary files.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Another loopback address to listen on.
+    #[arg(long, hide = true, default_value = "127.0.0.1")]
+    pub address: IpAddr,
+}
+
+fn format_name(name: &str) -> Result<Format, String> {
+    Format::from_name(name).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let called = format!("confmesh {}", command.get_name());
+            assert!(help.contains("Example") && help.contains(&called), "{called}: {help}");
+            assert!(command.get_about().is_some(), "{called}");
+        }
+    }
+}

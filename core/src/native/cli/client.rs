@@ -1,0 +1,276 @@
+//! The HTTP client of the commands that talk to a running instance.
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::{Agent, Body};
+
+use super::output::{FAILED, Stop, error_from_value};
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, parse};
+use crate::limits::MAX_TEXT_BYTES;
+use crate::native::io_error::reason;
+use crate::value::Value;
+
+/// The document that every instance serves.
+const DOCUMENT: &str = "/config/default";
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// An answer is at most a document and what is said about it.
+const MAX_ANSWER_BYTES: u64 = 2 * MAX_TEXT_BYTES as u64;
+
+/// A connection to one instance.
+pub(super) struct Client {
+    agent: Agent,
+    base: String,
+}
+
+impl Client {
+    /// A client of the instance at a URL such as `http://127.0.0.1:8765`; without a scheme it is `http`.
+    pub fn new(url: &str) -> Result<Client> {
+        let base = base(url)?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // An instance is reached directly: a proxy knows nothing of this machine's loopback.
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_WITHIN))
+            .timeout_recv_response(Some(ANSWER_WITHIN))
+            .user_agent(concat!("confmesh/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Client { agent: config.new_agent(), base })
+    }
+
+    /// The instance as messages name it.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The value at a path of the document; none where nothing is there.
+    pub fn value(&self, path: &str) -> Result<Option<Value>, Stop> {
+        match self.ask(Method::GET, &at(DOCUMENT, path), None) {
+            Ok(value) => Ok(Some(value)),
+            Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Sets a path; the answer is the receipt.
+    pub fn set(&self, path: &str, value: &Value) -> Result<Value, Stop> {
+        self.ask(Method::PUT, &at(DOCUMENT, path), Some(crate::canonical::canonical(value)))
+    }
+
+    /// Removes a path; the answer is the receipt.
+    pub fn unset(&self, path: &str) -> Result<Value, Stop> {
+        self.ask(Method::DELETE, &at(DOCUMENT, path), None)
+    }
+
+    /// The account of a path.
+    pub fn explain(&self, path: &str) -> Result<Option<Value>, Stop> {
+        match self.ask(Method::GET, &at(&format!("{DOCUMENT}/explain"), path), None) {
+            Ok(value) => Ok(Some(value)),
+            Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// How the instance is doing.
+    pub fn status(&self) -> Result<Value, Stop> {
+        self.ask(Method::GET, "/status", None)
+    }
+
+    /// Whether the instance answers that it is healthy.
+    pub fn is_healthy(&self) -> bool {
+        let health = self.ask(Method::GET, "/health", None);
+        health.is_ok_and(|value| value.child("status").and_then(Value::as_str) == Some("healthy"))
+    }
+
+    /// Follows the changes that match one of the patterns; of all, if there are none.
+    pub fn events(&self, patterns: &[String]) -> Result<Events, Stop> {
+        let mut target = "/events".to_owned();
+        for (at, pattern) in patterns.iter().enumerate() {
+            target.push(if at == 0 { '?' } else { '&' });
+            target.push_str("pattern=");
+            encode(pattern, &mut target);
+        }
+        let response = self.send(Method::GET, &target, None)?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        // A stream has no end: the limit is on each line.
+        Ok(Events { lines: BufReader::new(response.into_body().into_with_config().limit(u64::MAX).reader()) })
+    }
+
+    fn ask(&self, method: Method, target: &str, body: Option<String>) -> Result<Value, Stop> {
+        let response = self.send(method, target, body)?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        let text = self.text(response)?;
+        parse(&text, Format::Json).map_err(|_| self.strange(StatusCode::OK).into())
+    }
+
+    fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Response<Body>, Stop> {
+        let request = Request::builder().method(method).uri(format!("{}{target}", self.base));
+        let sent = match body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body)
+                .map_err(ureq::Error::from)
+                .and_then(|request| self.agent.run(request)),
+            None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
+        };
+        sent.map_err(|error| self.unreachable(&error).into())
+    }
+
+    fn text(&self, response: Response<Body>) -> Result<String, Stop> {
+        let reading = response.into_body().into_with_config().limit(MAX_ANSWER_BYTES).read_to_string();
+        reading.map_err(|error| self.unreachable(&error).into())
+    }
+
+    /// What the instance says against the request.
+    fn refusal(&self, response: Response<Body>) -> Stop {
+        let status = response.status();
+        let said = match self.text(response) {
+            Ok(text) => parse(&text, Format::Json).ok(),
+            Err(stop) => return stop,
+        };
+        match said.as_ref().and_then(|body| body.child("error")).and_then(error_from_value) {
+            Some(error) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
+                Stop::Error(error, FAILED)
+            }
+            Some(error) => error.into(),
+            None => self.strange(status).into(),
+        }
+    }
+
+    fn strange(&self, status: StatusCode) -> Error {
+        let message = format!("{} does not answer like a confmesh instance (status {})", self.base, status.as_u16());
+        Error::new(Code::Unreachable, message)
+            .with_hint("is another program listening there? name an instance with `--url`")
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Error {
+        let why = match error {
+            ureq::Error::Io(error) => reason(error),
+            ureq::Error::Timeout(_) => "timed out".to_owned(),
+            ureq::Error::HostNotFound => "the host is unknown".to_owned(),
+            ureq::Error::ConnectionFailed => "connection refused".to_owned(),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => "the URL is malformed".to_owned(),
+            ureq::Error::Protocol(_) => "it does not speak HTTP".to_owned(),
+            other => other.to_string(),
+        };
+        Error::new(Code::Unreachable, format!("cannot reach {}: {why}", self.base))
+            .with_hint("start one with `confmesh serve`, or name another with `--url`")
+    }
+}
+
+/// A stream of changes (server-sent events).
+pub(super) struct Events {
+    lines: BufReader<ureq::BodyReader<'static>>,
+}
+
+impl Events {
+    /// Waits for the next event; none where the stream ended.
+    pub fn next(&mut self) -> Option<Value> {
+        let mut event = String::new();
+        loop {
+            let mut line = Vec::new();
+            let limited = std::io::Read::take(&mut self.lines, MAX_ANSWER_BYTES).read_until(b'\n', &mut line);
+            if limited.ok()? == 0 || line.last() != Some(&b'\n') {
+                return None;
+            }
+            let line = String::from_utf8(line).ok()?;
+            let line = line.trim_end_matches(['\r', '\n']);
+            if let Some(more) = line.strip_prefix("data:") {
+                event.push_str(more.strip_prefix(' ').unwrap_or(more));
+                event.push('\n');
+            } else if line.is_empty() && !event.is_empty() {
+                match parse(&event, Format::Json) {
+                    Ok(value) => return Some(value),
+                    // A later version may send what we cannot read; the next one may be for us.
+                    Err(_) => event.clear(),
+                }
+            }
+        }
+    }
+}
+
+/// The URL without a path, with its scheme.
+fn base(url: &str) -> Result<String> {
+    let bad = |why: &str| {
+        Error::new(Code::Usage, format!("cannot use the URL `{url}`: {why}"))
+            .with_hint("name an instance like http://127.0.0.1:8765")
+    };
+    let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => {}
+        "https" => return Err(bad("this build speaks http only")),
+        _ => return Err(bad("its scheme is not http")),
+    }
+    if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
+        return Err(bad("it names no host"));
+    }
+    if rest.contains(['/', '?', '#', '@']) {
+        return Err(bad("it has more than a host and a port"));
+    }
+    let base = format!("http://{rest}");
+    match base.parse::<ureq::http::Uri>() {
+        Ok(uri) if uri.authority().is_some() => Ok(base),
+        _ => Err(bad("it is malformed")),
+    }
+}
+
+fn at(target: &str, path: &str) -> String {
+    let mut target = target.to_owned();
+    if !path.is_empty() {
+        target.push_str("?path=");
+        encode(path, &mut target);
+    }
+    target
+}
+
+/// Percent-encodes for a query (RFC 3986).
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked_before_anything_is_sent() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+            ("http://localhost:1/", "http://localhost:1"),
+            ("localhost:8765", "http://localhost:8765"),
+            ("HTTP://[::1]:80", "http://[::1]:80"),
+        ] {
+            assert_eq!(base(url).unwrap(), expected);
+        }
+        for (url, why) in [
+            ("https://h", "this build speaks http only"),
+            ("ws://h", "its scheme is not http"),
+            ("http://", "it names no host"),
+            ("http://h/config", "it has more than a host and a port"),
+            ("http://h:port", "it is malformed"),
+            ("http://a b", "it is malformed"),
+        ] {
+            assert_eq!(base(url).unwrap_err().message(), format!("cannot use the URL `{url}`: {why}"));
+        }
+    }
+
+    #[test]
+    fn paths_are_encoded() {
+        assert_eq!(at("/x", "/a b/é&c"), "/x?path=%2Fa%20b%2F%C3%A9%26c");
+        assert_eq!(at("/x", ""), "/x");
+    }
+}

@@ -1,0 +1,124 @@
+//! From a file argument to its text, its format and the name that messages use.
+use std::io::{self, ErrorKind, Read};
+use std::path::Path as FilePath;
+
+use super::output::{CORRECTABLE, Stop};
+use crate::error::{Code, Error};
+use crate::format::{Format, parse_from};
+use crate::limits::MAX_TEXT_BYTES;
+use crate::merge::Layer;
+use crate::native::{file, io_error};
+use crate::origin::Origin;
+use crate::value::Value;
+
+/// The name of stdin in messages.
+const STDIN: &str = "<stdin>";
+
+/// One file argument, read.
+pub(super) struct Input {
+    pub text: String,
+    pub format: Format,
+    /// The name that messages use: the argument itself, or `<stdin>`.
+    pub source: String,
+}
+
+impl Input {
+    /// Any JSON value.
+    pub fn value(&self) -> Result<Value, Stop> {
+        Ok(parse_from(&self.text, self.format, &self.source)?)
+    }
+
+    /// A layer: a map.
+    pub fn layer(&self, priority: i32) -> Result<Layer, Stop> {
+        Ok(Layer::from_text(&self.source, priority, self.text.as_str(), self.format)?)
+    }
+}
+
+/// Reads file arguments; of all of them only one can be stdin.
+#[derive(Default)]
+pub(super) struct Inputs {
+    forced: Option<Format>,
+    stdin_taken: bool,
+}
+
+impl Inputs {
+    pub fn new(forced: Option<Format>) -> Inputs {
+        Inputs { forced, stdin_taken: false }
+    }
+
+    /// Reads one argument.
+    pub fn read(&mut self, argument: &str) -> Result<Input, Stop> {
+        if argument == "-" {
+            if std::mem::replace(&mut self.stdin_taken, true) {
+                return Err(Error::new(Code::Usage, "stdin (`-`) is named twice")
+                    .with_hint("save one of the inputs to a file")
+                    .into());
+            }
+            let text = read_stdin()?;
+            return Ok(Input { text, format: self.forced.unwrap_or(Format::Json), source: STDIN.to_owned() });
+        }
+        let text = read_file(argument)?;
+        let format = match self.forced {
+            Some(format) => format,
+            None => Format::from_path(argument).map_err(|error| {
+                let known = error.hint().unwrap_or_default().to_owned();
+                error.with_hint(format!("add `--input-format`; {known}"))
+            })?,
+        };
+        Ok(Input { text, format, source: argument.to_owned() })
+    }
+}
+
+fn read_file(argument: &str) -> Result<String, Stop> {
+    let path = FilePath::new(argument);
+    // Which path, and who may read it, is the user's to correct; a failing disk is not.
+    match std::fs::metadata(path) {
+        Err(error) if correctable(error.kind()) => return Err(unreadable(path, &error)),
+        Ok(found) if found.is_dir() => return Err(unreadable(path, &ErrorKind::IsADirectory.into())),
+        _ => {}
+    }
+    match std::fs::File::open(path) {
+        Err(error) if correctable(error.kind()) => Err(unreadable(path, &error)),
+        _ => match file::read_bytes(path)? {
+            Some(bytes) => utf8(bytes, argument),
+            None => Err(unreadable(path, &ErrorKind::NotFound.into())),
+        },
+    }
+}
+
+fn correctable(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::NotADirectory
+    )
+}
+
+fn unreadable(path: &FilePath, error: &io::Error) -> Stop {
+    let failure = io_error::failure(Code::File, "read", path, error);
+    let failure = if error.kind() == ErrorKind::NotFound { failure.with_hint("correct the path") } else { failure };
+    Stop::Error(failure, CORRECTABLE)
+}
+
+fn read_stdin() -> Result<String, Stop> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .take(MAX_TEXT_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Code::File, format!("cannot read stdin: {}", io_error::reason(&error))))?;
+    if bytes.len() > MAX_TEXT_BYTES {
+        let message = format!("the text is larger than {} MiB", MAX_TEXT_BYTES >> 20);
+        return Err(Error::new(Code::TooLarge, message).with_origin(Origin::source(STDIN)).into());
+    }
+    utf8(bytes, STDIN)
+}
+
+fn utf8(bytes: Vec<u8>, source: &str) -> Result<String, Stop> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to() + 1;
+        Error::new(Code::Syntax, format!("the text is not UTF-8: byte {at} is invalid"))
+            .with_origin(Origin::source(source))
+            .with_hint("save the text as UTF-8")
+            .into()
+    })
+}

@@ -1,0 +1,98 @@
+//! The `confmesh` command: reads arguments, calls the library, prints data on stdout and words on stderr.
+mod arguments;
+mod client;
+mod demo;
+mod follow;
+mod input;
+mod offline;
+mod online;
+mod output;
+mod serve;
+mod signals;
+mod suggest;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use arguments::{Arguments, Command};
+use output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, complain, data, say};
+
+use crate::error::{Code, Error};
+
+/// Runs one command and gives its exit status: 0 done, 1 something that the user can correct, 2 a failure of confmesh or
+/// of the system. The first argument is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A defect is told like every other error, in a sentence and without a trace.
+    set_hook(Box::new(|panic| {
+        let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        say(format!("error: confmesh has a defect{place}\n\nhint: please report it together with the command"));
+    }));
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let status = catch_unwind(AssertUnwindSafe(|| execute(&arguments))).unwrap_or(FAILED);
+    ExitCode::from(status)
+}
+
+fn execute(arguments: &[OsString]) -> u8 {
+    let parsed = match Arguments::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => return misunderstood(&error, arguments),
+    };
+    let as_json = parsed.json;
+    // As in git: with `--exit-code` the status 1 means a difference, so errors need another one.
+    let raised = matches!(&parsed.command, Command::Diff(diff) if diff.exit_code);
+    match dispatch(parsed.command, as_json) {
+        Ok(status) => status,
+        Err(Stop::ReaderGone) => DONE,
+        Err(Stop::Error(error, status)) => {
+            complain(&error, as_json);
+            if raised { FAILED } else { status }
+        }
+    }
+}
+
+fn dispatch(command: Command, as_json: bool) -> Outcome {
+    match command {
+        Command::Merge(arguments) => offline::run_merge(&arguments, as_json),
+        Command::Hash(arguments) => offline::run_hash(&arguments, as_json),
+        Command::Diff(arguments) => offline::run_diff(&arguments, as_json),
+        Command::Patch(arguments) => offline::run_patch(&arguments),
+        Command::Validate(arguments) => offline::run_validate(&arguments, as_json),
+        Command::Explain(arguments) if arguments.files.is_empty() => online::run_explain(&arguments, as_json),
+        Command::Explain(arguments) => offline::run_explain(&arguments, as_json),
+        Command::Get(arguments) => online::run_get(&arguments, as_json),
+        Command::Set(arguments) => online::run_set(&arguments, as_json),
+        Command::Unset(arguments) => online::run_unset(&arguments, as_json),
+        Command::Watch(arguments) => follow::run_watch(&arguments, as_json),
+        Command::Serve(arguments) => serve::run_serve(&arguments),
+        Command::Demo(arguments) => demo::run_demo(&arguments),
+        Command::Status(arguments) => online::run_status(&arguments, as_json),
+    }
+}
+
+/// Help, the version, or arguments that make no sense.
+fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match data(&text) {
+            Ok(()) | Err(Stop::ReaderGone) => DONE,
+            Err(Stop::Error(error, status)) => {
+                complain(&error, false);
+                status
+            }
+        };
+    }
+    let is_diff = arguments.get(1).is_some_and(|command| command == "diff");
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if has("--json") {
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first);
+        complain(&Error::new(Code::Usage, message).with_hint("see `confmesh --help`"), true);
+    } else {
+        say(text.trim_end());
+    }
+    if is_diff && has("--exit-code") { FAILED } else { CORRECTABLE }
+}

@@ -1,0 +1,209 @@
+//! Commands that need no instance: files in, data out.
+use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
+use super::input::Inputs;
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
+use super::suggest::not_found;
+use crate::canonical::{canonical, content_hash};
+use crate::diff::{self, ChangeOp, apply_merge_patch, diff, merge_patch_between};
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, print};
+use crate::merge::{Candidate, CandidateState, Explanation, Layer, Merged, merge, priority};
+use crate::native::source::environment;
+use crate::path::Path;
+use crate::pattern::Pattern;
+use crate::policy::{Policy, Rule};
+use crate::value::Value;
+
+pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
+    match (arguments.explain, as_json) {
+        (false, _) => data(&print(&merged.value, arguments.format.format())?)?,
+        (true, true) => {
+            let rows = merged.provenance().filter_map(|(path, _)| merged.explain(&path));
+            json(&rows.map(|found| found.to_value()).collect::<Vec<_>>().into())?;
+        }
+        (true, false) => {
+            let mut rows = vec![["PATH", "VALUE", "SOURCE"].map(str::to_owned).to_vec()];
+            rows.extend(merged.provenance().filter_map(|(path, _)| merged.explain(&path)).map(|found| {
+                let value = found.value.as_ref().map(canonical).unwrap_or_default();
+                vec![path_name(&found.path), value, places(&found)]
+            }));
+            data(&table(&rows))?;
+        }
+    }
+    Ok(DONE)
+}
+
+/// Where a value stands: the place in each layer that it is made of.
+fn places(found: &Explanation) -> String {
+    let candidates: Vec<&Candidate> = found.winner.iter().chain(&found.others).collect();
+    let places = found.sources.iter().filter_map(|source| {
+        let used = |candidate: &&&Candidate| {
+            candidate.source == *source && matches!(candidate.state, CandidateState::Wins | CandidateState::Contributes)
+        };
+        candidates.iter().find(used).map(|candidate| candidate.origin.to_string())
+    });
+    places.collect::<Vec<_>>().join(" + ")
+}
+
+/// Merges files and variables; the later file wins. Warnings are told.
+fn merged(
+    inputs: &mut Inputs,
+    files: &[String],
+    env: Option<&str>,
+    rules: &[String],
+    as_json: bool,
+) -> Result<Merged, Stop> {
+    let policy = Policy::of(rules.iter().map(|rule| read_rule(rule)).collect::<Result<Vec<_>>>()?)?;
+    let mut layers = Vec::new();
+    for (above, file) in files.iter().rev().enumerate() {
+        let distance = i32::try_from(above).unwrap_or(i32::MAX - priority::FILE);
+        layers.push((file, priority::FILE + distance));
+    }
+    // Read in the order they were named, so that the first problem told is the first one met.
+    let mut layers =
+        layers.into_iter().rev().map(|(file, at)| inputs.read(file)?.layer(at)).collect::<Result<Vec<_>, Stop>>()?;
+    if let Some(prefix) = env {
+        let found = environment::variables(prefix.trim_end_matches('_'));
+        found.warnings.iter().for_each(|warning| warn(warning, as_json));
+        layers.push(Layer::from_env(prefix, found.variables)?);
+    }
+    let merged = merge(&layers, &policy);
+    merged.warnings.iter().for_each(|warning| warn(warning, as_json));
+    Ok(merged)
+}
+
+fn read_rule(text: &str) -> Result<Rule> {
+    let (pattern, strategy) = text.rsplit_once('=').ok_or_else(|| {
+        Error::new(Code::Usage, format!("the rule `{text}` names no strategy"))
+            .with_hint("write PATTERN=STRATEGY, for example `app.tags=union_set`")
+    })?;
+    Ok(Rule::on(Pattern::parse(pattern)?).merge(strategy.parse()?))
+}
+
+pub(super) fn run_hash(arguments: &Hash, as_json: bool) -> Outcome {
+    let value = Inputs::new(arguments.reading.input_format).read(&arguments.file)?.value()?;
+    if arguments.canonical {
+        data(&canonical(&value))?;
+    } else if as_json {
+        json(&content_hash(&value).to_string().into())?;
+    } else {
+        data(&format!("{}\n", content_hash(&value)))?;
+    }
+    Ok(DONE)
+}
+
+pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let old = inputs.read(&arguments.old)?.value()?;
+    let new = inputs.read(&arguments.new)?.value()?;
+    if arguments.merge_patch {
+        json(&merge_patch_between(&old, &new)?)?;
+    } else if as_json {
+        json(&diff::Patch::between(&old, &new).to_value())?;
+    } else {
+        let rows: Vec<Vec<String>> = diff(&old, &new)
+            .into_iter()
+            .map(|change| {
+                let side = |value: &Option<Value>| value.as_ref().map(canonical).unwrap_or_default();
+                let what = match change.op() {
+                    ChangeOp::Added => side(&change.new),
+                    ChangeOp::Removed => side(&change.old),
+                    ChangeOp::Changed => format!("{} -> {}", side(&change.old), side(&change.new)),
+                };
+                vec![change.op().to_string(), format!("{}: {what}", path_name(&change.path))]
+            })
+            .collect();
+        data(&table(&rows))?;
+    }
+    Ok(if arguments.exit_code && old != new { 1 } else { DONE })
+}
+
+pub(super) fn run_patch(arguments: &Patch) -> Outcome {
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let document = inputs.read(&arguments.document)?.value()?;
+    let patch = inputs.read(&arguments.patch)?;
+    let change = patch.value()?;
+    if arguments.merge_patch {
+        json(&apply_merge_patch(&document, &change))?;
+        return Ok(DONE);
+    }
+    let applied = diff::Patch::from_value(&change).and_then(|patch| patch.apply(&document));
+    json(&applied.map_err(|error| {
+        // The path of the error is one of the document, or of the patch: the message tells which.
+        let origin = crate::origin::Origin::source(&patch.source);
+        let is_merge_patch = error.code() == Code::PatchSyntax && change.as_map().is_some();
+        let error = error.with_origin(origin);
+        if is_merge_patch { error.with_hint("add `--merge-patch` if this is a merge patch") } else { error }
+    })?)?;
+    Ok(DONE)
+}
+
+pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let mut reports = Vec::new();
+    let mut status = DONE;
+    for file in &arguments.files {
+        let problem = match inputs.read(file).and_then(|input| input.layer(priority::FILE)) {
+            Ok(_) => None,
+            Err(Stop::Error(error, code)) => {
+                status = status.max(code.max(CORRECTABLE));
+                Some(error)
+            }
+            Err(gone) => return Err(gone),
+        };
+        reports.push((file, problem));
+    }
+    if as_json {
+        let reports = reports.iter().map(|(file, problem)| -> Value {
+            let problems: Vec<Value> = problem.iter().map(error_value).collect();
+            let fields: [(&str, Value); 3] =
+                [("file", file.as_str().into()), ("ok", problem.is_none().into()), ("problems", problems.into())];
+            fields.into_iter().collect()
+        });
+        json(&reports.collect::<Vec<_>>().into())?;
+        return Ok(status);
+    }
+    for (file, problem) in reports {
+        let Some(error) = problem else {
+            data(&format!("{file}: ok\n"))?;
+            continue;
+        };
+        // Messages that name the file already are not led in by it once more.
+        let origin = if error.origin().is_some() { String::new() } else { format!("{file}: ") };
+        let hint = error.hint().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        data(&format!("{origin}{error}\n{hint}"))?;
+    }
+    Ok(status)
+}
+
+/// Explains a path of files.
+pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
+    let path = Path::parse(&arguments.path)?;
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
+    let found = merged.explain(&path).ok_or_else(|| not_found(&path, &merged.value))?;
+    if as_json {
+        json(&found.to_value())?
+    } else {
+        data(&found.to_string())?
+    }
+    Ok(DONE)
+}
+
+/// What a command line argument says: JSON, or else the text itself. Text that begins like JSON but is none comes with
+/// a warning, because a forgotten quote is likelier than such a text.
+pub(super) fn argument_value(text: &str) -> Result<(Value, Option<Error>)> {
+    match crate::format::parse(text, Format::Json) {
+        Ok(value) => Ok((value, None)),
+        Err(error) if error.code() != Code::Syntax => Err(error),
+        Err(error) => {
+            let warning = text.trim_start().starts_with(['{', '[', '"']).then(|| {
+                Error::new(Code::Syntax, format!("the value is no JSON and was taken as a text: {}", error.message()))
+                    .with_hint("add `--string` if this is what you mean")
+            });
+            Ok((text.into(), warning))
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Commands that talk to a running instance.
+use super::arguments::{Explain, Get, Set, Status, Unset};
+use super::client::Client;
+use super::offline::argument_value;
+use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
+use super::suggest::not_found;
+use crate::error::{Code, Error};
+use crate::merge::{Absence, Candidate, CandidateState, Explanation};
+use crate::path::Path;
+use crate::policy::MergeStrategy;
+use crate::value::{Str, Value};
+
+pub(super) fn run_get(arguments: &Get, as_json: bool) -> Outcome {
+    let path = Path::parse(&arguments.path)?;
+    let client = Client::new(&arguments.instance.url)?;
+    let value = match client.value(&path.to_string())? {
+        Some(value) => value,
+        None => return Err(missing(&client, &path)?.into()),
+    };
+    match value.as_str() {
+        Some(text) if !as_json => data(&format!("{text}\n"))?,
+        _ => json(&value)?,
+    }
+    Ok(DONE)
+}
+
+/// The error for a path that the document does not hold.
+fn missing(client: &Client, path: &Path) -> Result<Error, Stop> {
+    Ok(not_found(path, &client.value("")?.unwrap_or_default()))
+}
+
+pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
+    let path = Path::parse(&arguments.path)?;
+    let (value, warning) =
+        if arguments.string { (arguments.value.as_str().into(), None) } else { argument_value(&arguments.value)? };
+    if let Some(warning) = warning {
+        warn(&warning, as_json);
+    }
+    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value)?;
+    written(&path, &receipt, "set", as_json)
+}
+
+pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
+    let path = Path::parse(&arguments.path)?;
+    if path.is_root() {
+        return Err(Error::new(Code::Usage, "the path is empty")
+            .with_hint("to empty the whole document: `confmesh set '' '{}'`")
+            .into());
+    }
+    let client = Client::new(&arguments.instance.url)?;
+    match client.unset(&path.to_string()) {
+        Ok(receipt) => written(&path, &receipt, "removed", as_json),
+        Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Err(missing(&client, &path)?.into()),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Tells what a write did not achieve; the receipt itself is data.
+fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -> Outcome {
+    if let Some(above) = receipt.child("shadowed_by").and_then(Value::as_str) {
+        let message =
+            format!("`{path}` is {what}, but `{above}` counts more on this instance and still decides it here");
+        let hint = format!("see `confmesh explain {path}`");
+        warn(&Error::new(Code::Usage, message).with_hint(hint), as_json);
+    }
+    if as_json {
+        json(receipt)?;
+    }
+    Ok(DONE)
+}
+
+pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
+    let path = Path::parse(&arguments.path)?;
+    let client = Client::new(&arguments.instance.url)?;
+    let found = match client.explain(&path.to_string())? {
+        Some(found) => found,
+        None => return Err(missing(&client, &path)?.into()),
+    };
+    if as_json {
+        json(&found)?;
+        return Ok(DONE);
+    }
+    match explanation(&found) {
+        Some(explanation) => data(&explanation.to_string())?,
+        // The account of the whole document is a list of paths.
+        None => json(&found)?,
+    }
+    Ok(DONE)
+}
+
+/// Reads what [`Explanation::to_value`] makes; none where it is something else.
+fn explanation(value: &Value) -> Option<Explanation> {
+    let text = |key: &str| value.child(key).and_then(Value::as_str);
+    let list = |key: &str| value.child(key).and_then(Value::as_list).into_iter().flatten();
+    let absence = value.child("absence").and_then(|absence| {
+        Some(Absence {
+            origin: origin_from_value(absence.child("origin")?)?,
+            path: Path::parse(absence.child("path")?.as_str()?).ok()?,
+            unset: absence.child("unset")?.as_bool()?,
+        })
+    });
+    Some(Explanation {
+        path: Path::parse(text("path")?).ok()?,
+        value: value.child("value").cloned(),
+        rule: text("rule")?.parse::<MergeStrategy>().ok()?,
+        pattern: text("pattern").map(str::to_owned),
+        sources: list("sources").filter_map(Value::as_str).map(Str::from).collect(),
+        winner: value.child("winner").and_then(candidate),
+        others: list("others").filter_map(candidate).collect(),
+        absence,
+    })
+}
+
+fn candidate(value: &Value) -> Option<Candidate> {
+    use CandidateState::{Contributes, Overridden, Removed, Wins};
+    let state = value.child("state").and_then(Value::as_str)?;
+    Some(Candidate {
+        source: value.child("source")?.as_str()?.into(),
+        priority: i32::try_from(value.child("priority")?.as_i64()?).ok()?,
+        value: value.child("value")?.clone(),
+        origin: origin_from_value(value.child("origin")?)?,
+        state: [Wins, Contributes, Overridden, Removed].into_iter().find(|known| known.as_str() == state)?,
+    })
+}
+
+pub(super) fn run_status(arguments: &Status, as_json: bool) -> Outcome {
+    let client = Client::new(&arguments.instance.url)?;
+    let status = client.status()?;
+    if as_json {
+        json(&status)?
+    } else {
+        data(&status_text(client.base(), &status))?
+    }
+    Ok(DONE)
+}
+
+fn status_text(base: &str, status: &Value) -> String {
+    let mut rows = vec![
+        vec!["instance".to_owned(), plain(status.child("instance_id"))],
+        vec!["address".to_owned(), base.to_owned()],
+        vec!["version".to_owned(), plain(status.child("version"))],
+        vec!["up for".to_owned(), format!("{} s", plain(status.child("uptime_seconds")))],
+        vec!["clients".to_owned(), plain(status.child("connected_clients"))],
+    ];
+    for peer in items(status, "peers") {
+        let mut what = format!("{}: {}", plain(peer.child("url")), plain(peer.child("state")));
+        if let Some(instance) = peer.child("instance_id").and_then(Value::as_str) {
+            what.push_str(&format!(" ({instance})"));
+        }
+        if let Some(error) = peer.child("last_error").filter(|error| **error != Value::Null) {
+            what.push_str(&format!(", {}", problem(error)));
+        }
+        if let Some(wait) = peer.child("retry_in_ms").and_then(Value::as_u64) {
+            what.push_str(&format!(", retries in {:.1} s", wait as f64 / 1_000.0));
+        }
+        rows.push(vec!["peer".to_owned(), what]);
+    }
+    for document in items(status, "documents") {
+        rows.push(vec![String::new()]);
+        let founded =
+            if document.child("founded").and_then(Value::as_bool) == Some(false) { ", not founded yet" } else { "" };
+        let keys = plain(document.child("keys"));
+        rows.push(vec!["document".to_owned(), format!("{} ({keys} keys{founded})", plain(document.child("name")))]);
+        rows.push(vec!["revision".to_owned(), plain(document.child("revision"))]);
+        rows.push(vec!["hash".to_owned(), plain(document.child("hash"))]);
+        if let Some(file) = document.child("bound_file").and_then(Value::as_str) {
+            rows.push(vec!["file".to_owned(), file.to_owned()]);
+        }
+        for source in items(document, "sources") {
+            let mut what = format!(
+                "{} (priority {}): {}",
+                plain(source.child("id")),
+                plain(source.child("priority")),
+                plain(source.child("state"))
+            );
+            if let Some(error) = source.child("error").filter(|error| **error != Value::Null) {
+                what.push_str(&format!(", {}", problem(error)));
+            }
+            rows.push(vec!["source".to_owned(), what]);
+        }
+    }
+    table(&rows)
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.child(key).and_then(Value::as_list).into_iter().flatten()
+}
+
+/// A string as it is, anything else as JSON.
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None => "?".to_owned(),
+        Some(Value::String(text)) => text.to_string(),
+        Some(other) => crate::canonical::canonical(other),
+    }
+}
+
+/// An error in an answer: a text, or the JSON shape.
+fn problem(value: &Value) -> String {
+    super::output::error_from_value(value).map_or_else(|| plain(Some(value)), |error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, parse};
+    use crate::merge::{Layer, merge};
+    use crate::policy::Policy;
+
+    #[test]
+    fn an_explanation_that_travelled_prints_as_the_one_that_did_not() {
+        let file = Layer::from_text("file:a.json", 30, r#"{"a":{"b":1,"c":[1]}}"#, Format::Json).unwrap();
+        let env = Layer::from_env("X", [("X_A__B".to_owned(), "2".to_owned())]).unwrap();
+        let above = Layer::new("runtime", 0, Value::empty_map()).with_unset(Path::parse("a.c").unwrap());
+        let merged = merge(&[file, env, above], &Policy::default());
+        for path in ["a.b", "a.c", "a"] {
+            let found = merged.explain(&Path::parse(path).unwrap()).unwrap();
+            assert_eq!(explanation(&found.to_value()), Some(found), "{path}");
+        }
+        assert_eq!(explanation(&Value::empty_map()), None);
+    }
+
+    #[test]
+    fn status_shows_peers_sources_and_what_is_wrong_with_them() {
+        let status = parse(
+            r#"{"instance_id":"i","version":"0.1.0","uptime_seconds":3,"connected_clients":0,
+            "peers":[{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
+            "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,
+            "sources":[{"id":"file:a.json","priority":30,"state":"stale","error":{"code":"syntax","message":"bad"}}]}]}"#,
+            Format::Json,
+        )
+        .unwrap();
+        let text = status_text("http://a", &status);
+        for expected in [
+            "peer      ws://b/sync: waiting, connection refused, retries in 1.5 s\n",
+            "document  default (4 keys, not founded yet)\n",
+            "source    file:a.json (priority 30): stale, bad\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

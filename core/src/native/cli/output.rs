@@ -1,0 +1,200 @@
+//! What leaves the process: data on stdout, words on stderr, one number as the status.
+use std::io::{self, ErrorKind, Write};
+
+use crate::canonical::canonical;
+use crate::error::{Code, Error, Kind};
+use crate::format::{Format, print};
+use crate::native::io_error::reason;
+use crate::origin::{Location, Origin};
+use crate::path::Path;
+use crate::value::{Str, Value};
+
+/// Done.
+pub(super) const DONE: u8 = 0;
+/// Something that the user can correct.
+pub(super) const CORRECTABLE: u8 = 1;
+/// A failure of confmesh or of the system.
+pub(super) const FAILED: u8 = 2;
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// An error, and the status that it ends with.
+    Error(Error, u8),
+    /// Nobody reads stdout any more: nothing to complain about.
+    ReaderGone,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        let status = match (error.code(), error.kind()) {
+            // Which address is free is the user's to know.
+            (Code::Listen, _) => CORRECTABLE,
+            (_, Kind::Io | Kind::Internal) => FAILED,
+            _ => CORRECTABLE,
+        };
+        Stop::Error(error, status)
+    }
+}
+
+/// The result of a command: its exit status.
+pub(super) type Outcome = Result<u8, Stop>;
+
+/// Writes data to stdout.
+pub(super) fn data(text: &str) -> Result<(), Stop> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Stop::ReaderGone),
+        Err(error) => Err(Error::new(Code::File, format!("cannot write to stdout: {}", reason(&error))).into()),
+    }
+}
+
+/// Writes a value to stdout as pretty JSON.
+pub(super) fn json(value: &Value) -> Result<(), Stop> {
+    data(&print(value, Format::Json)?)
+}
+
+/// Writes lines to stderr. Where nobody reads them there is nobody to tell.
+pub(super) fn say(text: impl AsRef<str>) {
+    let mut text = text.as_ref().to_owned();
+    text.push('\n');
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Tells an error: the one place that prints errors.
+pub(super) fn complain(error: &Error, as_json: bool) {
+    if as_json {
+        let body: Value = [("error", error_value(error))].into_iter().collect();
+        say(canonical(&body));
+    } else {
+        say(worded("error", error));
+    }
+}
+
+/// Tells what is odd but not wrong enough to stop.
+pub(super) fn warn(warning: &Error, as_json: bool) {
+    if as_json {
+        let body: Value = [("warning", error_value(warning))].into_iter().collect();
+        say(canonical(&body));
+    } else {
+        let mut text = format!("warning: {warning}");
+        for related in warning.related() {
+            text.push_str(&format!("\n  {related}"));
+        }
+        if let Some(hint) = warning.hint() {
+            text.push_str(&format!("\n  hint: {hint}"));
+        }
+        say(text);
+    }
+}
+
+fn worded(what: &str, error: &Error) -> String {
+    let mut text = format!("{what}: {error}");
+    for related in error.related() {
+        text.push_str(&format!("\n  {related}"));
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("\n\nhint: {hint}"));
+    }
+    text
+}
+
+/// The JSON shape of an error, as the HTTP API has it: `{code, message, hint?, path?, origin?, related?}`.
+pub(super) fn error_value(error: &Error) -> Value {
+    let mut entries: Vec<(Str, Value)> =
+        vec![("code".into(), error.code().as_str().into()), ("message".into(), error.message().into())];
+    entries.extend(error.hint().map(|hint| ("hint".into(), hint.into())));
+    entries.extend(error.path().map(|path| ("path".into(), path.to_string().into())));
+    entries.extend(error.origin().map(|origin| ("origin".into(), origin_value(origin))));
+    if !error.related().is_empty() {
+        let related: Vec<Value> = error.related().iter().map(error_value).collect();
+        entries.push(("related".into(), related.into()));
+    }
+    Value::Map(entries.into_iter().collect())
+}
+
+/// Reads what [`error_value`] makes; none where it is no error.
+pub(super) fn error_from_value(value: &Value) -> Option<Error> {
+    let text = |key: &str| value.child(key).and_then(Value::as_str);
+    let code = Code::ALL.iter().copied().find(|code| Some(code.as_str()) == text("code")).unwrap_or(Code::Message);
+    let mut error = Error::new(code, text("message")?);
+    if let Some(hint) = text("hint") {
+        error = error.with_hint(hint);
+    }
+    if let Some(path) = text("path").and_then(|path| Path::parse(path).ok()) {
+        error = error.with_path(path);
+    }
+    if let Some(origin) = value.child("origin").and_then(origin_from_value) {
+        error = error.with_origin(origin);
+    }
+    for related in value.child("related").and_then(Value::as_list).into_iter().flatten() {
+        error = error_from_value(related).into_iter().fold(error, Error::with_related);
+    }
+    Some(error)
+}
+
+fn origin_value(origin: &Origin) -> Value {
+    let mut entries: Vec<(Str, Value)> = vec![("source".into(), origin.source.clone().into())];
+    if let Some(location) = origin.location {
+        entries.extend([("line".into(), location.line.into()), ("column".into(), location.column.into())]);
+    }
+    entries.extend(origin.key.clone().map(|key| ("key".into(), key.into())));
+    Value::Map(entries.into_iter().collect())
+}
+
+/// Reads an origin: a map with `source`, `line`, `column` and `key`, or the text that it prints as.
+pub(super) fn origin_from_value(value: &Value) -> Option<Origin> {
+    if let Some(text) = value.as_str() {
+        return Some(Origin::source(text));
+    }
+    let number = |key: &str| value.child(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    let location = number("line").zip(number("column")).map(|(line, column)| Location { line, column });
+    let origin = Origin::source(value.child("source").and_then(Value::as_str)?).at(location);
+    Some(match value.child("key").and_then(Value::as_str) {
+        Some(key) => origin.spelled(key),
+        None => origin,
+    })
+}
+
+/// Rows as aligned columns, two spaces apart; the last column is not padded.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell_width = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |cell| cell.chars().count());
+    let widths: Vec<usize> =
+        (0..columns).map(|at| rows.iter().map(|row| cell_width(row, at)).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A path as people read it.
+pub(super) fn path_name(path: &Path) -> String {
+    if path.is_root() { "(document)".to_owned() } else { path.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_survive_the_json_shape() {
+        let error = Error::new(Code::Syntax, "expected a value")
+            .with_hint("write one")
+            .with_path(Path::parse("a.b").unwrap())
+            .with_origin(Origin::source("a.json").at(Some(Location { line: 2, column: 3 })).spelled("B"))
+            .with_related(Error::new(Code::Type, "a string").with_origin(Origin::source("env:X")));
+        assert_eq!(error_from_value(&error_value(&error)), Some(error));
+        assert_eq!(error_from_value(&Value::Null), None);
+    }
+
+    #[test]
+    fn the_hint_stands_apart() {
+        let error = Error::new(Code::Usage, "no").with_hint("yes");
+        assert_eq!(worded("error", &error), "error: no\n\nhint: yes");
+    }
+}

@@ -1,0 +1,178 @@
+//! `confmesh serve`: one instance until somebody ends it.
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::arguments::Serve;
+use super::output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, say};
+use super::signals::Signals;
+use crate::error::{Code, Error, Result};
+use crate::native::io_error::{failure, reason};
+use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
+
+/// Where an instance listens unless it is told otherwise.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8765";
+
+pub(super) fn run_serve(arguments: &Serve) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| internal("cannot start", &error))?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(|error| internal("cannot wait for signals", &error))?
+    };
+    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
+    check_files(arguments)?;
+    let mesh = options(arguments, &data_dir).start().map_err(as_options)?;
+    announce(&mesh, arguments, &data_dir);
+    let mut changes = mesh.subscribe("**")?;
+    let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
+    let is_asked = runtime.block_on(async {
+        let parent_gone = async {
+            match stdin_ends {
+                Some(ends) => _ = ends.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = signals.next() => true,
+            () = parent_gone => true,
+            () = async { while changes.next().await.is_some() {} } => false,
+        }
+    });
+    drop(changes);
+    let (done, closed) = oneshot::channel();
+    thread::spawn(move || {
+        mesh.close();
+        // Whoever waited may have lost patience.
+        let _ = done.send(());
+    });
+    let is_closed = runtime.block_on(async {
+        tokio::select! {
+            _ = closed => true,
+            () = signals.next() => false,
+        }
+    });
+    // After a second signal nothing is waited for.
+    runtime.shutdown_background();
+    match (is_asked, is_closed) {
+        (true, true) => Ok(DONE),
+        (true, false) => Ok(FAILED),
+        (false, _) => Err(Error::new(Code::Internal, "the instance stopped by itself")
+            .with_hint("its last messages are above")
+            .into()),
+    }
+}
+
+fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
+    let mut options = MeshOptions::default()
+        .data_dir(data_dir)
+        .insecure(arguments.insecure)
+        .found_after_ms(arguments.found_after)
+        .log(LogLevel::Info);
+    options.bind = arguments.bind.clone();
+    options.files = arguments.files.clone();
+    options.peers = arguments.peers.clone();
+    options.env_prefix = arguments.env.clone();
+    options.listen = arguments.listen.clone();
+    if options.listen.is_empty() {
+        options.listen.push(DEFAULT_ADDRESS.to_owned());
+    }
+    options
+}
+
+/// Files may come later, but a directory that is missing is a slip.
+fn check_files(arguments: &Serve) -> Result<(), Stop> {
+    for file in arguments.bind.iter().chain(&arguments.files) {
+        let above = directory(file);
+        if let Err(error) = std::fs::metadata(&above).and_then(|_| std::fs::read_dir(&above)) {
+            return Err(Stop::Error(failure(Code::File, "open the directory", &above, &error), CORRECTABLE));
+        }
+        if file.try_exists().is_ok_and(|exists| exists) {
+            continue;
+        }
+        if Some(file) == arguments.bind.as_ref() {
+            say(format!("`{}` does not exist: it is created when the document gets content", file.display()));
+        } else {
+            say(format!("`{}` does not exist: it counts once it does", file.display()));
+        }
+    }
+    Ok(())
+}
+
+fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
+    say(format!("confmesh {} serves `{}` as {}", env!("CARGO_PKG_VERSION"), mesh.document(), mesh.instance()));
+    for address in mesh.addresses() {
+        say(format!("  page  http://{address}/"));
+    }
+    if let Some(file) = &arguments.bind {
+        say(format!("  file  {}", file.display()));
+    }
+    for file in &arguments.files {
+        say(format!("  below {}", file.display()));
+    }
+    if let Some(prefix) = &arguments.env {
+        say(format!("  env   {}_*", prefix.trim_end_matches('_')));
+    }
+    for peer in &arguments.peers {
+        say(format!("  peer  {peer}"));
+    }
+    say(format!("  data  {}", data_dir.display()));
+}
+
+/// The directory of a file, as it can be opened.
+fn directory(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// `.config.json.confmesh` beside `config.json`; `.confmesh` here where no file is bound.
+fn data_dir_beside(bound: Option<&Path>) -> PathBuf {
+    match bound.and_then(|file| Some((file, file.file_name()?))) {
+        Some((file, name)) => file.with_file_name(format!(".{}.confmesh", name.to_string_lossy())),
+        None => PathBuf::from(".confmesh"),
+    }
+}
+
+/// The hints of the library name its options; here they are called differently.
+fn as_options(error: Error) -> Error {
+    match error.hint().map(|hint| hint.replace("`insecure`", "`--insecure`")) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// Answers when stdin ends.
+fn stdin_ends() -> oneshot::Receiver<()> {
+    let (ended, ends) = oneshot::channel();
+    thread::spawn(move || {
+        let mut ignored = [0; 256];
+        while std::io::stdin().lock().read(&mut ignored).is_ok_and(|count| count > 0) {}
+        // Nobody waits any more where the instance ended before its parent.
+        let _ = ended.send(());
+    });
+    ends
+}
+
+fn internal(what: &str, error: &std::io::Error) -> Stop {
+    Error::new(Code::Internal, format!("{what}: {}", reason(error))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_directory_stands_beside_the_bound_file() {
+        for (bound, expected) in [
+            (Some("config.json"), ".config.json.confmesh"),
+            (Some("/etc/app/config.yaml"), "/etc/app/.config.yaml.confmesh"),
+            (None, ".confmesh"),
+        ] {
+            assert_eq!(data_dir_beside(bound.map(Path::new)), Path::new(expected));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Errors as HTTP answers.
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::canonical::canonical;
+use crate::error::{Code, Error, Kind};
+use crate::value::{Str, Value};
+
+/// An error as every interface shows it: `{"code", "message", "hint"?, "path"?, "origin"?, "related"?}`.
+pub fn error_value(error: &Error) -> Value {
+    let mut fields: Vec<(Str, Value)> =
+        vec![("code".into(), error.code().as_str().into()), ("message".into(), error.message().into())];
+    fields.extend(error.hint().map(|hint| ("hint".into(), hint.into())));
+    fields.extend(error.path().map(|path| ("path".into(), path.to_string().into())));
+    fields.extend(error.origin().map(|origin| ("origin".into(), origin.to_string().into())));
+    if !error.related().is_empty() {
+        let related: Vec<Value> = error.related().iter().map(error_value).collect();
+        fields.push(("related".into(), related.into()));
+    }
+    Value::Map(fields.into_iter().collect())
+}
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) error: Error,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, error: Error) -> Problem {
+        Problem { status, error }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let status = match (error.code(), error.kind()) {
+            (Code::NotFound | Code::UnknownDocument, _) => StatusCode::NOT_FOUND,
+            (Code::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            // Only `If-Match` asks for a hash.
+            (Code::Stale, _) => StatusCode::PRECONDITION_FAILED,
+            (Code::Closed, _) => StatusCode::SERVICE_UNAVAILABLE,
+            (_, Kind::Input | Kind::Usage) => StatusCode::BAD_REQUEST,
+            (_, Kind::Conflict) => StatusCode::CONFLICT,
+            (_, Kind::Io | Kind::Peer | Kind::Internal) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem { status, error }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body: Value = [("error", error_value(&self.error))].into_iter().collect();
+        json(self.status, &body)
+    }
+}
+
+/// An answer that nobody may keep: the next one may differ.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    (status, headers, canonical(body)).into_response()
+}

@@ -1,0 +1,329 @@
+//! The endpoints.
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Path as UrlPath, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::StreamExt;
+use tokio::net::TcpListener;
+
+use super::guard::Guard;
+use super::host::{Host, Write};
+use super::problem::{Problem, json};
+use crate::canonical::{ContentHash, canonical};
+use crate::diff::Patch;
+use crate::engine::{Receipt, Snapshot};
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, parse_from};
+use crate::id::DocumentName;
+use crate::limits::MAX_TEXT_BYTES;
+use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
+use crate::path::Path;
+use crate::pattern::Pattern;
+use crate::value::Value;
+
+/// The page: path, content type and bytes of each of its files.
+const ASSETS: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+type Parameters = Query<Vec<(String, String)>>;
+type Answered = Result<Response, Problem>;
+
+#[derive(Clone)]
+struct Server {
+    host: Arc<dyn Host>,
+    links: Links,
+    guard: Guard,
+}
+
+/// Answers on a listener for as long as the future lives. Connections that stand go on without it.
+pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, guard: Guard) {
+    let server = Server { host, links, guard };
+    let router = Router::new()
+        .route("/", get(root))
+        .route("/sync", get(upgrade))
+        .route("/ws", get(upgrade))
+        .route("/ws/config", get(upgrade))
+        .route("/health", get(health))
+        .route("/status", get(status))
+        .route("/events", get(events))
+        .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
+        .route("/config/{name}/explain", get(explain))
+        .fallback(asset)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn_with_state(server.clone(), check))
+        .with_state(server);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let _ = axum::serve(listener, service).await; // never returns: failures to accept are waited out
+}
+
+/// Looks at every request before anything else does.
+async fn check(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let allowed = server.guard.check_host(headers).and_then(|()| {
+        if changes || handshake::is_upgrade(headers) { server.guard.check_origin(headers) } else { Ok(()) }
+    });
+    match allowed {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Problem {
+    let error = Error::new(Code::Usage, format!("`{}` does not take `{method}`", uri.path()));
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, error)
+}
+
+async fn root(state: State<Server>, from: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    if handshake::is_upgrade(request.headers()) { upgrade(state, from, request).await } else { page("index.html") }
+}
+
+async fn upgrade(
+    State(server): State<Server>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response {
+    match handshake::upgrade(request.method(), request.headers()) {
+        Ok(headers) => {
+            accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string());
+            (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+        }
+        Err(refusal) => {
+            let mut response = Problem::new(refusal.status, refusal.error).into_response();
+            response.headers_mut().extend(refusal.headers);
+            response
+        }
+    }
+}
+
+async fn asset(method: Method, uri: Uri) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return nothing_at(&uri).into_response();
+    }
+    let name = uri.path().trim_start_matches('/');
+    if ASSETS.iter().any(|(path, ..)| *path == name) { page(name) } else { nothing_at(&uri).into_response() }
+}
+
+fn nothing_at(uri: &Uri) -> Problem {
+    Error::new(Code::NotFound, format!("nothing is at `{}`", uri.path()))
+        .with_hint("the document is at `/config/default`, the page at `/`")
+        .into()
+}
+
+fn page(name: &str) -> Response {
+    let Some((_, kind, bytes)) = ASSETS.iter().find(|(path, ..)| *path == name) else {
+        return Problem::from(Error::new(Code::NotFound, "this build carries no page")).into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    ];
+    (headers, *bytes).into_response()
+}
+
+async fn health(State(server): State<Server>) -> Answered {
+    Ok(json(StatusCode::OK, &server.host.health().await?))
+}
+
+async fn status(State(server): State<Server>) -> Answered {
+    Ok(json(StatusCode::OK, &server.host.status().await?))
+}
+
+async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
+    let mut patterns = only(&parameters, "pattern").map(Pattern::parse).collect::<Result<Vec<_>>>()?;
+    if patterns.is_empty() {
+        patterns.push(Pattern::parse("*")?);
+    }
+    let events = server.host.events(patterns)?;
+    let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event))));
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+async fn read(
+    State(server): State<Server>,
+    UrlPath(name): UrlPath<String>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Answered {
+    let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
+    let tag = format!("\"{}\"", snapshot.hash());
+    let known = tags(&headers, header::IF_NONE_MATCH).any(|known| known == "*" || known == tag);
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let value = match path(&parameters)? {
+            Some(path) => snapshot.value.at(&path).ok_or_else(|| nothing(&path))?.clone(),
+            None => snapshot.value.clone(),
+        };
+        json(StatusCode::OK, &value)
+    };
+    set_tag(&mut response, &tag);
+    Ok(response)
+}
+
+async fn replace(
+    State(server): State<Server>,
+    UrlPath(name): UrlPath<String>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let name = DocumentName::parse(&name)?;
+    let value = json_body(body).await?;
+    let snapshot = server.host.snapshot(&name)?;
+    let if_hash = if_match(&headers, &snapshot)?;
+    let write = match (path(&parameters)?, if_hash) {
+        (None, _) => Write::Replace(value, if_hash),
+        (Some(path), None) => Write::Set(path, value),
+        // Whole documents can be compared and replaced in one step, single paths cannot.
+        (Some(path), Some(_)) => Write::Replace(snapshot.value.with(&path, value), if_hash),
+    };
+    Ok(receipt(&server.host.write(&name, write).await?))
+}
+
+async fn patch(
+    State(server): State<Server>,
+    UrlPath(name): UrlPath<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let name = DocumentName::parse(&name)?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_operations = match kind.as_str() {
+        "application/json-patch+json" => true,
+        "application/merge-patch+json" | "application/json" => false,
+        _ => {
+            let error = Error::new(Code::Usage, format!("`{kind}` is no patch that is understood here")).with_hint(
+                "send `application/json-patch+json` (RFC 6902) or `application/merge-patch+json` (RFC 7396)",
+            );
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+        }
+    };
+    let body = json_body(body).await?;
+    let if_hash = if_match(&headers, &*server.host.snapshot(&name)?)?;
+    let write =
+        if is_operations { Write::Patch(Patch::from_value(&body)?, if_hash) } else { Write::MergePatch(body, if_hash) };
+    Ok(receipt(&server.host.write(&name, write).await?))
+}
+
+async fn remove(
+    State(server): State<Server>,
+    UrlPath(name): UrlPath<String>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Answered {
+    let name = DocumentName::parse(&name)?;
+    let Some(path) = path(&parameters)? else {
+        return Err(Error::new(Code::Usage, "a whole document cannot be removed")
+            .with_hint("name what to remove: `?path=a.b`; or `PUT` an empty document")
+            .into());
+    };
+    let snapshot = server.host.snapshot(&name)?;
+    let if_hash = if_match(&headers, &snapshot)?;
+    if snapshot.value.at(&path).is_none() {
+        return Err(nothing(&path).into());
+    }
+    let write = match if_hash {
+        None => Write::Unset(path),
+        Some(_) => Write::Replace(snapshot.value.without(&path), if_hash),
+    };
+    Ok(receipt(&server.host.write(&name, write).await?))
+}
+
+async fn explain(
+    State(server): State<Server>,
+    UrlPath(name): UrlPath<String>,
+    Query(parameters): Parameters,
+) -> Answered {
+    let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
+    let value = match path(&parameters)? {
+        Some(path) => snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value(),
+        None => {
+            let mut leaves = Vec::new();
+            snapshot.value.for_each_leaf(&mut |path, _| leaves.push(path.clone()));
+            let paths: Vec<Value> =
+                leaves.iter().filter_map(|path| snapshot.explain(path)).map(|one| one.to_value()).collect();
+            [("paths", Value::from(paths))].into_iter().collect()
+        }
+    };
+    Ok(json(StatusCode::OK, &value))
+}
+
+fn nothing(path: &Path) -> Error {
+    Error::new(Code::NotFound, format!("nothing is at `{path}`")).with_path(path.clone())
+}
+
+fn only<'a>(parameters: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
+    parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn path(parameters: &[(String, String)]) -> Result<Option<Path>> {
+    only(parameters, "path").next().map(Path::parse).transpose()
+}
+
+/// The tags of a conditional header; weak ones compare as strong ones, since equal hashes mean equal documents.
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"))
+}
+
+/// The hash that the document must have when it is written; none where the request does not care.
+fn if_match(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Option<ContentHash>, Error> {
+    let wanted: Vec<&str> = tags(headers, header::IF_MATCH).collect();
+    let current = snapshot.hash();
+    if wanted.is_empty() || wanted.contains(&"*") {
+        return Ok(None);
+    }
+    let current_text = current.to_string();
+    if wanted.iter().any(|tag| tag.trim_matches('"') == current_text) {
+        return Ok(Some(*current));
+    }
+    Err(Error::new(Code::Stale, format!("the document is at {current}, not at {}", wanted.join(", ")))
+        .with_hint("read it again, apply the change to what it is now, and send it with the new ETag"))
+}
+
+async fn json_body(body: Body) -> Result<Value, Problem> {
+    let bytes = to_bytes(body, MAX_TEXT_BYTES).await.map_err(|error| {
+        let is_too_large = std::error::Error::source(&error).is_some_and(|s| s.to_string().contains("length limit"))
+            || error.to_string().contains("length limit");
+        if is_too_large {
+            Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20))
+        } else {
+            Error::new(Code::Message, "the body did not arrive whole")
+        }
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        Error::new(Code::Syntax, format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to() + 1))
+    })?;
+    Ok(parse_from(text, Format::Json, "body")?)
+}
+
+fn receipt(receipt: &Receipt) -> Response {
+    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
+    let hash = receipt.snapshot.hash().to_string();
+    let mut fields: Vec<(&str, Value)> = vec![
+        ("revision", receipt.snapshot.revision.into()),
+        ("hash", hash.as_str().into()),
+        ("changed", changed.into()),
+    ];
+    fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
+    let mut response = json(StatusCode::OK, &fields.into_iter().collect());
+    set_tag(&mut response, &format!("\"{hash}\""));
+    response
+}
+
+fn set_tag(response: &mut Response, tag: &str) {
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+}

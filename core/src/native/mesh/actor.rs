@@ -1,0 +1,414 @@
+//! The actor: owns the engine, feeds it what happens, and does what it says.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
+
+use super::clock::Clock;
+use super::files::Bound;
+use super::hosting::Hosting;
+use super::inputs::{Input, Inputs, Request, Senders};
+use super::launch::launch;
+use super::log::{LogLevel, log, worded};
+use super::options::{LayerFile, Setup};
+use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
+use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
+use crate::engine::{Engine, Event, Level, Link as Direction, PeerId, Receipt, RequestId, SourceState};
+use crate::error::{Code, Error, Result};
+use crate::native::http::{self, Write};
+use crate::native::store::{self, Writer};
+use crate::native::transport::websocket::{
+    DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
+};
+use crate::native::watch::Watcher;
+
+/// How many inputs are taken in before what comes out of them is dealt with.
+const MAX_BATCH: usize = 256;
+
+pub(super) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+    pub(super) senders: Senders,
+    pub(super) watcher: Option<Watcher>,
+    pub(super) layers: Vec<LayerFile>,
+    pub(super) bound: Option<Bound>,
+    /// What was last said of each source.
+    pub(super) logged: BTreeMap<String, SourceState>,
+    writer: Option<Writer>,
+    /// Batches that the store has not answered.
+    unanswered: u64,
+    waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
+    links: BTreeMap<LinkId, (PeerId, LinkSender)>,
+    peers: BTreeMap<PeerId, LinkId>,
+    last_peer: u64,
+    dialers: Vec<Dialer>,
+    servers: Vec<JoinHandle<()>>,
+    is_closing: bool,
+    log: LogLevel,
+}
+
+/// Starts the thread and waits until it says that everything runs.
+pub(super) fn start(setup: Setup) -> Result<Mesh> {
+    let (started, report) = sync_channel(1);
+    let body = move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let error = Error::new(Code::Internal, format!("cannot start a runtime: {error}"));
+                return drop(started.send(Err(error)));
+            }
+        };
+        let _end = runtime.block_on(async {
+            match prepare(setup).await {
+                Ok((actor, inputs)) => {
+                    let end = End(Arc::clone(&actor.shared));
+                    let _ = started.send(Ok(Arc::clone(&actor.shared)));
+                    actor.run(inputs).await;
+                    Some(end)
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    None
+                }
+            }
+        });
+        // What still runs, a name being looked up for instance, is not waited for; sockets are closed before the end is
+        // told.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new()
+        .name("confmesh".to_owned())
+        .spawn(body)
+        .map_err(|error| Error::new(Code::Internal, format!("cannot start a thread: {error}")))?;
+    let shared = report.recv().map_err(|_| Error::new(Code::Internal, "the thread of the mesh has ended"))??;
+    Ok(Mesh { owner: Arc::new(Owner(shared)) })
+}
+
+/// Tells the handles when the thread ends, whatever ends it.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.set_ended();
+    }
+}
+
+async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
+    let mut listeners = Vec::new();
+    for address in &setup.listen {
+        listeners.push(listen::bind(address, setup.insecure).await?);
+    }
+    let (mut actor, mut inputs) = launch(&mut setup)?;
+    let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
+    let _ = actor.shared.addresses.set(addresses.clone()); // the only place that sets it
+    actor.drain();
+    // A new document is on the disk, and its file written, before anybody is told that it runs.
+    let until = Instant::now() + CLOSE_WITHIN;
+    while actor.is_busy() && Instant::now() < until {
+        let input = inputs.next(Some(until)).await;
+        actor.handle(input);
+        actor.drain();
+    }
+    let links = Links::new(actor.senders.links.clone(), LinkOptions::default());
+    let host = Arc::new(Hosting(Arc::clone(&actor.shared)));
+    let guard = http::Guard::new(&addresses);
+    for (listener, address) in listeners {
+        actor.log_line(Level::Info, &format!("listening on http://{address} as instance {}", actor.shared.instance));
+        let serving = http::serve(listener, host.clone(), links.clone(), guard.clone());
+        actor.servers.push(tokio::spawn(serving));
+    }
+    let dial = |address| Dialer::spawn(&links, address, DialOptions::default());
+    actor.dialers = std::mem::take(&mut setup.peers).into_iter().map(dial).collect();
+    Ok((actor, inputs))
+}
+
+impl Actor {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        engine: Engine,
+        clock: Clock,
+        writer: Option<Writer>,
+        senders: Senders,
+        log: LogLevel,
+    ) -> Actor {
+        Actor {
+            shared,
+            engine,
+            clock,
+            senders,
+            watcher: None,
+            layers: Vec::new(),
+            bound: None,
+            logged: BTreeMap::new(),
+            writer,
+            unanswered: 0,
+            waiting: BTreeMap::new(),
+            links: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            last_peer: 0,
+            dialers: Vec::new(),
+            servers: Vec::new(),
+            is_closing: false,
+            log,
+        }
+    }
+
+    async fn run(mut self, mut inputs: Inputs) {
+        while !self.is_closing {
+            let input = inputs.next(self.due()).await;
+            self.handle(input);
+            for _ in 0..MAX_BATCH {
+                let Some(input) = inputs.try_next() else { break };
+                self.handle(input);
+            }
+            self.drain();
+        }
+        self.close(inputs).await;
+    }
+
+    /// When time itself is the next input.
+    fn due(&self) -> Option<Instant> {
+        let engine = self.engine.poll_timeout().map(|at| self.clock.moment(at));
+        let file = self.bound.as_ref().and_then(|bound| bound.look_at);
+        engine.into_iter().chain(file).min()
+    }
+
+    /// Whether the store or the disk owes an answer.
+    fn is_busy(&self) -> bool {
+        self.unanswered > 0 || self.bound.as_ref().is_some_and(|bound| bound.is_writing)
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.clock.now();
+        match input {
+            Input::Request(Request::Write(write, reply)) => self.write(write, reply),
+            Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
+            Input::Request(Request::Close) => self.is_closing = true,
+            Input::File(event) => self.look_at(event),
+            Input::Link(id, event) => self.handle_link(id, event),
+            Input::Wrote(wrote) => self.wrote_bound(wrote),
+            Input::Persisted(ticket, result) => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                match result {
+                    Ok(()) => self.engine.handle_persisted(ticket, now),
+                    Err(error) => self.engine.handle_persist_failed(ticket, &error, now),
+                }
+            }
+            Input::Due => {
+                self.engine.handle_timeout(now);
+                let retry = self.bound.as_ref().and_then(|bound| bound.look_at);
+                if retry.is_some_and(|at| at <= Instant::now()) {
+                    self.look_at_bound(None);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, write: Write, reply: oneshot::Sender<Result<Receipt>>) {
+        let (engine, name, now) = (&mut self.engine, &self.shared.document, self.clock.now());
+        let request = match write {
+            Write::Set(path, value) => engine.set(name, path, value, now),
+            Write::Unset(path) => engine.unset(name, path, now),
+            Write::Patch(patch, if_hash) => engine.patch(name, patch, if_hash, now),
+            Write::MergePatch(patch, if_hash) => engine.merge_patch(name, patch, if_hash, now),
+            Write::Replace(value, if_hash) => engine.replace(name, value, if_hash, now),
+        };
+        self.waiting.insert(request, reply);
+    }
+
+    fn handle_link(&mut self, id: LinkId, event: LinkEvent) {
+        let now = self.clock.now();
+        let peer = self.links.get(&id).map(|(peer, _)| *peer);
+        match (event, peer) {
+            (LinkEvent::Opened(link), _) => {
+                self.last_peer += 1;
+                let peer = PeerId(self.last_peer);
+                self.links.insert(id, (peer, link.sender));
+                self.peers.insert(peer, id);
+                let direction = if link.dialed { Direction::Dialed } else { Direction::Accepted };
+                if link.dialed {
+                    self.log_line(Level::Info, &format!("connected to {}", link.peer));
+                }
+                self.engine.handle_connected(peer, direction, now);
+            }
+            (LinkEvent::Text(frame), Some(peer)) => self.engine.handle_message(peer, &frame, now),
+            // Some clients send all they have as bytes; what is no text is answered as a bad message.
+            (LinkEvent::Binary(bytes), Some(peer)) => {
+                self.engine.handle_message(peer, &String::from_utf8_lossy(&bytes), now);
+            }
+            (LinkEvent::Closed { reason }, Some(peer)) => {
+                self.links.remove(&id);
+                self.peers.remove(&peer);
+                if let Some(reason) = reason {
+                    self.log_line(Level::Info, &worded(&reason));
+                }
+                self.engine.handle_closed(peer, now);
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Does everything that the engine wants done, in its order.
+    pub(super) fn drain(&mut self) {
+        let now = self.clock.now();
+        while let Some(batch) = self.engine.poll_persist() {
+            let Some(writer) = &self.writer else {
+                self.engine.handle_persisted(batch.ticket, now);
+                continue;
+            };
+            match writer.submit(batch.ticket.0, batch.writes.into_iter().map(store_write).collect()) {
+                Ok(()) => self.unanswered += 1,
+                Err(error) => self.engine.handle_persist_failed(batch.ticket, &error, now),
+            }
+        }
+        self.transmit();
+        while let Some(write) = self.engine.poll_file() {
+            self.write_bound(write);
+        }
+        if let Some(snapshot) = self.engine.snapshot(&self.shared.document)
+            && !Arc::ptr_eq(&snapshot, &self.shared.snapshot.load())
+        {
+            self.shared.snapshot.store(snapshot); // before anybody hears of it
+        }
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Event::Changed(change) => self.shared.subscribers.publish(&change),
+                Event::Written { request, result } => {
+                    // A guest's write has nobody here, and a program may have dropped its answer.
+                    if let Some(reply) = self.waiting.remove(&request) {
+                        let _ = reply.send(result);
+                    }
+                }
+                Event::Source { source, state, .. } => self.log_source(&source, state),
+                Event::Notice { level, error } => self.log_line(level, &worded(&error)),
+                Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
+            }
+        }
+    }
+
+    fn transmit(&mut self) {
+        // A change goes to many peers as one and the same frame: its bytes are shared too.
+        let mut last: Option<(Arc<str>, Frame)> = None;
+        while let Some(transmit) = self.engine.poll_transmit() {
+            let frame = match &last {
+                Some((text, frame)) if Arc::ptr_eq(text, &transmit.frame) => frame.clone(),
+                _ => last.insert((Arc::clone(&transmit.frame), Frame::text(&*transmit.frame))).1.clone(),
+            };
+            let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
+            if let Some((_, sender)) = link
+                && let Err(why) = sender.try_send(frame)
+            {
+                // It misses a frame, so it begins again: a new connection tells it everything. Its end is reported.
+                sender.close(match why {
+                    NotSent::QueueFull => "the frames are not taken fast enough",
+                    NotSent::TooLarge => "a frame is too large",
+                    NotSent::Closed => "the connection has ended",
+                });
+            }
+        }
+    }
+
+    fn status(&self) -> MeshStatus {
+        let peers = self.dialers.iter().map(|dialer| {
+            let mut status = PeerStatus {
+                url: dialer.address().to_string(),
+                state: PeerState::Connecting,
+                instance: None,
+                last_error: None,
+                retry_in: None,
+            };
+            match &*dialer.state().borrow() {
+                DialState::Connecting | DialState::Stopped => {}
+                DialState::Connected(id) => {
+                    status.state = PeerState::Connected;
+                    status.instance = self.links.get(id).and_then(|(peer, _)| self.engine.peer_instance(*peer));
+                }
+                DialState::Waiting { error, retry_in } => {
+                    status.state = PeerState::Waiting;
+                    status.last_error = Some(error.clone());
+                    status.retry_in = Some(*retry_in);
+                }
+            }
+            status
+        });
+        let documents = self.engine.status().into_iter().map(|status| {
+            let mut keys = 0;
+            if let Some(snapshot) = self.engine.snapshot(&status.document) {
+                snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
+            }
+            DocumentState { status, keys }
+        });
+        MeshStatus {
+            instance: self.shared.instance,
+            uptime: self.clock.uptime(),
+            listen: self.shared.addresses.get().cloned().unwrap_or_default(),
+            peers: peers.collect(),
+            connected_clients: self.engine.guest_count(),
+            documents: documents.collect(),
+        }
+    }
+
+    /// Finishes what was begun, tells the peers, and closes the store; bounded by [`CLOSE_WITHIN`].
+    async fn close(mut self, mut inputs: Inputs) {
+        let until = Instant::now() + CLOSE_WITHIN;
+        for server in self.servers.drain(..) {
+            server.abort();
+        }
+        self.watcher = None;
+        inputs.requests.close(); // what waits in it is still done
+        while let Ok(request) = inputs.requests.try_recv() {
+            self.handle(Input::Request(request));
+        }
+        self.drain();
+        while self.is_busy() && Instant::now() < until {
+            let input = inputs.next(Some(until)).await;
+            self.handle(input);
+            self.drain();
+        }
+        self.waiting.clear(); // what nobody could answer is answered by that
+        for (_, sender) in self.links.values() {
+            sender.close("the instance is stopping");
+        }
+        let dialers: Vec<_> = self.dialers.drain(..).map(|dialer| tokio::spawn(dialer.close())).collect();
+        while !self.links.is_empty() {
+            // Only ends matter any more, and taking events lets the links get there.
+            match timeout_at(until.into(), inputs.links.recv()).await {
+                Ok(Some((id, LinkEvent::Closed { .. }))) => drop(self.links.remove(&id)),
+                Ok(Some((_, LinkEvent::Opened(link)))) => link.sender.close("the instance is stopping"),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        drop(inputs);
+        for dialer in dialers {
+            let _ = timeout_at(until.into(), dialer).await; // cut off by the end of the runtime where it is late
+        }
+        self.writer = None; // commits what is left, and closes the store
+        self.log_line(Level::Info, "closed");
+    }
+
+    pub(super) fn log_line(&self, level: Level, message: &str) {
+        log(self.log, level, message);
+    }
+
+    pub(super) fn log_error(&self, level: Level, source: &str, error: &Error) {
+        let names_source = error.origin().is_some();
+        let prefix = if names_source { String::new() } else { format!("{source}: ") };
+        self.log_line(level, &format!("{prefix}{}", worded(error)));
+    }
+}
+
+fn store_write(write: crate::engine::StoreWrite) -> store::Write {
+    match write {
+        crate::engine::StoreWrite::Put { key, bytes } => store::Write::Put { key, bytes },
+        crate::engine::StoreWrite::Delete { key } => store::Write::Delete { key },
+    }
+}

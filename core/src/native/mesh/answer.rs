@@ -1,0 +1,88 @@
+//! Answers that a program may await, wait for, or leave.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::error::{Code, Error, Result};
+
+/// What becomes of a request: a future for any runtime, or [`Answer::wait`] for none.
+///
+/// The request is on its way already; dropping the answer does not take it back.
+#[derive(Debug)]
+#[must_use = "the request may be refused: await the answer, or call `wait`"]
+pub struct Answer<T>(State<T>);
+
+#[derive(Debug)]
+enum State<T> {
+    Refused(Option<Error>),
+    Waiting(oneshot::Receiver<Result<T>>),
+}
+
+impl<T> Answer<T> {
+    pub(super) fn waiting(receiver: oneshot::Receiver<Result<T>>) -> Answer<T> {
+        Answer(State::Waiting(receiver))
+    }
+
+    pub(super) fn refused(error: Error) -> Answer<T> {
+        Answer(State::Refused(Some(error)))
+    }
+
+    /// Blocks the thread until the answer is there. In asynchronous code await the answer instead.
+    ///
+    /// # Errors
+    /// Why the request was refused; [`Code::Closed`] where the mesh ended before it was answered.
+    pub fn wait(mut self) -> Result<T> {
+        block_on(None, |context| Pin::new(&mut self).poll(context)).unwrap_or_else(|| Err(closed()))
+    }
+}
+
+impl<T> Future for Answer<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        match &mut self.0 {
+            State::Refused(error) => Poll::Ready(Err(error.take().unwrap_or_else(closed))),
+            State::Waiting(receiver) => {
+                Pin::new(receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(closed())))
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for Answer<T> {}
+
+/// What every call says once the mesh is closed.
+pub(super) fn closed() -> Error {
+    Error::new(Code::Closed, "this configuration is closed")
+        .with_hint("a request that was not answered may or may not have been done: open it again and look")
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Polls on this thread until there is a value; `None` at the deadline.
+pub(super) fn block_on<T>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = poll(&mut context) {
+            return Some(value);
+        }
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(left) if left.is_zero() => return None,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+}

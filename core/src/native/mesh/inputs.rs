@@ -1,0 +1,111 @@
+//! Everything that the world says to the actor, in bounded queues.
+use std::future::pending;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use super::status::MeshStatus;
+use crate::engine::{Receipt, Ticket};
+use crate::error::Result;
+use crate::native::file::Replaced;
+use crate::native::http::Write;
+use crate::native::transport::websocket::{LinkEvent, LinkId};
+use crate::native::watch::FileEvent;
+
+/// What a handle asks for.
+pub(super) enum Request {
+    Write(Write, oneshot::Sender<Result<Receipt>>),
+    Status(oneshot::Sender<Result<MeshStatus>>),
+    Close,
+}
+
+/// One thing that happened.
+pub(super) enum Input {
+    Request(Request),
+    /// A file holds still with another content.
+    File(FileEvent),
+    Link(LinkId, LinkEvent),
+    Persisted(Ticket, Result<()>),
+    Wrote(Wrote),
+    /// Time has passed.
+    Due,
+}
+
+/// What became of a write of the bound file.
+pub(super) struct Wrote {
+    /// The text that was to be written.
+    pub(super) text: String,
+    /// Whether the old text was to be kept, and still has to be.
+    pub(super) keep_as: Option<&'static str>,
+    pub(super) result: Result<Replaced>,
+}
+
+/// How many handles' requests may wait.
+pub(super) const MAX_REQUESTS: usize = 16_384;
+
+/// The actor's ends of the queues.
+pub(super) struct Inputs {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) files: mpsc::Receiver<FileEvent>,
+    pub(super) links: mpsc::Receiver<(LinkId, LinkEvent)>,
+    /// Unbounded, so that the store never waits for the actor that may be waiting for it; the engine bounds them.
+    pub(super) persisted: mpsc::UnboundedReceiver<(Ticket, Result<()>)>,
+    pub(super) wrote: mpsc::Receiver<Wrote>,
+}
+
+/// The world's ends of the queues; the actor holds one of each, so that none of them ever ends by itself.
+#[derive(Clone)]
+pub(super) struct Senders {
+    pub(super) files: mpsc::Sender<FileEvent>,
+    pub(super) links: mpsc::Sender<(LinkId, LinkEvent)>,
+    pub(super) persisted: mpsc::UnboundedSender<(Ticket, Result<()>)>,
+    pub(super) wrote: mpsc::Sender<Wrote>,
+}
+
+impl Inputs {
+    pub(super) fn new(requests: mpsc::Receiver<Request>) -> (Senders, Inputs) {
+        let (files_in, files) = mpsc::channel(64);
+        let (links_in, links) = mpsc::channel(256);
+        let (persisted_in, persisted) = mpsc::unbounded_channel();
+        let (wrote_in, wrote) = mpsc::channel(4);
+        let senders = Senders { files: files_in, links: links_in, persisted: persisted_in, wrote: wrote_in };
+        (senders, Inputs { requests, files, links, persisted, wrote })
+    }
+
+    /// The next input, at the latest when something is due.
+    pub(super) async fn next(&mut self, due: Option<Instant>) -> Input {
+        let due = async {
+            match due {
+                Some(due) => sleep_until(due.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            Some(request) = self.requests.recv() => Input::Request(request),
+            Some(event) = self.files.recv() => Input::File(event),
+            Some((id, event)) = self.links.recv() => Input::Link(id, event),
+            Some((ticket, result)) = self.persisted.recv() => Input::Persisted(ticket, result),
+            Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
+            () = due => Input::Due,
+            else => Input::Due,
+        }
+    }
+
+    /// An input that waits already, if there is one.
+    pub(super) fn try_next(&mut self) -> Option<Input> {
+        if let Ok((ticket, result)) = self.persisted.try_recv() {
+            return Some(Input::Persisted(ticket, result));
+        }
+        if let Ok(wrote) = self.wrote.try_recv() {
+            return Some(Input::Wrote(wrote));
+        }
+        if let Ok(event) = self.files.try_recv() {
+            return Some(Input::File(event));
+        }
+        if let Ok((id, event)) = self.links.try_recv() {
+            return Some(Input::Link(id, event));
+        }
+        self.requests.try_recv().ok().map(Input::Request)
+    }
+}

@@ -1,0 +1,152 @@
+//! From options to an actor that is ready to run: store, engine, sources, first looks.
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::actor::Actor;
+use super::clock::Clock;
+use super::files::Bound;
+use super::inputs::{Inputs, MAX_REQUESTS, Senders};
+use super::log::log;
+use super::options::Setup;
+use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, SourceState, Ticket};
+use crate::error::{Code, Error, Result};
+use crate::id::InstanceId;
+use crate::merge::{Layer, priority};
+use crate::native::file;
+use crate::native::source::environment;
+use crate::native::store::{Store, Write, Writer};
+use crate::native::watch::Watcher;
+use crate::value::Str;
+
+/// Where the store keeps who this instance is.
+const INSTANCE: &[u8] = b"instance";
+
+fn entropy<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new(Code::Internal, format!("the system gives no random numbers: {error}")))?;
+    Ok(bytes)
+}
+
+/// The instance of a store: the one that it was made by.
+fn instance_of(store: Option<&Store>) -> Result<InstanceId> {
+    let Some(store) = store else { return Ok(InstanceId::from_bytes(entropy()?)) };
+    let found = store.read_prefix(INSTANCE)?.into_iter().find(|(key, _)| key == INSTANCE);
+    if let Some((_, bytes)) = found {
+        return std::str::from_utf8(&bytes).ok().and_then(InstanceId::parse).ok_or_else(|| {
+            Error::new(Code::Store, "the record `instance` of the store cannot be read")
+                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+        });
+    }
+    let instance = InstanceId::from_bytes(entropy()?);
+    store.commit(&[Write::Put { key: INSTANCE.to_vec(), bytes: instance.to_string().into_bytes() }])?;
+    Ok(instance)
+}
+
+/// Opens everything and takes the first look at every source. Inputs that this causes wait in the queues.
+pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
+    let clock = Clock::new();
+    let now = clock.now();
+    let name = setup.document.clone();
+    let store = setup.data_dir.as_deref().map(Store::open).transpose()?;
+    let instance = instance_of(store.as_ref())?;
+    let records = store.as_ref().map(Store::read_all).transpose()?.unwrap_or_default();
+    let config = EngineConfig {
+        found_after_ms: setup.found_after_ms,
+        heartbeat_ms: setup.heartbeat_ms,
+        ..EngineConfig::new(instance, entropy()?)
+    };
+    let mut engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
+
+    let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
+    let environment = setup.env_prefix.as_deref().map(|prefix| read_environment(prefix, setup)).transpose()?;
+    sources.extend(environment.as_ref().map(|layer| (layer.id.clone(), layer.priority)));
+    let bound = setup.bind.take();
+    let options = DocumentOptions {
+        shared: setup.shared,
+        file: bound.as_ref().map(|bound| FileBinding { id: bound.id.clone(), format: bound.format }),
+        has_peers: !setup.peers.is_empty(),
+        sources,
+        policy: std::mem::take(&mut setup.policy),
+    };
+    engine.open(name.clone(), options, now);
+    if let Some(layer) = environment {
+        let id = layer.id.clone();
+        engine.handle_layer(&name, &id, Ok(Some(layer)), now);
+    }
+    let Some(snapshot) = engine.snapshot(&name) else {
+        return Err(Error::new(Code::Internal, "the document was not opened"));
+    };
+
+    let (requests, inbox) = mpsc::channel(MAX_REQUESTS);
+    let (senders, inputs) = Inputs::new(inbox);
+    let shared = Arc::new(Shared {
+        document: name,
+        instance,
+        addresses: std::sync::OnceLock::new(),
+        snapshot: ArcSwap::new(snapshot),
+        requests,
+        subscribers: Arc::default(),
+        ended: std::sync::Mutex::new(false),
+        end: std::sync::Condvar::new(),
+    });
+    let writer = store.map(|store| spawn_writer(store, &senders)).transpose()?;
+    let watcher = setup.watch.map(|options| Watcher::new(options, senders.files.clone())).transpose()?;
+    if let Some(watcher) = &watcher {
+        for path in setup.layers.iter().map(|layer| &layer.path).chain(bound.as_ref().map(|bound| &bound.path)) {
+            watcher.watch(path)?;
+        }
+    }
+    let layers = setup.layers.clone();
+    let mut actor = Actor::new(shared, engine, clock, writer, senders, setup.log);
+    actor.watcher = watcher;
+    actor.layers = layers;
+    actor.bound = bound.map(|bound| Bound::new(bound.path, setup.watch.unwrap_or_default()));
+    first_look(&mut actor)?;
+    Ok((actor, inputs))
+}
+
+/// A source that is broken from the start has no last good content: better not to start than to start without it.
+fn first_look(actor: &mut Actor) -> Result<()> {
+    let is_new = actor.engine.status().iter().all(|status| status.genesis.is_none());
+    for at in 0..actor.layers.len() {
+        let text = actor.layers.get(at).map(|layer| file::read(&layer.path));
+        actor.take_layer(at, text.unwrap_or(Ok(None)));
+    }
+    actor.look_at_new();
+    let status = actor.engine.status().into_iter().next();
+    let Some(status) = status else { return Ok(()) };
+    for source in status.sources {
+        let layer = actor.layers.iter().find(|layer| layer.id == source.id);
+        let is_bound = actor.bound.is_some() && source.priority == priority::SHARED;
+        match source.state {
+            // A document that is in the store goes on with what it has.
+            SourceState::Stale(error) if layer.is_some() || (is_bound && is_new) => return Err(error),
+            SourceState::Missing if layer.is_some_and(|layer| layer.required) => {
+                let path = layer.map(|layer| layer.path.display().to_string()).unwrap_or_default();
+                return Err(Error::new(Code::File, format!("cannot read `{path}`: no such file or directory"))
+                    .with_hint("create the file, or correct the path"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read_environment(prefix: &str, setup: &Setup) -> Result<Layer> {
+    let found = environment::variables(prefix.trim_end_matches('_'));
+    for warning in &found.warnings {
+        log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
+    }
+    Layer::from_env(prefix, found.variables)
+}
+
+fn spawn_writer(store: Store, senders: &Senders) -> Result<Writer> {
+    let persisted = senders.persisted.clone();
+    Writer::spawn(store, move |ticket, result| {
+        let _ = persisted.send((Ticket(ticket), result)); // fails once the actor is gone, which then needs no answer
+    })
+}

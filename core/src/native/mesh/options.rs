@@ -1,0 +1,255 @@
+//! How a mesh is described before it runs.
+use std::path::{Path as FilePath, PathBuf};
+
+use super::Mesh;
+use super::actor::start;
+use super::log::LogLevel;
+use crate::error::{Code, Error, Result};
+use crate::format::Format;
+use crate::id::DocumentName;
+use crate::merge::priority;
+use crate::native::transport::websocket::Address;
+use crate::native::watch::WatchOptions;
+use crate::policy::Policy;
+use crate::value::Str;
+
+/// A mesh before it runs; [`MeshOptions::start`] starts it.
+///
+/// ```no_run
+/// use confmesh::MeshOptions;
+/// let mesh = MeshOptions::default().bind("app.yaml").listen("127.0.0.1:8765").peer("ws://10.0.0.2:8765").start()?;
+/// mesh.set("rate_limit", 100).wait()?;
+/// # Ok::<(), confmesh::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MeshOptions {
+    /// The document's name; `default`.
+    pub document: DocumentName,
+    /// The file that mirrors the shared layer, both ways; none.
+    pub bind: Option<PathBuf>,
+    /// Files that are read only and lie below the shared layer; a later one wins over an earlier one.
+    pub files: Vec<PathBuf>,
+    /// Addresses to listen on, as `host:port`; port 0 takes a free one. Empty: nobody can connect.
+    pub listen: Vec<String>,
+    /// Whether anybody on the network may be listened to: there is no authentication.
+    pub insecure: bool,
+    /// Other instances, as `ws://host:port`.
+    pub peers: Vec<String>,
+    /// The prefix of environment variables that win over the shared layer, for example `MYAPP`; none.
+    pub env_prefix: Option<String>,
+    /// The directory that keeps the shared layer over restarts; without one it lives as long as the mesh.
+    pub data_dir: Option<PathBuf>,
+    /// Merge, conflict and secrecy rules; none.
+    pub policy: Policy,
+    /// How long a new instance waits for its peers before it goes on alone, in milliseconds; 3,000.
+    pub found_after_ms: u64,
+    /// How often instances compare what they have, in milliseconds; 5,000.
+    pub heartbeat_ms: u64,
+    /// How patient the file watcher is.
+    pub watch: WatchOptions,
+    /// How much is told on standard error; nothing. The variable `CONFMESH_LOG` decides over this.
+    pub log: LogLevel,
+}
+
+impl Default for MeshOptions {
+    fn default() -> MeshOptions {
+        MeshOptions {
+            document: DocumentName::default_name(),
+            bind: None,
+            files: Vec::new(),
+            listen: Vec::new(),
+            insecure: false,
+            peers: Vec::new(),
+            env_prefix: None,
+            data_dir: None,
+            policy: Policy::default(),
+            found_after_ms: 3_000,
+            heartbeat_ms: 5_000,
+            watch: WatchOptions::default(),
+            log: LogLevel::default(),
+        }
+    }
+}
+
+impl MeshOptions {
+    /// Names the document.
+    #[must_use]
+    pub fn document(mut self, name: DocumentName) -> MeshOptions {
+        self.document = name;
+        self
+    }
+
+    /// Binds a file.
+    #[must_use]
+    pub fn bind(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.bind = Some(path.into());
+        self
+    }
+
+    /// Adds a file that is read only; it wins over those before it.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Adds an address to listen on.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> MeshOptions {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Allows addresses that the whole network can reach, though there is no authentication.
+    #[must_use]
+    pub fn insecure(mut self, insecure: bool) -> MeshOptions {
+        self.insecure = insecure;
+        self
+    }
+
+    /// Adds another instance.
+    #[must_use]
+    pub fn peer(mut self, url: impl Into<String>) -> MeshOptions {
+        self.peers.push(url.into());
+        self
+    }
+
+    /// Reads environment variables of a prefix.
+    #[must_use]
+    pub fn env_prefix(mut self, prefix: impl Into<String>) -> MeshOptions {
+        self.env_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Keeps the shared layer in a directory.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Sets the rules.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> MeshOptions {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets how long a new instance waits for its peers, in milliseconds.
+    #[must_use]
+    pub fn found_after_ms(mut self, milliseconds: u64) -> MeshOptions {
+        self.found_after_ms = milliseconds;
+        self
+    }
+
+    /// Sets how often instances compare what they have, in milliseconds.
+    #[must_use]
+    pub fn heartbeat_ms(mut self, milliseconds: u64) -> MeshOptions {
+        self.heartbeat_ms = milliseconds;
+        self
+    }
+
+    /// Sets how patient the file watcher is.
+    #[must_use]
+    pub fn watch(mut self, watch: WatchOptions) -> MeshOptions {
+        self.watch = watch;
+        self
+    }
+
+    /// Sets how much is told on standard error.
+    #[must_use]
+    pub fn log(mut self, level: LogLevel) -> MeshOptions {
+        self.log = level;
+        self
+    }
+
+    /// Starts the mesh on a thread of its own. Blocks until the store is open, the files are looked at and the listener
+    /// is bound.
+    ///
+    /// # Errors
+    /// [`Code::Listen`] for an address that cannot be listened on, [`Code::Store`] for the data directory,
+    /// [`Code::Usage`] for a peer or prefix that is none, and what is wrong with a file: one that is broken from the
+    /// start has no last good content that could stay in force.
+    pub fn start(self) -> Result<Mesh> {
+        let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
+        let bind = self.bind.map(BoundPath::new).transpose()?;
+        start(Setup {
+            document: self.document,
+            shared: true,
+            bind,
+            layers: layers(self.files, false)?,
+            listen: self.listen,
+            insecure: self.insecure,
+            peers,
+            env_prefix: self.env_prefix,
+            data_dir: self.data_dir,
+            policy: self.policy,
+            found_after_ms: self.found_after_ms,
+            heartbeat_ms: self.heartbeat_ms,
+            watch: Some(self.watch),
+            log: self.log.or_environment()?,
+        })
+    }
+}
+
+/// What the actor is started with: checked as far as that is possible without touching the world.
+pub(super) struct Setup {
+    pub(super) document: DocumentName,
+    pub(super) shared: bool,
+    pub(super) bind: Option<BoundPath>,
+    pub(super) layers: Vec<LayerFile>,
+    pub(super) listen: Vec<String>,
+    pub(super) insecure: bool,
+    pub(super) peers: Vec<Address>,
+    pub(super) env_prefix: Option<String>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) policy: Policy,
+    pub(super) found_after_ms: u64,
+    pub(super) heartbeat_ms: u64,
+    pub(super) watch: Option<WatchOptions>,
+    pub(super) log: LogLevel,
+}
+
+/// The bound file.
+pub(super) struct BoundPath {
+    pub(super) path: PathBuf,
+    pub(super) id: Str,
+    pub(super) format: Format,
+}
+
+impl BoundPath {
+    fn new(path: PathBuf) -> Result<BoundPath> {
+        let id = Str::from(path.display().to_string());
+        Ok(BoundPath { format: format_of(&path)?, id, path })
+    }
+}
+
+/// A file that is read only.
+#[derive(Clone, Debug)]
+pub(super) struct LayerFile {
+    pub(super) path: PathBuf,
+    pub(super) id: Str,
+    pub(super) format: Format,
+    pub(super) priority: i32,
+    /// Whether it must be there at the start.
+    pub(super) required: bool,
+}
+
+/// The last file has [`priority::FILE`], each before it one more.
+pub(super) fn layers(files: Vec<PathBuf>, required: bool) -> Result<Vec<LayerFile>> {
+    let priorities = (priority::FILE..).take(files.len()).collect::<Vec<_>>();
+    let mut layers: Vec<LayerFile> = Vec::new();
+    for (path, priority) in files.into_iter().zip(priorities.into_iter().rev()) {
+        let id = Str::from(format!("file:{}", path.display()));
+        if layers.iter().any(|layer| layer.id == id) {
+            return Err(Error::new(Code::Usage, format!("the file `{}` is given twice", path.display()))
+                .with_hint("leave one of them out: the later one would win anyway"));
+        }
+        layers.push(LayerFile { format: format_of(&path)?, id, path, priority, required });
+    }
+    Ok(layers)
+}
+
+fn format_of(path: &FilePath) -> Result<Format> {
+    Format::from_path(&path.to_string_lossy())
+}

@@ -1,0 +1,160 @@
+//! How a mesh is doing.
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::engine::{DocumentStatus, SourceState, SourceStatus};
+use crate::error::Error;
+use crate::id::InstanceId;
+use crate::native::http::error_value;
+use crate::value::{Str, Value};
+
+/// Everything that `GET /status` shows.
+#[derive(Clone, Debug)]
+pub struct MeshStatus {
+    /// Who this is.
+    pub instance: InstanceId,
+    /// How long it has been running.
+    pub uptime: Duration,
+    /// The addresses that are listened on.
+    pub listen: Vec<SocketAddr>,
+    /// The instances that are dialed, in the order of the options.
+    pub peers: Vec<PeerStatus>,
+    /// How many guests are connected.
+    pub connected_clients: usize,
+    /// The documents.
+    pub documents: Vec<DocumentState>,
+}
+
+/// How one document is doing.
+#[derive(Clone, Debug)]
+pub struct DocumentState {
+    /// What the engine says of it.
+    pub status: DocumentStatus,
+    /// How many leaves it has.
+    pub keys: usize,
+}
+
+/// What the connection to a peer is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// It stands.
+    Connected,
+    /// An attempt is being made.
+    Connecting,
+    /// The last attempt failed or the connection was lost; it is tried again.
+    Waiting,
+}
+
+/// How the connection to a peer is doing.
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// The address that is dialed.
+    pub url: String,
+    /// What the connection is doing.
+    pub state: PeerState,
+    /// Who answered there, once it said so.
+    pub instance: Option<InstanceId>,
+    /// Why there is no connection.
+    pub last_error: Option<Error>,
+    /// How long is waited between the attempts.
+    pub retry_in: Option<Duration>,
+}
+
+impl PeerState {
+    /// `connected`, `connecting` or `waiting`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PeerState::Connected => "connected",
+            PeerState::Connecting => "connecting",
+            PeerState::Waiting => "waiting",
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    fields.into_iter().collect()
+}
+
+impl MeshStatus {
+    /// Whether every source is in force as it lies there.
+    pub fn is_healthy(&self) -> bool {
+        let sources = self.documents.iter().flat_map(|document| &document.status.sources);
+        sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
+    }
+
+    /// What `GET /status` answers.
+    pub fn to_value(&self) -> Value {
+        let listen: Vec<Value> = self.listen.iter().map(|address| address.to_string().into()).collect();
+        let peers: Vec<Value> = self.peers.iter().map(PeerStatus::to_value).collect();
+        let documents: Vec<Value> = self.documents.iter().map(DocumentState::to_value).collect();
+        map([
+            ("instance_id", self.instance.to_string().into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("uptime_seconds", self.uptime.as_secs().into()),
+            ("listen", listen.into()),
+            ("peers", peers.into()),
+            ("connected_clients", count(self.connected_clients)),
+            ("documents", documents.into()),
+        ])
+    }
+
+    /// What `GET /health` answers.
+    pub fn to_health(&self, timestamp: String) -> Value {
+        map([
+            ("status", if self.is_healthy() { "healthy" } else { "degraded" }.into()),
+            ("instance_id", self.instance.to_string().into()),
+            ("connected_clients", count(self.connected_clients)),
+            ("timestamp", timestamp.into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ])
+    }
+}
+
+fn count(number: usize) -> Value {
+    u64::try_from(number).unwrap_or(u64::MAX).into()
+}
+
+impl PeerStatus {
+    fn to_value(&self) -> Value {
+        let mut fields = vec![("url", self.url.as_str().into()), ("state", self.state.as_str().into())];
+        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.extend(self.last_error.as_ref().map(|error| ("last_error", error_value(error))));
+        fields.extend(self.retry_in.map(|wait| ("retry_in_ms", milliseconds(wait).into())));
+        map(fields)
+    }
+}
+
+impl DocumentState {
+    fn to_value(&self) -> Value {
+        let status = &self.status;
+        let sources: Vec<Value> = status.sources.iter().map(source_value).collect();
+        let mut fields = vec![
+            ("name", status.document.to_string().into()),
+            ("revision", status.revision.into()),
+            ("hash", status.hash.to_string().into()),
+            ("founded", status.genesis.is_some().into()),
+            ("genesis", status.genesis.as_deref().map_or(Value::Null, Value::from)),
+            ("sources", sources.into()),
+            ("view_hash", status.shared_hash.map_or(Value::Null, |hash| hash.to_string().into())),
+            ("keys", count(self.keys)),
+        ];
+        fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
+        map(fields)
+    }
+}
+
+fn source_value(source: &SourceStatus) -> Value {
+    let (state, error) = match &source.state {
+        SourceState::Fresh => ("fresh", None),
+        SourceState::Missing => ("missing", None),
+        SourceState::Stale(error) => ("stale", Some(error)),
+    };
+    let mut fields =
+        vec![("id", source.id.clone().into()), ("priority", source.priority.into()), ("state", state.into())];
+    fields.extend(error.map(|error| ("error", error_value(error))));
+    map(fields)
+}

@@ -1,0 +1,71 @@
+// How the instance, its peers and its sources are doing.
+import { count, duration, h } from "./dom.js";
+import { sourceName } from "./words.js";
+
+const PEER_STATES = { connected: ["good", "connected"], connecting: ["busy", "connecting"], waiting: ["bad", "not reachable"] };
+const SOURCE_STATES = { fresh: ["good", "fresh"], stale: ["bad", "stale"], missing: ["busy", "missing"] };
+
+/** Fills `panel` with a status of the instance; `summary` gets one line. */
+export function showStatus(panel, summary, status) {
+  const document = status.documents?.find(({ name }) => /(^|\/)default$/.test(name)) ?? status.documents?.[0];
+  const peers = status.peers ?? [];
+  const connected = peers.filter(({ state }) => state === "connected").length;
+  summary.textContent = peers.length === 0 ? "alone" : `${connected} of ${count(peers.length, "peer")} connected`;
+  panel.replaceChildren(
+    h("h3", { textContent: "Peers" }),
+    peers.length === 0
+      ? h("p", { className: "hint" }, "None. Start another instance with ", h("code", { textContent: `--peer ws://${location.host}/sync` }), ".")
+      : h("ul", { className: "states" }, peers.map(peer)),
+    h("h3", { textContent: "Sources" }),
+    h("ul", { className: "states" }, (document?.sources ?? []).map(source)),
+    h("dl", { className: "facts-list" }, ...facts(status, document)),
+  );
+}
+
+export function showNoStatus(panel, summary) {
+  summary.textContent = "";
+  panel.replaceChildren(h("p", { className: "hint", textContent: "The instance does not answer. What you see is the last known document." }));
+}
+
+function line([tone, word], name, details, problem) {
+  return h(
+    "li", { "data-tone": tone },
+    h("span", { className: "shape", "aria-hidden": true }),
+    h("span", { className: "state-name" }, name),
+    h("span", { className: "state-word", textContent: word }),
+    (details || problem) && h("span", { className: "state-more" }, details, problem && h("span", { className: "problem", textContent: problem })),
+  );
+}
+
+function peer({ url, state, instance_id: instance, last_error: error, retry_in_ms: retry }) {
+  let name = url;
+  let page;
+  try {
+    const { host, protocol } = new URL(url);
+    name = host;
+    page = `${protocol === "wss:" ? "https" : "http"}://${host}/`;
+  } catch {
+    // Named by something that is no address.
+  }
+  const link = page ? h("a", { href: page, textContent: name, title: `Open the page of ${name}` }) : name;
+  const details = instance ? `instance ${instance.slice(0, 8)}` : "";
+  const message = typeof error === "string" ? error : error?.message;
+  const wait = retry === undefined || state !== "waiting" ? "" : `, next try in ${duration(Math.ceil(Number(retry) / 1000))}`;
+  return line(PEER_STATES[state] ?? ["busy", state], link, details, state === "connected" || !message ? "" : `${details ? " · " : ""}${message}${wait}`);
+}
+
+function source({ id, priority, state, error }) {
+  return line(SOURCE_STATES[state] ?? ["busy", state], sourceName(id), `priority ${priority}`, error && ` · ${error.message ?? error}`);
+}
+
+function facts(status, document) {
+  const pairs = [
+    ["listens at", status.listen],
+    ["bound file", document?.bound_file],
+    ["clients", status.connected_clients],
+    ["up since", status.uptime_seconds === undefined ? undefined : duration(Number(status.uptime_seconds))],
+    ["version", status.version],
+  ];
+  return pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([term, value]) =>
+    h("div", {}, h("dt", { textContent: term }), h("dd", { textContent: String(value), title: String(value) })));
+}
