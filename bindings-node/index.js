@@ -3,4 +3,6 @@
 /** Does nothing: the addon is loaded on import. Here so that one program runs in Node and in a browser. */
 export async function ready() {}
 
-export { version } from "./native/native.js";
+export * from "./lib/functions.js";
+export { Config, Mesh, open, Subscription } from "./lib/live.js";
+export { ConfmeshError } from "./lib/native.js";

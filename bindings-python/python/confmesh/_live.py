@@ -81,7 +81,7 @@ class Subscription:
             try:
                 self._callback(change)
             except BaseException as error:  # noqa: BLE001 - a broken callback harms nobody else
-                sys.unraisablehook(_Unraisable(error, self._callback))
+                sys.unraisablehook(cast(Any, _Unraisable(error, self._callback)))
 
     def _changes(self, patience: float) -> Iterator[Change]:
         while True:
