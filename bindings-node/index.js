@@ -1,10 +1,8 @@
-// The Node half of the package.
+// The Node half of the package: everything comes from the native addon.
 
-/** Does nothing: everything is loaded on import. Here so that one program runs in Node and in a browser. */
+/** Does nothing: the addon is loaded on import. Here so that one program runs in Node and in a browser. */
 export async function ready() {}
 
-export { version } from "./native/native.js";
-export {
-  canonical, changes, ConfmeshError, diff, explain, hash, joinPath, matches, merge, mergePatch, mergePatchBetween,
-  mergeWithProvenance, parse, parsePath, patch, threeWay,
-} from "./wasm/functions.node.js";
+export * from "./lib/functions.js";
+export { Config, Mesh, open, Subscription } from "./lib/live.js";
+export { ConfmeshError } from "./lib/native.js";

@@ -1,9 +1,10 @@
 //! The Node addon behind the npm package `confmesh`: registration and conversion, no decisions of its own.
+//!
+//! Values cross as JSON texts, as they do into WebAssembly: that is quicker than crossing key by key, and keeps integers
+//! of 64 bits whole. Errors cross as the JSON text of their fields. `lib/` makes objects of both.
 
-use napi_derive::napi;
-
-/// The version of confmesh, for example `0.1.0`.
-#[napi]
-pub fn version() -> &'static str {
-    env!("CARGO_PKG_VERSION")
-}
+mod convert;
+mod error;
+mod feed;
+mod functions;
+mod live;

@@ -1,11 +1,15 @@
 //! The Python module `confmesh._native`: registration and conversion, no decisions of its own.
 
+mod answer;
 mod change;
 mod convert;
 mod error;
 mod explanation;
+mod feed;
 mod functions;
+mod live;
 mod merged;
+mod notify;
 
 use pyo3::prelude::*;
 
@@ -13,14 +17,20 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use super::answer::Answer;
+    #[pymodule_export]
     use super::change::Change;
     #[pymodule_export]
     use super::explanation::Explanation;
+    #[pymodule_export]
+    use super::feed::Feed;
     #[pymodule_export]
     use super::functions::{
         canonical, changes, diff, dump, explain, hash, matches, merge, merge_patch, merge_patch_between, parse,
         parse_path, patch, rewrite, three_way, version,
     };
+    #[pymodule_export]
+    use super::live::{Live, open_files, start_mesh};
     #[pymodule_export]
     use super::merged::Merged;
 }

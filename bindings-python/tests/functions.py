@@ -1,6 +1,7 @@
 """The pure functions as a program uses them, and the fields of what they raise."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def paths_and_patterns_are_the_same_as_in_rules() -> None:
 
 
 def an_explanation_has_the_winner_and_prints_as_a_table() -> None:
-    layers: list[confmesh.Layer] = [
+    layers: Any = [
         {"id": "file:app.json", "text": '{\n  "limit": 100\n}'},
         {"env": {"prefix": "APP", "variables": {"APP_LIMIT": "200", "HOME": "/"}}},
     ]
@@ -97,7 +98,7 @@ def warnings_are_errors_that_were_not_raised() -> None:
     [
         (lambda: confmesh.patch({}, [{"op": "remove", "path": "/a"}]), confmesh.ConflictError),
         (lambda: confmesh.merge([{"value": {}}]), confmesh.UsageError),
-        (lambda: confmesh.merge([], rules=[{"pattern": "a", "merge": "deep"}]), confmesh.InputError),
+        (lambda: confmesh.merge([], rules=[{"pattern": "a..b", "secret": True}]), confmesh.InputError),
         (lambda: confmesh.parse("a = 1", "ini"), confmesh.InputError),
     ],
 )
@@ -124,7 +125,7 @@ def every_class_can_be_made_and_caught_as_one() -> None:
 
 
 def threads_can_merge_at_the_same_time() -> None:
-    layers: list[confmesh.Layer] = [{"id": "a", "value": {f"k{n}": n for n in range(500)}}]
+    layers: Any = [{"id": "a", "value": {f"k{n}": n for n in range(500)}}]
     results: list[int] = []
     threads = [threading.Thread(target=lambda: results.append(len(confmesh.merge(layers).value))) for _ in range(4)]
     for thread in threads:

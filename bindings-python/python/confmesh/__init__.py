@@ -11,6 +11,7 @@ from ._errors import (
     PeerError,
     UsageError,
 )
+from ._live import Config, Mesh, Pending, Subscription, open
 from ._native import (
     Change,
     Explanation,
@@ -37,6 +38,7 @@ __version__ = version()
 
 __all__ = [
     "Change",
+    "Config",
     "ConflictError",
     "Error",
     "Explanation",
@@ -45,8 +47,11 @@ __all__ = [
     "InternalError",
     "IoError",
     "Merged",
+    "Mesh",
     "NotFoundError",
     "PeerError",
+    "Pending",
+    "Subscription",
     "UsageError",
     "__version__",
     "canonical",
@@ -59,6 +64,7 @@ __all__ = [
     "merge",
     "merge_patch",
     "merge_patch_between",
+    "open",
     "parse",
     "parse_path",
     "patch",

@@ -1,6 +1,7 @@
 """The compiled half of confmesh; import from `confmesh` instead."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import NotRequired
@@ -8,8 +9,11 @@ from typing_extensions import NotRequired
 from ._errors import Error
 
 __all__ = [
+    "Answer",
     "Change",
     "Explanation",
+    "Feed",
+    "Live",
     "Merged",
     "canonical",
     "changes",
@@ -21,10 +25,12 @@ __all__ = [
     "merge",
     "merge_patch",
     "merge_patch_between",
+    "open_files",
     "parse",
     "parse_path",
     "patch",
     "rewrite",
+    "start_mesh",
     "three_way",
     "version",
 ]
@@ -112,6 +118,15 @@ class PathParts(TypedDict):
     dotted: str
     pointer: str
 
+@type_check_only
+class Receipt(TypedDict):
+    """What a write did; `shadowed_by` names the source that hides the new value."""
+
+    revision: int
+    hash: str
+    changed: list[str]
+    shadowed_by: NotRequired[str]
+
 @final
 class Change:
     """One difference between two documents."""
@@ -120,8 +135,8 @@ class Change:
     def path(self) -> str:
         """Where, in dotted form."""
     @property
-    def op(self) -> Literal["added", "changed", "removed"]:
-        """What happened."""
+    def op(self) -> Literal["added", "changed", "removed", "lagged"]:
+        """What happened; `lagged` where changes were left out because the subscriber was too slow."""
     @property
     def old(self) -> Any:
         """What was there; `None` also where nothing was, which `op` tells."""
@@ -183,6 +198,81 @@ class Merged:
         """Values that clash or have no fitting type, as exception objects that were not raised."""
     def explain(self, path: str) -> Explanation:
         """The account of the value at a path."""
+
+@final
+class Answer:
+    """An answer that somebody waits for, in a thread or in an event loop."""
+
+    def wait(self) -> Any:
+        """Blocks until the answer is there; a second call is refused."""
+    def notify(self, callback: Callable[[], object]) -> None:
+        """Calls `callback` once, on another thread, when `wait` would not block."""
+
+@final
+class Feed:
+    """Changes that wait to be taken; for one taker at a time."""
+
+    def take(self) -> Change | None:
+        """The next change, if one waits."""
+    @property
+    def closed(self) -> bool:
+        """Whether no change waits and none will come."""
+    def wait(self, seconds: float) -> None:
+        """Blocks until a change waits, none will come, or that many seconds are over."""
+    def notify(self, callback: Callable[[], object]) -> None:
+        """Calls `callback` once, on another thread, when a change waits or none will come."""
+    def close(self) -> None:
+        """Ends it at once: what waits is dropped."""
+
+@final
+class Live:
+    """A running configuration."""
+
+    def find(self, path: str) -> tuple[Any] | None: ...
+    def keys(self) -> list[str]: ...
+    def snapshot(self) -> tuple[int, dict[str, Any]]: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def warnings(self) -> list[Error]: ...
+    @property
+    def provenance(self) -> dict[str, str]: ...
+    @property
+    def addresses(self) -> list[str]: ...
+    def explain(self, path: str) -> Explanation: ...
+    def set(self, path: str, value: Any) -> Answer: ...
+    def unset(self, path: str) -> Answer: ...
+    def patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
+    def merge_patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
+    def replace(self, value: Any, *, if_hash: str | None) -> Answer: ...
+    def status(self) -> Answer: ...
+    def subscribe(self, pattern: str) -> Feed: ...
+    def close(self) -> None: ...
+
+def open_files(
+    files: Sequence[str | os.PathLike[str]],
+    *,
+    env_prefix: str | None,
+    rules: Sequence[Rule] | None,
+    watch: bool,
+) -> Live:
+    """Opens files of one process."""
+
+def start_mesh(
+    *,
+    bind: str | os.PathLike[str] | None,
+    files: Sequence[str | os.PathLike[str]],
+    listen: Sequence[str],
+    peers: Sequence[str],
+    env_prefix: str | None,
+    data_dir: str | os.PathLike[str] | None,
+    document: str,
+    rules: Sequence[Rule] | None,
+    insecure: bool,
+) -> Live:
+    """Starts an instance."""
 
 def merge(layers: Iterable[Layer], *, rules: Sequence[Rule] | None = None) -> Merged:
     """Merges layers by priority and strategy."""

@@ -1,0 +1,213 @@
+//! `Live`: a running configuration, of one process or of a mesh.
+
+use std::path::PathBuf;
+
+use confmesh::canonical::ContentHash;
+use confmesh::diff::Patch;
+use confmesh::engine::Receipt;
+use confmesh::id::DocumentName;
+use confmesh::{Answer, Error, Mesh, MeshOptions, Path, Result, Value};
+use napi_derive::napi;
+
+use crate::convert::{policy, read, shown};
+use crate::error::{run, thrown};
+use crate::feed::Feed;
+use crate::functions::nothing_at;
+
+/// A running configuration.
+#[napi]
+pub struct Live(Mesh);
+
+/// Opens files of one process.
+#[napi]
+pub fn open_files(files: Vec<String>, env_prefix: Option<String>, rules: String, watch: bool) -> napi::Result<Live> {
+    run(|| {
+        let mut options = confmesh::open(files).policy(policy(&rules)?).watch(watch);
+        if let Some(prefix) = env_prefix {
+            options = options.env_prefix(prefix);
+        }
+        options.start().map(Live)
+    })
+}
+
+/// How a mesh is started.
+#[napi(object)]
+pub struct StartOptions {
+    /// The file that mirrors the shared document.
+    pub bind: Option<String>,
+    /// Files that lie below it.
+    pub files: Vec<String>,
+    /// Addresses to listen on.
+    pub listen: Vec<String>,
+    /// Other instances.
+    pub peers: Vec<String>,
+    /// The prefix of environment variables.
+    pub env_prefix: Option<String>,
+    /// The directory that keeps the document.
+    pub data_dir: Option<String>,
+    /// The document's name.
+    pub document: String,
+    /// A JSON list of rules, or `null`.
+    pub rules: String,
+    /// Whether anybody on the network may be listened to.
+    pub insecure: bool,
+}
+
+/// Starts an instance, on another thread: it reads files and the store.
+#[napi]
+pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
+    run(|| {
+        let StartOptions { bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure } = options;
+        let options = MeshOptions {
+            bind: bind.map(PathBuf::from),
+            files: files.into_iter().map(PathBuf::from).collect(),
+            listen,
+            peers,
+            env_prefix,
+            data_dir: data_dir.map(PathBuf::from),
+            document: DocumentName::parse(&document)?,
+            policy: policy(&rules)?,
+            insecure,
+            ..MeshOptions::default()
+        };
+        options.start().map(Live)
+    })
+}
+
+fn receipt(receipt: &Receipt) -> String {
+    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
+    let mut fields = vec![
+        ("revision", Value::from(receipt.snapshot.revision)),
+        ("hash", receipt.snapshot.hash().to_string().into()),
+        ("changed", changed.into()),
+    ];
+    fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowedBy", source.into())));
+    shown(&fields.into_iter().collect())
+}
+
+async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
+    let answer = answer.map_err(thrown)?;
+    answer.await.map(|done| receipt(&done)).map_err(thrown)
+}
+
+fn parsed(hash: Option<String>) -> Result<Option<ContentHash>> {
+    hash.map(|hash| hash.parse()).transpose()
+}
+
+#[napi]
+impl Live {
+    /// One more for each visible change.
+    #[napi(getter)]
+    pub fn revision(&self) -> i64 {
+        i64::try_from(self.0.snapshot().revision).unwrap_or(i64::MAX)
+    }
+
+    /// The content hash of the document.
+    #[napi(getter)]
+    pub fn hash(&self) -> String {
+        self.0.snapshot().hash().to_string()
+    }
+
+    /// `{revision, value}` of one moment.
+    #[napi]
+    pub fn snapshot_text(&self) -> String {
+        let snapshot = self.0.snapshot();
+        shown(&[("revision", Value::from(snapshot.revision)), ("value", snapshot.value.clone())].into_iter().collect())
+    }
+
+    /// The warnings, a list of error fields.
+    #[napi]
+    pub fn warnings_text(&self) -> String {
+        shown(&self.0.snapshot().warnings().iter().map(Error::to_value).collect::<Vec<_>>().into())
+    }
+
+    /// The source of every leaf.
+    #[napi]
+    pub fn provenance_text(&self) -> String {
+        let sources = self.0.snapshot().provenance().into_iter();
+        shown(&sources.map(|(path, source)| (path.to_string(), source)).collect())
+    }
+
+    /// The addresses that are really listened on.
+    #[napi(getter)]
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.addresses().iter().map(ToString::to_string).collect()
+    }
+
+    /// The account of one path.
+    #[napi]
+    pub fn explain_text(&self, path: String) -> napi::Result<String> {
+        run(|| {
+            let path = Path::parse(&path)?;
+            let explanation = self.0.snapshot().explain(&path).ok_or_else(|| nothing_at(&path))?;
+            Ok(shown(&explanation.to_value()))
+        })
+    }
+
+    /// Sets a path, and blocks until that is done: for configurations of one process.
+    #[napi]
+    pub fn set_now(&self, path: String, value: String) -> napi::Result<String> {
+        run(|| self.0.set(&path, read(&value)?).wait().map(|done| receipt(&done)))
+    }
+
+    /// Removes a path, and blocks until that is done.
+    #[napi]
+    pub fn unset_now(&self, path: String) -> napi::Result<String> {
+        run(|| self.0.unset(&path).wait().map(|done| receipt(&done)))
+    }
+
+    /// Sets a path.
+    #[napi]
+    pub async fn set(&self, path: String, value: String) -> napi::Result<String> {
+        written(read(&value).map(|value| self.0.set(&path, value))).await
+    }
+
+    /// Removes a path.
+    #[napi]
+    pub async fn unset(&self, path: String) -> napi::Result<String> {
+        written(Ok(self.0.unset(&path))).await
+    }
+
+    /// Applies an RFC 6902 patch.
+    #[napi]
+    pub async fn patch(&self, patch: String, if_hash: Option<String>) -> napi::Result<String> {
+        let patch = read(&patch).and_then(|patch| Patch::from_value(&patch));
+        written(patch.and_then(|patch| Ok(self.0.patch(patch, parsed(if_hash)?)))).await
+    }
+
+    /// Applies an RFC 7396 merge patch.
+    #[napi]
+    pub async fn merge_patch(&self, patch: String, if_hash: Option<String>) -> napi::Result<String> {
+        written(read(&patch).and_then(|patch| Ok(self.0.merge_patch(patch, parsed(if_hash)?)))).await
+    }
+
+    /// Makes the document this one.
+    #[napi]
+    pub async fn replace(&self, value: String, if_hash: Option<String>) -> napi::Result<String> {
+        written(read(&value).and_then(|value| Ok(self.0.replace(value, parsed(if_hash)?)))).await
+    }
+
+    /// How everything is doing.
+    #[napi]
+    pub async fn status_text(&self) -> napi::Result<String> {
+        self.0.status().await.map(|status| shown(&status.to_value())).map_err(thrown)
+    }
+
+    /// Follows the changes of paths that match a pattern.
+    #[napi]
+    pub fn subscribe(&self, pattern: String) -> napi::Result<Feed> {
+        run(|| self.0.subscribe(&pattern)).map(Feed::of)
+    }
+
+    /// Closes it, and blocks until that is done.
+    #[napi]
+    pub fn close_now(&self) {
+        self.0.close();
+    }
+
+    /// Closes it on another thread.
+    #[napi]
+    pub async fn close(&self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,184 @@
+//! `Live`: a running configuration, of one process or of a mesh.
+
+use std::path::PathBuf;
+
+use confmesh::canonical::ContentHash;
+use confmesh::diff::Patch;
+use confmesh::engine::Receipt;
+use confmesh::id::DocumentName;
+use confmesh::{Mesh, MeshOptions, Path, Value};
+use pyo3::prelude::*;
+
+use crate::answer::Answer;
+use crate::convert::{to_path, to_python, to_value};
+use crate::error::{exceptions, run};
+use crate::explanation::Explanation;
+use crate::feed::Feed;
+use crate::functions::to_policy;
+
+/// A running configuration.
+#[pyclass(frozen, module = "confmesh._native")]
+pub struct Live(Mesh);
+
+/// Opens files of one process.
+#[pyfunction]
+#[pyo3(signature = (files, *, env_prefix, rules, watch))]
+pub fn open_files(
+    py: Python<'_>,
+    files: Vec<PathBuf>,
+    env_prefix: Option<String>,
+    rules: Option<&Bound<'_, PyAny>>,
+    watch: bool,
+) -> PyResult<Live> {
+    let policy = to_policy(py, rules)?;
+    run(py, || {
+        let mut options = confmesh::open(files).policy(policy).watch(watch);
+        if let Some(prefix) = env_prefix {
+            options = options.env_prefix(prefix);
+        }
+        options.start().map(Live)
+    })
+}
+
+/// Starts an instance.
+#[pyfunction]
+#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure))]
+#[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
+pub fn start_mesh(
+    py: Python<'_>,
+    bind: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    listen: Vec<String>,
+    peers: Vec<String>,
+    env_prefix: Option<String>,
+    data_dir: Option<PathBuf>,
+    document: &str,
+    rules: Option<&Bound<'_, PyAny>>,
+    insecure: bool,
+) -> PyResult<Live> {
+    let policy = to_policy(py, rules)?;
+    run(py, || {
+        let document = DocumentName::parse(document)?;
+        let options = MeshOptions {
+            bind,
+            files,
+            listen,
+            peers,
+            env_prefix,
+            data_dir,
+            document,
+            policy,
+            insecure,
+            ..MeshOptions::default()
+        };
+        options.start().map(Live)
+    })
+}
+
+fn receipt(receipt: Receipt) -> Value {
+    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
+    let mut fields = vec![
+        ("revision", Value::from(receipt.snapshot.revision)),
+        ("hash", receipt.snapshot.hash().to_string().into()),
+        ("changed", changed.into()),
+    ];
+    fields.extend(receipt.shadowed_by.map(|source| ("shadowed_by", source.into())));
+    fields.into_iter().collect()
+}
+
+fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentHash>> {
+    text.map(|text| run(py, || text.parse())).transpose()
+}
+
+#[pymethods]
+impl Live {
+    /// `(value,)` at a path, or `None` where nothing is.
+    fn find<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
+        let path = to_path(py, path)?;
+        self.0.snapshot().value.at(&path).map(|value| Ok((to_python(py, value)?,))).transpose()
+    }
+
+    /// The top keys, as paths.
+    fn keys(&self) -> Vec<String> {
+        let snapshot = self.0.snapshot();
+        let keys = snapshot.value.as_map().into_iter().flat_map(|map| map.keys());
+        keys.map(|key| Path::root().child(key).to_string()).collect()
+    }
+
+    /// The document and its revision, of one moment.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyAny>)> {
+        let snapshot = self.0.snapshot();
+        Ok((snapshot.revision, to_python(py, &snapshot.value)?))
+    }
+
+    #[getter]
+    fn revision(&self) -> u64 {
+        self.0.snapshot().revision
+    }
+
+    #[getter]
+    fn hash(&self) -> String {
+        self.0.snapshot().hash().to_string()
+    }
+
+    #[getter]
+    fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(exceptions(py, self.0.snapshot().warnings())?.into_any())
+    }
+
+    #[getter]
+    fn provenance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let sources = self.0.snapshot().provenance().into_iter();
+        to_python(py, &sources.map(|(path, source)| (path.to_string(), source)).collect())
+    }
+
+    #[getter]
+    fn addresses(&self) -> Vec<String> {
+        self.0.addresses().iter().map(ToString::to_string).collect()
+    }
+
+    fn explain(&self, py: Python<'_>, path: &str) -> PyResult<Explanation> {
+        let path = to_path(py, path)?;
+        Explanation::found(py, &path, self.0.snapshot().explain(&path))
+    }
+
+    fn set(&self, path: &str, value: &Bound<'_, PyAny>) -> PyResult<Answer> {
+        Ok(Answer::of(self.0.set(path, to_value(value)?), receipt))
+    }
+
+    fn unset(&self, path: &str) -> Answer {
+        Answer::of(self.0.unset(path), receipt)
+    }
+
+    #[pyo3(signature = (patch, *, if_hash))]
+    fn patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
+        let patch = to_value(patch)?;
+        let patch = run(py, || Patch::from_value(&patch))?;
+        Ok(Answer::of(self.0.patch(patch, parsed_hash(py, if_hash)?), receipt))
+    }
+
+    #[pyo3(signature = (patch, *, if_hash))]
+    fn merge_patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
+        Ok(Answer::of(self.0.merge_patch(to_value(patch)?, parsed_hash(py, if_hash)?), receipt))
+    }
+
+    #[pyo3(signature = (value, *, if_hash))]
+    fn replace(&self, py: Python<'_>, value: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
+        Ok(Answer::of(self.0.replace(to_value(value)?, parsed_hash(py, if_hash)?), receipt))
+    }
+
+    fn status(&self) -> Answer {
+        Answer::of(self.0.status(), |status| status.to_value())
+    }
+
+    fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {
+        run(py, || self.0.subscribe(pattern)).map(Feed::of)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || {
+            self.0.close();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,237 @@
+"""Running configurations: files that are edited, callbacks, meshes that agree, and clean exits."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import confmesh
+
+
+def _until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def a_config_is_a_mapping_of_paths(tmp_path: Path) -> None:
+    file = _write(tmp_path / "app.json", '{"rate_limit": 100, "app": {"database": {"host": "h", "ports": [1, 2]}}, "a.b": 1}')
+    with confmesh.open(file) as cfg:
+        assert cfg["rate_limit"] == 100 and cfg["app.database.host"] == "h" and cfg["app.database.ports.1"] == 2
+        assert "app.database" in cfg and "nothing" not in cfg
+        assert list(cfg) == ["a\\.b", "app", "rate_limit"] and len(cfg) == 3
+        assert {key: cfg[key] for key in cfg}["a\\.b"] == 1 and dict(cfg)["rate_limit"] == 100
+        assert cfg.get("nothing") is None and cfg.get("nothing", 7) == 7
+        with pytest.raises(KeyError) as caught:
+            cfg["nothing.here"]
+        assert isinstance(caught.value, confmesh.NotFoundError) and caught.value.path == "nothing.here"
+        with pytest.raises(confmesh.InputError):
+            cfg["a..b"]
+        assert cfg.to_dict()["a.b"] == 1 and cfg.hash == confmesh.hash(cfg.to_dict())
+
+
+def what_the_program_sets_wins_until_it_is_unset(tmp_path: Path) -> None:
+    with confmesh.open([_write(tmp_path / "app.json", '{"limit": 100}')]) as cfg:
+        revision = cfg.revision
+        receipt = cfg.set("limit", 5)
+        assert receipt["changed"] == ["limit"] and receipt["revision"] == cfg.revision > revision
+        assert cfg["limit"] == 5 and cfg.explain("limit").source == "runtime"
+        cfg.unset("limit")
+        assert cfg["limit"] == 100
+        assert {source["state"] for source in cfg.status()["documents"][0]["sources"]} <= {"fresh", "missing"}
+
+
+def an_edit_of_a_file_reaches_the_callback(tmp_path: Path) -> None:
+    file = _write(tmp_path / "app.json", '{"app": {"limit": 1, "other": 1}}')
+    got: list[confmesh.Change] = []
+    with confmesh.open([file]) as cfg, cfg.subscribe("app.limit", got.append):
+        file.write_text('{"app": {"limit": 2, "other": 2}}')
+        _until(lambda: got)
+        assert (got[0].path, got[0].op, got[0].old, got[0].new) == ("app.limit", "changed", 1, 2)
+        assert got[0].cause and "app.json" in got[0].cause
+        assert cfg["app.other"] == 2
+    assert len(got) == 1
+
+
+def print_works_as_a_callback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with confmesh.open(_write(tmp_path / "app.json", '{"limit": 1}')) as cfg:
+        cfg.subscribe("*", print)
+        cfg.set("limit", 2)
+        printed: list[str] = []
+
+        def is_printed() -> bool:
+            printed.append(capsys.readouterr().out)
+            return "<Change limit: 1 -> 2>" in "".join(printed)
+
+        _until(is_printed)
+
+
+def a_broken_file_is_an_error_at_first_and_changes_nothing_later(tmp_path: Path) -> None:
+    file = _write(tmp_path / "app.json", '{"limit": }')
+    with pytest.raises(confmesh.InputError) as caught:
+        confmesh.open([file])
+    assert caught.value.code == "syntax" and caught.value.origin is not None
+    assert caught.value.origin["line"] == 1
+    with pytest.raises(OSError) as missing:
+        confmesh.open([tmp_path / "missing.json"])
+    assert isinstance(missing.value, confmesh.IoError)
+    file.write_text('{"limit": 1}')
+    with confmesh.open([file]) as cfg:
+        file.write_text('{"limit": ')
+        _until(lambda: any(s["state"] == "stale" for s in cfg.status()["documents"][0]["sources"]))
+        assert cfg["limit"] == 1
+
+
+def a_callback_may_raise_and_may_close_its_own_subscription(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    with confmesh.open(_write(tmp_path / "app.json", '{"limit": 1}')) as cfg:
+        good: list[Any] = []
+        once: list[Any] = []
+
+        def broken(change: confmesh.Change) -> None:
+            raise ZeroDivisionError(change.path)
+
+        def first_only(change: confmesh.Change) -> None:
+            once.append(change.new)
+            subscription.close()
+
+        cfg.subscribe("*", broken)
+        subscription = cfg.subscribe("*", first_only)
+        cfg.subscribe("*", lambda change: good.append(change.new))
+        for number in (2, 3, 4):
+            cfg.set("limit", number)
+        _until(lambda: len(good) == 3 and len(reported) == 3)
+        assert good == [2, 3, 4] and once == [2]
+        assert isinstance(reported[0].exc_value, ZeroDivisionError) and reported[0].object is broken
+
+
+def other_threads_run_while_a_callback_reads_and_writes(tmp_path: Path) -> None:
+    with confmesh.open(_write(tmp_path / "app.json", '{"limit": 1}')) as cfg:
+        subscription = cfg.subscribe("limit", lambda change: cfg.set("seen", change.new))
+        threads = [threading.Thread(target=cfg.set, args=("limit", number)) for number in range(2, 22)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _until(lambda: cfg.get("seen") == cfg["limit"])
+        subscription.close()
+
+
+def a_subscription_without_a_callback_is_iterated(tmp_path: Path) -> None:
+    with confmesh.open(_write(tmp_path / "app.json", '{"limit": 1}')) as cfg:
+        subscription = cfg.subscribe("limit")
+        cfg.set("limit", 2)
+        cfg.set("limit", 3)
+        changes = iter(subscription)
+        assert [next(changes).new, next(changes).new] == [2, 3]
+        subscription.close()
+        assert list(subscription) == []
+        with pytest.raises(confmesh.UsageError):
+            iter(cfg.subscribe("limit", print))
+
+
+def a_closed_config_can_still_be_read_but_not_written(tmp_path: Path) -> None:
+    cfg = confmesh.open(_write(tmp_path / "app.json", '{"limit": 1}'))
+    cfg.close()
+    cfg.close()
+    assert cfg["limit"] == 1
+    with pytest.raises(confmesh.UsageError) as caught:
+        cfg.set("limit", 2)
+    assert caught.value.code == "closed"
+
+
+def two_meshes_agree(tmp_path: Path) -> None:
+    bound = _write(tmp_path / "config.json", '{\n  "app": {"limit": 100}\n}\n')
+
+    async def run() -> None:
+        async with confmesh.Mesh(bind=bound, listen="127.0.0.1:0") as one:
+            await asyncio.to_thread(_until, lambda: one.get("app.limit") == 100)
+            peer = f"ws://{one.addresses[0]}/sync"
+            async with confmesh.Mesh(listen="127.0.0.1:0", peers=[peer], data_dir=tmp_path / "data") as two:
+                await asyncio.to_thread(_until, lambda: two.get("app.limit") == 100)
+                changes = two.subscribe("app.*")
+                receipt = await one.set("app.limit", 200)
+                assert receipt["changed"] == ["app.limit"]
+                change = await asyncio.wait_for(changes.__anext__(), 20)
+                assert (change.path, change.old, change.new) == ("app.limit", 100, 200)
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(changes.__anext__(), 0.05)
+                await two.patch([{"op": "add", "path": "/app/beta", "value": True}])
+                await two.merge_patch({"app": {"gone": 1}})
+                await two.unset("app.gone")
+                await asyncio.to_thread(_until, lambda: one.hash == two.hash and one.get("app.beta") is True)
+                with pytest.raises(confmesh.ConflictError):
+                    await two.patch([{"op": "remove", "path": "/nothing"}])
+                with pytest.raises(confmesh.ConflictError) as stale:
+                    await two.merge_patch({"x": 1}, if_hash=confmesh.hash({}))
+                assert stale.value.code == "stale"
+                status = await two.status()
+                assert status["peers"][0]["state"] == "connected"
+                assert len(await asyncio.gather(*(one.set(f"many.n{n}", n) for n in range(20)))) == 20
+                changes.close()
+                with pytest.raises(StopAsyncIteration):
+                    await changes.__anext__()
+            await asyncio.to_thread(_until, lambda: confmesh.parse(bound.read_text()) == one.to_dict())
+
+    asyncio.run(run())
+
+
+def a_mesh_works_without_an_event_loop(tmp_path: Path) -> None:
+    mesh = confmesh.Mesh(data_dir=tmp_path / "data")
+    with pytest.raises(confmesh.UsageError):
+        mesh.get("a")
+    with mesh:
+        pending = mesh.set("a.b", 1)
+        assert pending.wait()["changed"] == ["a.b"]
+        with pytest.raises(confmesh.UsageError):
+            pending.wait()
+        mesh.replace({"c": 1}).wait()
+        assert mesh.to_dict() == {"c": 1}
+    with confmesh.Mesh(data_dir=tmp_path / "data") as again:
+        assert again["c"] == 1
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "",
+        "cfg.subscribe('*', lambda change: time.sleep(60)); cfg.set('limit', 2); time.sleep(0.05)",
+        "sys.exit(0)",
+        "threading.Thread(target=write_until_closed, daemon=True).start(); time.sleep(0.05)",
+        "mesh.subscribe('*', print); mesh.set('x', 1).wait()",
+    ],
+)
+def a_program_that_closes_nothing_ends_cleanly(tmp_path: Path, ending: str) -> None:
+    file = _write(tmp_path / "app.json", '{"limit": 1}')
+    program = f"""
+import sys, threading, time, confmesh
+
+def write_until_closed():
+    try:
+        for number in range(10**9):
+            cfg.set("limit", number)
+    except confmesh.UsageError:
+        pass
+
+cfg = confmesh.open({str(file)!r})
+cfg.subscribe("*", lambda change: change.new)
+mesh = confmesh.Mesh(listen="127.0.0.1:0").start()
+cfg.set("limit", 7)
+{ending}
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, env=os.environ)
+    assert (ended.returncode, ended.stderr) == (0, "")
