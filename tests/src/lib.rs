@@ -99,3 +99,8 @@ fn path_result(path: &Path) -> Value {
         [("segments", segments.into()), ("dotted", path.to_string().into()), ("pointer", path.to_pointer().into())];
     fields.into_iter().collect()
 }
+
+/// The Rust of the README, run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
