@@ -13,7 +13,8 @@ struct Exchange {
 }
 
 fn sessions() -> Vec<Vec<Exchange>> {
-    let blocks = README.split("```console\n").skip(1).filter_map(|rest| rest.split_once("```\n")).map(|(block, _)| block);
+    let blocks =
+        README.split("```console\n").skip(1).filter_map(|rest| rest.split_once("```\n")).map(|(block, _)| block);
     blocks
         .map(|block| {
             let mut session: Vec<Exchange> = Vec::new();

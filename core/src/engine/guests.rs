@@ -15,25 +15,38 @@ use crate::pattern::Pattern;
 use crate::protocol::Message;
 use crate::replica::Edit;
 
-/// How many answered request ids of a guest are remembered, so that a repeated one is not written again.
-const REMEMBERED_REQUESTS: usize = 256;
+/// How many answered request ids are remembered, so that one that is repeated after a lost connection is answered and not
+/// written again.
+const REMEMBERED_REQUESTS: usize = 4_096;
+
+/// What guests asked for, across their connections.
+#[derive(Default)]
+pub(super) struct GuestRequests {
+    /// Writes that somebody waits for.
+    open: Vec<OpenRequest>,
+    /// Answers given, by the guest's request id.
+    answered: VecDeque<(String, Message)>,
+}
+
+struct OpenRequest {
+    request: RequestId,
+    peer: PeerId,
+    key: String,
+    request_id: Option<String>,
+}
 
 pub(super) struct GuestSession {
     /// What it wants `config_sync` for.
     patterns: Vec<Pattern>,
     /// Documents that it follows by change list.
     follows: BTreeSet<DocumentName>,
-    /// Writes that it waits for.
-    open: Vec<(RequestId, String, Option<String>)>,
-    /// Answers given, by request id.
-    answered: VecDeque<(String, Message)>,
 }
 
 impl Default for GuestSession {
     /// A guest gets every change until it subscribes.
     fn default() -> GuestSession {
         let patterns = Pattern::parse("*").into_iter().collect();
-        GuestSession { patterns, follows: BTreeSet::new(), open: Vec::new(), answered: VecDeque::new() }
+        GuestSession { patterns, follows: BTreeSet::new() }
     }
 }
 
@@ -87,13 +100,12 @@ impl Engine {
         request_id: Option<String>,
         now: Now,
     ) {
-        if let Some(id) = &request_id
-            && let Some(guest) = self.guest(peer)
-        {
-            if guest.open.iter().any(|(_, _, open)| open.as_ref() == Some(id)) {
+        if let Some(id) = &request_id {
+            if let Some(open) = self.guest_requests.open.iter_mut().find(|open| open.request_id.as_ref() == Some(id)) {
+                open.peer = peer;
                 return;
             }
-            if let Some((_, answer)) = guest.answered.iter().find(|(answered, _)| answered == id) {
+            if let Some((_, answer)) = self.guest_requests.answered.iter().find(|(answered, _)| answered == id) {
                 let answer = answer.clone();
                 return self.send(peer, &answer, now);
             }
@@ -107,32 +119,25 @@ impl Engine {
         };
         // The answer may come out of the very call below, so the guest waits for it before it is made.
         let request = RequestId(self.last_request + 1);
-        if let Some(guest) = self.guest(peer) {
-            guest.open.push((request, key, request_id));
-        }
+        self.guest_requests.open.push(OpenRequest { request, peer, key, request_id });
         self.command(document, Command::Edits(vec![Edit { path, value }]), None, now);
     }
 
     /// Passes an answer to the guest that asked.
     pub(super) fn answer_guest(&mut self, request: RequestId, result: &Result<Receipt>, now: Now) {
-        let waiting = self.sessions.iter_mut().find_map(|(peer, session)| match session {
-            Session::Guest(guest) => {
-                let at = guest.open.iter().position(|(open, ..)| *open == request)?;
-                Some((*peer, guest.open.remove(at)))
-            }
-            _ => None,
-        });
-        let Some((peer, (_, key, request_id))) = waiting else { return };
+        let requests = &mut self.guest_requests;
+        let Some(at) = requests.open.iter().position(|open| open.request == request) else { return };
+        let OpenRequest { peer, key, request_id, .. } = requests.open.swap_remove(at);
         let message = Message::ConfigChangeResponse {
             key,
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
             shadowed_by: result.as_ref().ok().and_then(|receipt| receipt.shadowed_by.as_ref().map(ToString::to_string)),
             request_id: request_id.clone(),
         };
-        if let (Some(id), Some(guest)) = (request_id, self.guest(peer)) {
-            guest.answered.push_back((id, message.clone()));
-            if guest.answered.len() > REMEMBERED_REQUESTS {
-                guest.answered.pop_front();
+        if let Some(id) = request_id {
+            self.guest_requests.answered.push_back((id, message.clone()));
+            if self.guest_requests.answered.len() > REMEMBERED_REQUESTS {
+                self.guest_requests.answered.pop_front();
             }
         }
         self.send(peer, &message, now);

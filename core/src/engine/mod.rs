@@ -43,7 +43,7 @@ use crate::merge::Layer;
 use crate::protocol::{Envelope, Message, encode};
 use document::Document;
 use entropy::Entropy;
-use guests::GuestSession;
+use guests::{GuestRequests, GuestSession};
 use records::Stored;
 use replicas::ReplicaSession;
 
@@ -72,6 +72,7 @@ pub struct Engine {
     documents: BTreeMap<DocumentName, Document>,
     stored: BTreeMap<DocumentName, Stored>,
     sessions: BTreeMap<PeerId, Session>,
+    guest_requests: GuestRequests,
     persist: VecDeque<Persist>,
     transmit: VecDeque<Transmit>,
     files: VecDeque<FileWrite>,
@@ -94,6 +95,7 @@ impl Engine {
             documents: BTreeMap::new(),
             stored: records::load(records)?,
             sessions: BTreeMap::new(),
+            guest_requests: GuestRequests::default(),
             persist: VecDeque::new(),
             transmit: VecDeque::new(),
             files: VecDeque::new(),

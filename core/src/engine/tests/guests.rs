@@ -95,3 +95,21 @@ fn the_environment_shadows_a_guests_edit_and_the_guest_is_told() {
     assert_eq!(world.value(1).at(&path("a")), Some(&"env".into()));
     assert_eq!(world.file_value(0).at(&path("a")), Some(&5.into()));
 }
+
+#[test]
+fn an_edit_whose_answer_was_lost_is_answered_again_and_not_written_twice() {
+    let mut world = world();
+    let request = world.set(1, "a", 5);
+    // The host writes it, the answer gets lost with the connection, and meanwhile somebody else writes the same key.
+    while let Some((to, peer, frame)) = world.wires.pop_front().filter(|(to, ..)| *to == 0) {
+        world.hosts[to].engine.handle_message(peer, &frame, world.now);
+        world.settle(to);
+    }
+    world.disconnect_all();
+    world.set(0, "a", 6);
+    world.connect_as(1, 0, Link::Host);
+    world.run();
+    assert!(world.answer(1, request).unwrap().is_ok());
+    assert_eq!(world.value(0).at(&path("a")), Some(&6.into()));
+    assert_eq!(world.value(1), world.value(0));
+}
