@@ -124,8 +124,12 @@ impl Instance {
     }
 
     pub fn start_at(dir: &Path, address: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Instance {
-        let fixed = ["serve", "--listen", address, "--found-after", "50"];
-        let process = Running::start(dir, &[&fixed, arguments].concat(), variables);
+        let mut all = vec!["serve", "--listen", address];
+        if !arguments.contains(&"--found-after") {
+            all.extend(["--found-after", "50"]);
+        }
+        all.extend(arguments);
+        let process = Running::start(dir, &all, variables);
         let line = process.tells("  page  http://");
         let url = line.trim_start_matches("  page  ").trim_end_matches('/').to_owned();
         let instance = Instance { process, url };
