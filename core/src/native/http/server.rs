@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{ConnectInfo, Path as UrlPath, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -293,14 +293,14 @@ fn if_match(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Option<ContentHa
 }
 
 async fn json_body(body: Body) -> Result<Value, Problem> {
+    let too_large = || Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20));
+    // Refused by its announced length, before anything of it is read.
+    if body.size_hint().lower() > MAX_TEXT_BYTES as u64 {
+        return Err(too_large().into());
+    }
     let bytes = to_bytes(body, MAX_TEXT_BYTES).await.map_err(|error| {
-        let is_too_large = std::error::Error::source(&error).is_some_and(|s| s.to_string().contains("length limit"))
-            || error.to_string().contains("length limit");
-        if is_too_large {
-            Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20))
-        } else {
-            Error::new(Code::Message, "the body did not arrive whole")
-        }
+        let is_limit = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
+        if is_limit { too_large() } else { Error::new(Code::Syntax, "the body did not arrive whole") }
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         Error::new(Code::Syntax, format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to() + 1))

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::format::{Format, parse};
 
+mod http;
+
 const LONG: Duration = Duration::from_secs(20);
 
 /// Waits until a condition holds.
@@ -38,10 +40,6 @@ fn shows(mesh: &Mesh, path: &str, value: impl Into<Value>) -> Option<()> {
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn url(mesh: &Mesh) -> String {
-    format!("ws://{}", mesh.addresses()[0])
 }
 
 fn listening() -> MeshOptions {
