@@ -1,4 +1,4 @@
-import type { Value, WasmSource } from "./index.js";
+import type { ConfmeshError as AnyError, Operation, Value, WasmSource } from "./index.js";
 
 /** Loads the WebAssembly module; later calls do nothing. In Node it is loaded on import already. */
 export declare function ready(source?: WasmSource): Promise<void>;
@@ -15,15 +15,8 @@ export declare function joinPath(segments: readonly string[]): string;
 /** Whether a pattern such as `app.features.*` matches a path. */
 export declare function matches(pattern: string, path: string): boolean;
 
-/** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
-export declare class ConfmeshError extends Error {
-  /** Stable, for programs: `not_found`, `unreachable`, `closed`, … */
-  readonly code: string;
-  readonly hint?: string;
-  readonly path?: string;
-  readonly origin?: { source: string; line?: number; column?: number; key?: string };
-  readonly related: ConfmeshError[];
-}
+/** What went wrong; the class of this half of the package, with the fields of the other's. */
+export declare class ConfmeshError extends AnyError {}
 
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
 export interface Receipt {
@@ -51,7 +44,7 @@ export interface ClientEvents {
   connected: (state: { revision: number }) => void;
   disconnected: (state: Record<string, never>) => void;
   /** A failed attempt (then `retryIn` tells the wait in milliseconds), or something an operator should read. */
-  error: (error: ConfmeshError, state?: { retryIn: number }) => void;
+  error: (error: AnyError, state?: { retryIn: number }) => void;
 }
 
 /** The part of the browser's class that is used; pass one to the client where there is none (Node before 22). */
@@ -110,7 +103,7 @@ export declare class ConfigWebSocketClient {
   /** Removes a path. */
   unsetConfig(key: string): Promise<Receipt>;
   /** Writes what a JSON Patch (RFC 6902) changes in the document as it shows here. */
-  patchConfig(operations: readonly object[]): Promise<Receipt>;
+  patchConfig(operations: readonly Operation[]): Promise<Receipt>;
 
   /** The value at a path, or the whole document; `undefined` where nothing is. */
   getConfig(path?: string): Value | undefined;

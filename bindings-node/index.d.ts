@@ -6,3 +6,250 @@ export declare function ready(source?: WasmSource): Promise<void>;
 
 /** The version of confmesh, for example `0.1.0`. */
 export declare function version(): string;
+
+/** A configuration value. Integers that a number cannot hold exactly are `bigint`s. */
+export type Value = null | boolean | number | bigint | string | Value[] | { [key: string]: Value };
+
+/** How values of several layers become one. */
+export type MergeStrategy = "override" | "merge_dict" | "deep_merge" | "append_list" | "union_set";
+
+interface LayerFields {
+  id?: string;
+  /** The lower number wins; 30, for variables 10. */
+  priority?: number;
+  strategy?: MergeStrategy;
+  /** Paths that this layer removes. */
+  unset?: string[];
+}
+
+/** One source of a document: a value, a text of a format, or variables with a prefix. */
+export type Layer = LayerFields &
+  ({ id: string; value: object } | { id: string; text: string; format?: string } | { env: { prefix: string; variables: Record<string, string> } });
+
+/** What holds for the paths of a pattern; the most specific pattern wins. */
+export interface Rule {
+  pattern: string;
+  merge?: MergeStrategy;
+  conflict?: string;
+  secret?: boolean;
+}
+
+export interface MergeOptions {
+  rules?: readonly Rule[] | null;
+}
+
+/** Where something stands. */
+export interface Origin {
+  source: string;
+  line?: number;
+  column?: number;
+  key?: string;
+}
+
+/** What one layer says of a path, and what became of it. */
+export interface Candidate {
+  source: string;
+  priority: number;
+  value: Value;
+  origin: Origin;
+  state: "wins" | "contributes" | "overridden" | "removed";
+}
+
+/** The whole account of one path. */
+export interface Explanation {
+  path: string;
+  value?: Value;
+  rule: MergeStrategy;
+  pattern?: string;
+  source: string;
+  sources: string[];
+  winner?: Candidate;
+  others: Candidate[];
+  absence?: { origin: Origin; path: string; unset: boolean };
+}
+
+/** One operation of a JSON Patch (RFC 6902). */
+export interface Operation {
+  op: "add" | "remove" | "replace" | "move" | "copy" | "test";
+  path: string;
+  from?: string;
+  value?: Value;
+}
+
+/** One difference: at least one side is there. */
+export interface Change {
+  path: string;
+  /** `lagged` to a subscriber that was too slow: changes were left out, read the document again. */
+  op: "added" | "changed" | "removed" | "lagged";
+  old?: Value;
+  new?: Value;
+  /** What brought it, to a subscriber: a source's id. */
+  cause?: string;
+}
+
+/** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
+export declare class ConfmeshError extends Error {
+  /** Stable, for programs: `syntax`, `not_found`, `unreachable`, `closed`, … */
+  readonly code: string;
+  readonly hint?: string;
+  readonly path?: string;
+  readonly origin?: Origin;
+  readonly related: ConfmeshError[];
+  constructor(fields: { code: string; message: string; hint?: string; path?: string; origin?: Origin; related?: object[] });
+}
+
+/** The effective document of `layers`; of two layers the one with the lower `priority` wins. */
+export declare function merge(layers: readonly Layer[], options?: MergeOptions): Value;
+
+/** The effective document, which layers each leaf came from, and what did not fit. */
+export declare function mergeWithProvenance(
+  layers: readonly Layer[],
+  options?: MergeOptions,
+): { value: Value; provenance: Record<string, string>; warnings: ConfmeshError[] };
+
+/** Why the value at `path` is what it is: the winner, its rule and place, and everything it overrode. */
+export declare function explain(layers: readonly Layer[], path: string, options?: MergeOptions): Explanation;
+
+/** The JSON Patch (RFC 6902) that turns one value into another. */
+export declare function diff(before: unknown, after: unknown): Operation[];
+
+/** What subscribers would be told about the way from one value to another. */
+export declare function changes(before: unknown, after: unknown): Change[];
+
+/** `document` with a JSON Patch (RFC 6902) applied, all or nothing. */
+export declare function patch(document: unknown, operations: readonly Operation[]): Value;
+
+/** `document` with a JSON Merge Patch (RFC 7396) applied: null removes. */
+export declare function mergePatch(document: unknown, change: unknown): Value;
+
+/** The JSON Merge Patch (RFC 7396) that turns one value into another. */
+export declare function mergePatchBetween(before: unknown, after: unknown): Value;
+
+/** What both sides changed since `base`; `ours` stays where they collide. */
+export declare function threeWay(
+  base: unknown,
+  ours: unknown,
+  theirs: unknown,
+): { value: Value; conflicts: { path: string; base?: Value; ours?: Value; theirs?: Value }[] };
+
+/** The document of a text: `json` where no format is named. Errors name `source`, with line and column. */
+export declare function parse(text: string, format?: string, options?: { source?: string }): Value;
+
+/** The canonical text (RFC 8785) of a value. */
+export declare function canonical(value: unknown): string;
+
+/** The content hash of a value, `sha256:…`: equal documents have equal hashes in every language. */
+export declare function hash(value: unknown): string;
+
+/** The segments of a dotted path or a JSON Pointer, and both forms. */
+export declare function parsePath(path: string): { segments: string[]; dotted: string; pointer: string };
+
+/** The dotted path of segments, escaped where they need it. */
+export declare function joinPath(segments: readonly string[]): string;
+
+/** Whether a pattern such as `app.features.*` matches a path. */
+export declare function matches(pattern: string, path: string): boolean;
+
+/** A value as text. In browsers it throws. */
+export declare function dump(value: unknown, format?: string): string;
+
+/** A text, changed so that it holds `target`; what does not change stays as it is written. In browsers it throws. */
+export declare function rewrite(text: string, format: string, target: unknown): string;
+
+/** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
+export interface Receipt {
+  revision: number;
+  hash: string;
+  changed: string[];
+  shadowedBy?: string;
+}
+
+/**
+ * Changes of the paths that match a pattern, until `close()`; it keeps the process alive so long. Without a callback
+ * iterate it, once.
+ */
+export declare class Subscription implements AsyncIterable<Change> {
+  private constructor();
+  [Symbol.asyncIterator](): AsyncIterator<Change>;
+  /** Ends it: the change that is being told is the last one. */
+  close(): void;
+}
+
+declare class Reader {
+  /** The document, frozen; the same object until something changes. */
+  toObject(): { readonly [key: string]: Value };
+  /** The value at a path such as `app.database.host`, frozen; `undefined` where nothing is. */
+  get(path?: string): Value | undefined;
+  has(path: string): boolean;
+  /** One more for each visible change; counted by this instance alone. */
+  readonly revision: number;
+  /** The content hash: equal documents have equal hashes on every instance. */
+  readonly hash: string;
+  readonly warnings: ConfmeshError[];
+  /** The source of every leaf. */
+  readonly provenance: Record<string, string>;
+  explain(path: string): Explanation;
+  /** How the sources and peers are doing. */
+  status(): Promise<{ [key: string]: Value }>;
+  /** Follows changes from now on. What the callback throws becomes an `uncaughtException`, as an event listener's. */
+  subscribe(pattern: string, callback?: (change: Change) => void): Subscription;
+}
+
+/** A configuration of this process: files, environment, and what the program sets. Made by `open`. */
+export declare class Config extends Reader {
+  private constructor();
+  /** Sets a path for this process; it wins over every other source. */
+  set(path: string, value: unknown): Receipt;
+  /** Takes back what `set` did. */
+  unset(path: string): Receipt;
+  /** Closes it; the last document can still be read. */
+  close(): void;
+}
+
+export interface OpenOptions extends MergeOptions {
+  /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
+  envPrefix?: string;
+  /** Whether edits of the files show at once; true. */
+  watch?: boolean;
+}
+
+/** Opens configuration files; a later one wins over an earlier one. In browsers it throws. */
+export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
+
+export interface MeshOptions extends MergeOptions {
+  /** The file that mirrors the shared document, both ways. */
+  bind?: string;
+  /** Files that lie below it and are only read. */
+  files?: Iterable<string>;
+  /** `host:port`; port 0 takes a free one. */
+  listen?: string | Iterable<string>;
+  /** `ws://host:port` of other instances. */
+  peers?: Iterable<string>;
+  envPrefix?: string;
+  /** Keeps the document over restarts. */
+  dataDir?: string;
+  /** The document's name; `default`. */
+  document?: string;
+  /** Whether the whole network may be listened to, though nobody proves who they are. */
+  insecure?: boolean;
+}
+
+export interface WriteOptions {
+  /** Write only if this is the document's hash. */
+  ifHash?: string;
+}
+
+/** An instance whose document agrees with that of its peers; it keeps the process alive until `close()`. */
+export declare class Mesh extends Reader {
+  constructor(options?: MeshOptions);
+  static start(options?: MeshOptions): Promise<Mesh>;
+  start(): Promise<this>;
+  /** The addresses that are really listened on. */
+  readonly addresses: string[];
+  set(path: string, value: unknown): Promise<Receipt>;
+  unset(path: string): Promise<Receipt>;
+  patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;
+  mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
+  replace(value: unknown, options?: WriteOptions): Promise<Receipt>;
+  close(): Promise<void>;
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the page and the demo in a headless browser. CONFMESH_BIN names another `confmesh` than the one just built.
+# Runs the page and the demo in a headless browser. CONFMESH_BIN names another `confmesh` than the one just built,
+# CONFMESH_SCREENSHOT a file for the picture of the README.
 . "$(dirname "$0")/env.sh"
 scripts/install-node.sh
 scripts/install-chromium.sh

@@ -7,7 +7,7 @@ import { showExplanation, showProblem } from "./explain.js";
 import { ChangeLog } from "./log.js";
 import { showNoStatus, showStatus } from "./mesh.js";
 import { pathOf, Tree } from "./tree.js";
-import { sourceName } from "./words.js";
+import { isShared, sourceName } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const STATUS_MS = 3_000;
@@ -43,6 +43,8 @@ function draw() {
 }
 
 client.on("config_changed", ({ key, oldValue, newValue, cause }) => {
+  // The first document is no change.
+  if (!everLive) return;
   changed.push(key);
   draw();
   if (!isFeedOpen()) log.add({ path: key, old: oldValue, value: newValue, cause });
@@ -115,10 +117,10 @@ function written(segments, value) {
 /** What the shared layer holds at a path now; what shows there, if the instance does not say. */
 async function sharedBefore(path) {
   const shown = client.getConfig(path);
-  if (!client.isLive) return shown;
+  if (!client.isLive || shown === undefined) return shown;
   try {
     const { winner, others = [] } = await api.explain(path);
-    return [winner, ...others].find((candidate) => candidate?.source === "shared")?.value;
+    return [winner, ...others].find((candidate) => isShared(candidate?.source))?.value;
   } catch {
     return shown;
   }
@@ -221,6 +223,7 @@ at("hash").addEventListener("click", async () => {
 
 async function explainSelected(path) {
   const panel = at("explain");
+  if (client.getConfig(path) === undefined) return showProblem(panel, path, { message: "This key is not set any more." });
   try {
     const explanation = await api.explain(path);
     if (tree.selected === path) showExplanation(panel, path, explanation);

@@ -1,6 +1,6 @@
 // How the instance, its peers and its sources are doing.
 import { count, duration, h } from "./dom.js";
-import { sourceName } from "./words.js";
+import { fileName, sourceName } from "./words.js";
 
 const PEER_STATES = { connected: ["good", "connected"], connecting: ["busy", "connecting"], waiting: ["bad", "not reachable"] };
 const SOURCE_STATES = { fresh: ["good", "fresh"], stale: ["bad", "stale"], missing: ["busy", "missing"] };
@@ -22,6 +22,7 @@ export function showStatus(panel, summary, status) {
   );
 }
 
+/** Says that there is no status to be had. */
 export function showNoStatus(panel, summary) {
   summary.textContent = "";
   panel.replaceChildren(h("p", { className: "hint", textContent: "The instance does not answer. What you see is the last known document." }));
@@ -60,12 +61,12 @@ function source({ id, priority, state, error }) {
 
 function facts(status, document) {
   const pairs = [
-    ["listens at", status.listen],
-    ["bound file", document?.bound_file],
+    ["listens at", [status.listen].flat().join(", ")],
+    ["bound file", document?.bound_file && fileName(document.bound_file), document?.bound_file],
     ["clients", status.connected_clients],
-    ["up since", status.uptime_seconds === undefined ? undefined : duration(Number(status.uptime_seconds))],
+    ["up for", status.uptime_seconds === undefined ? undefined : duration(Number(status.uptime_seconds))],
     ["version", status.version],
   ];
-  return pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([term, value]) =>
-    h("div", {}, h("dt", { textContent: term }), h("dd", { textContent: String(value), title: String(value) })));
+  return pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([term, value, whole = value]) =>
+    h("div", {}, h("dt", { textContent: term }), h("dd", { textContent: String(value), title: String(whole) })));
 }

@@ -3,7 +3,7 @@ import { joinPath } from "./client.js";
 import { canonical } from "./functions.js";
 import { count, h, short, typeOf } from "./dom.js";
 import { editor, newKeyForm } from "./editor.js";
-import { hidesShared, sourceName } from "./words.js";
+import { hidesShared, isShared, sourceName } from "./words.js";
 
 const isContainer = (value) => value !== null && typeof value === "object";
 /** Larger containers start folded. */
@@ -212,7 +212,7 @@ export class Tree {
   #badge(row, path) {
     const source = this.#sources.get(path);
     const hides = hidesShared(source);
-    row.badge.hidden = !source || source === "shared" || source === "host";
+    row.badge.hidden = !source || isShared(source);
     row.badge.classList.toggle("wins", hides);
     row.badge.textContent = source ? sourceName(source) : "";
     row.badge.title = hides

@@ -1,17 +1,28 @@
 // Sources, places and causes in the words of the page.
 
+/** Whether a source is the shared layer: `shared`, or `shared:` and the file that mirrors it. */
+export function isShared(source) {
+  return /^shared(:|$)/.test(source ?? "");
+}
+
+/** The last part of a file's path. */
+export function fileName(path) {
+  return path.split(/[\\/]/).at(-1);
+}
+
 /** A source as people call it: `shared layer`, `env:DEMO`, `config.yaml`. */
 export function sourceName(source) {
-  if (source === "shared") return "shared layer";
+  if (isShared(source)) return "shared layer";
   if (source === "runtime") return "runtime layer";
-  return source.startsWith("file:") ? source.slice(5) : source;
+  return source.startsWith("file:") ? fileName(source.slice(5)) : source;
 }
 
 /** Where exactly: `config.yaml:12`, the variable `DEMO_RATE`. */
-export function place({ source, line, key } = {}) {
-  if (line !== undefined) return `line ${line}`;
-  if (key !== undefined) return source?.startsWith("env:") || source?.startsWith("dotenv:") ? `variable ${key}` : `as ${key}`;
-  return "";
+export function place({ source = "", line, key } = {}) {
+  const file = /^(?:shared|file|dotenv):(.+)$/s.exec(source)?.[1];
+  if (line !== undefined) return file ? `${fileName(file)}:${line}` : `line ${line}`;
+  if (key === undefined) return "";
+  return /^(env|dotenv):/.test(source) ? `variable ${key}` : `as ${key}`;
 }
 
 /** Whether a source is one that hides what is written here. */

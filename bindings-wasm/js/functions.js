@@ -40,14 +40,14 @@ export function explain(layers, path, { rules = null } = {}) {
   return fromText(calling(() => wasm.explainText(toText(layers), path, toText(rules))));
 }
 
-/** The JSON Patch (RFC 6902) that turns `old` into `new`. */
-export function diff(old, new_) {
-  return fromText(calling(() => wasm.diffText(toText(old), toText(new_))));
+/** The JSON Patch (RFC 6902) that turns one value into another. */
+export function diff(before, after) {
+  return fromText(calling(() => wasm.diffText(toText(before), toText(after))));
 }
 
 /** What subscribers would be told: `{path, op, old?, new?}` for each difference. */
-export function changes(old, new_) {
-  return fromText(calling(() => wasm.changesText(toText(old), toText(new_))));
+export function changes(before, after) {
+  return fromText(calling(() => wasm.changesText(toText(before), toText(after))));
 }
 
 /** `document` with a JSON Patch (RFC 6902) applied, all or nothing. */
@@ -60,9 +60,9 @@ export function mergePatch(document, change) {
   return fromText(calling(() => wasm.mergePatchText(toText(document), toText(change))));
 }
 
-/** The JSON Merge Patch (RFC 7396) that turns `old` into `new`. */
-export function mergePatchBetween(old, new_) {
-  return fromText(calling(() => wasm.mergePatchBetweenText(toText(old), toText(new_))));
+/** The JSON Merge Patch (RFC 7396) that turns one value into another. */
+export function mergePatchBetween(before, after) {
+  return fromText(calling(() => wasm.mergePatchBetweenText(toText(before), toText(after))));
 }
 
 /** `{value, conflicts}`: what both sides changed since `base`; `ours` stays where they collide. */

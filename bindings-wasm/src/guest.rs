@@ -8,7 +8,7 @@ use confmesh::id::{DocumentName, InstanceId};
 use confmesh::{Code, Error, Path, Pattern, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::convert::{Outcome, error_value, json, object, thrown};
+use crate::convert::{Outcome, json, object, thrown};
 
 /// One document of one host, and the edits that the host has not answered yet.
 ///
@@ -172,7 +172,7 @@ impl GuestEngine {
                 object(fields)
             }
             Event::Written { request, result: Err(error) } => {
-                object([("type", "written".into()), ("request", request.0.into()), ("error", error_value(&error))])
+                object([("type", "written".into()), ("request", request.0.into()), ("error", error.to_value())])
             }
             Event::Connection { live, .. } => object([("type", "connection".into()), ("live", live.into())]),
             Event::Notice { level, error } => notice(level, &error),
@@ -188,7 +188,7 @@ fn notice(level: Level, error: &Error) -> Value {
         Level::Warning => "warning",
         Level::Error => "error",
     };
-    object([("type", "notice".into()), ("level", level.into()), ("error", error_value(error))])
+    object([("type", "notice".into()), ("level", level.into()), ("error", error.to_value())])
 }
 
 fn now(wall_ms: f64, mono_ms: f64) -> Now {

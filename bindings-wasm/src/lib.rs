@@ -5,16 +5,15 @@
 
 mod convert;
 mod guest;
-mod layers;
 
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Patch, apply_merge_patch, merge_patch_between, three_way};
 use confmesh::format::{Format, parse as parse_text, parse_from};
-use confmesh::merge::Merged;
-use confmesh::{Code, Error, Path, Pattern, Value};
+use confmesh::merge::{Layer, Merged, merge};
+use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use convert::{Outcome, error_value, json, object, thrown};
+use convert::{Outcome, json, object, thrown};
 
 /// The version of confmesh, for example `0.1.0`.
 #[wasm_bindgen]
@@ -50,7 +49,7 @@ pub fn merge_text(layers: &str, rules: &str, brief: bool) -> Outcome<String> {
         return Ok(canonical(&merged.value));
     }
     let provenance: Value = merged.provenance().map(|(path, source)| (path.to_string(), source)).collect();
-    let warnings: Vec<Value> = merged.warnings.iter().map(error_value).collect();
+    let warnings: Vec<Value> = merged.warnings.iter().map(Error::to_value).collect();
     Ok(canonical(&object([("value", merged.value), ("provenance", provenance), ("warnings", warnings.into())])))
 }
 
@@ -99,17 +98,7 @@ pub fn merge_patch_between_text(old: &str, new: &str) -> Outcome<String> {
 /// `{value, conflicts}` of two texts that came from a common one.
 #[wasm_bindgen(js_name = threeWayText)]
 pub fn three_way_text(base: &str, ours: &str, theirs: &str) -> Outcome<String> {
-    let merged = three_way(&json(base)?, &json(ours)?, &json(theirs)?);
-    let conflicts: Vec<Value> = merged
-        .conflicts
-        .into_iter()
-        .map(|conflict| {
-            let sides = [("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs)];
-            let held = sides.into_iter().filter_map(|(side, value)| Some((side, value?)));
-            held.chain([("path", Value::from(conflict.path.to_string()))]).collect()
-        })
-        .collect();
-    Ok(canonical(&object([("value", merged.value), ("conflicts", conflicts.into())])))
+    Ok(canonical(&three_way(&json(base)?, &json(ours)?, &json(theirs)?).to_value()))
 }
 
 /// `{segments, dotted, pointer}` of a path in either form.
@@ -150,6 +139,11 @@ pub fn backoff_delay(attempt: u32, initial_ms: f64, max_ms: f64, entropy: u64) -
     bounds.delay(attempt, entropy) as f64
 }
 
+/// Merges a list of layers under a list of rules (`null` for none).
 fn merged(layers: &str, rules: &str) -> Outcome<Merged> {
-    layers::merged(&json(layers)?, &json(rules)?).map_err(thrown)
+    let (layers, rules) = (json(layers)?, json(rules)?);
+    let policy = if rules == Value::Null { Ok(Policy::default()) } else { Policy::from_value(&rules) };
+    let list = layers.as_list().ok_or_else(|| thrown(Error::new(Code::Usage, "the layers are a list")))?;
+    let layers = list.iter().map(Layer::from_value).collect::<Result<Vec<_>, _>>().map_err(thrown)?;
+    Ok(merge(&layers, &policy.map_err(thrown)?))
 }

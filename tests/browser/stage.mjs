@@ -1,14 +1,10 @@
-// What the browser tests stand on: a browser, and a server for the built page.
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+// What the browser tests stand on: a browser and its pages.
 import { createRequire } from "node:module";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const { chromium } = createRequire(join(root, "scripts/node-tools/package.json"))("playwright-core");
-
-const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
 
 /** Starts a headless browser; `CONFMESH_CHROMIUM` names another executable. */
 export function browser() {
@@ -21,27 +17,16 @@ export function browser() {
   });
 }
 
-/** Opens `url` and collects what the page complains about. */
-export async function openPage(started, url) {
-  const page = await started.newPage();
+/** Opens `url`; `complaints` are errors and warnings of the console and uncaught errors, `failures` the latter alone. */
+export async function openPage(started, url, options) {
+  const page = await started.newPage(options);
   const complaints = [];
+  const failures = [];
   page.on("console", (line) => ["error", "warning"].includes(line.type()) && complaints.push(line.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.goto(url);
-  return { page, complaints };
-}
-
-/** Serves a folder on a free loopback port. */
-export async function serve(folder) {
-  const server = createServer(async (request, response) => {
-    const path = normalize(new URL(request.url, "http://localhost").pathname);
-    try {
-      const body = await readFile(join(folder, path.endsWith("/") ? `${path}index.html` : path));
-      response.writeHead(200, { "content-type": types[extname(path)] ?? "text/html" }).end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
+  page.on("pageerror", (error) => {
+    complaints.push(String(error));
+    failures.push(String(error));
   });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  await page.goto(url);
+  return { page, complaints, failures };
 }
