@@ -79,9 +79,12 @@ export interface Operation {
 /** One difference: at least one side is there. */
 export interface Change {
   path: string;
-  op: "added" | "changed" | "removed";
+  /** `lagged` to a subscriber that was too slow: changes were left out, read the document again. */
+  op: "added" | "changed" | "removed" | "lagged";
   old?: Value;
   new?: Value;
+  /** What brought it, to a subscriber: a source's id. */
+  cause?: string;
 }
 
 /** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
@@ -146,3 +149,107 @@ export declare function joinPath(segments: readonly string[]): string;
 
 /** Whether a pattern such as `app.features.*` matches a path. */
 export declare function matches(pattern: string, path: string): boolean;
+
+/** A value as text. In browsers it throws. */
+export declare function dump(value: unknown, format?: string): string;
+
+/** A text, changed so that it holds `target`; what does not change stays as it is written. In browsers it throws. */
+export declare function rewrite(text: string, format: string, target: unknown): string;
+
+/** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
+export interface Receipt {
+  revision: number;
+  hash: string;
+  changed: string[];
+  shadowedBy?: string;
+}
+
+/**
+ * Changes of the paths that match a pattern, until `close()`; it keeps the process alive so long. Without a callback
+ * iterate it, once.
+ */
+export declare class Subscription implements AsyncIterable<Change> {
+  private constructor();
+  [Symbol.asyncIterator](): AsyncIterator<Change>;
+  /** Ends it: the change that is being told is the last one. */
+  close(): void;
+}
+
+declare class Reader {
+  /** The document, frozen; the same object until something changes. */
+  toObject(): { readonly [key: string]: Value };
+  /** The value at a path such as `app.database.host`, frozen; `undefined` where nothing is. */
+  get(path?: string): Value | undefined;
+  has(path: string): boolean;
+  /** One more for each visible change; counted by this instance alone. */
+  readonly revision: number;
+  /** The content hash: equal documents have equal hashes on every instance. */
+  readonly hash: string;
+  readonly warnings: ConfmeshError[];
+  /** The source of every leaf. */
+  readonly provenance: Record<string, string>;
+  explain(path: string): Explanation;
+  /** How the sources and peers are doing. */
+  status(): Promise<{ [key: string]: Value }>;
+  /** Follows changes from now on. What the callback throws becomes an `uncaughtException`, as an event listener's. */
+  subscribe(pattern: string, callback?: (change: Change) => void): Subscription;
+}
+
+/** A configuration of this process: files, environment, and what the program sets. Made by `open`. */
+export declare class Config extends Reader {
+  private constructor();
+  /** Sets a path for this process; it wins over every other source. */
+  set(path: string, value: unknown): Receipt;
+  /** Takes back what `set` did. */
+  unset(path: string): Receipt;
+  /** Closes it; the last document can still be read. */
+  close(): void;
+}
+
+export interface OpenOptions extends MergeOptions {
+  /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
+  envPrefix?: string;
+  /** Whether edits of the files show at once; true. */
+  watch?: boolean;
+}
+
+/** Opens configuration files; a later one wins over an earlier one. In browsers it throws. */
+export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
+
+export interface MeshOptions extends MergeOptions {
+  /** The file that mirrors the shared document, both ways. */
+  bind?: string;
+  /** Files that lie below it and are only read. */
+  files?: Iterable<string>;
+  /** `host:port`; port 0 takes a free one. */
+  listen?: string | Iterable<string>;
+  /** `ws://host:port` of other instances. */
+  peers?: Iterable<string>;
+  envPrefix?: string;
+  /** Keeps the document over restarts. */
+  dataDir?: string;
+  /** The document's name; `default`. */
+  document?: string;
+  /** Whether the whole network may be listened to, though nobody proves who they are. */
+  insecure?: boolean;
+}
+
+export interface WriteOptions {
+  /** Write only if this is the document's hash. */
+  ifHash?: string;
+}
+
+/** An instance whose document agrees with that of its peers; it keeps the process alive until `close()`. */
+export declare class Mesh extends Reader {
+  constructor(options?: MeshOptions);
+  static start(options?: MeshOptions): Promise<Mesh>;
+  start(): Promise<this>;
+  /** The addresses that are really listened on. */
+  readonly addresses: string[];
+  set(path: string, value: unknown): Promise<Receipt>;
+  unset(path: string): Promise<Receipt>;
+  patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;
+  mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
+  replace(value: unknown, options?: WriteOptions): Promise<Receipt>;
+  close(): Promise<void>;
+}

@@ -1,18 +1,29 @@
 // Compiled, never run: the declarations fit what a program writes.
-import { ConfmeshError, diff, explain, merge, version, type Value } from "confmesh";
-import { ConfigWebSocketClient, ready, version as clientVersion, type Receipt } from "confmesh/client";
+import { canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, ready as nativeReady, version } from "confmesh";
+import type { Change, Operation, Receipt, Value } from "confmesh";
+import { ready, version as clientVersion } from "confmesh/client";
 
-const texts: string[] = [version(), clientVersion()];
-const loaded: Promise<void> = ready(new Uint8Array());
-const layers = [{ id: "base", value: { rate: 100 } }, { env: { prefix: "APP", variables: { APP_RATE: "200" } } }];
-const merged: Value = merge(layers, { rules: [{ pattern: "tags", merge: "append_list" }] });
-const winner: string | undefined = explain(layers, "rate").winner?.source;
-const paths: string[] = diff({}, merged).map(({ path }) => path);
+const texts: string[] = [version(), clientVersion(), canonical({ a: 1n })];
+const loaded: Promise<void>[] = [ready(new Uint8Array()), nativeReady()];
+const merged: Value = merge([{ id: "base", value: { port: 80 } }], { rules: [{ pattern: "port", merge: "override" }] });
+const operations: Operation[] = diff({ a: 1 }, merged);
+const source: string = explain([{ id: "base", text: "{}" }], "port").source;
 
-const client = new ConfigWebSocketClient("ws://127.0.0.1:8765/sync", { token: "t", maxDelay: 1_000 });
-client.on("config_changed", ({ key, newValue }) => console.log(key, newValue)).on("error", (error) => console.log(error.hint));
-const receipt: Promise<Receipt> = client.setConfig("app.rate", 9007199254740993n);
-receipt.catch((error) => error instanceof ConfmeshError && console.log(error.code));
-export { loaded, paths, receipt, texts, winner };
+async function live(): Promise<Receipt> {
+  const config: Config = open(["config.json"], { envPrefix: "MYAPP" });
+  const following = config.subscribe("app.*", (change: Change) => console.log(change.path, change.cause));
+  following.close();
+  const limit: Value | undefined = config.get("limit");
+  config.set("limit", limit);
+  const mesh = await Mesh.start({ listen: "127.0.0.1:0", peers: ["ws://10.0.0.7:8765"] });
+  for await (const change of mesh.subscribe("*")) console.log(change.new);
+  try {
+    return await mesh.patch(operations, { ifHash: mesh.hash });
+  } catch (error) {
+    if (error instanceof ConfmeshError) console.log(error.code, error.origin?.line);
+    throw error;
+  }
+}
 
 declare const console: { log(...values: unknown[]): void };
+export { live, loaded, source, texts };

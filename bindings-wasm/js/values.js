@@ -32,9 +32,14 @@ export function fromText(text) {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
   const tag = unusedIn(text);
   const tagged = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
-    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${tag}${token}"` : token);
+    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) && isInteger64(BigInt(token)) ? `"${tag}${token}"` : token);
   return JSON.parse(tagged, (_, value) =>
     typeof value === "string" && value.startsWith(tag) ? BigInt(value.slice(tag.length)) : value);
+}
+
+/** Longer ones are floats that print without an exponent. */
+function isInteger64(integer) {
+  return integer >= -(2n ** 63n) && integer < 2n ** 64n;
 }
 
 /** The JSON text of a value; `BigInt`s are integers. What JSON cannot hold is an error that names its place. */

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 class Error(Exception):
     """What went wrong, where, and what to do about it. Branch on the class or on `code`, never on the text."""
 
+    __module__ = "confmesh"
+
     code: str
     """The stable code, for example `syntax` or `not_found`."""
     message: str
@@ -52,30 +54,46 @@ class Error(Exception):
 class InputError(Error, ValueError):
     """A document, file, argument or message is not what it should be."""
 
+    __module__ = "confmesh"
+
 
 class InputTypeError(InputError, TypeError):
     """A value has a type that a document cannot hold, or that does not belong there."""
+
+    __module__ = "confmesh"
 
 
 class NotFoundError(InputError, KeyError):
     """Nothing is at that path."""
 
+    __module__ = "confmesh"
+
 
 class ConflictError(Error):
     """A write collides with a newer one, a patch does not apply, or the document is not ready."""
+
+    __module__ = "confmesh"
 
 
 class IoError(Error, OSError):
     """A file, a socket or the store failed."""
 
+    __module__ = "confmesh"
+
 
 class PeerError(Error):
     """Another instance is missing, incompatible or misbehaves."""
+
+    __module__ = "confmesh"
 
 
 class UsageError(Error):
     """The call makes no sense, or not in this state."""
 
+    __module__ = "confmesh"
+
 
 class InternalError(Error):
     """A defect of confmesh."""
+
+    __module__ = "confmesh"

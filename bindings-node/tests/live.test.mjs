@@ -1,0 +1,122 @@
+// Running configurations: edited files, callbacks, meshes that agree, and how a process ends.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hash, Mesh, open, parse } from "confmesh";
+
+const folder = () => mkdtempSync(join(tmpdir(), "confmesh-"));
+
+async function until(condition, seconds = 20) {
+  const deadline = Date.now() + seconds * 1000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, "it never came true");
+    await sleep(10);
+  }
+}
+
+function written(text, name = "app.json") {
+  const file = join(folder(), name);
+  writeFileSync(file, text);
+  return file;
+}
+
+test("a config is read by paths, and its objects are kept until something changes", () => {
+  const config = open(written('{"limit": 100, "app": {"ports": [1, 2]}, "a.b": 9007199254740993}'));
+  assert.equal(config.get("limit"), 100);
+  assert.equal(config.get("app.ports.1"), 2);
+  assert.equal(config.get("a\\.b"), 9007199254740993n);
+  assert.equal(config.get("app.ports.length"), undefined);
+  assert.equal(config.has("nothing"), false);
+  assert.equal(config.toObject(), config.toObject());
+  assert.ok(Object.isFrozen(config.get("app.ports")));
+  assert.equal(config.hash, hash(config.toObject()));
+  const before = config.toObject();
+  assert.deepEqual(config.set("limit", 5).changed, ["limit"]);
+  assert.notEqual(config.toObject(), before);
+  assert.equal(config.explain("limit").source, "runtime");
+  config.unset("limit");
+  assert.equal(config.get("limit"), 100);
+  config.close();
+  assert.equal(config.get("limit"), 100);
+  assert.throws(() => config.set("limit", 1), { code: "closed" });
+});
+
+test("an edit of a file reaches the callback", async () => {
+  const file = written('{"app": {"limit": 1, "other": 1}}');
+  const config = open([file]);
+  const got = [];
+  const subscription = config.subscribe("app.limit", (change) => got.push(change));
+  writeFileSync(file, '{"app": {"limit": 2, "other": 2}}');
+  await until(() => got.length > 0);
+  const [{ cause, ...change }] = got;
+  assert.deepEqual(change, { path: "app.limit", op: "changed", old: 1, new: 2 });
+  assert.match(cause, /app\.json/);
+  subscription.close();
+  config.close();
+});
+
+test("a broken file names the place", () => {
+  assert.throws(() => open(written('{"limit": }')), (error) => error.code === "syntax" && error.origin.line === 1);
+  assert.throws(() => open(join(folder(), "missing.json")), { code: "file" });
+});
+
+test("two meshes agree", async () => {
+  const bound = written('{\n  "app": {"limit": 100}\n}\n');
+  const one = await Mesh.start({ bind: bound, listen: "127.0.0.1:0" });
+  await until(() => one.get("app.limit") === 100);
+  const two = await Mesh.start({ listen: "127.0.0.1:0", peers: [`ws://${one.addresses[0]}/sync`], dataDir: folder() });
+  await until(() => two.get("app.limit") === 100);
+  const changes = two.subscribe("app.*");
+  await one.set("app.limit", 200);
+  for await (const change of changes) {
+    assert.deepEqual([change.path, change.old, change.new], ["app.limit", 100, 200]);
+    break;
+  }
+  await two.patch([{ op: "add", path: "/app/beta", value: true }]);
+  await two.mergePatch({ app: { gone: 1 } });
+  await two.unset("app.gone");
+  await until(() => one.hash === two.hash && one.get("app.beta") === true);
+  await assert.rejects(two.mergePatch({ x: 1 }, { ifHash: hash({}) }), { code: "stale" });
+  await assert.rejects(two.set("a", undefined), { code: "type" });
+  assert.equal((await two.status()).peers[0].state, "connected");
+  await until(() => hash(parse(readFileSync(bound, "utf8"))) === one.hash);
+  await Promise.all([one.close(), two.close()]);
+});
+
+/** Runs a program that has the package and a file. */
+function run(program) {
+  const file = written('{"limit": 1}');
+  const source = `import { open, Mesh } from "confmesh"; const config = open(${JSON.stringify(file)});\n${program}`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", source], {
+    encoding: "utf8", timeout: 30_000, cwd: new URL(".", import.meta.url),
+  });
+  return { status, stdout, stderr };
+}
+
+test("a process ends by itself when nothing is followed any more", () => {
+  assert.deepEqual(run("config.set('limit', 2);"), { status: 0, stdout: "", stderr: "" });
+  const closing = "const s = config.subscribe('*', (c) => { console.log(c.new); s.close(); }); config.set('limit', 2);";
+  assert.deepEqual(run(closing), { status: 0, stdout: "2\n", stderr: "" });
+  const mesh = "const mesh = await Mesh.start({ listen: '127.0.0.1:0' }); setTimeout(() => mesh.close(), 50);";
+  assert.deepEqual(run(mesh), { status: 0, stdout: "", stderr: "" });
+});
+
+test("a process may exit while a mesh runs and a subscription waits", () => {
+  const program = "await Mesh.start({}); config.subscribe('*', () => {}); process.exit(0);";
+  assert.deepEqual(run(program), { status: 0, stdout: "", stderr: "" });
+});
+
+test("what a callback throws is an uncaught exception, and nobody misses a change", () => {
+  assert.equal(run("config.subscribe('*', () => { throw new Error('mine'); }); config.set('limit', 2);").status, 1);
+  const handled = `process.on("uncaughtException", (error) => console.log(error.message));
+    config.subscribe("*", () => { throw new Error("mine"); });
+    const s = config.subscribe("*", (c) => { console.log(c.new); if (c.new === 3) setTimeout(() => process.exit(0), 50); });
+    config.set("limit", 2); config.set("limit", 3);`;
+  const { status, stdout } = run(handled);
+  assert.equal(status, 0);
+  assert.deepEqual(stdout.trim().split("\n").sort(), ["2", "3", "mine", "mine"]);
+});

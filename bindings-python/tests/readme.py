@@ -1,0 +1,14 @@
+"""The example of the README, run as it is printed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "200 env:MYAPP\n<Change app.beta: false -> true>\n5\n"
