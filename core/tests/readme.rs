@@ -22,7 +22,7 @@ fn sessions() -> Vec<Vec<Exchange>> {
                 match (line.strip_prefix("$ "), session.last_mut()) {
                     (Some(command), _) => session.push(Exchange { command: command.to_owned(), output: String::new() }),
                     (None, Some(last)) => last.output.push_str(&format!("{line}\n")),
-                    (None, None) => panic!("a session of the README starts with output: {line}"),
+                    (None, None) => assert!(line.is_empty(), "a session of the README starts with output: {line}"),
                 }
             }
             session

@@ -91,10 +91,15 @@ impl BoundFile {
             Some(Base { text, value })
         });
         self.intended = record.intended;
+        self.set_aside = record.set_aside;
     }
 
     pub(super) fn record(&self) -> FileRecord {
-        FileRecord { base: self.base.as_ref().map(|base| base.text.clone()), intended: self.intended.clone() }
+        FileRecord {
+            base: self.base.as_ref().map(|base| base.text.clone()),
+            intended: self.intended.clone(),
+            set_aside: self.set_aside,
+        }
     }
 
     /// The text that values of the shared layer can be located in.
@@ -129,6 +134,7 @@ impl BoundFile {
         if self.intended.as_deref() == Some(text) {
             return match parse_from(text, self.binding.format, &self.source()) {
                 Ok(value) => {
+                    self.set_aside = false;
                     self.accept(text.to_owned(), value);
                     Look::OwnWrite
                 }
@@ -237,7 +243,7 @@ impl BoundFile {
         };
         self.in_flight = true;
         self.intended = Some(text.clone());
-        let keep_as = std::mem::take(&mut self.set_aside).then_some(BEFORE_JOIN);
+        let keep_as = self.set_aside.then_some(BEFORE_JOIN);
         Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as }))
     }
 }

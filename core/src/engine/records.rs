@@ -20,6 +20,8 @@ pub(super) struct FileRecord {
     pub(super) base: Option<String>,
     /// The text that a mirror write was about to put there.
     pub(super) intended: Option<String>,
+    /// Whether the text that is there now is to be kept beside the file when it is written next.
+    pub(super) set_aside: bool,
 }
 
 /// A document as the store has it.
@@ -76,7 +78,8 @@ pub(super) fn founding_record(document: &DocumentName, founding: Option<&Value>)
 /// The record of a bound file.
 pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord) -> StoreWrite {
     let text = |text: &Option<String>| text.as_ref().map_or(Value::Null, |text| text.as_str().into());
-    let fields = [("base", text(&record.base)), ("intended", text(&record.intended))];
+    let fields =
+        [("base", text(&record.base)), ("intended", text(&record.intended)), ("set_aside", record.set_aside.into())];
     put(document, &format!("file/{id}"), &fields.into_iter().collect())
 }
 
@@ -106,7 +109,9 @@ pub(super) fn load<'a>(
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
             ("file", id) => {
                 let text = |name: &str| value.child(name).and_then(Value::as_str).map(str::to_owned);
-                parts.files.insert(id.into(), FileRecord { base: text("base"), intended: text("intended") });
+                let set_aside = value.child("set_aside").and_then(Value::as_bool).unwrap_or(false);
+                let record = FileRecord { base: text("base"), intended: text("intended"), set_aside };
+                parts.files.insert(id.into(), record);
             }
             _ => {}
         }

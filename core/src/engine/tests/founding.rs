@@ -147,3 +147,18 @@ fn a_crash_while_taking_over_a_document_loses_nothing() {
         assert_eq!(world.file_value(1), world.value(1));
     }
 }
+
+#[test]
+fn a_file_that_is_to_be_set_aside_is_kept_even_after_a_crash_in_between() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"who":"first"}"#), false);
+    world.add(2, Some(r#"{"who":"second"}"#), true);
+    world.hosts[1].writes_files = false;
+    world.connect(1, 0);
+    world.run();
+    assert_eq!(world.hosts[1].due.len(), 1, "the file write is due");
+    world.hosts[1].writes_files = true;
+    world.restart(1);
+    world.assert_agreement(r#"{"who":"first"}"#);
+    assert_eq!(world.hosts[1].kept, [r#"{"who":"second"}"#]);
+}
