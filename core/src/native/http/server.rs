@@ -249,10 +249,7 @@ async fn explain(
     let value = match path(&parameters)? {
         Some(path) => snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value(),
         None => {
-            let mut leaves = Vec::new();
-            snapshot.value.for_each_leaf(&mut |path, _| leaves.push(path.clone()));
-            let paths: Vec<Value> =
-                leaves.iter().filter_map(|path| snapshot.explain(path)).map(|one| one.to_value()).collect();
+            let paths: Vec<Value> = snapshot.explain_all().iter().map(|one| one.to_value()).collect();
             [("paths", Value::from(paths))].into_iter().collect()
         }
     };
