@@ -14,3 +14,13 @@ test("the README's example runs as printed", () => {
   assert.deepEqual([stderr, status], ["", 0]);
   assert.deepEqual(stdout.trim().split("\n").sort(), ["200 env:MYAPP", "5", "app.beta false true"]);
 });
+
+test("the project README's example runs without a complaint", () => {
+  const text = readFileSync(new URL(`file://${process.env.CONFMESH_VECTORS}/../../README.md`), "utf8");
+  const [, program] = /```js\n(.*?)```/s.exec(text);
+  const cwd = new URL(".", import.meta.url);
+  const { stdout, stderr, status } =
+    spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8", timeout: 30_000, cwd });
+  assert.deepEqual([stderr, status], ["", 0]);
+  assert.match(stdout, /rate_limit/);
+});

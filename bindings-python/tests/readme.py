@@ -1,5 +1,6 @@
 """The example of the README, run as it is printed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,3 +13,11 @@ def the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "200 env:MYAPP\n<Change app.beta: false -> true>\n5\n"
+
+
+def the_example_of_the_project_readme_runs_without_a_complaint(tmp_path: Path) -> None:
+    readme = Path(os.environ["CONFMESH_VECTORS"]).parents[1] / "README.md"
+    (program,) = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("rate_limit = 100\n")
