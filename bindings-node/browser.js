@@ -1,6 +1,7 @@
 // The browser half of the package: the same names over WebAssembly. `await ready()` once before the first call.
 import { ConfmeshError } from "./wasm/functions.js";
 
+export { Config, open, Subscription } from "./wasm/config.js";
 export * from "./wasm/functions.js";
 
 function missing(name, hint) {
@@ -10,22 +11,12 @@ function missing(name, hint) {
 const LIVE = "follow an instance with `ConfigWebSocketClient` of `confmesh/client`";
 const WRITING = "texts are written in Node only; use `canonical` for JSON";
 
-export function open() {
-  throw missing("open", LIVE);
-}
-
 export function dump() {
   throw missing("dump", WRITING);
 }
 
 export function rewrite() {
   throw missing("rewrite", WRITING);
-}
-
-export class Config {
-  constructor() {
-    throw missing("Config", LIVE);
-  }
 }
 
 export class Mesh {
@@ -35,11 +26,5 @@ export class Mesh {
 
   static async start() {
     throw missing("Mesh", LIVE);
-  }
-}
-
-export class Subscription {
-  constructor() {
-    throw missing("Subscription", LIVE);
   }
 }

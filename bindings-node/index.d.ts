@@ -202,6 +202,8 @@ export declare class Config extends Reader {
   set(path: string, value: unknown): Receipt;
   /** Takes back what `set` did. */
   unset(path: string): Receipt;
+  /** In browsers: puts a layer in the place of the one with its id, or beside the others. */
+  setLayer?(layer: Layer): void;
   /** Closes it; the last document can still be read. */
   close(): void;
 }
@@ -213,8 +215,9 @@ export interface OpenOptions extends MergeOptions {
   watch?: boolean;
 }
 
-/** Opens configuration files; a later one wins over an earlier one. In browsers it throws. */
+/** Opens configuration files; a later one wins over an earlier one. A browser has none: it takes layers, as `merge` does. */
 export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
+export declare function open(layers: readonly Layer[], options?: MergeOptions): Config;
 
 export interface MeshOptions extends MergeOptions {
   /** The file that mirrors the shared document, both ways. */

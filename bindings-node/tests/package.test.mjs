@@ -9,7 +9,7 @@ import * as client from "confmesh/client";
 /** The values that a declaration file of the package promises. */
 async function declared(file) {
   const text = await readFile(new URL(`./node_modules/confmesh/${file}`, import.meta.url), "utf8");
-  return [...text.matchAll(/^export declare (?:function|class|const) (\w+)/gm)].map(([, name]) => name).sort();
+  return [...text.matchAll(/^export declare (?:function|class|const) (\w+)/gm)].map(([, name]) => name).filter((name, at, all) => all.indexOf(name) === at).sort();
 }
 
 const { version } = createRequire(import.meta.url)("confmesh/package.json");

@@ -1,14 +1,14 @@
 //! The step machine in guest mode, driven from JavaScript: it owns the socket, the clock and the entropy.
 
 use confmesh::canonical::canonical;
-use confmesh::clock::Now;
-use confmesh::diff::{Patch, leaves};
-use confmesh::engine::{Engine, EngineConfig, Event, Level, Link, PeerId, RequestId, SourceState};
+use confmesh::diff::Patch;
+use confmesh::engine::{Engine, EngineConfig, Link, PeerId};
 use confmesh::id::{DocumentName, InstanceId};
-use confmesh::{Code, Error, Path, Pattern, Value};
+use confmesh::{Code, Error, Path, Pattern};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::convert::{Outcome, json, object, thrown};
+use crate::convert::{Outcome, json, thrown};
+use crate::news::{event_value, now, number};
 
 /// One document of one host, and the edits that the host has not answered yet.
 ///
@@ -109,7 +109,7 @@ impl GuestEngine {
     /// The next news as a JSON text with a `type`: `changed`, `written`, `connection` or `notice`.
     #[wasm_bindgen(js_name = pollEvent)]
     pub fn poll_event(&mut self) -> Option<String> {
-        self.engine.poll_event().map(|event| canonical(&self.event_value(event)))
+        self.engine.poll_event().map(|event| canonical(&event_value(event, &self.patterns)))
     }
 
     /// Whether the document is what the host has now.
@@ -142,59 +142,4 @@ impl GuestEngine {
         let snapshot = self.engine.snapshot(&self.document);
         Ok(snapshot.and_then(|snapshot| snapshot.value.at(&path).map(canonical)))
     }
-}
-
-impl GuestEngine {
-    fn event_value(&self, event: Event) -> Value {
-        match event {
-            Event::Changed(change) => {
-                let wanted = |path: &Path| self.patterns.iter().any(|pattern| pattern.matches(path));
-                let changes = leaves(&change.changes);
-                let changes: Vec<Value> =
-                    changes.iter().filter(|leaf| wanted(&leaf.path)).map(|leaf| leaf.to_value()).collect();
-                object([
-                    ("type", "changed".into()),
-                    ("revision", change.snapshot.revision.into()),
-                    ("cause", change.cause.into()),
-                    ("changes", changes.into()),
-                ])
-            }
-            Event::Written { request, result: Ok(receipt) } => {
-                let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
-                let mut fields = vec![
-                    ("type", "written".into()),
-                    ("request", request.0.into()),
-                    ("revision", receipt.snapshot.revision.into()),
-                    ("hash", receipt.snapshot.hash().to_string().into()),
-                    ("changed", changed.into()),
-                ];
-                fields.extend(receipt.shadowed_by.map(|source| ("shadowedBy", source.into())));
-                object(fields)
-            }
-            Event::Written { request, result: Err(error) } => {
-                object([("type", "written".into()), ("request", request.0.into()), ("error", error.to_value())])
-            }
-            Event::Connection { live, .. } => object([("type", "connection".into()), ("live", live.into())]),
-            Event::Notice { level, error } => notice(level, &error),
-            Event::Source { state: SourceState::Stale(error), .. } => notice(Level::Warning, &error),
-            Event::Source { .. } => object([("type", "source".into())]),
-        }
-    }
-}
-
-fn notice(level: Level, error: &Error) -> Value {
-    let level = match level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
-    };
-    object([("type", "notice".into()), ("level", level.into()), ("error", error.to_value())])
-}
-
-fn now(wall_ms: f64, mono_ms: f64) -> Now {
-    Now { wall_ms: wall_ms as u64, mono_ms: mono_ms as u64 }
-}
-
-fn number(request: RequestId) -> f64 {
-    request.0 as f64
 }

@@ -5,6 +5,8 @@
 
 mod convert;
 mod guest;
+mod local;
+mod news;
 
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Patch, apply_merge_patch, merge_patch_between, three_way};

@@ -1,0 +1,157 @@
+// A live configuration of one page: layers that the program gives, and above them what it sets while it runs.
+import { LocalEngine } from "./confmesh_wasm.js";
+import { matches } from "./functions.js";
+import { calling, ConfmeshError, fromText, toText } from "./values.js";
+
+const clocks = () => [Date.now(), performance.now()];
+
+/** Changes of the paths that match a pattern, until `close()`. */
+export class Subscription {
+  #end;
+
+  constructor(end) {
+    this.#end = end;
+  }
+
+  /** Ends it: the change that is being told is the last one. */
+  close() {
+    this.#end();
+  }
+}
+
+/** A configuration of this page. Made by `open`. */
+export class Config {
+  #engine;
+  #document;
+  #subscribers = new Set();
+  #isClosed = false;
+
+  constructor(layers, { rules = null } = {}) {
+    if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
+      const hint = "fetch the text and open it as a layer: open([{ id: url, text, format: \"json\" }])";
+      throw new ConfmeshError({ code: "usage", message: "a browser has no files to open", hint });
+    }
+    this.#engine = calling(() => new LocalEngine(toText(layers), toText(rules), ...clocks()));
+  }
+
+  /** The document, frozen; the same object until something changes. */
+  toObject() {
+    this.#document ??= frozen(fromText(this.#engine.snapshotText()));
+    return this.#document;
+  }
+
+  /** The value at a path such as `app.database.host`; `undefined` where nothing is. */
+  get(path = "") {
+    const found = calling(() => this.#engine.get(path));
+    return found === undefined ? undefined : frozen(fromText(found));
+  }
+
+  has(path) {
+    return this.get(path) !== undefined;
+  }
+
+  get revision() {
+    return this.#engine.revision;
+  }
+
+  get hash() {
+    return this.#engine.hash;
+  }
+
+  get warnings() {
+    return fromText(this.#engine.warningsText()).map((fields) => new ConfmeshError(fields));
+  }
+
+  get provenance() {
+    return fromText(this.#engine.provenanceText());
+  }
+
+  explain(path) {
+    const found = calling(() => this.#engine.explain(path));
+    if (found === undefined) throw new ConfmeshError({ code: "not_found", message: `no layer holds \`${path}\``, path });
+    return fromText(found);
+  }
+
+  /** Sets a path for this page; it wins over every layer. */
+  set(path, value) {
+    this.#open();
+    calling(() => this.#engine.set(path, toText(value), ...clocks()));
+    return this.#tell();
+  }
+
+  /** Takes back what `set` did. */
+  unset(path) {
+    this.#open();
+    calling(() => this.#engine.unset(path, ...clocks()));
+    return this.#tell();
+  }
+
+  /** Puts a layer in the place of the one with its id, or beside the others: how a source that changed is followed. */
+  setLayer(layer) {
+    this.#open();
+    calling(() => this.#engine.setLayer(toText(layer), ...clocks()));
+    this.#tell();
+  }
+
+  /** Calls back for every change of a path that matches, from now on. */
+  subscribe(pattern, callback) {
+    this.#open();
+    calling(() => matches(pattern, "x"));
+    const subscriber = { pattern, callback };
+    this.#subscribers.add(subscriber);
+    return new Subscription(() => this.#subscribers.delete(subscriber));
+  }
+
+  /** Closes it; the last document can still be read. */
+  close() {
+    this.#isClosed = true;
+    this.#subscribers.clear();
+  }
+
+  #open() {
+    if (this.#isClosed) throw new ConfmeshError({ code: "closed", message: "this configuration was closed" });
+  }
+
+  /** Hands out what happened. Callbacks run after everything is in place, and what one throws harms nobody else. */
+  #tell() {
+    let written;
+    const changes = [];
+    for (let text = this.#engine.pollEvent(); text !== undefined; text = this.#engine.pollEvent()) {
+      const { type, request, error, ...event } = fromText(text);
+      if (type === "written" && error) written = new ConfmeshError(error);
+      else if (type === "written") written = event;
+      else if (type === "changed") changes.push(...event.changes.map((change) => ({ ...change, cause: event.cause })));
+    }
+    if (changes.length > 0) this.#document = undefined;
+    for (const change of changes.map(frozen)) {
+      for (const subscriber of [...this.#subscribers]) {
+        if (this.#subscribers.has(subscriber) && matches(subscriber.pattern, change.path)) call(subscriber, change);
+      }
+    }
+    if (written instanceof ConfmeshError) throw written;
+    return written;
+  }
+}
+
+/** Opens layers as `merge` takes them; of two the one with the lower `priority` wins. `await ready()` first. */
+export function open(layers, options) {
+  return new Config(layers, options);
+}
+
+function call({ callback }, change) {
+  try {
+    callback(change);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function frozen(value) {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) frozen(child);
+  }
+  return value;
+}

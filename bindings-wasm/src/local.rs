@@ -1,0 +1,128 @@
+//! A document of this page alone: layers that the program gives, merged, explained and followed by the same engine.
+
+use confmesh::canonical::canonical;
+use confmesh::engine::{DocumentOptions, Engine, EngineConfig, RequestId};
+use confmesh::id::{DocumentName, InstanceId};
+use confmesh::merge::Layer;
+use confmesh::{Code, Error, Path, Pattern, Policy, Value};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::convert::{Outcome, json, thrown};
+use crate::news::{event_value, now, number};
+
+/// Layers of one program, with a runtime layer above them that it writes to.
+///
+/// After every call take everything from `pollEvent`. `now` is two readings in milliseconds, as for `GuestEngine`.
+#[wasm_bindgen]
+pub struct LocalEngine {
+    engine: Engine,
+    document: DocumentName,
+}
+
+#[wasm_bindgen]
+impl LocalEngine {
+    /// A document of a JSON list of layers under a list of rules (`null` for none).
+    #[wasm_bindgen(constructor)]
+    pub fn new(layers: &str, rules: &str, wall_ms: f64, mono_ms: f64) -> Outcome<LocalEngine> {
+        let (layers, rules) = (json(layers)?, json(rules)?);
+        let policy = if rules == Value::Null { Ok(Policy::default()) } else { Policy::from_value(&rules) };
+        let list = layers.as_list().ok_or_else(|| thrown(Error::new(Code::Usage, "the layers are a list")))?;
+        let layers = list.iter().map(Layer::from_value).collect::<Result<Vec<_>, _>>().map_err(thrown)?;
+        // Nothing here is shared, so nothing needs an id that is unique.
+        let config = EngineConfig::new(InstanceId::from_bytes([0; 16]), [0; 32]);
+        let mut engine = Engine::new(config, []).map_err(thrown)?;
+        let document = DocumentName::default_name();
+        let sources = layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
+        let options = DocumentOptions { sources, policy: policy.map_err(thrown)?, ..DocumentOptions::default() };
+        engine.open(document.clone(), options, now(wall_ms, mono_ms));
+        for layer in layers {
+            let id = layer.id.clone();
+            engine.handle_layer(&document, &id, Ok(Some(layer)), now(wall_ms, mono_ms));
+        }
+        while engine.poll_event().is_some() {}
+        Ok(LocalEngine { engine, document })
+    }
+
+    /// Puts a layer in the place of the one with its id, or beside the others.
+    #[wasm_bindgen(js_name = setLayer)]
+    pub fn set_layer(&mut self, layer: &str, wall_ms: f64, mono_ms: f64) -> Outcome<()> {
+        let layer = Layer::from_value(&json(layer)?).map_err(thrown)?;
+        let id = layer.id.clone();
+        self.engine.handle_layer(&self.document, &id, Ok(Some(layer)), now(wall_ms, mono_ms));
+        Ok(())
+    }
+
+    /// Sets a path of the runtime layer; answered by the `written` event of that number.
+    pub fn set(&mut self, path: &str, value: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
+        let (path, value) = (Path::parse(path).map_err(thrown)?, json(value)?);
+        Ok(self.asked(|engine, document| engine.set(document, path, value, now(wall_ms, mono_ms))))
+    }
+
+    /// Takes back what `set` did to a path.
+    pub fn unset(&mut self, path: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
+        let path = Path::parse(path).map_err(thrown)?;
+        Ok(self.asked(|engine, document| engine.unset(document, path, now(wall_ms, mono_ms))))
+    }
+
+    /// The next news as a JSON text with a `type`: `changed` or `written`.
+    #[wasm_bindgen(js_name = pollEvent)]
+    pub fn poll_event(&mut self) -> Option<String> {
+        let all: Vec<Pattern> = Pattern::parse("*").into_iter().collect();
+        self.engine.poll_event().map(|event| canonical(&event_value(event, &all)))
+    }
+
+    /// The explanation of a path in canonical text, where a layer holds it.
+    pub fn explain(&self, path: &str) -> Outcome<Option<String>> {
+        let path = Path::parse(path).map_err(thrown)?;
+        let snapshot = self.engine.snapshot(&self.document);
+        Ok(snapshot.and_then(|snapshot| snapshot.explain(&path)).map(|account| canonical(&account.to_value())))
+    }
+
+    /// Which sources made each leaf, in canonical text: path to sources.
+    #[wasm_bindgen(js_name = provenanceText)]
+    pub fn provenance_text(&self) -> String {
+        let snapshot = self.engine.snapshot(&self.document);
+        let provenance = snapshot.map(|snapshot| snapshot.provenance()).unwrap_or_default();
+        let entries: Value = provenance.into_iter().map(|(path, source)| (path.to_string(), source)).collect();
+        canonical(&entries)
+    }
+
+    /// Where layers disagree on a type, as a JSON list of errors.
+    #[wasm_bindgen(js_name = warningsText)]
+    pub fn warnings_text(&self) -> String {
+        let snapshot = self.engine.snapshot(&self.document);
+        let warnings = snapshot.map(|snapshot| snapshot.warnings().iter().map(Error::to_value).collect::<Vec<_>>());
+        canonical(&warnings.unwrap_or_default().into())
+    }
+
+    /// The number of the document, one more per visible change.
+    #[wasm_bindgen(getter)]
+    pub fn revision(&self) -> f64 {
+        self.engine.snapshot(&self.document).map_or(0.0, |snapshot| snapshot.revision as f64)
+    }
+
+    /// The document's content hash.
+    #[wasm_bindgen(getter)]
+    pub fn hash(&self) -> Option<String> {
+        self.engine.snapshot(&self.document).map(|snapshot| snapshot.hash().to_string())
+    }
+
+    /// The document in canonical text.
+    #[wasm_bindgen(js_name = snapshotText)]
+    pub fn snapshot_text(&self) -> String {
+        self.engine.snapshot(&self.document).map_or_else(|| "{}".to_owned(), |snapshot| canonical(&snapshot.value))
+    }
+
+    /// The value at a path in canonical text, if there is one.
+    pub fn get(&self, path: &str) -> Outcome<Option<String>> {
+        let path = Path::parse(path).map_err(thrown)?;
+        let snapshot = self.engine.snapshot(&self.document);
+        Ok(snapshot.and_then(|snapshot| snapshot.value.at(&path).map(canonical)))
+    }
+}
+
+impl LocalEngine {
+    fn asked(&mut self, ask: impl FnOnce(&mut Engine, &DocumentName) -> RequestId) -> f64 {
+        number(ask(&mut self.engine, &self.document))
+    }
+}
