@@ -4,8 +4,6 @@ use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::value::{Map, MapBuilder, Str, Value};
 
-use super::pairs;
-
 /// The target with a merge patch applied: maps unite, null removes, everything else replaces.
 ///
 /// ```
@@ -18,18 +16,13 @@ pub fn apply_merge_patch(target: &Value, patch: &Value) -> Value {
     let Value::Map(patch) = patch else { return patch.clone() };
     let empty = Map::default();
     let target = target.as_map().unwrap_or(&empty);
-    let mut merged = MapBuilder::with_capacity(target.len());
-    for (key, pair) in pairs(target, patch) {
-        match pair {
-            (_, Some(Value::Null)) => {}
-            (Some(old), Some(change)) => merged.push(key.clone(), apply_merge_patch(old, change)),
-            // A map under a key that the target lacks may hold nulls itself: they remove nothing and stay out.
-            (None, Some(change)) => merged.push(key.clone(), apply_merge_patch(&Value::Null, change)),
-            (Some(old), None) => merged.push(key.clone(), old.clone()),
-            (None, None) => {}
-        }
-    }
-    Value::Map(merged.build())
+    let edits = patch.iter().map(|(key, change)| {
+        // A map under a key that the target lacks may hold nulls itself: they remove nothing and stay out.
+        let merged =
+            (*change != Value::Null).then(|| apply_merge_patch(target.get(key).unwrap_or(&Value::Null), change));
+        (key.clone(), merged)
+    });
+    Value::Map(target.edited(edits.collect()))
 }
 
 /// The merge patch that turns `old` into `new`.
@@ -54,9 +47,9 @@ fn between(above: &mut Vec<Str>, old: Option<&Value>, new: &Value) -> Result<Val
     let empty = Map::default();
     let old = old.and_then(Value::as_map).unwrap_or(&empty);
     let mut patch = MapBuilder::default();
-    for (key, pair) in pairs(old, new) {
-        match pair {
-            (Some(was), Some(is)) if was.ptr_eq(is) || was == is => {}
+    for (key, was, is) in old.differences(new) {
+        match (was, is) {
+            (Some(was), Some(is)) if was == is => {}
             (was, Some(is)) => {
                 above.push(key.clone());
                 patch.push(key.clone(), between(above, was, is)?);

@@ -9,12 +9,11 @@ pub use merge_patch::{apply_merge_patch, merge_patch_between};
 pub use patch::{Operation, Patch};
 pub use three_way::{Conflict, ThreeWay, three_way};
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
-use crate::value::{Map, Str, Value, compare_keys};
+use crate::value::{Str, Value};
 
 /// What happened to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,9 +135,9 @@ fn compare(above: &mut Vec<Str>, old: &Value, new: &Value, changes: &mut Vec<Cha
         return;
     }
     if let (Value::Map(old), Value::Map(new)) = (old, new) {
-        for (key, pair) in pairs(old, new) {
+        for (key, old, new) in old.differences(new) {
             above.push(key.clone());
-            match pair {
+            match (old, new) {
                 (Some(old), Some(new)) => compare(above, old, new, changes),
                 (old, new) => changes.push(Change { path: path(above), old: old.cloned(), new: new.cloned() }),
             }
@@ -151,26 +150,6 @@ fn compare(above: &mut Vec<Str>, old: &Value, new: &Value, changes: &mut Vec<Cha
 
 fn path(segments: &[Str]) -> Path {
     segments.iter().cloned().collect()
-}
-
-type Pair<'a> = (&'a Str, (Option<&'a Value>, Option<&'a Value>));
-
-/// The keys of both maps in order, each with its value on either side.
-fn pairs<'a>(old: &'a Map, new: &'a Map) -> impl Iterator<Item = Pair<'a>> {
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    std::iter::from_fn(move || {
-        let order = match (old.peek(), new.peek()) {
-            (Some((a, _)), Some((b, _))) if a == b => Ordering::Equal,
-            (Some((a, _)), Some((b, _))) => compare_keys(a, b),
-            (Some(_), None) => Ordering::Less,
-            (None, _) => Ordering::Greater,
-        };
-        match order {
-            Ordering::Less => old.next().map(|(key, value)| (key, (Some(value), None))),
-            Ordering::Greater => new.next().map(|(key, value)| (key, (None, Some(value)))),
-            Ordering::Equal => old.next().zip(new.next()).map(|((key, a), (_, b))| (key, (Some(a), Some(b)))),
-        }
-    })
 }
 
 #[cfg(test)]

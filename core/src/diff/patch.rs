@@ -5,7 +5,6 @@ use crate::path::Path;
 use crate::value::{List, Map, Str, Value, index};
 
 use super::lists::{self, Step};
-use super::pairs;
 
 /// One operation of a patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,9 +262,9 @@ fn compare(above: &mut Vec<Str>, old: &Value, new: &Value, operations: &mut Vec<
 }
 
 fn compare_maps(above: &mut Vec<Str>, old: &Map, new: &Map, operations: &mut Vec<Operation>) {
-    for (key, pair) in pairs(old, new) {
+    for (key, old, new) in old.differences(new) {
         above.push(key.clone());
-        match pair {
+        match (old, new) {
             (Some(old), Some(new)) => compare(above, old, new, operations),
             (None, Some(new)) => {
                 operations.push(Operation::Add { path: above.iter().cloned().collect(), value: new.clone() });

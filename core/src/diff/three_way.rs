@@ -1,7 +1,7 @@
 //! Three-way merge: what two sides changed since a common base.
 
 use crate::path::Path;
-use crate::value::{Map, MapBuilder, Str, Value, compare_keys};
+use crate::value::{Map, Str, Value};
 
 /// A path that both sides changed in different ways; a side that removed it holds nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,19 +95,22 @@ fn merge(
 }
 
 fn merge_maps(above: &mut Vec<Str>, base: &Map, ours: &Map, theirs: &Map, conflicts: &mut Vec<Conflict>) -> Value {
-    // A key that only the base holds was removed by both.
-    let mut keys: Vec<&Str> = ours.keys().chain(theirs.keys()).collect();
-    keys.sort_unstable_by(|a, b| compare_keys(a, b));
-    keys.dedup();
-    let mut merged = MapBuilder::with_capacity(keys.len());
-    for key in keys {
+    let mut edits = Vec::new();
+    // What they did not change is as we have it.
+    for (key, base, theirs) in base.differences(theirs) {
         above.push(key.clone());
-        if let Some(value) = merge(above, base.get(key), ours.get(key), theirs.get(key), conflicts) {
-            merged.push(key.clone(), value);
+        let own = ours.get(key);
+        let merged = merge(above, base, own, theirs, conflicts);
+        let kept = match (&merged, own) {
+            (Some(merged), Some(own)) => merged.ptr_eq(own),
+            (merged, own) => merged.is_none() && own.is_none(),
+        };
+        if !kept {
+            edits.push((key.clone(), merged));
         }
         above.pop();
     }
-    Value::Map(merged.build())
+    Value::Map(ours.edited(edits))
 }
 
 #[cfg(test)]
