@@ -109,11 +109,15 @@ impl Document {
 
     /// Merges the layers anew. Returns the change where one is visible.
     pub(super) fn refresh(&mut self, cause: &str) -> Option<ChangeEvent> {
-        let mut layers: Vec<Layer> = self.sources.iter().filter_map(|source| source.layer.clone()).collect();
-        layers.extend(self.shared_layer());
+        // The last merge is what this one starts from: a small change of a large document costs little.
+        let last = &self.snapshot.merged;
         let merged = match &self.guest {
-            Some(guest) => guest.merged(),
-            None => merge(&layers, &self.policy),
+            Some(guest) => last.update(&guest.layers(), &Policy::default()),
+            None => {
+                let mut layers: Vec<Layer> = self.sources.iter().filter_map(|source| source.layer.clone()).collect();
+                layers.extend(self.shared_layer());
+                last.update(&layers, &self.policy)
+            }
         };
         let changes = diff(&self.snapshot.value, &merged.value);
         let first = self.snapshot.revision == 0;

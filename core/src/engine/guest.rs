@@ -13,8 +13,7 @@ use crate::clock::Now;
 use crate::diff::Change;
 use crate::error::{Code, Error};
 use crate::id::DocumentName;
-use crate::merge::{Layer, Merged, merge, priority};
-use crate::policy::Policy;
+use crate::merge::{Layer, priority};
 use crate::protocol::Message;
 use crate::replica::Edit;
 use crate::value::Value;
@@ -40,17 +39,16 @@ struct OpenEdit {
 
 impl Guest {
     /// The host's document with the open edits on top.
-    pub(super) fn merged(&self) -> Merged {
+    pub(super) fn layers(&self) -> Vec<Layer> {
         let base = self.base.as_ref().map_or_else(Value::empty_map, |(_, value)| value.clone());
-        let mut layers = vec![Layer::new(HOST, priority::SHARED, base.clone())];
-        if !self.edits.is_empty() {
-            let shown = self.edits.iter().fold(base, |value, open| match &open.edit.value {
-                Some(new) => value.with(&open.edit.path, new.clone()),
-                None => value.without(&open.edit.path),
-            });
-            layers = vec![Layer::new("unsent", priority::RUNTIME, shown)];
+        if self.edits.is_empty() {
+            return vec![Layer::new(HOST, priority::SHARED, base)];
         }
-        merge(&layers, &Policy::default())
+        let shown = self.edits.iter().fold(base, |value, open| match &open.edit.value {
+            Some(new) => value.with(&open.edit.path, new.clone()),
+            None => value.without(&open.edit.path),
+        });
+        vec![Layer::new("unsent", priority::RUNTIME, shown)]
     }
 }
 

@@ -9,6 +9,8 @@ mod layer;
 mod layer_value;
 mod prepare;
 mod strategy;
+mod union;
+mod update;
 
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use layer::{Layer, SourceText, Variable};
@@ -16,11 +18,12 @@ pub use layer::{Layer, SourceText, Variable};
 use std::sync::Arc;
 
 use crate::error::{Code, Error};
-use crate::path::Path;
-use crate::policy::{MergeStrategy, Policy, Rule};
-use crate::value::{List, Map, MapBuilder, Str, Value, compare_keys};
+use crate::policy::{Policy, Rule};
+use crate::value::{Map, Value};
 
-use strategy::{Held, Shape, inherited_below, join, of_highest};
+use prepare::Prepared;
+use strategy::of_highest;
+use union::{Clash, Merger};
 
 /// The default priorities of layers; lower numbers win.
 pub mod priority {
@@ -52,6 +55,10 @@ pub struct Merged {
     layers: Arc<Vec<Layer>>,
     effective: Arc<Vec<Value>>,
     policy: Policy,
+    /// What the next merge can start from, see [`Merged::update`].
+    prepared: Arc<Vec<Prepared>>,
+    clashes: Arc<Vec<Clash>>,
+    clash_warnings: Arc<Vec<Error>>,
 }
 
 /// Merges layers: the lower priority number wins, of equal ones the first in the slice.
@@ -71,26 +78,58 @@ pub struct Merged {
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
+    let mut layers = by_priority(layers);
+    let (effective, prepared) = prepare::prepare(&mut layers, policy, None);
+    let mut merger = Merger::new(&layers);
+    let value = Value::Map(merger.maps(&roots(&effective), None, &merge_rules(policy)));
+    let clashes = Arc::new(merger.clashes);
+    let clash_warnings = Arc::new(union::warnings(&clashes, &layers, &effective));
+    Merged::of(value, layers, effective, policy, prepared, clashes, clash_warnings)
+}
+
+fn by_priority(layers: &[Layer]) -> Vec<Layer> {
     let mut layers = layers.to_vec();
     layers.sort_by_key(|layer| layer.priority);
-    let mut warnings = Vec::new();
-    let effective = prepare::prepare(&mut layers, policy, &mut warnings);
-    let mut merger = Merger { layers: &layers, above: Vec::new(), clashes: Vec::new() };
-    let roots: Vec<(usize, &Map)> =
-        effective.iter().enumerate().filter_map(|(at, value)| value.as_map().map(|map| (at, map))).collect();
-    let rules: Vec<&Rule> = policy.rules().iter().filter(|rule| rule.merge.is_some()).collect();
-    let value = Value::Map(merger.maps(&roots, None, &rules));
-    let clashes = merger.clashes;
-    let total = warnings.len() + clashes.len();
-    warnings.extend(clashes.iter().take(MAX_WARNINGS).map(|clash| clash.warning(&layers, &effective)));
-    if total > MAX_WARNINGS {
-        warnings.truncate(MAX_WARNINGS);
-        warnings.push(Error::new(Code::Type, format!("{} more warnings are left out", total - MAX_WARNINGS)));
-    }
-    Merged { value, warnings, layers: Arc::new(layers), effective: Arc::new(effective), policy: policy.clone() }
+    layers
+}
+
+fn roots(effective: &[Value]) -> Vec<(usize, &Map)> {
+    effective.iter().enumerate().filter_map(|(at, value)| value.as_map().map(|map| (at, map))).collect()
+}
+
+fn merge_rules(policy: &Policy) -> Vec<&Rule> {
+    policy.rules().iter().filter(|rule| rule.merge.is_some()).collect()
 }
 
 impl Merged {
+    fn of(
+        value: Value,
+        layers: Vec<Layer>,
+        effective: Vec<Value>,
+        policy: &Policy,
+        prepared: Vec<Prepared>,
+        clashes: Arc<Vec<Clash>>,
+        clash_warnings: Arc<Vec<Error>>,
+    ) -> Merged {
+        let mut warnings = prepare::warnings(&layers, &prepared);
+        let total = warnings.len() + clashes.len();
+        warnings.extend(clash_warnings.iter().cloned());
+        if total > MAX_WARNINGS {
+            warnings.truncate(MAX_WARNINGS);
+            warnings.push(Error::new(Code::Type, format!("{} more warnings are left out", total - MAX_WARNINGS)));
+        }
+        Merged {
+            value,
+            warnings,
+            layers: Arc::new(layers),
+            effective: Arc::new(effective),
+            policy: policy.clone(),
+            prepared: Arc::new(prepared),
+            clashes,
+            clash_warnings,
+        }
+    }
+
     /// The layers, highest priority first.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -106,163 +145,6 @@ impl std::fmt::Debug for Merged {
     /// Names the layers without their values, which may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Merged").field("layers", &self.layers).field("warnings", &self.warnings).finish_non_exhaustive()
-    }
-}
-
-/// A value that does not fit.
-struct Clash {
-    path: Path,
-    /// The layer whose value stays.
-    first: usize,
-    /// The layer whose value is left out; none where a rule does not fit the only value.
-    other: Option<usize>,
-    strategy: MergeStrategy,
-}
-
-impl Clash {
-    fn warning(&self, layers: &[Layer], effective: &[Value]) -> Error {
-        let place = |at: usize| {
-            let kind = effective.get(at).and_then(|value| value.at(&self.path)).map_or("value", Value::type_name);
-            let origin = layers.get(at).map(|layer| layer.origin(&self.path));
-            (kind, origin)
-        };
-        let (kind, origin) = place(self.first);
-        let mut error = match self.other.map(place) {
-            None => Error::new(Code::Type, format!("`{}` does not fit this {kind}, which overrides", self.strategy)),
-            Some((other_kind, other_origin)) => {
-                let message = format!("types clash: {kind} here, {other_kind} in a lower layer, which is left out");
-                let related = Error::new(Code::Type, format!("the {other_kind} that is left out"));
-                Error::new(Code::Type, message)
-                    .with_related(match other_origin {
-                        Some(origin) => related.with_origin(origin),
-                        None => related,
-                    })
-                    .with_hint("give both the same type, or remove one of them")
-            }
-        };
-        if let Some(origin) = origin {
-            error = error.with_origin(origin);
-        }
-        error.with_path(self.path.clone())
-    }
-}
-
-struct Merger<'a> {
-    layers: &'a [Layer],
-    above: Vec<&'a Str>,
-    clashes: Vec<Clash>,
-}
-
-impl<'a> Merger<'a> {
-    fn path(&self) -> Path {
-        self.above.iter().map(|segment| (*segment).clone()).collect()
-    }
-
-    /// The value of one key. `rules` are those that may speak about this path, most specific first.
-    fn value(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Value {
-        let Some((first_layer, first)) = held.first().copied() else { return Value::Null };
-        let (mut rule, mut rules_below) = (None, Vec::new());
-        if !rules.is_empty() {
-            // Most keys end like no pattern, and their paths need not be built.
-            let is_map = matches!(first, Value::Map(_));
-            let ends = |key: &&Str| rules.iter().any(|rule| rule.pattern.may_end_with(key));
-            if is_map || self.above.last().is_some_and(ends) {
-                let path = self.path();
-                rule = rules.iter().find(|rule| rule.pattern.matches(&path)).and_then(|rule| rule.merge);
-                if is_map {
-                    rules_below.extend(rules.iter().copied().filter(|rule| rule.pattern.may_match_below(&path)));
-                }
-            }
-        }
-        let strategy = rule.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
-        let shape = Shape::of(strategy, first);
-        if strategy != MergeStrategy::Override {
-            self.check(held, strategy, shape, rule.is_some());
-        }
-        let below = Some(inherited_below(strategy));
-        match (shape, first) {
-            (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
-                Value::Map(self.maps(&[(first_layer, map)], below, &rules_below))
-            }
-            (Shape::Whole, _) => first.clone(),
-            (Shape::Maps, _) if held.len() == 1 && rules_below.is_empty() => first.clone(),
-            (Shape::Maps, _) => {
-                let maps: Vec<(usize, &Map)> =
-                    held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map))).collect();
-                Value::Map(self.maps(&maps, below, &rules_below))
-            }
-            (Shape::Lists, _) => {
-                let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
-                Value::List(join(&lists, strategy == MergeStrategy::UnionSet))
-            }
-        }
-    }
-
-    /// The union of maps, key by key in one pass over all of them.
-    fn maps(&mut self, held: &[(usize, &'a Map)], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
-        let Some((first_layer, first)) = held.first().copied() else { return Map::default() };
-        let plain = rules.is_empty() && inherited.is_some();
-        if plain && held.iter().all(|(_, map)| map.ptr_eq(first)) {
-            return first.clone();
-        }
-        let mut cursors: Vec<_> = held.iter().map(|(at, map)| (*at, map.iter().peekable())).collect();
-        let mut merged = MapBuilder::with_capacity(held.iter().map(|(_, map)| map.len()).max().unwrap_or(0));
-        let mut here: Vec<Held<'a>> = Vec::with_capacity(held.len());
-        let mut shared = true;
-        loop {
-            let mut least: Option<&'a Str> = None;
-            for (_, cursor) in &mut cursors {
-                if let Some((key, _)) = cursor.peek()
-                    && least.is_none_or(|least| *key != least && compare_keys(key, least).is_lt())
-                {
-                    least = Some(key);
-                }
-            }
-            let Some(key) = least else { break };
-            here.clear();
-            for (at, cursor) in &mut cursors {
-                if let Some((_, value)) = cursor.next_if(|(next, _)| std::ptr::eq(*next, key) || *next == key) {
-                    here.push((*at, value));
-                }
-            }
-            self.above.push(key);
-            let value = self.value(&here, inherited, rules);
-            self.above.pop();
-            shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push_ascending(key.clone(), value);
-        }
-        if shared && merged.len() == first.len() { first.clone() } else { merged.build() }
-    }
-
-    /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.
-    fn check(&mut self, held: &[Held<'a>], strategy: MergeStrategy, shape: Shape, ruled: bool) {
-        let Some((first_layer, first)) = held.first().copied() else { return };
-        if *first == Value::Null {
-            return;
-        }
-        let unfit = ruled && shape == Shape::Whole && strategy != MergeStrategy::DeepMerge;
-        if unfit {
-            self.clash(first_layer, None, strategy);
-        }
-        for (at, value) in held.iter().skip(1) {
-            if !unfit && kind(value) != kind(first) && **value != Value::Null {
-                self.clash(first_layer, Some(*at), strategy);
-            }
-        }
-    }
-
-    fn clash(&mut self, first: usize, other: Option<usize>, strategy: MergeStrategy) {
-        let path = self.path();
-        self.clashes.push(Clash { path, first, other, strategy });
-    }
-}
-
-/// Maps, lists and scalars do not mix; scalars of different types do.
-fn kind(value: &Value) -> u8 {
-    match value {
-        Value::Map(_) => 0,
-        Value::List(_) => 1,
-        _ => 2,
     }
 }
 

@@ -7,33 +7,121 @@ use crate::policy::Policy;
 use crate::schema::coerce_like;
 use crate::value::{Map, MapBuilder, Str, Value};
 
-use super::Layer;
+use super::{Layer, Variable};
+
+/// What came out of preparing one layer, kept for the next time.
+pub(super) struct Prepared {
+    /// Its value with types, before layers above unset anything.
+    pub(super) typed: Value,
+    /// What was found wrong on the way.
+    warnings: Vec<Error>,
+    /// What only layers of raw text need.
+    raw: Option<Raw>,
+}
+
+struct Raw {
+    /// The variables as the layer came with them.
+    given: Vec<Variable>,
+    /// What lay below when the text took its types.
+    below: Vec<Value>,
+    /// Whether every variable sets something that the layer holds.
+    complete: bool,
+}
+
+/// The last merge of the same layers.
+pub(super) struct Before<'a> {
+    pub(super) layers: &'a [Layer],
+    pub(super) prepared: &'a [Prepared],
+    /// Whether all texts and variables are the same, so that warnings still name the right places.
+    pub(super) same_origins: bool,
+}
+
+impl Prepared {
+    /// The variables as the layer came with them.
+    pub(super) fn given<'a>(&'a self, layer: &'a Layer) -> &'a [Variable] {
+        self.raw.as_ref().map_or(&layer.variables, |raw| &raw.given)
+    }
+}
+
+impl<'a> Before<'a> {
+    /// What a layer of raw text became, and its variables, where all that they depend on is as it was.
+    fn prepared(&self, at: usize, layer: &Layer, map: &Map, below: &[Value]) -> Option<(&'a Prepared, &'a [Variable])> {
+        let (last, was) = (self.prepared.get(at)?, self.layers.get(at)?);
+        let raw = last.raw.as_ref()?;
+        let same = raw.complete
+            && layer.value == was.value
+            && layer.variables == raw.given
+            && (last.warnings.is_empty() || self.same_origins)
+            && !raw.below.iter().zip(below).any(|(old, new)| speaks_of(map, old, new));
+        same.then_some((last, was.variables.as_slice()))
+    }
+}
+
+/// Whether raw text is spelled or typed after anything that differs.
+fn speaks_of(raw: &Map, old: &Value, new: &Value) -> bool {
+    if old.ptr_eq(new) {
+        return false;
+    }
+    let (Value::Map(old), Value::Map(new)) = (old, new) else { return true };
+    old.differences(new).any(|(key, old, new)| {
+        raw.iter().filter(|(own, _)| alike(own, key)).any(|(_, own)| match (own, old, new) {
+            (Value::Map(own), Some(old), Some(new)) => speaks_of(own, old, new),
+            _ => true,
+        })
+    })
+}
+
+/// What was wrong with the layers, from the lowest up.
+pub(super) fn warnings(layers: &[Layer], prepared: &[Prepared]) -> Vec<Error> {
+    let found = layers.iter().zip(prepared).rev();
+    found.flat_map(|(layer, prepared)| layer.warnings.iter().chain(&prepared.warnings)).cloned().collect()
+}
 
 /// The value of every layer as it takes part in the merge. Variables get the paths that they really set.
-pub(super) fn prepare(layers: &mut [Layer], policy: &Policy, warnings: &mut Vec<Error>) -> Vec<Value> {
+pub(super) fn prepare(
+    layers: &mut [Layer],
+    policy: &Policy,
+    before: Option<&Before<'_>>,
+) -> (Vec<Value>, Vec<Prepared>) {
     let mut effective: Vec<Value> = vec![Value::empty_map(); layers.len()];
+    let mut all = Vec::with_capacity(layers.len());
     for at in (0..layers.len()).rev() {
         // From the lowest up: what lies below is complete when a layer asks for its types.
         let Some((upper, below)) = effective.split_at_mut_checked(at + 1) else { continue };
-        let Some((_, lower_layers)) = layers.split_at_checked(at + 1) else { continue };
-        let Some(layer) = layers.get(at) else { continue };
-        warnings.extend(layer.warnings.iter().cloned());
-        let mut value = match &layer.value {
-            Value::Map(_) => layer.value.clone(),
-            other => {
-                let message = format!("the layer is a {}, not a map, and is ignored", other.type_name());
-                warnings.push(Error::new(Code::NotAMap, message).with_origin(layer.origin(&Path::root())));
-                Value::empty_map()
-            }
-        };
-        let mut variables = None;
+        let Some((upper_layers, lower_layers)) = layers.split_at_mut_checked(at + 1) else { continue };
+        let Some(layer) = upper_layers.last_mut() else { continue };
+        let mut prepared = Prepared { typed: layer.value.clone(), warnings: Vec::new(), raw: None };
+        if layer.value.as_map().is_none() {
+            let message = format!("the layer is a {}, not a map, and is ignored", layer.value.type_name());
+            prepared.warnings.push(Error::new(Code::NotAMap, message).with_origin(layer.origin(&Path::root())));
+            prepared.typed = Value::empty_map();
+        }
         if layer.raw
-            && let Value::Map(map) = &value
+            && let Value::Map(map) = &layer.value
         {
-            variables = Some(layer.variables.iter().map(|variable| respell(&variable.path, below)).collect::<Vec<_>>());
-            let mut coercion = Coercion { layer, lower_layers, below, policy, above: Vec::new(), warnings };
-            let lower: Vec<&Value> = below.iter().collect();
-            value = Value::Map(coercion.map(map, &Path::root(), &lower));
+            let again = before.and_then(|before| before.prepared(at, layer, map, below));
+            let complete =
+                again.is_some() || layer.variables.iter().all(|variable| layer.value.at(&variable.path).is_some());
+            let variables = match again {
+                Some((last, variables)) => {
+                    prepared.typed = last.typed.clone();
+                    prepared.warnings.extend(last.warnings.iter().cloned());
+                    variables.to_vec()
+                }
+                None => {
+                    let lower: Vec<&Value> = below.iter().collect();
+                    let warnings = &mut prepared.warnings;
+                    let mut coercion = Coercion { layer, lower_layers, below, policy, above: Vec::new(), warnings };
+                    prepared.typed = Value::Map(coercion.map(map, &Path::root(), &lower));
+                    let respelled = layer
+                        .variables
+                        .iter()
+                        .map(|variable| Variable { path: respell(&variable.path, below), name: variable.name.clone() });
+                    respelled.collect()
+                }
+            };
+            let given = std::mem::replace(&mut layer.variables, variables);
+            prepared.raw = Some(Raw { given, below: below.to_vec(), complete });
         }
         for path in &layer.unset {
             for lower in below.iter_mut() {
@@ -41,15 +129,12 @@ pub(super) fn prepare(layers: &mut [Layer], policy: &Policy, warnings: &mut Vec<
             }
         }
         if let Some(slot) = upper.last_mut() {
-            *slot = value;
+            *slot = prepared.typed.clone();
         }
-        if let (Some(paths), Some(layer)) = (variables, layers.get_mut(at)) {
-            for (variable, path) in layer.variables.iter_mut().zip(paths) {
-                variable.path = path;
-            }
-        }
+        all.push(prepared);
     }
-    effective
+    all.reverse();
+    (effective, all)
 }
 
 struct Coercion<'a> {
@@ -123,10 +208,14 @@ fn spelling(key: &Str, lower: &[&Value]) -> Str {
     if lower.iter().any(|value| value.child(key).is_some()) {
         return key.clone();
     }
-    let fold = |c: char| if c == '-' { '_' } else { c.to_ascii_lowercase() };
-    let alike = |other: &&Str| other.len() == key.len() && other.chars().map(fold).eq(key.chars().map(fold));
     let maps = lower.iter().filter_map(|value| value.as_map());
-    maps.flat_map(Map::keys).find(alike).unwrap_or(key).clone()
+    maps.flat_map(Map::keys).find(|other| alike(other, key)).unwrap_or(key).clone()
+}
+
+/// Whether only case, or `-` and `_`, tell two keys apart.
+fn alike(a: &str, b: &str) -> bool {
+    let fold = |c: u8| if c == b'-' { b'_' } else { c.to_ascii_lowercase() };
+    a.len() == b.len() && a.bytes().map(fold).eq(b.bytes().map(fold))
 }
 
 fn respell(path: &Path, lower: &[Value]) -> Path {

@@ -4,8 +4,10 @@ use super::*;
 use crate::canonical::canonical;
 use crate::diff::tests::{json, trees};
 use crate::format::Format;
+use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::policy::{MASK, Rule};
+use crate::policy::{MASK, MergeStrategy, Rule};
+use crate::value::Str;
 use proptest::prelude::*;
 
 fn path(text: &str) -> Path {

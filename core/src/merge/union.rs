@@ -1,0 +1,203 @@
+//! The union of layers, key by key.
+
+use crate::error::{Code, Error};
+use crate::path::Path;
+use crate::policy::{MergeStrategy, Rule};
+use crate::value::{List, Map, MapBuilder, Str, Value, compare_keys};
+
+use super::strategy::{Held, Shape, inherited_below, join, of_highest};
+use super::{Layer, MAX_WARNINGS};
+
+/// What to say of values that do not fit; a document that clashes everywhere says no more than is kept.
+pub(super) fn warnings(clashes: &[Clash], layers: &[Layer], effective: &[Value]) -> Vec<Error> {
+    clashes.iter().take(MAX_WARNINGS).map(|clash| clash.warning(layers, effective)).collect()
+}
+
+/// A value that does not fit.
+#[derive(Clone)]
+pub(super) struct Clash {
+    pub(super) path: Path,
+    /// The layer whose value stays.
+    pub(super) first: usize,
+    /// The layer whose value is left out; none where a rule does not fit the only value.
+    pub(super) other: Option<usize>,
+    pub(super) strategy: MergeStrategy,
+}
+
+impl Clash {
+    fn warning(&self, layers: &[Layer], effective: &[Value]) -> Error {
+        let place = |at: usize| {
+            let kind = effective.get(at).and_then(|value| value.at(&self.path)).map_or("value", Value::type_name);
+            let origin = layers.get(at).map(|layer| layer.origin(&self.path));
+            (kind, origin)
+        };
+        let (kind, origin) = place(self.first);
+        let mut error = match self.other.map(place) {
+            None => Error::new(Code::Type, format!("`{}` does not fit this {kind}, which overrides", self.strategy)),
+            Some((other_kind, other_origin)) => {
+                let message = format!("types clash: {kind} here, {other_kind} in a lower layer, which is left out");
+                let related = Error::new(Code::Type, format!("the {other_kind} that is left out"));
+                Error::new(Code::Type, message)
+                    .with_related(match other_origin {
+                        Some(origin) => related.with_origin(origin),
+                        None => related,
+                    })
+                    .with_hint("give both the same type, or remove one of them")
+            }
+        };
+        if let Some(origin) = origin {
+            error = error.with_origin(origin);
+        }
+        error.with_path(self.path.clone())
+    }
+}
+
+pub(super) struct Merger<'a> {
+    layers: &'a [Layer],
+    /// The path of what is being merged.
+    pub(super) above: Vec<&'a Str>,
+    pub(super) clashes: Vec<Clash>,
+}
+
+/// What holds for the values of one key.
+pub(super) struct Judgement<'a> {
+    pub(super) strategy: MergeStrategy,
+    pub(super) shape: Shape,
+    /// Whether a rule says so.
+    ruled: bool,
+    /// The rules that may speak about what lies below.
+    pub(super) rules_below: Vec<&'a Rule>,
+}
+
+impl<'a> Merger<'a> {
+    pub(super) fn new(layers: &'a [Layer]) -> Merger<'a> {
+        Merger { layers, above: Vec::new(), clashes: Vec::new() }
+    }
+
+    pub(super) fn path(&self) -> Path {
+        self.above.iter().map(|segment| (*segment).clone()).collect()
+    }
+
+    /// Which strategy governs the values of one key, and what it makes of them.
+    pub(super) fn judge(
+        &self,
+        held: &[Held<'a>],
+        inherited: Option<MergeStrategy>,
+        rules: &[&'a Rule],
+    ) -> Judgement<'a> {
+        let first = held.first().map_or(&Value::Null, |(_, first)| *first);
+        let (mut rule, mut rules_below) = (None, Vec::new());
+        if !rules.is_empty() {
+            // Most keys end like no pattern, and their paths need not be built.
+            let is_map = matches!(first, Value::Map(_));
+            let ends = |key: &&Str| rules.iter().any(|rule| rule.pattern.may_end_with(key));
+            if is_map || self.above.last().is_some_and(ends) {
+                let path = self.path();
+                rule = rules.iter().find(|rule| rule.pattern.matches(&path)).and_then(|rule| rule.merge);
+                if is_map {
+                    rules_below.extend(rules.iter().copied().filter(|rule| rule.pattern.may_match_below(&path)));
+                }
+            }
+        }
+        let strategy = rule.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
+        Judgement { strategy, shape: Shape::of(strategy, first), ruled: rule.is_some(), rules_below }
+    }
+
+    /// The value of one key. `rules` are those that may speak about this path, most specific first.
+    pub(super) fn value(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Value {
+        let Some((first_layer, first)) = held.first().copied() else { return Value::Null };
+        let judgement = self.judge(held, inherited, rules);
+        self.check(held, &judgement);
+        let Judgement { strategy, shape, rules_below, .. } = judgement;
+        let below = Some(inherited_below(strategy));
+        match (shape, first) {
+            (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
+                Value::Map(self.maps(&[(first_layer, map)], below, &rules_below))
+            }
+            (Shape::Whole, _) => first.clone(),
+            (Shape::Maps, _) if held.len() == 1 && rules_below.is_empty() => first.clone(),
+            (Shape::Maps, _) => {
+                let maps: Vec<(usize, &Map)> =
+                    held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map))).collect();
+                Value::Map(self.maps(&maps, below, &rules_below))
+            }
+            (Shape::Lists, _) => {
+                let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
+                Value::List(join(&lists, strategy == MergeStrategy::UnionSet))
+            }
+        }
+    }
+
+    /// The union of maps, key by key in one pass over all of them.
+    pub(super) fn maps(
+        &mut self,
+        held: &[(usize, &'a Map)],
+        inherited: Option<MergeStrategy>,
+        rules: &[&'a Rule],
+    ) -> Map {
+        let Some((first_layer, first)) = held.first().copied() else { return Map::default() };
+        let plain = rules.is_empty() && inherited.is_some();
+        if plain && held.iter().all(|(_, map)| map.ptr_eq(first)) {
+            return first.clone();
+        }
+        let mut cursors: Vec<_> = held.iter().map(|(at, map)| (*at, map.iter().peekable())).collect();
+        let mut merged = MapBuilder::with_capacity(held.iter().map(|(_, map)| map.len()).max().unwrap_or(0));
+        let mut here: Vec<Held<'a>> = Vec::with_capacity(held.len());
+        let mut shared = true;
+        loop {
+            let mut least: Option<&'a Str> = None;
+            for (_, cursor) in &mut cursors {
+                if let Some((key, _)) = cursor.peek()
+                    && least.is_none_or(|least| *key != least && compare_keys(key, least).is_lt())
+                {
+                    least = Some(key);
+                }
+            }
+            let Some(key) = least else { break };
+            here.clear();
+            for (at, cursor) in &mut cursors {
+                if let Some((_, value)) = cursor.next_if(|(next, _)| std::ptr::eq(*next, key) || *next == key) {
+                    here.push((*at, value));
+                }
+            }
+            self.above.push(key);
+            let value = self.value(&here, inherited, rules);
+            self.above.pop();
+            shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
+            merged.push_ascending(key.clone(), value);
+        }
+        if shared && merged.len() == first.len() { first.clone() } else { merged.build() }
+    }
+
+    /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.
+    pub(super) fn check(&mut self, held: &[Held<'a>], judgement: &Judgement<'_>) {
+        let Judgement { strategy, shape, ruled, .. } = *judgement;
+        let Some((first_layer, first)) = held.first().copied() else { return };
+        if *first == Value::Null || strategy == MergeStrategy::Override {
+            return;
+        }
+        let unfit = ruled && shape == Shape::Whole && strategy != MergeStrategy::DeepMerge;
+        if unfit {
+            self.clash(first_layer, None, strategy);
+        }
+        for (at, value) in held.iter().skip(1) {
+            if !unfit && kind(value) != kind(first) && **value != Value::Null {
+                self.clash(first_layer, Some(*at), strategy);
+            }
+        }
+    }
+
+    fn clash(&mut self, first: usize, other: Option<usize>, strategy: MergeStrategy) {
+        let path = self.path();
+        self.clashes.push(Clash { path, first, other, strategy });
+    }
+}
+
+/// Maps, lists and scalars do not mix; scalars of different types do.
+fn kind(value: &Value) -> u8 {
+    match value {
+        Value::Map(_) => 0,
+        Value::List(_) => 1,
+        _ => 2,
+    }
+}
