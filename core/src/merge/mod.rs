@@ -81,7 +81,7 @@ pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
     let mut layers = by_priority(layers);
     let (effective, prepared) = prepare::prepare(&mut layers, policy, None);
     let mut merger = Merger::new(&layers);
-    let value = Value::Map(merger.maps(&roots(&effective), None, &merge_rules(policy)));
+    let value = Value::Map(merger.maps(roots(&effective).into_iter(), None, &merge_rules(policy)));
     let clashes = Arc::new(merger.clashes);
     let clash_warnings = Arc::new(union::warnings(&clashes, &layers, &effective));
     Merged::of(value, layers, effective, policy, prepared, clashes, clash_warnings)

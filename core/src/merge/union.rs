@@ -1,9 +1,11 @@
 //! The union of layers, key by key.
 
+use std::cmp::Ordering;
+
 use crate::error::{Code, Error};
 use crate::path::Path;
 use crate::policy::{MergeStrategy, Rule};
-use crate::value::{List, Map, MapBuilder, Str, Value, compare_keys};
+use crate::value::{List, Map, Str, Value, Walk, compare_keys, key_prefix};
 
 use super::strategy::{Held, Shape, inherited_below, join, of_highest};
 use super::{Layer, MAX_WARNINGS};
@@ -57,6 +59,62 @@ pub(super) struct Merger<'a> {
     /// The path of what is being merged.
     pub(super) above: Vec<&'a Str>,
     pub(super) clashes: Vec<Clash>,
+    /// Lists that earlier maps have no use for any more.
+    rooms: Vec<Room<'a>>,
+}
+
+/// What the union of maps works with.
+#[derive(Default)]
+struct Room<'a> {
+    cursors: Vec<Cursor<'a>>,
+    here: Vec<Held<'a>>,
+    merged: Vec<(Str, Value)>,
+}
+
+/// How far the walk over one layer's map has come.
+struct Cursor<'a> {
+    layer: usize,
+    map: &'a Map,
+    head: Option<Head<'a>>,
+    rest: Walk<'a>,
+}
+
+/// The next entry of a map.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    prefix: u128,
+    key: &'a Str,
+    value: &'a Value,
+}
+
+impl<'a> Head<'a> {
+    fn is_before(&self, other: &Head<'a>) -> bool {
+        match self.prefix.cmp(&other.prefix) {
+            Ordering::Equal => self.key != other.key && compare_keys(self.key, other.key).is_lt(),
+            order => order.is_lt(),
+        }
+    }
+}
+
+impl<'a> Cursor<'a> {
+    fn new(layer: usize, map: &'a Map) -> Cursor<'a> {
+        let mut cursor = Cursor { layer, map, head: None, rest: map.walk() };
+        cursor.advance();
+        cursor
+    }
+
+    fn advance(&mut self) {
+        self.head = self.rest.next().map(|(key, value)| Head { prefix: key_prefix(key), key, value });
+    }
+
+    /// The value, if the next key is this one.
+    fn take(&mut self, least: &Head<'a>) -> Option<&'a Value> {
+        let head = self.head.filter(|head| {
+            head.prefix == least.prefix && (std::ptr::eq(head.key, least.key) || head.key == least.key)
+        })?;
+        self.advance();
+        Some(head.value)
+    }
 }
 
 /// What holds for the values of one key.
@@ -71,7 +129,7 @@ pub(super) struct Judgement<'a> {
 
 impl<'a> Merger<'a> {
     pub(super) fn new(layers: &'a [Layer]) -> Merger<'a> {
-        Merger { layers, above: Vec::new(), clashes: Vec::new() }
+        Merger { layers, above: Vec::new(), clashes: Vec::new(), rooms: Vec::new() }
     }
 
     pub(super) fn path(&self) -> Path {
@@ -112,14 +170,13 @@ impl<'a> Merger<'a> {
         let below = Some(inherited_below(strategy));
         match (shape, first) {
             (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
-                Value::Map(self.maps(&[(first_layer, map)], below, &rules_below))
+                Value::Map(self.maps(std::iter::once((first_layer, map)), below, &rules_below))
             }
             (Shape::Whole, _) => first.clone(),
             (Shape::Maps, _) if held.len() == 1 && rules_below.is_empty() => first.clone(),
             (Shape::Maps, _) => {
-                let maps: Vec<(usize, &Map)> =
-                    held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map))).collect();
-                Value::Map(self.maps(&maps, below, &rules_below))
+                let maps = held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map)));
+                Value::Map(self.maps(maps, below, &rules_below))
             }
             (Shape::Lists, _) => {
                 let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
@@ -131,42 +188,55 @@ impl<'a> Merger<'a> {
     /// The union of maps, key by key in one pass over all of them.
     pub(super) fn maps(
         &mut self,
-        held: &[(usize, &'a Map)],
+        held: impl Iterator<Item = (usize, &'a Map)>,
         inherited: Option<MergeStrategy>,
         rules: &[&'a Rule],
     ) -> Map {
-        let Some((first_layer, first)) = held.first().copied() else { return Map::default() };
+        let mut room = self.rooms.pop().unwrap_or_default();
+        room.cursors.extend(held.map(|(layer, map)| Cursor::new(layer, map)));
+        let map = self.union(&mut room, inherited, rules);
+        room.cursors.clear();
+        room.merged.clear();
+        self.rooms.push(room);
+        map
+    }
+
+    fn union(&mut self, room: &mut Room<'a>, inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
+        let Room { cursors, here, merged } = room;
+        let Some(Cursor { layer: first_layer, map: first, .. }) = cursors.first() else { return Map::default() };
+        let (first_layer, first) = (*first_layer, *first);
         let plain = rules.is_empty() && inherited.is_some();
-        if plain && held.iter().all(|(_, map)| map.ptr_eq(first)) {
+        if plain && cursors.iter().all(|cursor| cursor.map.ptr_eq(first)) {
             return first.clone();
         }
-        let mut cursors: Vec<_> = held.iter().map(|(at, map)| (*at, map.iter().peekable())).collect();
-        let mut merged = MapBuilder::with_capacity(held.iter().map(|(_, map)| map.len()).max().unwrap_or(0));
-        let mut here: Vec<Held<'a>> = Vec::with_capacity(held.len());
         let mut shared = true;
         loop {
-            let mut least: Option<&'a Str> = None;
-            for (_, cursor) in &mut cursors {
-                if let Some((key, _)) = cursor.peek()
-                    && least.is_none_or(|least| *key != least && compare_keys(key, least).is_lt())
-                {
-                    least = Some(key);
+            let mut least: Option<Head<'a>> = None;
+            for head in cursors.iter().filter_map(|cursor| cursor.head) {
+                if least.is_none_or(|least| head.is_before(&least)) {
+                    least = Some(head);
                 }
             }
-            let Some(key) = least else { break };
+            let Some(least) = least else { break };
             here.clear();
-            for (at, cursor) in &mut cursors {
-                if let Some((_, value)) = cursor.next_if(|(next, _)| std::ptr::eq(*next, key) || *next == key) {
-                    here.push((*at, value));
+            for cursor in cursors.iter_mut() {
+                if let Some(value) = cursor.take(&least) {
+                    here.push((cursor.layer, value));
                 }
             }
-            self.above.push(key);
-            let value = self.value(&here, inherited, rules);
-            self.above.pop();
+            let value = match here.as_slice() {
+                [(_, only)] if plain => (*only).clone(),
+                _ => {
+                    self.above.push(least.key);
+                    let value = self.value(here, inherited, rules);
+                    self.above.pop();
+                    value
+                }
+            };
             shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push_ascending(key.clone(), value);
+            merged.push((least.key.clone(), value));
         }
-        if shared && merged.len() == first.len() { first.clone() } else { merged.build() }
+        if shared && merged.len() == first.len() { first.clone() } else { Map::from_ascending(merged) }
     }
 
     /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.

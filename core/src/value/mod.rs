@@ -10,8 +10,10 @@ mod number;
 mod text;
 
 pub use list::List;
+pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};
 pub use number::Number;
+pub(crate) use text::key_prefix;
 pub use text::{Str, compare_keys};
 
 use std::fmt;

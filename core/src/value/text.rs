@@ -104,9 +104,51 @@ pub fn compare_keys(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The start of a key as one number: of two keys with different ones the lower comes first (see [`compare_keys`]).
+pub(crate) fn key_prefix(key: &str) -> u128 {
+    let bytes = key.as_bytes();
+    let missing = |whole: usize| u32::try_from(8 * whole.saturating_sub(bytes.len())).unwrap_or(0);
+    let prefix = if let Some(first) = bytes.first_chunk::<16>() {
+        u128::from_be_bytes(*first)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        // The two overlap; a shift by all 64 bits leaves nothing.
+        let rest = u64::from_be_bytes(*last).checked_shl(missing(16)).unwrap_or(0);
+        u128::from(u64::from_be_bytes(*first)) << 64 | u128::from(rest)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let rest = u32::from_be_bytes(*last).checked_shl(missing(8)).unwrap_or(0);
+        u128::from(u32::from_be_bytes(*first)) << 96 | u128::from(rest) << 64
+    } else {
+        let short = bytes.iter().fold(0u128, |prefix, byte| prefix << 8 | u128::from(*byte));
+        short.checked_shl(missing(16)).unwrap_or(0)
+    };
+    const NOT_ASCII: u128 = u128::from_be_bytes([0x80; 16]);
+    if prefix & NOT_ASCII == 0 { prefix } else { u128::from_be_bytes(prefix.to_be_bytes().map(utf16_rank)) }
+}
+
+/// Bytes of UTF-8 in the order of UTF-16: lead bytes of surrogate pairs before EE and EF.
+fn utf16_rank(byte: u8) -> u8 {
+    match byte {
+        0xF0.. => byte - 2,
+        0xEE..=0xEF => byte + 0x10,
+        _ => byte,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn prefixes_order_as_keys_do(a in "[ab\u{0}é\u{d7ff}\u{e000}\u{fb33}😀]{0,20}", b in "[ab\u{0}é\u{d7ff}\u{e000}\u{fb33}😀]{0,20}", shared in "[a-z]{0,18}") {
+            for (a, b) in [(a.clone(), b.clone()), (shared.clone() + &a, shared + &b)] {
+                let order = key_prefix(&a).cmp(&key_prefix(&b));
+                prop_assert!(order.is_eq() || order == compare_keys(&a, &b), "{a:?} {b:?}");
+                prop_assert!(order.is_ne() || a.len() != b.len() || a.len() > 16 || a == b, "{a:?} {b:?}");
+            }
+        }
+    }
 
     #[test]
     fn keys_compare_as_their_utf16_units_do() {

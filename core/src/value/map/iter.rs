@@ -7,7 +7,14 @@ use super::tree::{Child, Entry, Node};
 use crate::value::{Str, Value, compare_keys};
 
 /// Keys and values in order, from both ends.
-pub(super) struct Iter<'a> {
+pub(super) enum Iter<'a> {
+    /// A map that is one slice needs no more.
+    Flat(slice::Iter<'a, Entry>),
+    Tree(Box<Ends<'a>>),
+}
+
+/// The two ends of a walk through a tree.
+pub(super) struct Ends<'a> {
     root: &'a Node,
     remaining: usize,
     front: Walk<'a>,
@@ -17,7 +24,7 @@ pub(super) struct Iter<'a> {
 
 /// A way through the leaves: what is left of one, and of the nodes above it.
 #[derive(Default)]
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     entries: slice::Iter<'a, Entry>,
     above: Vec<slice::Iter<'a, Child>>,
 }
@@ -46,6 +53,23 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// From the first entry on.
+    pub(super) fn forward(root: &'a Node) -> Walk<'a> {
+        Walk::from(root, slice::Iter::next)
+    }
+
+    /// The next entry on the way forward.
+    pub(crate) fn next(&mut self) -> Option<&'a Entry> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Some(entry);
+            }
+            if !self.turn(slice::Iter::next) {
+                return None;
+            }
+        }
+    }
+
     /// Goes to the next leaf; false after the last.
     fn turn(&mut self, step: fn(&mut slice::Iter<'a, Child>) -> Option<&'a Child>) -> bool {
         while let Some(children) = self.above.last_mut() {
@@ -61,7 +85,33 @@ impl<'a> Walk<'a> {
 
 impl<'a> Iter<'a> {
     pub(super) fn new(root: &'a Node) -> Iter<'a> {
-        Iter { root, remaining: root.len(), front: Walk::from(root, slice::Iter::next), back: None }
+        match root {
+            Node::Leaf(entries) => Iter::Flat(entries.iter()),
+            Node::Inner(_) => {
+                let front = Walk::from(root, slice::Iter::next);
+                Iter::Tree(Box::new(Ends { root, remaining: root.len(), front, back: None }))
+            }
+        }
+    }
+}
+
+impl<'a> Ends<'a> {
+    fn next(&mut self) -> Option<&'a Entry> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        self.front.next()
+    }
+
+    fn next_back(&mut self) -> Option<&'a Entry> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let back = self.back.get_or_insert_with(|| Walk::from(self.root, slice::Iter::next_back));
+        loop {
+            if let Some(entry) = back.entries.next_back() {
+                return Some(entry);
+            }
+            if !back.turn(slice::Iter::next_back) {
+                return None;
+            }
+        }
     }
 }
 
@@ -69,35 +119,28 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a Str, &'a Value);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        loop {
-            if let Some((key, value)) = self.front.entries.next() {
-                return Some((key, value));
-            }
-            if !self.front.turn(slice::Iter::next) {
-                return None;
-            }
-        }
+        let entry = match self {
+            Iter::Flat(entries) => entries.next(),
+            Iter::Tree(ends) => ends.next(),
+        };
+        entry.map(|(key, value)| (key, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.remaining, Some(self.remaining))
+        match self {
+            Iter::Flat(entries) => entries.size_hint(),
+            Iter::Tree(ends) => (ends.remaining, Some(ends.remaining)),
+        }
     }
 }
 
 impl DoubleEndedIterator for Iter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        let root = self.root;
-        let back = self.back.get_or_insert_with(|| Walk::from(root, slice::Iter::next_back));
-        loop {
-            if let Some((key, value)) = back.entries.next_back() {
-                return Some((key, value));
-            }
-            if !back.turn(slice::Iter::next_back) {
-                return None;
-            }
-        }
+        let entry = match self {
+            Iter::Flat(entries) => entries.next_back(),
+            Iter::Tree(ends) => ends.next_back(),
+        };
+        entry.map(|(key, value)| (key, value))
     }
 }
 
@@ -110,12 +153,13 @@ pub(super) struct Differences<'a> {
 }
 
 /// What is left of a map: whole nodes as long as nobody looked into them.
-struct Cursor<'a>(Vec<Rest<'a>>);
-
-enum Rest<'a> {
-    Root(&'a Node),
-    Nodes(slice::Iter<'a, Child>),
-    Entries(slice::Iter<'a, Entry>),
+struct Cursor<'a> {
+    /// What is left of a leaf.
+    entries: slice::Iter<'a, Entry>,
+    /// The whole map, at the start.
+    root: Option<&'a Node>,
+    /// What is left of the nodes above.
+    above: Vec<slice::Iter<'a, Child>>,
 }
 
 #[derive(Clone, Copy)]
@@ -125,40 +169,47 @@ enum Item<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn peek(&mut self) -> Option<Item<'a>> {
-        loop {
-            let item = match self.0.last()? {
-                Rest::Root(node) => Some(Item::Node(node)),
-                Rest::Nodes(nodes) => nodes.as_slice().first().map(|child| Item::Node(&child.node)),
-                Rest::Entries(entries) => entries.as_slice().first().map(Item::Entry),
-            };
-            if item.is_some() {
-                return item;
-            }
-            self.0.pop();
-        }
+    fn new(root: &'a Node) -> Cursor<'a> {
+        Cursor { entries: slice::Iter::default(), root: Some(root), above: Vec::new() }
     }
 
+    fn peek(&mut self) -> Option<Item<'a>> {
+        if let Some(entry) = self.entries.as_slice().first() {
+            return Some(Item::Entry(entry));
+        }
+        if let Some(root) = self.root {
+            return Some(Item::Node(root));
+        }
+        while let Some(nodes) = self.above.last() {
+            if let Some(child) = nodes.as_slice().first() {
+                return Some(Item::Node(&child.node));
+            }
+            self.above.pop();
+        }
+        None
+    }
+
+    /// Goes past the node that was seen last.
     fn skip(&mut self) {
-        match self.0.last_mut() {
-            Some(Rest::Nodes(nodes)) => drop(nodes.next()),
-            Some(Rest::Entries(entries)) => drop(entries.next()),
-            Some(Rest::Root(_)) | None => drop(self.0.pop()),
+        if self.root.take().is_none()
+            && let Some(nodes) = self.above.last_mut()
+        {
+            nodes.next();
         }
     }
 
     fn open(&mut self, node: &'a Node) {
         self.skip();
-        self.0.push(match node {
-            Node::Leaf(entries) => Rest::Entries(entries.iter()),
-            Node::Inner(inner) => Rest::Nodes(inner.children.iter()),
-        });
+        match node {
+            Node::Leaf(entries) => self.entries = entries.iter(),
+            Node::Inner(inner) => self.above.push(inner.children.iter()),
+        }
     }
 }
 
 impl<'a> Differences<'a> {
     pub(super) fn new(old: &'a Node, new: &'a Node) -> Differences<'a> {
-        Differences { old: Cursor(vec![Rest::Root(old)]), new: Cursor(vec![Rest::Root(new)]) }
+        Differences { old: Cursor::new(old), new: Cursor::new(new) }
     }
 }
 
@@ -189,10 +240,10 @@ impl<'a> Iterator for Differences<'a> {
                 (Some(Item::Entry((key, old))), Some(Item::Entry((other, new)))) => {
                     let order = if key == other { Ordering::Equal } else { compare_keys(key, other) };
                     if order.is_le() {
-                        self.old.skip();
+                        self.old.entries.next();
                     }
                     if order.is_ge() {
-                        self.new.skip();
+                        self.new.entries.next();
                     }
                     match order {
                         Ordering::Less => return Some((key, Some(old), None)),
@@ -202,11 +253,11 @@ impl<'a> Iterator for Differences<'a> {
                     }
                 }
                 (Some(Item::Entry((key, old))), None) => {
-                    self.old.skip();
+                    self.old.entries.next();
                     return Some((key, Some(old), None));
                 }
                 (None, Some(Item::Entry((key, new)))) => {
-                    self.new.skip();
+                    self.new.entries.next();
                     return Some((key, None, Some(new)));
                 }
             }

@@ -8,6 +8,7 @@ mod iter;
 mod tree;
 
 pub use builder::MapBuilder;
+pub(crate) use iter::Walk;
 
 use super::{Str, Value};
 use tree::Node;
@@ -69,6 +70,17 @@ impl Map {
     /// Whether both share the same storage.
     pub fn ptr_eq(&self, other: &Map) -> bool {
         self.0.ptr_eq(&other.0)
+    }
+
+    /// The entries in order, in the way that costs least.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk::forward(&self.0)
+    }
+
+    /// A map of entries whose keys ascend; leaves the list empty.
+    pub(crate) fn from_ascending(entries: &mut Vec<(Str, Value)>) -> Map {
+        debug_assert!(entries.is_sorted_by(|(a, _), (b, _)| super::compare_keys(a, b).is_lt()));
+        Map(Node::drained(entries))
     }
 
     /// The keys that differ, in order, each with its value here and in `other`; values that are the same scalar or share

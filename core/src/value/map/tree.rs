@@ -158,6 +158,15 @@ impl Node {
         if entries.len() <= FLAT { Node::Leaf(entries.into()) } else { raised(leaves(entries), 0) }
     }
 
+    /// As [`Node::from_sorted`]; the list keeps its room for the next map.
+    pub(super) fn drained(entries: &mut Vec<Entry>) -> Node {
+        if entries.len() <= FLAT {
+            Node::Leaf(entries.drain(..).collect())
+        } else {
+            Node::from_sorted(std::mem::take(entries))
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Node::Leaf(entries) => entries.len(),
