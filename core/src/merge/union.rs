@@ -1,7 +1,5 @@
 //! The union of layers, key by key.
 
-use std::cmp::Ordering;
-
 use crate::error::{Code, Error};
 use crate::path::Path;
 use crate::policy::{MergeStrategy, Rule};
@@ -75,46 +73,38 @@ struct Room<'a> {
 struct Cursor<'a> {
     layer: usize,
     map: &'a Map,
-    head: Option<Head<'a>>,
-    rest: Walk<'a>,
-}
-
-/// The next entry of a map.
-#[derive(Clone, Copy)]
-struct Head<'a> {
+    /// The next entry, and the start of its key.
+    head: Option<&'a (Str, Value)>,
     prefix: u128,
-    key: &'a Str,
-    value: &'a Value,
-}
-
-impl<'a> Head<'a> {
-    fn is_before(&self, other: &Head<'a>) -> bool {
-        match self.prefix.cmp(&other.prefix) {
-            Ordering::Equal => self.key != other.key && compare_keys(self.key, other.key).is_lt(),
-            order => order.is_lt(),
-        }
-    }
+    rest: Walk<'a>,
 }
 
 impl<'a> Cursor<'a> {
     fn new(layer: usize, map: &'a Map) -> Cursor<'a> {
-        let mut cursor = Cursor { layer, map, head: None, rest: map.walk() };
+        let mut cursor = Cursor { layer, map, head: None, prefix: 0, rest: map.walk() };
         cursor.advance();
         cursor
     }
 
     fn advance(&mut self) {
-        self.head = self.rest.next().map(|(key, value)| Head { prefix: key_prefix(key), key, value });
+        self.head = self.rest.next();
+        self.prefix = self.head.map_or(u128::MAX, |(key, _)| key_prefix(key));
     }
 
     /// The value, if the next key is this one.
-    fn take(&mut self, least: &Head<'a>) -> Option<&'a Value> {
-        let head = self.head.filter(|head| {
-            head.prefix == least.prefix && (std::ptr::eq(head.key, least.key) || head.key == least.key)
-        })?;
+    fn take(&mut self, prefix: u128, key: &Str) -> Option<&'a Value> {
+        let (own, value) = self.head?;
+        if self.prefix != prefix || !(std::ptr::eq(own, key) || own == key) {
+            return None;
+        }
         self.advance();
-        Some(head.value)
+        Some(value)
     }
+}
+
+/// Whether a key comes before another one; most are told apart by their starts.
+fn is_before((prefix, key): (u128, &Str), (other, than): (u128, &Str)) -> bool {
+    prefix < other || (prefix == other && key != than && compare_keys(key, than).is_lt())
 }
 
 /// What holds for the values of one key.
@@ -211,30 +201,32 @@ impl<'a> Merger<'a> {
         }
         let mut shared = true;
         loop {
-            let mut least: Option<Head<'a>> = None;
-            for head in cursors.iter().filter_map(|cursor| cursor.head) {
-                if least.is_none_or(|least| head.is_before(&least)) {
-                    least = Some(head);
+            let (mut least, mut prefix): (Option<&'a Str>, u128) = (None, u128::MAX);
+            for cursor in cursors.iter() {
+                if let Some((key, _)) = cursor.head
+                    && least.is_none_or(|least| is_before((cursor.prefix, key), (prefix, least)))
+                {
+                    (least, prefix) = (Some(key), cursor.prefix);
                 }
             }
             let Some(least) = least else { break };
             here.clear();
             for cursor in cursors.iter_mut() {
-                if let Some(value) = cursor.take(&least) {
+                if let Some(value) = cursor.take(prefix, least) {
                     here.push((cursor.layer, value));
                 }
             }
             let value = match here.as_slice() {
                 [(_, only)] if plain => (*only).clone(),
                 _ => {
-                    self.above.push(least.key);
+                    self.above.push(least);
                     let value = self.value(here, inherited, rules);
                     self.above.pop();
                     value
                 }
             };
             shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push((least.key.clone(), value));
+            merged.push((least.clone(), value));
         }
         if shared && merged.len() == first.len() { first.clone() } else { Map::from_ascending(merged) }
     }

@@ -97,10 +97,16 @@ impl fmt::Debug for Str {
 /// UTF-8 bytes order by code point, which differs only where an astral character (lead byte F0 and above, a surrogate
 /// pair in UTF-16) meets U+E000 to U+FFFF (lead byte EE or EF): there the astral one comes first.
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
-    match a.bytes().zip(b.bytes()).find(|(x, y)| x != y) {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let (Some((x, rest)), Some((y, other))) = (a.split_first_chunk::<8>(), b.split_first_chunk::<8>()) {
+        if x != y {
+            break;
+        }
+        (a, b) = (rest, other);
+    }
+    match a.iter().zip(b).find(|(x, y)| x != y) {
         None => a.len().cmp(&b.len()),
-        Some((x, y)) if x >= 0xEE && y >= 0xEE && (x >= 0xF0) != (y >= 0xF0) => y.cmp(&x),
-        Some((x, y)) => x.cmp(&y),
+        Some((x, y)) => utf16_rank(*x).cmp(&utf16_rank(*y)),
     }
 }
 

@@ -55,7 +55,10 @@ impl<'a> Walk<'a> {
 
     /// From the first entry on.
     pub(super) fn forward(root: &'a Node) -> Walk<'a> {
-        Walk::from(root, slice::Iter::next)
+        match root {
+            Node::Leaf(entries) => Walk { entries: entries.iter(), above: Vec::new() },
+            Node::Inner(_) => Walk::from(root, slice::Iter::next),
+        }
     }
 
     /// The next entry on the way forward.
