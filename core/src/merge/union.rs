@@ -86,12 +86,14 @@ impl<'a> Cursor<'a> {
         cursor
     }
 
+    #[inline]
     fn advance(&mut self) {
         self.head = self.rest.next();
         self.prefix = self.head.map_or(u128::MAX, |(key, _)| key_prefix(key));
     }
 
     /// The value, if the next key is this one.
+    #[inline]
     fn take(&mut self, prefix: u128, key: &Str) -> Option<&'a Value> {
         let (own, value) = self.head?;
         if self.prefix != prefix || !(std::ptr::eq(own, key) || own == key) {
@@ -127,6 +129,7 @@ impl<'a> Merger<'a> {
     }
 
     /// Which strategy governs the values of one key, and what it makes of them.
+    #[inline]
     pub(super) fn judge(
         &self,
         held: &[Held<'a>],
@@ -202,14 +205,25 @@ impl<'a> Merger<'a> {
         let mut shared = true;
         loop {
             let (mut least, mut prefix): (Option<&'a Str>, u128) = (None, u128::MAX);
+            let mut live = 0;
             for cursor in cursors.iter() {
-                if let Some((key, _)) = cursor.head
-                    && least.is_none_or(|least| is_before((cursor.prefix, key), (prefix, least)))
-                {
+                let Some((key, _)) = cursor.head else { continue };
+                live += 1;
+                if least.is_none_or(|least| is_before((cursor.prefix, key), (prefix, least))) {
                     (least, prefix) = (Some(key), cursor.prefix);
                 }
             }
             let Some(least) = least else { break };
+            if live == 1 && plain {
+                // What is left stands in one layer.
+                let rest = cursors.iter_mut().find(|cursor| cursor.head.is_some());
+                let entries = rest.into_iter().flat_map(|cursor| {
+                    shared &= cursor.layer == first_layer;
+                    cursor.head.take().into_iter().chain(std::iter::from_fn(|| cursor.rest.next()))
+                });
+                merged.extend(entries.cloned());
+                break;
+            }
             here.clear();
             for cursor in cursors.iter_mut() {
                 if let Some(value) = cursor.take(prefix, least) {
@@ -232,6 +246,7 @@ impl<'a> Merger<'a> {
     }
 
     /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.
+    #[inline]
     pub(super) fn check(&mut self, held: &[Held<'a>], judgement: &Judgement<'_>) {
         let Judgement { strategy, shape, ruled, .. } = *judgement;
         let Some((first_layer, first)) = held.first().copied() else { return };

@@ -111,6 +111,7 @@ pub fn compare_keys(a: &str, b: &str) -> Ordering {
 }
 
 /// The start of a key as one number: of two keys with different ones the lower comes first (see [`compare_keys`]).
+#[inline]
 pub(crate) fn key_prefix(key: &str) -> u128 {
     let bytes = key.as_bytes();
     let missing = |whole: usize| u32::try_from(8 * whole.saturating_sub(bytes.len())).unwrap_or(0);
