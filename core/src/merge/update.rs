@@ -43,8 +43,13 @@ impl Merged {
             merger: Merger::new(&layers),
             empty: &empty,
             scopes: (!self.clashes.is_empty()).then(BTreeMap::new),
+            pairs: Vec::with_capacity(4 * layers.len()),
+            changed: Vec::new(),
+            before: Vec::with_capacity(layers.len()),
+            after: Vec::with_capacity(layers.len()),
         };
-        let value = update.maps(&roots(&self.effective), &roots(&effective), was, None, &merge_rules(policy));
+        update.pair(roots(&self.effective).into_iter(), roots(&effective).into_iter());
+        let value = update.maps(0, was, None, &merge_rules(policy));
         let (scopes, found) = (update.scopes.unwrap_or_default(), update.merger.clashes);
         let clashes = if scopes.is_empty() && found.is_empty() {
             Arc::clone(&self.clashes)
@@ -94,9 +99,16 @@ struct Update<'a> {
     empty: &'a Map,
     /// None where there were no clashes that could go.
     scopes: Option<Scopes>,
+    // Stacks: each map on the way down stands on those of the maps above it.
+    pairs: Vec<Pair<'a>>,
+    changed: Vec<&'a Str>,
+    // What the layers held for the key at hand, and what they hold now.
+    before: Vec<Held<'a>>,
+    after: Vec<Held<'a>>,
 }
 
 /// Two versions of one layer's map.
+#[derive(Clone, Copy)]
 struct Pair<'a> {
     layer: usize,
     old: &'a Map,
@@ -104,97 +116,126 @@ struct Pair<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// The union of maps, which was `was` when they were `old`.
-    fn maps(
-        &mut self,
-        old: &[(usize, &'a Map)],
-        new: &[(usize, &'a Map)],
-        was: &Map,
-        inherited: Option<MergeStrategy>,
-        rules: &[&'a Rule],
-    ) -> Map {
-        let pairs = self.paired(old, new);
-        let mut changed: Vec<&'a Str> = Vec::new();
+    /// The union of the maps that were paired last, from `base` on, which was `was` when they were the old ones.
+    fn maps(&mut self, base: usize, was: &Map, inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
+        let end = self.pairs.len();
+        let first = self.changed.len();
         let mut sides = 0;
-        for Pair { old, new, .. } in pairs.iter().filter(|pair| !pair.old.ptr_eq(pair.new)) {
-            changed.extend(old.differences(new).map(|(key, _, _)| key));
+        for Pair { old, new, .. } in self.pairs.iter().skip(base).filter(|pair| !pair.old.ptr_eq(pair.new)) {
+            self.changed.extend(old.differences(new).map(|(key, _, _)| key));
             sides += 1;
         }
         if sides > 1 {
-            changed.sort_unstable_by(|a, b| compare_keys(a, b));
-            changed.dedup();
+            let mut keys = self.changed.split_off(first);
+            keys.sort_unstable_by(|a, b| compare_keys(a, b));
+            keys.dedup();
+            self.changed.append(&mut keys);
         }
         let mut edits = Vec::new();
-        let (mut before, mut after): (Vec<Held<'a>>, Vec<Held<'a>>) = (Vec::new(), Vec::new());
-        for key in changed {
-            before.clear();
-            after.clear();
-            for Pair { layer, old, new } in &pairs {
+        for at in first..self.changed.len() {
+            let Some(key) = self.changed.get(at).copied() else { break };
+            self.before.clear();
+            self.after.clear();
+            for Pair { layer, old, new } in self.pairs.iter().take(end).skip(base) {
                 let held = old.get(key);
-                before.extend(held.map(|value| (*layer, value)));
+                self.before.extend(held.map(|value| (*layer, value)));
                 let held = if old.ptr_eq(new) { held } else { new.get(key) };
-                after.extend(held.map(|value| (*layer, value)));
+                self.after.extend(held.map(|value| (*layer, value)));
             }
             let shown = was.get(key);
             self.merger.above.push(key);
-            let value = (!after.is_empty()).then(|| self.value(&before, &after, shown, inherited, rules));
-            if value.is_none() {
+            let value = if self.after.is_empty() {
                 self.judged_anew(true);
-            }
+                None
+            } else {
+                Some(self.value(shown, inherited, rules))
+            };
             self.merger.above.pop();
             match (&value, shown) {
                 (Some(value), Some(shown)) if value.ptr_eq(shown) => {}
                 _ => edits.push((key.clone(), value)),
             }
         }
+        self.changed.truncate(first);
+        self.pairs.truncate(base);
         if edits.is_empty() { was.clone() } else { was.edited(edits) }
     }
 
-    /// The maps of each layer before and now; a layer that holds none holds nothing below.
-    fn paired(&self, old: &[(usize, &'a Map)], new: &[(usize, &'a Map)]) -> Vec<Pair<'a>> {
-        let mut pairs = Vec::with_capacity(old.len().max(new.len()));
-        let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    /// Pairs the maps of each layer before and now; a layer that holds none holds nothing below.
+    fn pair(&mut self, old: impl Iterator<Item = (usize, &'a Map)>, new: impl Iterator<Item = (usize, &'a Map)>) {
+        let (mut old, mut new) = (old.peekable(), new.peekable());
         loop {
             let layer = match (old.peek(), new.peek()) {
                 (Some((a, _)), Some((b, _))) => *a.min(b),
                 (Some((layer, _)), None) | (None, Some((layer, _))) => *layer,
-                (None, None) => return pairs,
+                (None, None) => return,
             };
-            let old = old.next_if(|(at, _)| *at == layer).map_or(self.empty, |(_, map)| *map);
-            let new = new.next_if(|(at, _)| *at == layer).map_or(self.empty, |(_, map)| *map);
-            pairs.push(Pair { layer, old, new });
+            let old = old.next_if(|(at, _)| *at == layer).map_or(self.empty, |(_, map)| map);
+            let new = new.next_if(|(at, _)| *at == layer).map_or(self.empty, |(_, map)| map);
+            self.pairs.push(Pair { layer, old, new });
         }
     }
 
-    /// The value of one key, which was `was` when the layers held `old`.
-    fn value(
-        &mut self,
-        old: &[Held<'a>],
-        new: &[Held<'a>],
-        was: Option<&Value>,
-        inherited: Option<MergeStrategy>,
-        rules: &[&'a Rule],
-    ) -> Value {
-        if let Some(Value::Map(was)) = was
-            && let [(_, Value::Map(_)), ..] = old
-            && let [(_, Value::Map(_)), ..] = new
-        {
-            let judgement = self.merger.judge(new, inherited, rules);
-            let before = self.merger.judge(old, inherited, rules);
-            if before.strategy == judgement.strategy
-                && let Some((old_maps, new_maps)) = parts(&judgement, old, new)
-            {
-                let all_maps = || old.iter().chain(new).all(|(_, value)| value.as_map().is_some());
+    /// The value of the key at hand, which was `was` before.
+    fn value(&mut self, was: Option<&Value>, inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Value {
+        let (old, new) = (std::mem::take(&mut self.before), std::mem::take(&mut self.after));
+        let base = self.pairs.len();
+        let judgement = was.and_then(Value::as_map).and_then(|was| {
+            let judgement = self.judged_alike(&old, &new, inherited, rules)?;
+            self.pair_parts(&judgement, &old, &new).then_some((was, judgement))
+        });
+        let value = match &judgement {
+            Some((_, judgement)) => {
+                let all_maps = || old.iter().chain(&new).all(|(_, value)| value.as_map().is_some());
                 if judgement.strategy != MergeStrategy::Override && !(judgement.shape == Shape::Maps && all_maps()) {
                     self.judged_anew(false);
-                    self.merger.check(new, &judgement);
+                    self.merger.check(&new, judgement);
                 }
-                let below = Some(inherited_below(judgement.strategy));
-                return Value::Map(self.maps(&old_maps, &new_maps, was, below, &judgement.rules_below));
+                None
             }
+            None => {
+                self.judged_anew(true);
+                Some(self.merger.value(&new, inherited, rules))
+            }
+        };
+        // What lies below uses the lists again.
+        (self.before, self.after) = (old, new);
+        match (judgement, value) {
+            (Some((was, judgement)), _) => {
+                let below = Some(inherited_below(judgement.strategy));
+                Value::Map(self.maps(base, was, below, &judgement.rules_below))
+            }
+            (None, value) => value.unwrap_or_default(),
         }
-        self.judged_anew(true);
-        self.merger.value(new, inherited, rules)
+    }
+
+    /// What holds for a key whose value is made of maps by the same strategy as before.
+    fn judged_alike(
+        &self,
+        old: &[Held<'a>],
+        new: &[Held<'a>],
+        inherited: Option<MergeStrategy>,
+        rules: &[&'a Rule],
+    ) -> Option<Judgement<'a>> {
+        let ([(_, Value::Map(_)), ..], [(_, Value::Map(_)), ..]) = (old, new) else { return None };
+        let judgement = self.merger.judge(new, inherited, rules);
+        (self.merger.judge(old, inherited, rules).strategy == judgement.strategy).then_some(judgement)
+    }
+
+    /// Pairs the maps that the value of a key is made of; false where one map is all there is, or another one than before.
+    fn pair_parts(&mut self, judgement: &Judgement<'_>, old: &[Held<'a>], new: &[Held<'a>]) -> bool {
+        if judgement.rules_below.is_empty() && (new.len() == 1 || judgement.shape != Shape::Maps) {
+            return false;
+        }
+        let maps = |held: &Held<'a>| held.1.as_map().map(|map| (held.0, map));
+        match (judgement.shape, old, new) {
+            (Shape::Maps, _, _) => self.pair(old.iter().filter_map(maps), new.iter().filter_map(maps)),
+            (Shape::Whole, [old, ..], [new, ..]) if old.0 == new.0 => {
+                self.pair(maps(old).into_iter(), maps(new).into_iter());
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// Forgets what was said of clashes at this path, or of all that lies below too.
@@ -204,27 +245,6 @@ impl<'a> Update<'a> {
             let known = scopes.entry(path).or_default();
             *known |= whole;
         }
-    }
-}
-
-type Maps<'a> = Vec<(usize, &'a Map)>;
-
-/// The maps that the value of a key is made of, before and now, where it is made alike; none where one map is all there is.
-fn parts<'a>(judgement: &Judgement<'_>, old: &[Held<'a>], new: &[Held<'a>]) -> Option<(Maps<'a>, Maps<'a>)> {
-    let maps = |held: &[Held<'a>]| -> Maps<'a> {
-        held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map))).collect()
-    };
-    if judgement.rules_below.is_empty() && (new.len() == 1 || judgement.shape != Shape::Maps) {
-        return None;
-    }
-    match judgement.shape {
-        Shape::Maps => Some((maps(old), maps(new))),
-        Shape::Whole => {
-            let first = |held: &[Held<'a>]| maps(held.get(..1).unwrap_or_default());
-            let (old, new) = (first(old), first(new));
-            (old.first().map(|(at, _)| at) == new.first().map(|(at, _)| at)).then_some((old, new))
-        }
-        Shape::Lists => None,
     }
 }
 
