@@ -82,6 +82,8 @@ strategies! {
     ManualResolution = "manual_resolution",
     /// Edits of lists and texts are transformed against each other.
     OperationalTransform = "operational_transform",
+    /// Numbers that were written concurrently become their mean; everything else goes to the latest.
+    NumericAverage = "numeric_average",
 }
 
 /// What holds for the paths that a pattern matches. What a rule leaves open, less specific rules may say.
@@ -262,6 +264,19 @@ impl Policy {
             .find(|rule| rule.pattern.matches(path))
             .and_then(|rule| rule.conflict)
             .unwrap_or(ConflictStrategy::LastWriteWins)
+    }
+
+    /// Whether concurrent writes strictly below a path may be settled otherwise than those to the path itself.
+    pub fn conflict_may_differ_below(&self, path: &Path) -> bool {
+        // A key that nobody writes is matched by the patterns that match every key.
+        const ANY_KEY: &str = "\u{10ffff}";
+        let here = self.conflict_at(path);
+        let differs =
+            |rule: &Rule| rule.conflict.is_some_and(|conflict| conflict != here) && rule.pattern.may_match_below(path);
+        let child = path.child(ANY_KEY);
+        self.rules.iter().any(differs)
+            || self.conflict_at(&child) != here
+            || self.conflict_at(&child.child(ANY_KEY)) != here
     }
 
     /// Whether the value at a path is secret: by the most specific rule that matches the path or one above it.

@@ -76,14 +76,12 @@ fn node(path: &Path, cover: Cover<'_>, below: &[&Assertion], found: &mut Vec<Dis
     let empty = Value::empty_map();
     let candidates: Vec<Candidate<'_>> = cover
         .iter()
-        .map(|(a, value)| Candidate {
-            dot: a.dot,
-            stamp: a.stamp,
-            tag: a.tag,
-            value: value.map(|v| if v.as_map().is_some() { &empty } else { v }),
+        .map(|(a, value)| {
+            Candidate::new(a.dot, a.stamp, a.tag, value.map(|v| if v.as_map().is_some() { &empty } else { v }))
         })
         .collect();
-    let winner = resolve(&candidates);
+    let outcome = resolve(&candidates);
+    let winner = outcome.as_ref().and_then(|o| o.winner).and_then(|dot| candidates.iter().find(|c| c.dot == dot));
 
     let children = children(path, &cover, strict, found);
     note_disagreement(path, &candidates, winner, (!children.is_empty()).then_some(strict), found);
