@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica};
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions};
 use crate::value::Value;
 
 impl Engine {
@@ -70,15 +70,16 @@ impl Engine {
         let mut replica = Replica::new(id, genesis);
         let edit = Edit { path: Path::root(), value: Some(value.clone()) };
         let since = replica.seen().clone();
-        let effect = match replica.write(&Value::empty_map(), &[edit], now.wall_ms) {
-            Ok(effect) => effect.unwrap_or_default(),
-            Err(error) => {
-                if let Some(file) = &mut document.file {
-                    file.refuse(error.clone());
+        let effect =
+            match replica.write(&Value::empty_map(), &[edit], &WriteOptions::under(&document.policy), now.wall_ms) {
+                Ok(effect) => effect.unwrap_or_default(),
+                Err(error) => {
+                    if let Some(file) = &mut document.file {
+                        file.refuse(error.clone());
+                    }
+                    return self.notice(Level::Error, error);
                 }
-                return self.notice(Level::Error, error);
-            }
-        };
+            };
         let delta = Delta { since, to: replica.seen().clone(), items: effect.added.clone() };
         let mut records = effect_records(name, &replica, &effect);
         records.push(founding_record(name, Some(&value)));
@@ -140,7 +141,8 @@ impl Engine {
         let view = replica.view().value;
         let own = edits(&diff(&founding, &founded.pending_value));
         let rewritten = own.iter().filter_map(|edit| {
-            let one = replica.write(&replica.view().value, std::slice::from_ref(edit), now.wall_ms);
+            let options = WriteOptions::under(&document.policy);
+            let one = replica.write(&replica.view().value, std::slice::from_ref(edit), &options, now.wall_ms);
             one.ok().flatten()
         });
         let rewritten: Vec<Effect> = rewritten.collect();

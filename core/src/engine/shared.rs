@@ -11,7 +11,8 @@ use crate::diff::{Change, Patch, apply_merge_patch, diff};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, View};
+use crate::policy::Policy;
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, View, WriteOptions};
 use crate::value::Value;
 
 /// What a user asks for.
@@ -144,9 +145,10 @@ impl Founded {
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
-    pub(super) fn write(&mut self, edits: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
+    pub(super) fn write(&mut self, edits: &[Edit], policy: &Policy, wall_ms: u64) -> Result<Option<Written>> {
         let since = self.pending.seen().clone();
-        let Some(effect) = self.pending.write(&self.pending_value, edits, wall_ms)? else { return Ok(None) };
+        let options = WriteOptions::under(policy);
+        let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending_value = self.pending.view().value;
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
