@@ -118,7 +118,7 @@ impl Replica {
                 added: draft.added,
                 removed: draft.removed,
                 previous: draft.previous,
-                meanwhile: if draft.tag == Tag::Manual { options.meanwhile } else { Meanwhile::Last },
+                meanwhile: draft.meanwhile,
             };
             self.insert(Arc::new(assertion), &mut effect);
         }
@@ -134,11 +134,20 @@ struct Draft {
     added: Vec<Value>,
     removed: Vec<Value>,
     previous: Option<Value>,
+    meanwhile: Meanwhile,
 }
 
 impl Draft {
     fn of(tag: Tag, claim: Claim) -> Draft {
-        Draft { tag, claim, edits: BTreeMap::new(), added: Vec::new(), removed: Vec::new(), previous: None }
+        Draft {
+            tag,
+            claim,
+            edits: BTreeMap::new(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            previous: None,
+            meanwhile: Meanwhile::Last,
+        }
     }
 }
 
@@ -225,11 +234,9 @@ impl Encoder<'_> {
 
     /// The claim of one value at a path.
     fn whole(&self, path: &Path, old: Option<&Value>, new: Option<&Value>, tag: Tag, is_atomic: bool) -> Draft {
-        let Some(new) = new else {
-            return Draft { previous: self.previous(old, tag), ..Draft::of(tag, Claim::Absent) };
-        };
-        let mut draft = Draft::of(tag, Claim::Value(new.clone()));
-        draft.previous = self.previous(old, tag);
+        let (meanwhile, previous) = self.meanwhile(old, new, tag);
+        let Some(new) = new else { return Draft { previous, meanwhile, ..Draft::of(tag, Claim::Absent) } };
+        let mut draft = Draft { previous, meanwhile, ..Draft::of(tag, Claim::Value(new.clone())) };
         if tag == Tag::Sequence
             && !is_atomic
             && let (Some(kind), Some(content)) = (Kind::of(new), Content::of(new))
@@ -259,8 +266,16 @@ impl Encoder<'_> {
         draft
     }
 
-    fn previous(&self, old: Option<&Value>, tag: Tag) -> Option<Value> {
-        old.filter(|_| tag == Tag::Manual && self.options.meanwhile == Meanwhile::Previous).cloned()
+    /// What shows while a manual conflict is open. What was there before cannot where a map gave way to something else:
+    /// it was held by assertions below, which the write replaces.
+    fn meanwhile(&self, old: Option<&Value>, new: Option<&Value>, tag: Tag) -> (Meanwhile, Option<Value>) {
+        let is_map = |value: &Value| value.as_map().is_some();
+        match self.options.meanwhile {
+            _ if tag != Tag::Manual => (Meanwhile::Last, None),
+            Meanwhile::Previous if old.is_some_and(is_map) && !new.is_some_and(is_map) => (Meanwhile::Last, None),
+            Meanwhile::Previous => (Meanwhile::Previous, old.cloned()),
+            other => (other, None),
+        }
     }
 
     /// Maps that would vanish with their last child although the user only removed the child: they exist because

@@ -5,7 +5,11 @@
 //! set ([`Replica::view`]); no replica ever writes a merge result back. So replicas that hold the same writes show the
 //! same bytes, whatever the order, duplication or loss on the way (a PO-Log with a causal redundancy relation, Baquero,
 //! Almeida and Shoker, arXiv 1710.04469; deltas as in Almeida, Shoker and Baquero, arXiv 1410.2803).
+//!
+//! The conflict strategy travels in the write: where concurrent writes meet, [`crate::conflict::resolve`] asks nothing but
+//! them. So replicas with different policies, versions and clocks agree as well.
 
+mod advance;
 mod delta;
 mod encode;
 #[cfg(test)]

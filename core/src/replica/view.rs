@@ -67,7 +67,7 @@ pub struct Side {
 
 /// An assertion above or at a place, with what it says of that place.
 #[derive(Clone, Copy)]
-struct Covering<'a> {
+pub(super) struct Covering<'a> {
     by: &'a Assertion,
     value: Option<&'a Value>,
     /// What its author saw there before.
@@ -77,12 +77,19 @@ struct Covering<'a> {
 }
 
 impl<'a> Covering<'a> {
-    fn child(&self, key: &str) -> Covering<'a> {
+    /// What it says of a child.
+    pub(super) fn child(&self, key: &str) -> Covering<'a> {
         let of = |value: Option<&'a Value>| value.and_then(Value::as_map).and_then(|map| map.get(key));
         Covering { by: self.by, value: of(self.value), previous: of(self.previous), is_here: false }
     }
 
+    pub(super) fn is_scalar(&self) -> bool {
+        self.value.is_some_and(|v| v.as_map().is_none())
+    }
+
     fn candidate(&self, empty: &'a Value) -> Candidate<'a> {
+        // Maps agree as such: what differs inside them is decided at their children.
+        let outline = |value: &'a Value| if value.as_map().is_some() { empty } else { value };
         let own = |items: &'a [Value]| if self.is_here { items } else { &[] };
         Candidate {
             policy: self.by.policy,
@@ -90,25 +97,20 @@ impl<'a> Covering<'a> {
             is_removal: self.by.claim == Claim::Absent,
             added: own(&self.by.added),
             removed: own(&self.by.removed),
-            previous: self.previous,
+            previous: self.previous.map(outline),
             meanwhile: self.by.meanwhile,
-            // Maps agree as such: what differs inside them is decided at their children.
-            ..Candidate::new(
-                self.by.dot,
-                self.by.stamp,
-                self.by.tag,
-                self.value.map(|v| if v.as_map().is_some() { empty } else { v }),
-            )
+            ..Candidate::new(self.by.dot, self.by.stamp, self.by.tag, self.value.map(outline))
         }
     }
 }
 
 /// The values of the sequences that something claims.
-type Sequences = BTreeMap<Path, BTreeMap<Kind, Value>>;
+pub(super) type Sequences = BTreeMap<Path, BTreeMap<Kind, Value>>;
 
-struct Reader<'a> {
-    sequences: &'a Sequences,
-    empty: &'a Value,
+/// Decides places.
+pub(super) struct Reader<'a> {
+    pub(super) sequences: &'a Sequences,
+    pub(super) empty: &'a Value,
 }
 
 impl Replica {
@@ -138,7 +140,7 @@ impl Replica {
         outcome.and_then(|o| o.value).is_some_and(|v| v.as_map().is_some())
     }
 
-    fn claimed<'a>(&self, assertions: impl Iterator<Item = &'a Arc<Assertion>>) -> Sequences {
+    pub(super) fn claimed<'a>(&self, assertions: impl Iterator<Item = &'a Arc<Assertion>>) -> Sequences {
         let mut sequences = Sequences::new();
         for assertion in assertions {
             if let Claim::Sequence(kind) = assertion.claim {
@@ -151,7 +153,7 @@ impl Replica {
 }
 
 /// Those that no other one speaks in the place of.
-fn maximal(cover: Vec<Covering<'_>>) -> Vec<Covering<'_>> {
+pub(super) fn maximal(cover: Vec<Covering<'_>>) -> Vec<Covering<'_>> {
     if cover.len() < 2 {
         return cover;
     }
@@ -161,7 +163,8 @@ fn maximal(cover: Vec<Covering<'_>>) -> Vec<Covering<'_>> {
 }
 
 impl<'a> Reader<'a> {
-    fn covering(&self, by: &'a Assertion) -> Covering<'a> {
+    /// What an assertion says of its own path.
+    pub(super) fn covering(&self, by: &'a Assertion) -> Covering<'a> {
         let value = match &by.claim {
             Claim::Value(value) => Some(value),
             Claim::Sequence(kind) => self.sequences.get(&by.path).and_then(|here| here.get(kind)),
@@ -176,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at `path`, given the assertions above it (`cover`) and those at or below it (`below`, by path).
-    fn node(
+    pub(super) fn node(
         &self,
         path: &Path,
         mut cover: Vec<Covering<'a>>,
@@ -194,8 +197,20 @@ impl<'a> Reader<'a> {
             return only.value.cloned();
         }
 
-        let outcome = self.resolve(&cover);
         let children = self.children(path, &cover, strict, found);
+        self.decide(path, &cover, children, strict, found)
+    }
+
+    /// The value at `path`, given its surviving children, what covers it and what lies strictly below.
+    pub(super) fn decide(
+        &self,
+        path: &Path,
+        cover: &[Covering<'a>],
+        children: Map,
+        strict: &[&'a Assertion],
+        found: &mut Vec<Disagreement>,
+    ) -> Option<Value> {
+        let outcome = self.resolve(cover);
         if let Some(outcome) = &outcome {
             let candidates: Vec<Candidate<'a>> = cover.iter().map(|c| c.candidate(self.empty)).collect();
             note_disagreement(path, &candidates, outcome, (!children.is_empty()).then_some(strict), found);
@@ -205,7 +220,7 @@ impl<'a> Reader<'a> {
         }
         let winner = outcome?.value?;
         // A scalar that someone turned into a map, which was emptied since, does not come back.
-        let mut scalars = cover.iter().filter(|c| c.value.is_some_and(|v| v.as_map().is_none()));
+        let mut scalars = cover.iter().filter(|c| c.is_scalar());
         let outgrown = winner.as_map().is_none() && scalars.all(|old| strict.iter().any(|new| old.by.is_before(new)));
         (!outgrown).then_some(winner)
     }

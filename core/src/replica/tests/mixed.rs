@@ -129,14 +129,19 @@ impl World {
         };
         let clock = self.clock(who);
         let replica = &mut self.replicas[who];
-        let view = replica.view().value;
+        let before = replica.view();
+        let view = before.value.clone();
         let since = replica.seen().clone();
         let Ok(Some(effect)) = replica.write(&view, &edits, &options, clock) else { return Ok(()) };
         let wish = edits.iter().fold(view.clone(), |value, edit| match &edit.value {
             Some(new) => value.with(&edit.path, new.clone()),
             None => value.without(&edit.path),
         });
-        let after = replica.view().value;
+        let next = replica.advance(&before, &effect);
+        if next != replica.view() || replica.advance_value(&view, &effect) != next.value {
+            return Err(format!("after a write the partial view {next:?} is not the whole {:?}", replica.view()));
+        }
+        let after = next.value;
         if after != wish {
             return Err(format!("a writer does not read its own write: {edits:?} on {view:?} gave {after:?}"));
         }
@@ -170,9 +175,7 @@ impl World {
                 let doubled = self.random.below(5) == 0;
                 let (to, delta) = if doubled { self.bag[at].clone() } else { self.bag.swap_remove(at) };
                 let delta = Delta::from_value(&delta.to_value()).map_err(|e| e.to_string())?;
-                let clock = self.clock(to);
-                self.replicas[to].apply(&delta, clock).map_err(|e| e.to_string())?;
-                self.check(to)?;
+                self.receive(to, &delta)?;
             }
             4 => {
                 let (from, to) = (self.random.below(self.replicas.len()), self.random.below(self.replicas.len()));
@@ -181,9 +184,7 @@ impl World {
                 if self.random.below(2) == 0 {
                     self.bag.push((to, delta));
                 } else {
-                    let clock = self.clock(to);
-                    self.replicas[to].apply(&delta, clock).map_err(|e| e.to_string())?;
-                    self.check(to)?;
+                    self.receive(to, &delta)?;
                 }
             }
             _ => {
@@ -194,6 +195,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn receive(&mut self, to: usize, delta: &Delta) -> Result<(), String> {
+        let clock = self.clock(to);
+        let replica = &mut self.replicas[to];
+        let before = replica.view();
+        let applied = replica.apply(delta, clock).map_err(|e| e.to_string())?;
+        if let Applied::Advanced { effect, .. } = applied
+            && replica.advance(&before, &effect) != replica.view()
+        {
+            return Err(format!("replica {to} computes another view in part than as a whole"));
+        }
+        self.check(to)
     }
 
     fn check(&self, who: usize) -> Result<(), String> {

@@ -247,3 +247,30 @@ fn every_item_of_a_shared_list_is_there_once_unless_someone_who_saw_it_removed_i
         }
     }
 }
+
+#[test]
+fn a_removed_map_leaves_each_key_to_its_own_rule() {
+    let on = |text: &str| Rule::on(crate::Pattern::parse(text).unwrap());
+    let policy = Policy::of([on("db").conflict(ConflictStrategy::MergeStrategies)]).unwrap();
+    let mut replicas = [replica(1), replica(2)];
+    write_by(&mut replicas[0], &policy, 1, "db", Some(json(r#"{"x":1,"y":1}"#))).unwrap();
+    meet(&mut replicas);
+    write_by(&mut replicas[0], &policy, 9_000, "db", None).unwrap();
+    write_by(&mut replicas[1], &policy, 8_000, "db.x", Some(2.into())).unwrap();
+    write_by(&mut replicas[1], &policy, 10_000, "db.y", Some(2.into())).unwrap();
+    meet(&mut replicas);
+    assert_eq!(replicas[0].view().value, json(r#"{"db":{"y":2}}"#));
+}
+
+#[test]
+fn a_scalar_that_became_a_map_stays_away_when_the_map_is_emptied_from_two_sides() {
+    let policy = everywhere(ConflictStrategy::MergeStrategies);
+    let mut replicas = [replica(1), replica(2)];
+    write_by(&mut replicas[0], &policy, 1, "db", Some("x".into())).unwrap();
+    write_by(&mut replicas[0], &policy, 2, "db", Some(json(r#"{"a":1,"b":2}"#))).unwrap();
+    meet(&mut replicas);
+    write_by(&mut replicas[0], &policy, 3, "db.a", None).unwrap();
+    write_by(&mut replicas[1], &policy, 3, "db.b", None).unwrap();
+    meet(&mut replicas);
+    assert_eq!(replicas[0].view().value, json("{}"));
+}
