@@ -140,12 +140,16 @@ impl Engine {
         };
         let view = replica.view().value;
         let own = edits(&diff(&founding, &founded.pending_value));
-        let rewritten = own.iter().filter_map(|edit| {
+        let mut rewritten: Vec<Effect> = Vec::new();
+        let mut refused = 0;
+        for edit in &own {
             let options = WriteOptions::under(&document.policy);
-            let one = replica.write(&replica.view().value, std::slice::from_ref(edit), &options, now.wall_ms);
-            one.ok().flatten()
-        });
-        let rewritten: Vec<Effect> = rewritten.collect();
+            match replica.write(&replica.view().value, std::slice::from_ref(edit), &options, now.wall_ms) {
+                Ok(effect) => rewritten.extend(effect),
+                // The others had set a first value here.
+                Err(_) => refused += 1,
+            }
+        }
         let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
         let mut records = effect_records(name, &replica, &old);
         for effect in std::iter::once(&effect).chain(&rewritten) {
@@ -162,8 +166,9 @@ impl Engine {
         let origin = Origin::source(document.written_layer());
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
         let message = format!(
-            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again",
-            own.len()
+            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again{}",
+            own.len() - refused,
+            if refused > 0 { format!(", {refused} were refused by what is there") } else { String::new() }
         );
         let hint = format!("a bound file that differed is kept beside it as `*{}`", super::file::BEFORE_JOIN);
         self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_origin(origin).with_hint(hint));
