@@ -249,3 +249,19 @@ fn positions_out_of_range_are_taken_as_the_end() {
     assert_eq!(replay(Kind::Text, [edit]), "x".into());
     assert_eq!(replay(Kind::List, [edit]), Content::List(vec![]));
 }
+
+#[test]
+fn operations_that_no_author_would_write_are_refused() {
+    for text in [
+        "1",
+        "[-1]",
+        "[4294967296]",
+        "[{}]",
+        r#"[{"insert":1}]"#,
+        r#"[{"move":1}]"#,
+        r#"[{"insert":"a"},{"insert":[1]}]"#,
+    ] {
+        let value = crate::format::parse(text, crate::format::Format::Json).unwrap();
+        assert!(Operation::from_value(&value).is_err(), "{text}");
+    }
+}

@@ -24,8 +24,10 @@ impl Operation {
     /// [`Code::Message`] where it is none.
     pub fn from_value(value: &Value) -> Result<Operation> {
         let bad = |why: &str| Error::new(Code::Message, format!("malformed operation: {why}"));
+        // 32 bits on every target: a browser must not refuse what a server accepts.
         let count = |value: &Value| {
-            value.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(|| bad("a length is a whole number"))
+            let length = value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(|n| usize::try_from(n).ok());
+            length.ok_or_else(|| bad("a length is a whole number of at most 32 bits"))
         };
         let mut steps = Vec::new();
         for step in value.as_list().ok_or_else(|| bad("it is a list of steps"))?.iter() {
