@@ -96,6 +96,8 @@ codes! {
     Unreachable = "unreachable", Peer;
     /// The document changed since the version the caller named.
     Stale = "stale", Conflict;
+    /// A value is there already, and its rule keeps the first one.
+    AlreadySet = "already_set", Conflict;
     /// The document is not founded yet, or not connected.
     NotReady = "not_ready", Conflict;
     /// A file cannot be read or written.

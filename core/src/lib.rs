@@ -62,6 +62,9 @@ pub mod policy;
 pub mod protocol;
 pub mod replica;
 pub mod schema;
+pub mod sequence;
+#[cfg(test)]
+mod testing;
 pub mod value;
 
 pub use error::{Code, Error, Kind, Result};

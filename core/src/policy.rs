@@ -82,6 +82,8 @@ strategies! {
     ManualResolution = "manual_resolution",
     /// Edits of lists and texts are transformed against each other.
     OperationalTransform = "operational_transform",
+    /// Numbers that were written concurrently become their mean; everything else goes to the latest.
+    NumericAverage = "numeric_average",
 }
 
 /// What holds for the paths that a pattern matches. What a rule leaves open, less specific rules may say.
@@ -95,12 +97,14 @@ pub struct Rule {
     pub conflict: Option<ConflictStrategy>,
     /// Whether values there, and below, are secret.
     pub secret: Option<bool>,
+    /// Whether the value there is written whole, so that parts of it which were written apart never mix.
+    pub atomic: Option<bool>,
 }
 
 impl Rule {
     /// A rule that says nothing yet.
     pub fn on(pattern: Pattern) -> Rule {
-        Rule { pattern, merge: None, conflict: None, secret: None }
+        Rule { pattern, merge: None, conflict: None, secret: None, atomic: None }
     }
 
     /// This rule with a merge strategy.
@@ -124,7 +128,14 @@ impl Rule {
         self
     }
 
-    /// Reads `{"pattern": …, "merge": …, "conflict": …, "secret": …}`; all but the pattern may be missing.
+    /// This rule with a say on whether the value is written whole.
+    #[must_use]
+    pub fn atomic(mut self, atomic: bool) -> Rule {
+        self.atomic = Some(atomic);
+        self
+    }
+
+    /// Reads `{"pattern": …, "merge": …, "conflict": …, "secret": …, "atomic": …}`; all but the pattern may be missing.
     ///
     /// # Errors
     /// [`Code::Policy`] for an unknown field, strategy or type, [`Code::PatternSyntax`] for a bad pattern.
@@ -145,9 +156,12 @@ impl Rule {
                 "secret" => {
                     rule.secret = Some(field.as_bool().ok_or_else(|| bad("`secret` of a rule is a bool".to_owned()))?);
                 }
+                "atomic" => {
+                    rule.atomic = Some(field.as_bool().ok_or_else(|| bad("`atomic` of a rule is a bool".to_owned()))?);
+                }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
-                        .with_hint("the fields are `pattern`, `merge`, `conflict` and `secret`"));
+                        .with_hint("the fields are `pattern`, `merge`, `conflict`, `secret` and `atomic`"));
                 }
             }
         }
@@ -160,6 +174,7 @@ impl Rule {
         entries.extend(self.merge.map(|merge| ("merge".into(), merge.as_str().into())));
         entries.extend(self.conflict.map(|conflict| ("conflict".into(), conflict.as_str().into())));
         entries.extend(self.secret.map(|secret| ("secret".into(), secret.into())));
+        entries.extend(self.atomic.map(|atomic| ("atomic".into(), atomic.into())));
         Value::Map(entries.into_iter().collect())
     }
 }
@@ -188,9 +203,9 @@ impl Policy {
     /// [`Code::Policy`] for a rule that says nothing, and for a secret that asks for anything but `override` and
     /// `last_write_wins`: other strategies would have to look into sealed values.
     pub fn add(&mut self, rule: Rule) -> Result<()> {
-        if rule.merge.is_none() && rule.conflict.is_none() && rule.secret.is_none() {
+        if rule.merge.is_none() && rule.conflict.is_none() && rule.secret.is_none() && rule.atomic.is_none() {
             return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern))
-                .with_hint("give it `merge`, `conflict` or `secret`"));
+                .with_hint("give it `merge`, `conflict`, `secret` or `atomic`"));
         }
         if rule.secret == Some(true)
             && (rule.merge.is_some_and(|merge| merge != MergeStrategy::Override)
@@ -262,6 +277,25 @@ impl Policy {
             .find(|rule| rule.pattern.matches(path))
             .and_then(|rule| rule.conflict)
             .unwrap_or(ConflictStrategy::LastWriteWins)
+    }
+
+    /// Whether concurrent writes strictly below a path may be settled otherwise than those to the path itself.
+    pub fn conflict_may_differ_below(&self, path: &Path) -> bool {
+        // A key that nobody writes is matched by the patterns that match every key.
+        const ANY_KEY: &str = "\u{10ffff}";
+        let here = self.conflict_at(path);
+        let differs =
+            |rule: &Rule| rule.conflict.is_some_and(|conflict| conflict != here) && rule.pattern.may_match_below(path);
+        let child = path.child(ANY_KEY);
+        self.rules.iter().any(differs)
+            || self.conflict_at(&child) != here
+            || self.conflict_at(&child.child(ANY_KEY)) != here
+    }
+
+    /// Whether the value at a path is written whole.
+    pub fn is_atomic(&self, path: &Path) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.atomic.is_some());
+        rules.find(|rule| rule.pattern.matches(path)).and_then(|rule| rule.atomic).unwrap_or(false)
     }
 
     /// Whether the value at a path is secret: by the most specific rule that matches the path or one above it.
@@ -382,6 +416,7 @@ mod tests {
         let policy = Policy::of([
             on("a.*").merge(MergeStrategy::DeepMerge).conflict(ConflictStrategy::FirstWriteWins),
             on("b").secret(true),
+            on("c").atomic(true),
         ])
         .unwrap();
         assert_eq!(Policy::from_value(&policy.to_value()).unwrap(), policy);

@@ -7,7 +7,7 @@ use crate::value::Value;
 
 /// One step through both lists, from front to back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The item stays.
     Keep,
     /// The old item becomes the new one.
@@ -22,7 +22,7 @@ pub(super) enum Step {
 const MAX_CELLS: usize = 1 << 20;
 
 /// The steps from `old` to `new`: of what lies between items that stay, as much as possible is replaced in place.
-pub(super) fn steps(old: &[Value], new: &[Value]) -> Vec<Step> {
+pub(crate) fn steps(old: &[Value], new: &[Value]) -> Vec<Step> {
     let prefix = old.iter().zip(new).take_while(|(a, b)| same(a, b)).count();
     let (old_rest, new_rest) = (old.get(prefix..).unwrap_or(&[]), new.get(prefix..).unwrap_or(&[]));
     let suffix = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| same(a, b)).count();

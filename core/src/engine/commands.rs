@@ -134,7 +134,7 @@ impl Engine {
         let mut writes = Vec::new();
         let mut step = Step::Records;
         let mut answer = None;
-        match founded.write(edits, now.wall_ms) {
+        match founded.write(edits, &document.policy, now.wall_ms) {
             Err(error) => {
                 match request {
                     Some(request) => self.answer(request, Err(error), now),

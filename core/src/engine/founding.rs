@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica};
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions};
 use crate::value::Value;
 
 impl Engine {
@@ -70,15 +70,16 @@ impl Engine {
         let mut replica = Replica::new(id, genesis);
         let edit = Edit { path: Path::root(), value: Some(value.clone()) };
         let since = replica.seen().clone();
-        let effect = match replica.write(&Value::empty_map(), &[edit], now.wall_ms) {
-            Ok(effect) => effect.unwrap_or_default(),
-            Err(error) => {
-                if let Some(file) = &mut document.file {
-                    file.refuse(error.clone());
+        let effect =
+            match replica.write(&Value::empty_map(), &[edit], &WriteOptions::under(&document.policy), now.wall_ms) {
+                Ok(effect) => effect.unwrap_or_default(),
+                Err(error) => {
+                    if let Some(file) = &mut document.file {
+                        file.refuse(error.clone());
+                    }
+                    return self.notice(Level::Error, error);
                 }
-                return self.notice(Level::Error, error);
-            }
-        };
+            };
         let delta = Delta { since, to: replica.seen().clone(), items: effect.added.clone() };
         let mut records = effect_records(name, &replica, &effect);
         records.push(founding_record(name, Some(&value)));
@@ -139,11 +140,16 @@ impl Engine {
         };
         let view = replica.view().value;
         let own = edits(&diff(&founding, &founded.pending_value));
-        let rewritten = own.iter().filter_map(|edit| {
-            let one = replica.write(&replica.view().value, std::slice::from_ref(edit), now.wall_ms);
-            one.ok().flatten()
-        });
-        let rewritten: Vec<Effect> = rewritten.collect();
+        let mut rewritten: Vec<Effect> = Vec::new();
+        let mut refused = 0;
+        for edit in &own {
+            let options = WriteOptions::under(&document.policy);
+            match replica.write(&replica.view().value, std::slice::from_ref(edit), &options, now.wall_ms) {
+                Ok(effect) => rewritten.extend(effect),
+                // The others had set a first value here.
+                Err(_) => refused += 1,
+            }
+        }
         let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
         let mut records = effect_records(name, &replica, &old);
         for effect in std::iter::once(&effect).chain(&rewritten) {
@@ -160,8 +166,9 @@ impl Engine {
         let origin = Origin::source(document.written_layer());
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
         let message = format!(
-            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again",
-            own.len()
+            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again{}",
+            own.len() - refused,
+            if refused > 0 { format!(", {refused} were refused by what is there") } else { String::new() }
         );
         let hint = format!("a bound file that differed is kept beside it as `*{}`", super::file::BEFORE_JOIN);
         self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_origin(origin).with_hint(hint));

@@ -11,7 +11,8 @@ use crate::diff::{Change, Patch, apply_merge_patch, diff};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, View};
+use crate::policy::Policy;
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, View, WriteOptions};
 use crate::value::Value;
 
 /// What a user asks for.
@@ -144,10 +145,11 @@ impl Founded {
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
-    pub(super) fn write(&mut self, edits: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
+    pub(super) fn write(&mut self, edits: &[Edit], policy: &Policy, wall_ms: u64) -> Result<Option<Written>> {
         let since = self.pending.seen().clone();
-        let Some(effect) = self.pending.write(&self.pending_value, edits, wall_ms)? else { return Ok(None) };
-        self.pending_value = self.pending.view().value;
+        let options = WriteOptions::under(policy);
+        let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
+        self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
         let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
@@ -157,8 +159,8 @@ impl Founded {
     /// Takes a peer's delta into the pending replica.
     pub(super) fn receive(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
         let applied = self.pending.apply(delta, wall_ms)?;
-        if matches!(applied, Applied::Advanced { .. }) {
-            self.pending_value = self.pending.view().value;
+        if let Applied::Advanced { effect, .. } = &applied {
+            self.pending_value = self.pending.advance_value(&self.pending_value, effect);
         }
         Ok(applied)
     }
@@ -172,11 +174,17 @@ impl Founded {
         self.ready = true;
         match &staged.step {
             Step::Records => return Some(staged),
-            Step::Replace(replica) => self.durable = Replica::clone(replica),
+            Step::Replace(replica) => {
+                self.durable = Replica::clone(replica);
+                self.view = self.durable.view();
+            }
             // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
-            Step::Delta(delta) => drop(self.durable.apply(delta, wall_ms)),
+            Step::Delta(delta) => {
+                if let Ok(Applied::Advanced { effect, .. }) = self.durable.apply(delta, wall_ms) {
+                    self.view = self.durable.advance(&self.view, &effect);
+                }
+            }
         }
-        self.view = self.durable.view();
         Some(staged)
     }
 

@@ -6,6 +6,7 @@ use super::{Assertion, Effect, Replica};
 use crate::clock::{Observed, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
+use crate::sequence::{Content, Step};
 use crate::value::Value;
 
 /// The assertions between two states of knowledge.
@@ -18,7 +19,7 @@ pub struct Delta {
     pub since: VersionVector,
     /// What it has seen afterwards.
     pub to: VersionVector,
-    /// The live assertions in between, in the order of their paths.
+    /// The assertions in between that are still held.
     pub items: Vec<Arc<Assertion>>,
 }
 
@@ -83,11 +84,18 @@ impl Delta {
             if !self.to.includes(&item.context) || item.context.seq(item.dot.replica) + 1 != item.dot.seq {
                 return bad("a write names a past that it cannot have seen");
             }
-            if item.path.len() + item.value.as_ref().map_or(0, Value::depth) > MAX_DEPTH {
+            let inserted = item.edits.values().flat_map(|edit| edit.steps()).filter_map(|step| match step {
+                Step::Insert(Content::List(items)) => items.iter().map(|item| 1 + item.depth()).max(),
+                _ => None,
+            });
+            let noted = item.previous.iter().chain(&item.added).chain(&item.removed).map(Value::depth);
+            let held = item.claim.value().map_or(0, Value::depth);
+            if item.path.len() + inserted.chain(noted).fold(held, usize::max) > MAX_DEPTH {
                 return bad("a value nests too deep");
             }
             let root = item.path.is_root();
-            if root && item.value.as_ref().is_none_or(|v| v.as_map().is_none_or(|m| m.contains_key(RESERVED_KEY))) {
+            let map = item.claim.value().and_then(Value::as_map);
+            if root && (!item.edits.is_empty() || map.is_none_or(|map| map.contains_key(RESERVED_KEY))) {
                 return bad("a document must be a map without reserved keys");
             }
             if item.path.segments().first().is_some_and(|first| first == RESERVED_KEY) {

@@ -1,14 +1,17 @@
 //! Turning a user's edits into assertions, at the place where they are made; receivers never repeat these rules.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Assertion, Effect, Replica};
-use crate::clock::Dot;
-use crate::conflict::Tag;
+use super::{Assertion, Claim, Effect, Replica};
+use crate::clock::{Dot, VersionVector};
+use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::path::Path;
-use crate::value::{Value, index};
+use crate::policy::Policy;
+use crate::sequence::{Content, Kind, Operation};
+use crate::value::{List, Map, Str, Value, index};
 
 /// One wish of a user: the path shall hold this value, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,23 +22,60 @@ pub struct Edit {
     pub value: Option<Value>,
 }
 
+/// How to write.
+#[derive(Clone, Debug)]
+pub struct WriteOptions<'a> {
+    /// The rules: they choose the conflict strategy that travels in the write.
+    pub policy: &'a Policy,
+    /// The version of these rules. Where writes of differing versions meet, the newest rule decides.
+    pub policy_version: u32,
+    /// The token of the lock under which it is written; 0 without.
+    pub fence: u64,
+    /// Whether to write over values whose rule keeps the first one.
+    pub force: bool,
+    /// What shows while a manual conflict that this write takes part in is open.
+    pub meanwhile: Meanwhile,
+    /// Write only if the replica has seen this and nothing else.
+    pub if_version: Option<VersionVector>,
+}
+
+impl<'a> WriteOptions<'a> {
+    /// Writing by these rules, without lock, force or condition.
+    pub fn under(policy: &'a Policy) -> WriteOptions<'a> {
+        WriteOptions { policy, policy_version: 0, fence: 0, force: false, meanwhile: Meanwhile::Last, if_version: None }
+    }
+}
+
 impl Replica {
     /// Writes edits as one new write of this replica, which sees everything here; `view` is the current document.
     ///
-    /// An edit below a scalar or inside a list is lifted to that scalar or list: a list is written whole, so concurrent
-    /// edits of its items never address each other's indexes. Edits that change nothing are left out, and when nothing is
-    /// left, no write is made and `None` is returned.
+    /// An edit below a scalar, inside a list or inside an atomic value is lifted to it: except under
+    /// `operational_transform` a list is written whole, so concurrent edits of its items never address each other's
+    /// indexes. A map is written whole only where one strategy holds for it and for everything below; else what changes
+    /// in it is written key by key. Edits that change nothing are left out, and when nothing is left, no write is made
+    /// and `None` is returned.
     ///
     /// # Errors
     /// [`Code::ReservedKey`] for a key of confmesh itself, [`Code::NotAMap`] for a root that is no map, [`Code::NotFound`]
-    /// for an index that is no index of the list in the way, [`Code::TooLarge`] for a document that would nest too deep.
-    /// Nothing is written then.
-    pub fn write(&mut self, view: &Value, edits: &[Edit], wall_ms: u64) -> Result<Option<Effect>> {
+    /// for an index that is no index of the list in the way, [`Code::TooLarge`] for a document that would nest too deep,
+    /// [`Code::AlreadySet`] for a value whose rule keeps the first one, [`Code::Stale`] where the replica has seen
+    /// something else than the condition says. Nothing is written then.
+    pub fn write(
+        &mut self,
+        view: &Value,
+        edits: &[Edit],
+        options: &WriteOptions<'_>,
+        wall_ms: u64,
+    ) -> Result<Option<Effect>> {
+        if options.if_version.as_ref().is_some_and(|version| *version != self.seen) {
+            return Err(Error::new(Code::Stale, "the document changed since the version that the write is for")
+                .with_hint("read it again and apply the change to what it is now"));
+        }
         let mut document = view.clone();
         let mut touched: Vec<Path> = Vec::new();
         for edit in edits {
             check(edit)?;
-            let place = lift(&document, &edit.path)?;
+            let place = lift(&document, &edit.path, options.policy)?;
             let next = match &edit.value {
                 Some(value) => document.with(&edit.path, value.clone()),
                 None => document.without(&edit.path),
@@ -51,54 +91,233 @@ impl Replica {
         if touched.is_empty() {
             return Ok(None);
         }
+        let mut encoder = Encoder { replica: self, options, drafts: BTreeMap::new() };
+        for path in &touched {
+            encoder.region(path, view.at(path), document.at(path))?;
+        }
+        encoder.keep_emptied_maps(&document);
+        encoder.clear_sequences();
+        let drafts = encoder.drafts;
+
         let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
         let context = Arc::new(self.seen.clone());
         let stamp = self.clock.tick(wall_ms);
-        let mut paths = touched.clone();
-        paths.extend(self.emptied_maps(&document, &touched));
-        paths.sort();
-        paths.dedup_by(|below, above| below.starts_with(above));
-        let assertions: Vec<Arc<Assertion>> = paths
-            .into_iter()
-            .map(|path| {
-                let value = document.at(&path).cloned();
-                let context = Arc::clone(&context);
-                Arc::new(Assertion { dot, context, stamp, tag: Tag::LastWriteWins, path, value })
-            })
-            .collect();
         self.seen.add(dot);
         let mut effect = Effect::default();
-        for assertion in assertions {
-            self.insert(assertion, &mut effect);
+        for (path, draft) in drafts {
+            let assertion = Assertion {
+                dot,
+                context: Arc::clone(&context),
+                stamp,
+                tag: draft.tag,
+                path,
+                claim: draft.claim,
+                edits: draft.edits,
+                policy: options.policy_version,
+                fence: options.fence,
+                added: draft.added,
+                removed: draft.removed,
+                previous: draft.previous,
+                meanwhile: draft.meanwhile,
+            };
+            self.insert(Arc::new(assertion), &mut effect);
         }
         Ok(Some(effect))
+    }
+}
+
+/// An assertion without what all assertions of a write share.
+struct Draft {
+    tag: Tag,
+    claim: Claim,
+    edits: BTreeMap<Kind, Operation>,
+    added: Vec<Value>,
+    removed: Vec<Value>,
+    previous: Option<Value>,
+    meanwhile: Meanwhile,
+}
+
+impl Draft {
+    fn of(tag: Tag, claim: Claim) -> Draft {
+        Draft {
+            tag,
+            claim,
+            edits: BTreeMap::new(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            previous: None,
+            meanwhile: Meanwhile::Last,
+        }
+    }
+}
+
+/// How many removed items of a merged list a write remembers, its own first. Beyond, one that was removed long ago comes
+/// back if somebody edits the list who never heard of it.
+const MAX_REMEMBERED_ITEMS: usize = 256;
+
+struct Encoder<'a> {
+    replica: &'a Replica,
+    options: &'a WriteOptions<'a>,
+    drafts: BTreeMap<Path, Draft>,
+}
+
+impl Encoder<'_> {
+    fn tag_at(&self, path: &Path) -> Tag {
+        self.options.policy.conflict_at(path).into()
+    }
+
+    /// Writes what leads from `old` to `new` at a path.
+    fn region(&mut self, path: &Path, old: Option<&Value>, new: Option<&Value>) -> Result<()> {
+        if old == new {
+            return Ok(());
+        }
+        let (policy, tag) = (self.options.policy, self.tag_at(path));
+        let old_map = old.and_then(Value::as_map);
+        let is_atomic = policy.is_atomic(path);
+        if old.is_some() && (is_atomic || old_map.is_none() || new.is_none_or(|v| v.as_map().is_none())) {
+            self.refuse_second(path, tag)?;
+        }
+        if let Some(new_map) = new.and_then(Value::as_map)
+            && !is_atomic
+        {
+            let one_rule = !policy.conflict_may_differ_below(path);
+            let whole = one_rule
+                && match tag {
+                    Tag::LastWriteWins | Tag::Manual => true,
+                    // A map that nobody had may be claimed whole: what others put beside it came second.
+                    Tag::FirstWriteWins => old.is_none(),
+                    Tag::Merge | Tag::Sequence | Tag::Mean => false,
+                };
+            let by_key = old_map.is_some() || !new_map.is_empty();
+            if !whole && by_key {
+                let old_keys = old_map.into_iter().flat_map(Map::keys);
+                let keys: BTreeSet<Str> = old_keys.chain(new_map.keys()).cloned().collect();
+                return keys.iter().try_for_each(|key| {
+                    self.region(&path.child(key), old_map.and_then(|map| map.get(key)), new_map.get(key))
+                });
+            }
+        }
+        if !is_atomic && let Some(old) = old.filter(|_| old_map.is_some()) {
+            self.remove_other_rules(path, old, new, tag)?;
+        }
+        let draft = self.whole(path, old, new, tag, is_atomic);
+        self.drafts.insert(path.clone(), draft);
+        Ok(())
+    }
+
+    fn refuse_second(&self, path: &Path, tag: Tag) -> Result<()> {
+        if tag != Tag::FirstWriteWins || self.options.force {
+            return Ok(());
+        }
+        Err(Error::new(Code::AlreadySet, "the first value written here stays")
+            .with_path(path.clone())
+            .with_hint("force the write to replace it"))
+    }
+
+    /// Where a map goes, its leaves under other rules are removed by these rules: each concurrent write meets the rule of
+    /// its own path.
+    fn remove_other_rules(&mut self, path: &Path, old: &Value, new: Option<&Value>, tag: Tag) -> Result<()> {
+        if new.is_some_and(|v| v.as_map().is_some_and(|map| !map.is_empty())) {
+            return Ok(());
+        }
+        let mut leaves = Vec::new();
+        old.for_each_leaf(&mut |below, _| leaves.push(path.join(below)));
+        for leaf in leaves.into_iter().filter(|leaf| leaf != path) {
+            let leaf_tag = self.tag_at(&leaf);
+            self.refuse_second(&leaf, leaf_tag)?;
+            if leaf_tag != tag {
+                self.drafts.insert(leaf, Draft::of(leaf_tag, Claim::Absent));
+            }
+        }
+        Ok(())
+    }
+
+    /// The claim of one value at a path.
+    fn whole(&self, path: &Path, old: Option<&Value>, new: Option<&Value>, tag: Tag, is_atomic: bool) -> Draft {
+        let (meanwhile, previous) = self.meanwhile(old, new, tag);
+        let Some(new) = new else { return Draft { previous, meanwhile, ..Draft::of(tag, Claim::Absent) } };
+        let mut draft = Draft { previous, meanwhile, ..Draft::of(tag, Claim::Value(new.clone())) };
+        if tag == Tag::Sequence
+            && !is_atomic
+            && let (Some(kind), Some(content)) = (Kind::of(new), Content::of(new))
+        {
+            let edit = Operation::between_contents(&self.replica.sequence(path, kind), &content);
+            draft.claim = Claim::Sequence(kind);
+            if !edit.is_empty() {
+                draft.edits.insert(kind, edit);
+            }
+        }
+        if tag == Tag::Merge
+            && let Some(items) = new.as_list()
+        {
+            let before = old.and_then(Value::as_list).cloned().unwrap_or_default();
+            let not_in = |list: &List, item: &Value| !list.iter().any(|other| other == item);
+            draft.added = items.iter().filter(|item| not_in(&before, item)).cloned().collect();
+            let own = before.iter().filter(|item| not_in(items, item));
+            // What this write takes the place of had removed items too. Who did not see that still lists them.
+            let covered = self.replica.live.get(path).into_iter().flatten();
+            let inherited = covered.flat_map(|assertion| &assertion.removed).filter(|item| not_in(items, item));
+            for item in own.chain(inherited) {
+                if draft.removed.len() < MAX_REMEMBERED_ITEMS && !draft.removed.contains(item) {
+                    draft.removed.push(item.clone());
+                }
+            }
+        }
+        draft
+    }
+
+    /// What shows while a manual conflict is open. What was there before cannot where a map gave way to something else:
+    /// it was held by assertions below, which the write replaces.
+    fn meanwhile(&self, old: Option<&Value>, new: Option<&Value>, tag: Tag) -> (Meanwhile, Option<Value>) {
+        let is_map = |value: &Value| value.as_map().is_some();
+        match self.options.meanwhile {
+            _ if tag != Tag::Manual => (Meanwhile::Last, None),
+            Meanwhile::Previous if old.is_some_and(is_map) && !new.is_some_and(is_map) => (Meanwhile::Last, None),
+            Meanwhile::Previous => (Meanwhile::Previous, old.cloned()),
+            other => (other, None),
+        }
     }
 
     /// Maps that would vanish with their last child although the user only removed the child: they exist because
     /// something was written below them, so the write has to say that the empty map stays.
-    fn emptied_maps(&self, document: &Value, touched: &[Path]) -> Vec<Path> {
-        touched
-            .iter()
-            .filter(|path| document.at(path).is_none())
-            .filter_map(Path::parent)
-            .filter(|parent| document.at(parent) == Some(&Value::empty_map()) && !self.asserts_map(parent))
-            .collect()
+    fn keep_emptied_maps(&mut self, document: &Value) {
+        let removed = self.drafts.iter().filter(|(_, draft)| draft.claim == Claim::Absent);
+        let parents: BTreeSet<Path> = removed
+            .filter_map(|(path, _)| path.parent())
+            .filter(|parent| !parent.is_root() && document.at(parent) == Some(&Value::empty_map()))
+            .filter(|parent| !self.drafts.contains_key(parent) && !self.replica.holds_map(parent))
+            .collect();
+        for parent in parents {
+            let tag = self.tag_at(&parent);
+            // The empty map says of its keys that they are gone, by its own rule.
+            if matches!(tag, Tag::LastWriteWins | Tag::Manual) {
+                self.drafts.retain(|path, draft| !path.starts_with(&parent) || draft.tag != tag);
+            }
+            self.drafts.insert(parent, Draft::of(tag, Claim::Value(Value::empty_map())));
+        }
     }
 
-    /// Whether a live assertion at or above `path` says that a map is there.
-    fn asserts_map(&self, path: &Path) -> bool {
-        let mut above = Some(path.clone());
-        while let Some(at) = above {
-            let says_map = |assertion: &Arc<Assertion>| {
-                let rest: Path = path.segments().iter().skip(at.len()).cloned().collect();
-                assertion.value.as_ref().and_then(|v| v.at(&rest)).is_some_and(|v| v.as_map().is_some())
-            };
-            if self.live.get(&at).is_some_and(|here| here.iter().any(says_map)) {
-                return true;
+    /// What covers a sequence deletes every item of it that its author saw, so that items which others insert at the same
+    /// time stay alone.
+    fn clear_sequences(&mut self) {
+        let covering: BTreeSet<Path> = self.drafts.keys().cloned().collect();
+        for above in &covering {
+            let below = self.replica.sequences.range(above.clone()..).map(|(path, _)| path);
+            for path in below.take_while(|path| path.starts_with(above)) {
+                if path != above && covering.contains(path) {
+                    continue;
+                }
+                for kind in [Kind::List, Kind::Text] {
+                    let stored = self.replica.sequence(path, kind).len();
+                    let is_kept = self.drafts.get(path).is_some_and(|draft| draft.claim == Claim::Sequence(kind));
+                    if stored > 0 && !is_kept {
+                        let tag = self.tag_at(path);
+                        let draft = self.drafts.entry(path.clone()).or_insert_with(|| Draft::of(tag, Claim::Nothing));
+                        draft.edits.insert(kind, Operation::delete(0, stored));
+                    }
+                }
             }
-            above = at.parent();
         }
-        false
     }
 }
 
@@ -126,19 +345,23 @@ fn check(edit: &Edit) -> Result<()> {
     Ok(())
 }
 
-/// The place that an edit is written at: the first list or scalar in its way, else its own path.
-fn lift(document: &Value, path: &Path) -> Result<Path> {
+/// The place that an edit is written at: the first list, scalar or atomic value in its way, else its own path.
+fn lift(document: &Value, path: &Path, policy: &Policy) -> Result<Path> {
     let mut here = document;
+    let mut atomic: Option<Path> = None;
     for (depth, segment) in path.segments().iter().enumerate() {
         let above = || path.segments().iter().take(depth).cloned().collect::<Path>();
+        if atomic.is_none() && policy.is_atomic(&above()) {
+            atomic = Some(above());
+        }
         match here {
             Value::Map(map) => match map.get(segment) {
                 Some(child) => here = child,
-                None => return Ok(path.clone()),
+                None => return Ok(atomic.unwrap_or_else(|| path.clone())),
             },
             Value::List(list) => {
                 return match index(segment) {
-                    Some(at) if at <= list.len() => Ok(above()),
+                    Some(at) if at <= list.len() => Ok(atomic.unwrap_or_else(above)),
                     _ => Err(Error::new(
                         Code::NotFound,
                         format!("`{segment}` is no index of the list at `{}`, which has {} items", above(), list.len()),
@@ -146,8 +369,8 @@ fn lift(document: &Value, path: &Path) -> Result<Path> {
                     .with_path(path.clone())),
                 };
             }
-            _ => return Ok(above()),
+            _ => return Ok(atomic.unwrap_or_else(above)),
         }
     }
-    Ok(path.clone())
+    Ok(atomic.unwrap_or_else(|| path.clone()))
 }

@@ -5,7 +5,11 @@
 //! set ([`Replica::view`]); no replica ever writes a merge result back. So replicas that hold the same writes show the
 //! same bytes, whatever the order, duplication or loss on the way (a PO-Log with a causal redundancy relation, Baquero,
 //! Almeida and Shoker, arXiv 1710.04469; deltas as in Almeida, Shoker and Baquero, arXiv 1410.2803).
+//!
+//! The conflict strategy travels in the write: where concurrent writes meet, [`crate::conflict::resolve`] asks nothing but
+//! them. So replicas with different policies, versions and clocks agree as well.
 
+mod advance;
 mod delta;
 mod encode;
 #[cfg(test)]
@@ -14,22 +18,23 @@ mod view;
 mod wire;
 
 pub use delta::{Applied, Delta};
-pub use encode::Edit;
+pub use encode::{Edit, WriteOptions};
 pub use view::{Disagreement, Side, View};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Dot, Hlc, Stamp, VersionVector};
-use crate::conflict::Tag;
+use crate::conflict::{Meanwhile, Tag};
 use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
+use crate::sequence::{self, Content, Kind, Operation};
 use crate::value::Value;
 
 /// One stored write: *this path, and everything below it, is this value*.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assertion {
-    /// The write's name. Several assertions of one write share it and never overlap.
+    /// The write's name. Several assertions of one write share it; they have different paths.
     pub dot: Dot,
     /// What its author had seen, itself left out.
     pub context: Arc<VersionVector>,
@@ -39,14 +44,54 @@ pub struct Assertion {
     pub tag: Tag,
     /// Where.
     pub path: Path,
-    /// What; `None` asserts that nothing is there.
-    pub value: Option<Value>,
+    /// What.
+    pub claim: Claim,
+    /// Edits of the sequences of this path, by kind. They are kept for ever: others may refer to what they inserted.
+    pub edits: BTreeMap<Kind, Operation>,
+    /// The version of the policy that `tag` comes from.
+    pub policy: u32,
+    /// The token of the lock under which it was written; 0 without.
+    pub fence: u64,
+    /// Of a list under [`Tag::Merge`]: the items that its author added to what was there.
+    pub added: Vec<Value>,
+    /// Of such a list: the items that its author removed.
+    pub removed: Vec<Value>,
+    /// Under [`Tag::Manual`] with [`Meanwhile::Previous`]: what it replaced.
+    pub previous: Option<Value>,
+    /// Under [`Tag::Manual`]: what shows while a conflict is open.
+    pub meanwhile: Meanwhile,
+}
+
+/// What an assertion says of its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// This value is there, and below it nothing else.
+    Value(Value),
+    /// Nothing is there.
+    Absent,
+    /// The sequence of this path is there: what all its edits come to.
+    Sequence(Kind),
+    /// Says nothing of the path; only its edits count.
+    Nothing,
+}
+
+impl Claim {
+    /// The value; none where it claims no value of its own.
+    pub fn value(&self) -> Option<&Value> {
+        if let Claim::Value(value) = self { Some(value) } else { None }
+    }
 }
 
 impl Assertion {
     /// Whether `other`'s author had seen this write.
     fn is_before(&self, other: &Assertion) -> bool {
         other.context.contains(self.dot)
+    }
+
+    /// Whether `other` speaks in the place of this one wherever both cover a path: it saw it, or it is a part of the same
+    /// write that goes deeper.
+    fn yields_to(&self, other: &Assertion) -> bool {
+        self.is_before(other) || (self.dot == other.dot && other.path.len() > self.path.len())
     }
 
     /// Whether this write makes `other` redundant: it saw it and covers its path.
@@ -73,12 +118,21 @@ pub struct Replica {
     clock: Hlc,
     /// Live assertions by path; those of one subtree stand together ([`Path`] orders parents before children).
     live: BTreeMap<Path, Vec<Arc<Assertion>>>,
+    /// Everything that edits a sequence, live or not, by path and then by dot.
+    sequences: BTreeMap<Path, BTreeMap<Dot, Arc<Assertion>>>,
 }
 
 impl Replica {
     /// An empty replica of the document that was born with `genesis`.
     pub fn new(id: ReplicaId, genesis: Genesis) -> Replica {
-        Replica { id, genesis, seen: VersionVector::default(), clock: Hlc::default(), live: BTreeMap::new() }
+        Replica {
+            id,
+            genesis,
+            seen: VersionVector::default(),
+            clock: Hlc::default(),
+            live: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+        }
     }
 
     /// The author name of this replica's own writes.
@@ -107,14 +161,15 @@ impl Replica {
         Replica { id, ..self.clone() }
     }
 
-    /// The live assertions, by path.
+    /// The assertions that it holds: the live ones, and all that edit a sequence.
     pub fn live(&self) -> impl Iterator<Item = &Arc<Assertion>> {
-        self.live.values().flatten()
+        let plain = self.live.values().flatten().filter(|assertion| assertion.edits.is_empty());
+        plain.chain(self.sequences.values().flat_map(BTreeMap::values))
     }
 
-    /// How many assertions are live.
+    /// How many assertions it holds.
     pub fn live_len(&self) -> usize {
-        self.live.values().map(Vec::len).sum()
+        self.live().count()
     }
 
     /// Puts a stored replica together again. The caller vouches that the parts were written by one replica.
@@ -125,7 +180,7 @@ impl Replica {
         last: Stamp,
         assertions: impl IntoIterator<Item = Assertion>,
     ) -> Replica {
-        let mut replica = Replica { id, genesis, seen, clock: Hlc::after(last), live: BTreeMap::new() };
+        let mut replica = Replica { seen, clock: Hlc::after(last), ..Replica::new(id, genesis) };
         for assertion in assertions {
             replica.insert(Arc::new(assertion), &mut Effect::default());
         }
@@ -133,8 +188,17 @@ impl Replica {
     }
 
     /// Adds an assertion unless a live one makes it redundant, and drops those that it makes redundant. Pruning is
-    /// transitive, so any order of insertion leaves the same set.
+    /// transitive, so any order of insertion leaves the same set. Edits of sequences stay whatever becomes of their claim.
     fn insert(&mut self, new: Arc<Assertion>, effect: &mut Effect) {
+        if !new.edits.is_empty() {
+            let edits = self.sequences.entry(new.path.clone()).or_default();
+            if edits.insert(new.dot, Arc::clone(&new)).is_none() {
+                effect.added.push(Arc::clone(&new));
+            }
+        }
+        if new.claim == Claim::Nothing {
+            return;
+        }
         let mut above = Some(new.path.clone());
         while let Some(path) = above {
             if self.live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
@@ -151,7 +215,8 @@ impl Replica {
             .collect();
         for path in covered {
             if let Some(here) = self.live.get_mut(&path) {
-                effect.dropped.extend(here.iter().filter(|old| new.prunes(old)).cloned());
+                let dropped = here.iter().filter(|old| old.edits.is_empty() && new.prunes(old));
+                effect.dropped.extend(dropped.cloned());
                 here.retain(|old| !new.prunes(old));
                 if here.is_empty() {
                     self.live.remove(&path);
@@ -161,6 +226,17 @@ impl Replica {
         let here = self.live.entry(new.path.clone()).or_default();
         let at = here.partition_point(|old| old.dot < new.dot);
         here.insert(at, Arc::clone(&new));
-        effect.added.push(new);
+        if new.edits.is_empty() {
+            effect.added.push(new);
+        }
+    }
+
+    /// What all edits of the sequence of a path come to.
+    fn sequence(&self, path: &Path, kind: Kind) -> Content {
+        let edits = self.sequences.get(path).into_iter().flat_map(BTreeMap::values).filter_map(|assertion| {
+            let operation = assertion.edits.get(&kind)?;
+            Some(sequence::Edit { dot: assertion.dot, context: &assertion.context, operation })
+        });
+        sequence::replay(kind, edits)
     }
 }

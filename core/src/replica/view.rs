@@ -4,12 +4,15 @@
 //! decided first, each by the assertions at or above it, so a subtree write and a concurrent write below it both take
 //! part. A subtree that one assertion alone decides is returned as it was written, sharing its storage.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assertion, Replica};
+use super::{Assertion, Claim, Replica};
+use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Dot, Stamp};
-use crate::conflict::{Candidate, resolve};
+use crate::conflict::{Candidate, Outcome, Tag, resolve};
 use crate::path::Path;
+use crate::sequence::Kind;
 use crate::value::{Map, MapBuilder, Str, Value};
 
 /// The document with what its writers disagree on.
@@ -26,8 +29,27 @@ pub struct View {
 pub struct Disagreement {
     /// Where.
     pub path: Path,
-    /// The sides, the one in force first (none is where a map written below took their place), the others newest first.
+    /// The rule that decided.
+    pub tag: Tag,
+    /// The sides, the one in force first (none is where a value computed from all, or a map written below, took their
+    /// place), the others newest first.
     pub sides: Vec<Side>,
+}
+
+impl Disagreement {
+    /// Names the disagreement by its path and its writes: the same on every replica that holds the same sides.
+    pub fn id(&self) -> ContentHash {
+        let mut dots: Vec<Dot> = self.sides.iter().map(|side| side.dot).collect();
+        dots.sort();
+        let dots: Vec<Value> = dots.iter().map(|dot| format!("{dot:?}").into()).collect();
+        content_hash(&vec![self.path.to_pointer().into(), dots.into()].into())
+    }
+
+    /// Whether somebody has to decide. A write by somebody who saw all sides settles it; one who saw only some leaves
+    /// the others open.
+    pub fn is_open(&self) -> bool {
+        self.tag == Tag::Manual
+    }
 }
 
 /// One side of a [`Disagreement`].
@@ -43,92 +65,203 @@ pub struct Side {
     pub in_force: bool,
 }
 
-/// An assertion above or at a place, with the value that it gives to that place.
-type Cover<'a> = Vec<(&'a Assertion, Option<&'a Value>)>;
+/// An assertion above or at a place, with what it says of that place.
+#[derive(Clone, Copy)]
+pub(super) struct Covering<'a> {
+    by: &'a Assertion,
+    value: Option<&'a Value>,
+    /// What its author saw there before.
+    previous: Option<&'a Value>,
+    /// Whether it names this very place, and not one above.
+    is_here: bool,
+}
+
+impl<'a> Covering<'a> {
+    /// What it says of a child.
+    pub(super) fn child(&self, key: &str) -> Covering<'a> {
+        let of = |value: Option<&'a Value>| value.and_then(Value::as_map).and_then(|map| map.get(key));
+        Covering { by: self.by, value: of(self.value), previous: of(self.previous), is_here: false }
+    }
+
+    pub(super) fn is_scalar(&self) -> bool {
+        self.value.is_some_and(|v| v.as_map().is_none())
+    }
+
+    fn candidate(&self, empty: &'a Value) -> Candidate<'a> {
+        // Maps agree as such: what differs inside them is decided at their children.
+        let outline = |value: &'a Value| if value.as_map().is_some() { empty } else { value };
+        let own = |items: &'a [Value]| if self.is_here { items } else { &[] };
+        Candidate {
+            policy: self.by.policy,
+            fence: self.by.fence,
+            is_removal: self.by.claim == Claim::Absent,
+            added: own(&self.by.added),
+            removed: own(&self.by.removed),
+            previous: self.previous.map(outline),
+            meanwhile: self.by.meanwhile,
+            ..Candidate::new(self.by.dot, self.by.stamp, self.by.tag, self.value.map(outline))
+        }
+    }
+}
+
+/// The values of the sequences that something claims.
+pub(super) type Sequences = BTreeMap<Path, BTreeMap<Kind, Value>>;
+
+/// Decides places.
+pub(super) struct Reader<'a> {
+    pub(super) sequences: &'a Sequences,
+    pub(super) empty: &'a Value,
+}
 
 impl Replica {
     /// Computes the document.
     pub fn view(&self) -> View {
-        let all: Vec<&Assertion> = self.live().map(Arc::as_ref).collect();
+        let sequences = self.claimed(self.live.values().flatten());
+        let reader = Reader { sequences: &sequences, empty: &Value::empty_map() };
+        let all: Vec<&Assertion> = self.live.values().flatten().map(Arc::as_ref).collect();
         let mut disagreements = Vec::new();
-        let value = node(&Path::root(), Vec::new(), &all, &mut disagreements);
+        let value = reader.node(&Path::root(), Vec::new(), &all, &mut disagreements);
         disagreements.sort_by(|a: &Disagreement, b| a.path.cmp(&b.path));
         let value = value.filter(|v| v.as_map().is_some()).unwrap_or_else(Value::empty_map);
         View { value, disagreements }
     }
-}
 
-/// The value at `path`, given the assertions above it (`cover`) and those at or below it (`below`, by path).
-fn node(path: &Path, cover: Cover<'_>, below: &[&Assertion], found: &mut Vec<Disagreement>) -> Option<Value> {
-    let here = below.partition_point(|a| a.path.len() <= path.len());
-    let (here, strict) = below.split_at_checked(here).unwrap_or((&[], below));
-    let mut cover = cover;
-    cover.extend(here.iter().map(|a| (*a, a.value.as_ref())));
-    let all = cover.clone();
-    cover.retain(|(old, _)| !all.iter().any(|(new, _)| old.is_before(new)));
-
-    if strict.is_empty()
-        && let [(_, only)] = cover.as_slice()
-    {
-        return only.cloned();
+    /// Whether the live assertions at and above a path make it a map, whatever lies below.
+    pub(super) fn holds_map(&self, path: &Path) -> bool {
+        let places = (0..=path.len()).map(|depth| path.segments().iter().take(depth).cloned().collect::<Path>());
+        let above: Vec<&Arc<Assertion>> = places.filter_map(|place| self.live.get(&place)).flatten().collect();
+        let sequences = self.claimed(above.iter().copied());
+        let reader = Reader { sequences: &sequences, empty: &Value::empty_map() };
+        let cover = above.iter().map(|by| {
+            let rest = path.segments().iter().skip(by.path.len());
+            rest.fold(reader.covering(by), |covering, key| covering.child(key))
+        });
+        let outcome = reader.resolve(&maximal(cover.collect()));
+        outcome.and_then(|o| o.value).is_some_and(|v| v.as_map().is_some())
     }
 
-    let empty = Value::empty_map();
-    let candidates: Vec<Candidate<'_>> = cover
-        .iter()
-        .map(|(a, value)| Candidate {
-            dot: a.dot,
-            stamp: a.stamp,
-            tag: a.tag,
-            value: value.map(|v| if v.as_map().is_some() { &empty } else { v }),
-        })
-        .collect();
-    let winner = resolve(&candidates);
-
-    let children = children(path, &cover, strict, found);
-    note_disagreement(path, &candidates, winner, (!children.is_empty()).then_some(strict), found);
-    if !children.is_empty() {
-        return Some(Value::Map(children));
-    }
-    let winner = winner?.value?;
-    let is_map = winner.as_map().is_some();
-    // A scalar that someone turned into a map, which was emptied since, does not come back.
-    let outgrown = !is_map
-        && cover
-            .iter()
-            .filter(|(_, value)| value.is_some_and(|v| v.as_map().is_none()))
-            .all(|(old, _)| strict.iter().any(|new| old.is_before(new)));
-    (!outgrown).then(|| winner.clone())
-}
-
-/// The surviving children: of every key that a covering map holds or an assertion below names.
-fn children(path: &Path, cover: &Cover<'_>, strict: &[&Assertion], found: &mut Vec<Disagreement>) -> Map {
-    let maps: Vec<&Map> = cover.iter().filter_map(|(_, value)| value.and_then(Value::as_map)).collect();
-    let depth = path.len();
-    let segment = |a: &Assertion| a.path.segments().get(depth).cloned();
-    let mut keys: Vec<Str> = maps.iter().flat_map(|map| map.keys().cloned()).collect();
-    keys.extend(strict.iter().filter_map(|a| segment(a)));
-    keys.sort_by(|a, b| crate::value::compare_keys(a, b));
-    keys.dedup();
-
-    let mut builder = MapBuilder::with_capacity(keys.len());
-    let mut rest = strict;
-    for key in keys {
-        let mine = rest.partition_point(|a| segment(a).is_some_and(|s| s == key));
-        let (below, after) = rest.split_at_checked(mine).unwrap_or((rest, &[]));
-        rest = after;
-        let above: Cover<'_> =
-            cover.iter().map(|(a, v)| (*a, v.and_then(|v| v.as_map()).and_then(|map| map.get(&key)))).collect();
-        // The common case, kept free of path building: one assertion decides, nothing lies below.
-        let child = match above.as_slice() {
-            [(_, only)] if below.is_empty() => only.cloned(),
-            _ => node(&path.child(&key), above, below, found),
-        };
-        if let Some(child) = child {
-            builder.push(key, child);
+    pub(super) fn claimed<'a>(&self, assertions: impl Iterator<Item = &'a Arc<Assertion>>) -> Sequences {
+        let mut sequences = Sequences::new();
+        for assertion in assertions {
+            if let Claim::Sequence(kind) = assertion.claim {
+                let here = sequences.entry(assertion.path.clone()).or_default();
+                here.entry(kind).or_insert_with(|| self.sequence(&assertion.path, kind).to_value());
+            }
         }
+        sequences
     }
-    builder.build()
+}
+
+/// Those that no other one speaks in the place of.
+pub(super) fn maximal(cover: Vec<Covering<'_>>) -> Vec<Covering<'_>> {
+    if cover.len() < 2 {
+        return cover;
+    }
+    let mut kept = cover.clone();
+    kept.retain(|old| !cover.iter().any(|new| old.by.yields_to(new.by)));
+    kept
+}
+
+impl<'a> Reader<'a> {
+    /// What an assertion says of its own path.
+    pub(super) fn covering(&self, by: &'a Assertion) -> Covering<'a> {
+        let value = match &by.claim {
+            Claim::Value(value) => Some(value),
+            Claim::Sequence(kind) => self.sequences.get(&by.path).and_then(|here| here.get(kind)),
+            Claim::Absent | Claim::Nothing => None,
+        };
+        Covering { by, value, previous: by.previous.as_ref(), is_here: true }
+    }
+
+    fn resolve(&self, cover: &[Covering<'a>]) -> Option<Outcome> {
+        let candidates: Vec<Candidate<'a>> = cover.iter().map(|c| c.candidate(self.empty)).collect();
+        resolve(&candidates)
+    }
+
+    /// The value at `path`, given the assertions above it (`cover`) and those at or below it (`below`, by path).
+    pub(super) fn node(
+        &self,
+        path: &Path,
+        mut cover: Vec<Covering<'a>>,
+        below: &[&'a Assertion],
+        found: &mut Vec<Disagreement>,
+    ) -> Option<Value> {
+        let here = below.partition_point(|a| a.path.len() <= path.len());
+        let (here, strict) = below.split_at_checked(here).unwrap_or((&[], below));
+        cover.extend(here.iter().map(|a| self.covering(a)));
+        let cover = maximal(cover);
+
+        if strict.is_empty()
+            && let [only] = cover.as_slice()
+        {
+            return only.value.cloned();
+        }
+
+        let children = self.children(path, &cover, strict, found);
+        self.decide(path, &cover, children, strict, found)
+    }
+
+    /// The value at `path`, given its surviving children, what covers it and what lies strictly below.
+    pub(super) fn decide(
+        &self,
+        path: &Path,
+        cover: &[Covering<'a>],
+        children: Map,
+        strict: &[&'a Assertion],
+        found: &mut Vec<Disagreement>,
+    ) -> Option<Value> {
+        let outcome = self.resolve(cover);
+        if let Some(outcome) = &outcome {
+            let candidates: Vec<Candidate<'a>> = cover.iter().map(|c| c.candidate(self.empty)).collect();
+            note_disagreement(path, &candidates, outcome, (!children.is_empty()).then_some(strict), found);
+        }
+        if !children.is_empty() {
+            return Some(Value::Map(children));
+        }
+        let winner = outcome?.value?;
+        // A scalar that someone turned into a map, which was emptied since, does not come back.
+        let mut scalars = cover.iter().filter(|c| c.is_scalar());
+        let outgrown = winner.as_map().is_none() && scalars.all(|old| strict.iter().any(|new| old.by.is_before(new)));
+        (!outgrown).then_some(winner)
+    }
+
+    /// The surviving children: of every key that a covering map holds or an assertion below names.
+    fn children(
+        &self,
+        path: &Path,
+        cover: &[Covering<'a>],
+        strict: &[&'a Assertion],
+        found: &mut Vec<Disagreement>,
+    ) -> Map {
+        let maps: Vec<&Map> = cover.iter().filter_map(|c| c.value.and_then(Value::as_map)).collect();
+        let depth = path.len();
+        let segment = |a: &Assertion| a.path.segments().get(depth).cloned();
+        let mut keys: Vec<Str> = maps.iter().flat_map(|map| map.keys().cloned()).collect();
+        keys.extend(strict.iter().filter_map(|a| segment(a)));
+        keys.sort_by(|a, b| crate::value::compare_keys(a, b));
+        keys.dedup();
+
+        let mut builder = MapBuilder::with_capacity(keys.len());
+        let mut rest = strict;
+        for key in keys {
+            let mine = rest.partition_point(|a| segment(a).is_some_and(|s| s == key));
+            let (below, after) = rest.split_at_checked(mine).unwrap_or((rest, &[]));
+            rest = after;
+            // The common cases, kept free of path building: one assertion decides, nothing lies further below.
+            let child = match (cover, below) {
+                ([only], []) => only.child(&key).value.cloned(),
+                ([], [only]) if only.path.len() == depth + 1 => self.covering(only).value.cloned(),
+                _ => {
+                    let above = cover.iter().map(|c| c.child(&key)).collect();
+                    self.node(&path.child(&key), above, below, found)
+                }
+            };
+            if let Some(child) = child {
+                builder.push(key, child);
+            }
+        }
+        builder.build()
+    }
 }
 
 /// Lists the sides where they differ. Maps agree as such: what differs inside them shows at their children. A scalar that
@@ -136,7 +269,7 @@ fn children(path: &Path, cover: &Cover<'_>, strict: &[&Assertion], found: &mut V
 fn note_disagreement(
     path: &Path,
     candidates: &[Candidate<'_>],
-    winner: Option<&Candidate<'_>>,
+    outcome: &Outcome,
     children: Option<&[&Assertion]>,
     found: &mut Vec<Disagreement>,
 ) {
@@ -144,14 +277,14 @@ fn note_disagreement(
     let mut sides: Vec<&Candidate<'_>> = candidates.iter().collect();
     if let Some(strict) = children {
         sides.retain(|c| c.value.is_some() && !is_map(c) && !strict.iter().any(|new| new.context.contains(c.dot)));
-    } else if !candidates.iter().any(|c| c.value != winner.and_then(|w| w.value)) {
+    } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value)) {
         return;
     }
     if sides.is_empty() {
         return;
     }
-    let in_force = |c: &Candidate<'_>| children.is_none() && winner.is_some_and(|w| w.dot == c.dot);
+    let in_force = |c: &Candidate<'_>| children.is_none() && outcome.winner == Some(c.dot);
     sides.sort_by_key(|c| (std::cmp::Reverse(in_force(c)), std::cmp::Reverse((c.stamp, c.dot))));
     let side = |c: &Candidate<'_>| Side { dot: c.dot, stamp: c.stamp, value: c.value.cloned(), in_force: in_force(c) };
-    found.push(Disagreement { path: path.clone(), sides: sides.into_iter().map(side).collect() });
+    found.push(Disagreement { path: path.clone(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
 }

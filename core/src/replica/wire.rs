@@ -2,14 +2,16 @@
 //!
 //! 64-bit readings are strings (`"stamp": "113...96"`), since JavaScript cannot hold them as numbers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assertion, Delta};
+use super::{Assertion, Claim, Delta};
 use crate::clock::{Dot, Stamp, VersionVector};
-use crate::conflict::Tag;
+use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
+use crate::sequence::{Kind, Operation};
 use crate::value::{Str, Value};
 
 impl VersionVector {
@@ -36,18 +38,44 @@ impl VersionVector {
 }
 
 impl Assertion {
-    /// The JSON form.
+    /// The JSON form. Fields that hold what most writes do are left out.
     pub fn to_value(&self) -> Value {
-        let fields = [
-            ("dot", Value::from(vec![self.dot.replica.to_string().into(), self.dot.seq.into()])),
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("dot", vec![self.dot.replica.to_string().into(), self.dot.seq.into()].into()),
             ("context", self.context.to_value()),
             ("stamp", self.stamp.as_u64().to_string().into()),
             ("tag", u32::from(self.tag.as_u8()).into()),
             ("path", self.path.to_pointer().into()),
         ];
-        // A removed path has no `value`: null is a value.
-        let value = self.value.iter().map(|value| ("value", value.clone()));
-        fields.into_iter().chain(value).collect()
+        match &self.claim {
+            Claim::Value(value) => fields.push(("value", value.clone())),
+            // A removed path has no `value`: null is a value.
+            Claim::Absent => {}
+            Claim::Sequence(kind) => fields.push(("claim", kind_name(*kind).into())),
+            Claim::Nothing => fields.push(("claim", "nothing".into())),
+        }
+        if !self.edits.is_empty() {
+            let edits = self.edits.iter().map(|(kind, edit)| (kind_name(*kind), edit.to_value()));
+            fields.push(("edits", edits.collect()));
+        }
+        if self.policy != 0 {
+            fields.push(("policy", self.policy.into()));
+        }
+        if self.fence != 0 {
+            fields.push(("fence", self.fence.to_string().into()));
+        }
+        for (name, items) in [("added", &self.added), ("removed", &self.removed)] {
+            if !items.is_empty() {
+                fields.push((name, items.clone().into()));
+            }
+        }
+        fields.extend(self.previous.iter().map(|previous| ("previous", previous.clone())));
+        match self.meanwhile {
+            Meanwhile::Last => {}
+            Meanwhile::First => fields.push(("meanwhile", "first".into())),
+            Meanwhile::Previous => fields.push(("meanwhile", "previous".into())),
+        }
+        fields.into_iter().collect()
     }
 
     /// Reads the JSON form.
@@ -64,20 +92,73 @@ impl Assertion {
         let (Some(replica), Some(seq)) = (replica, seq) else { return Err(malformed("a dot is [replica, number]")) };
         let stamp = field("stamp")?.as_str().and_then(|text| text.parse().ok());
         let tag = field("tag")?.as_u64().and_then(|tag| u8::try_from(tag).ok());
-        let tag = tag.and_then(Tag::from_u8).ok_or_else(|| {
-            malformed("a write carries a conflict rule that this version does not know")
-                .with_hint("upgrade this instance to the version of the others")
-        })?;
+        let tag = tag.and_then(Tag::from_u8).ok_or_else(|| unknown_rule("conflict rule"))?;
         let path = field("path")?.as_str().ok_or_else(|| malformed("a path is a JSON Pointer"))?;
+        let claim = match (value.child("claim").map(Value::as_str), value.child("value")) {
+            (None, Some(value)) => Claim::Value(value.clone()),
+            (None, None) => Claim::Absent,
+            (Some(Some("nothing")), None) => Claim::Nothing,
+            (Some(Some(name)), None) => Claim::Sequence(kind_of(name)?),
+            (Some(_), _) => return Err(malformed("a write has either a value or a claim")),
+        };
+        let mut edits = BTreeMap::new();
+        if let Some(all) = value.child("edits") {
+            for (name, edit) in all.as_map().ok_or_else(|| malformed("`edits` is a map"))?.iter() {
+                let (kind, edit) = (kind_of(name)?, Operation::from_value(edit)?);
+                if edit.kind().is_some_and(|inserts| inserts != kind) {
+                    return Err(malformed("an edit of a sequence inserts what it cannot hold"));
+                }
+                edits.insert(kind, edit);
+            }
+        }
+        let items = |name: &str| match value.child(name) {
+            None => Ok(Vec::new()),
+            Some(items) => items.as_list().map(|l| l.as_slice().to_vec()).ok_or_else(|| malformed("items are a list")),
+        };
+        let number = |name: &str, found: Option<u64>| found.ok_or_else(|| malformed(&format!("`{name}` is a number")));
+        let policy = value.child("policy").map_or(Ok(0), |v| number("policy", v.as_u64()))?;
+        let fence = value.child("fence").map_or(Ok(0), |v| number("fence", v.as_str().and_then(|t| t.parse().ok())))?;
         Ok(Assertion {
             dot: Dot { replica, seq },
             context: Arc::new(VersionVector::from_value(field("context")?)?),
             stamp: Stamp::from_u64(stamp.ok_or_else(|| malformed("a stamp is a number in a string"))?),
             tag,
             path: Path::parse_pointer(path)?,
-            value: value.child("value").cloned(),
+            claim,
+            edits,
+            policy: u32::try_from(policy).map_err(|_| malformed("`policy` is too large"))?,
+            fence,
+            added: items("added")?,
+            removed: items("removed")?,
+            previous: value.child("previous").cloned(),
+            meanwhile: match value.child("meanwhile").map(Value::as_str) {
+                None => Meanwhile::Last,
+                Some(Some("first")) => Meanwhile::First,
+                Some(Some("previous")) => Meanwhile::Previous,
+                Some(_) => return Err(unknown_rule("rule for the meantime")),
+            },
         })
     }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::List => "list",
+        Kind::Text => "text",
+    }
+}
+
+fn kind_of(name: &str) -> Result<Kind> {
+    match name {
+        "list" => Ok(Kind::List),
+        "text" => Ok(Kind::Text),
+        _ => Err(unknown_rule("claim")),
+    }
+}
+
+fn unknown_rule(what: &str) -> Error {
+    malformed(&format!("a write carries a {what} that this version does not know"))
+        .with_hint("upgrade this instance to the version of the others")
 }
 
 impl Delta {

@@ -1,8 +1,14 @@
+//! The replicated document against its model; [`mixed`] is the simulator.
+
+mod mixed;
+mod strategies;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::Policy;
 use crate::replica::{Applied, Edit};
 
 fn path(text: &str) -> Path {
@@ -18,8 +24,18 @@ fn replica(byte: u8) -> Replica {
 }
 
 fn write(replica: &mut Replica, at: u64, place: &str, value: Option<Value>) -> Option<Effect> {
+    write_by(replica, &Policy::default(), at, place, value).unwrap()
+}
+
+fn write_by(
+    replica: &mut Replica,
+    policy: &Policy,
+    at: u64,
+    place: &str,
+    value: Option<Value>,
+) -> crate::Result<Option<Effect>> {
     let view = replica.view().value;
-    replica.write(&view, &[Edit { path: path(place), value }], at).unwrap()
+    replica.write(&view, &[Edit { path: path(place), value }], &WriteOptions::under(policy), at)
 }
 
 fn sync(from: &Replica, to: &mut Replica) {
@@ -93,7 +109,9 @@ fn edits_inside_a_list_are_written_as_the_whole_list() {
     assert_eq!(wrote.added[0].path, path("l"));
     assert_eq!(one.view().value, map(&[("l", vec![1.into(), 3.into()].into())]));
     let view = one.view().value;
-    let error = one.write(&view, &[Edit { path: path("l.7"), value: Some(1.into()) }], 3).unwrap_err();
+    let error = one
+        .write(&view, &[Edit { path: path("l.7"), value: Some(1.into()) }], &WriteOptions::under(&Policy::default()), 3)
+        .unwrap_err();
     assert_eq!(error.code(), crate::Code::NotFound);
 }
 
@@ -112,7 +130,10 @@ fn reserved_keys_and_roots_that_are_no_map_are_refused() {
     let mut one = replica(1);
     for (place, value) in [("$confmesh", Some(1.into())), ("$confmesh.x", None), ("", Some(1.into())), ("", None)] {
         let edit = Edit { path: path(place), value };
-        assert!(one.write(&Value::empty_map(), &[edit], 1).is_err(), "{place}");
+        assert!(
+            one.write(&Value::empty_map(), &[edit], &WriteOptions::under(&Policy::default()), 1).is_err(),
+            "{place}"
+        );
     }
     assert!(one.seen().is_empty());
 }
@@ -167,7 +188,7 @@ proptest! {
                 Step::Write { who, place, value, clock } => {
                     let view = replicas[who].view().value;
                     let edit = Edit { path: path(PLACES[place]), value };
-                    if let Ok(Some(wrote)) = replicas[who].write(&view, std::slice::from_ref(&edit), clock) {
+                    if let Ok(Some(wrote)) = replicas[who].write(&view, std::slice::from_ref(&edit), &WriteOptions::under(&Policy::default()), clock) {
                         let after = replicas[who].view().value;
                         let wish = match &edit.value {
                             Some(value) => view.with(&edit.path, value.clone()),
