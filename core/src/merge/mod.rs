@@ -9,6 +9,7 @@ mod layer;
 mod layer_value;
 mod prepare;
 mod strategy;
+mod typed;
 mod union;
 mod update;
 
