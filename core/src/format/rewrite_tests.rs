@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::tests::{maps, scalars, toml_scalars, values};
+use super::tests::{ini_maps, maps, scalars, toml_scalars, values};
 use super::*;
 
 const JSONC: &str = r#"// the service
@@ -80,6 +80,19 @@ export NAME=api # shown
 
 RATE="10"   # per second
 LAST='x y'
+"#;
+
+const INI: &str = r#"; the service
+name = api ; shown
+
+[limits] ; per second
+rate = 10
+  burst = '20' ; at most
+none =
+
+[a.b]
+c: 1
+; end
 "#;
 
 /// One edit and the text that it makes of the sample: `-` lines become `+` lines.
@@ -251,6 +264,29 @@ fn dotenv_edits_touch_only_their_lines() {
     }
 }
 
+#[test]
+fn ini_edits_touch_only_their_lines() {
+    type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
+    let text = |text: &str| Some(Value::from(text));
+    let cases: [Case; 12] = [
+        ("name", text("w b"), &["name = api ; shown"], &["name = w b ; shown"]),
+        ("name", text("a;b c ;d"), &["name = api ; shown"], &["name = 'a;b c ;d' ; shown"]),
+        ("name", None, &["name = api ; shown"], &[]),
+        ("new", text("1"), &[], &["new = 1"]),
+        ("limits.burst", text("21"), &["  burst = '20' ; at most"], &["  burst = 21 ; at most"]),
+        ("limits.none", text("x"), &["none ="], &["none = x"]),
+        ("limits.rate", None, &["rate = 10"], &[]),
+        ("limits.window", text("5"), &[], &["window = 5"]),
+        ("a.b.d", text("2"), &[], &["d = 2"]),
+        ("a.x", text("2"), &[], &["[a]", "x = 2", ""]),
+        ("a", None, &["[a.b]", "c: 1"], &[]),
+        ("z.y", Some([("k", "v")].into_iter().collect()), &[], &["[z.y]", "k = v", ""]),
+    ];
+    for (path, value, gone, come) in cases {
+        check(Format::Ini, INI, path, value, gone, come);
+    }
+}
+
 /// Random documents with comments between their lines, and random edits of them.
 fn edited(scalar: fn() -> BoxedStrategy<Value>) -> impl Strategy<Value = (Value, Value)> {
     let change = (any::<prop::sample::Index>(), prop_oneof![scalar(), values(scalar()).boxed()], 0..4u8);
@@ -348,6 +384,20 @@ proptest! {
     }
 
     #[test]
+    fn rewriting_ini_reaches_the_target(old in ini_maps(), new in ini_maps(), keep in any::<bool>()) {
+        let mut new = new;
+        if keep {
+            // Most of the old document stays.
+            let entries = new.as_map().unwrap().iter().map(|(key, value)| (key.clone(), value.clone()));
+            new = Value::Map(old.as_map().unwrap().iter().map(|(k, v)| (k.clone(), v.clone())).chain(entries).collect());
+        }
+        settles(&old, &new, Format::Ini, same);
+        settles(&old, &new, Format::Ini, carriage_returns);
+        settles(&old, &new, Format::Ini, no_final_break);
+        settles(&old, &new, Format::Ini, |text| text.replace('\n', " ; why\n"));
+    }
+
+    #[test]
     fn whatever_can_be_read_can_be_rewritten(
         tokens in prop::collection::vec(proptest::sample::select(TOKENS.to_vec()), 0..24),
         at in any::<prop::sample::Index>(),
@@ -355,7 +405,7 @@ proptest! {
         remove in any::<bool>(),
     ) {
         let text = tokens.concat();
-        for format in [Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv] {
+        for format in [Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini] {
             let Ok(old) = parse(&text, format) else { continue };
             let mut paths = Vec::new();
             every_path(&Path::root(), &old, &mut paths);
@@ -367,7 +417,7 @@ proptest! {
             if print(&target, format).is_ok() {
                 let result = rewrite(&text, format, &target);
                 prop_assert!(result.is_ok(), "{format:?}: {result:?}: {text}");
-                if format != Format::Dotenv {
+                if !matches!(format, Format::Dotenv | Format::Ini) {
                     prop_assert_eq!(parse(&result.unwrap(), format).unwrap(), target, "{:?}: {}", format, text);
                 }
             }

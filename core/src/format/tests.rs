@@ -94,6 +94,15 @@ pub(super) fn toml_scalars() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// What INI can hold: maps of text.
+pub(super) fn ini_maps() -> impl Strategy<Value = Value> {
+    let map = |inner: BoxedStrategy<Value>| {
+        prop::collection::vec((texts(), inner), 0..5).prop_map(|entries| entries.into_iter().collect::<Value>())
+    };
+    let value = texts().prop_map(Value::from).prop_recursive(3, 24, 4, move |inner| map(inner.boxed()));
+    map(value.boxed())
+}
+
 proptest! {
     #[test]
     fn json_reads_back_what_it_prints(value in values(scalars().boxed())) {
@@ -132,8 +141,14 @@ proptest! {
     }
 
     #[test]
+    fn ini_reads_back_what_it_prints(value in ini_maps()) {
+        let text = print(&value, Format::Ini).unwrap();
+        prop_assert_eq!(parse(&text, Format::Ini).map_err(|e| format!("{e:?}\n{text}")).unwrap(), value, "{}", text);
+    }
+
+    #[test]
     fn no_text_makes_a_parser_panic(text in prop_oneof![any::<String>(), "[-{}\\[\\],:?&*!|>'\"#%@ \\na-c01.\\r\\t=]{0,40}"]) {
-        for format in [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv] {
+        for format in [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini] {
             if let Err(error) = parse(&text, format) {
                 prop_assert!(error.origin().and_then(|origin| origin.location).is_some(), "{format:?}: {error:?}");
             }
@@ -201,6 +216,8 @@ fn formats_are_told_by_name_and_by_file() {
         (".env", Format::Dotenv),
         (".env.local", Format::Dotenv),
         ("prod.env", Format::Dotenv),
+        ("setup.cfg", Format::Ini),
+        ("a.INI", Format::Ini),
     ] {
         assert_eq!(Format::from_path(path).unwrap(), want, "{path}");
         assert_eq!(Format::from_name(want.name()).unwrap(), want);
@@ -234,6 +251,24 @@ fn errors_of_yaml_toml_and_dotenv_say_where_and_what() {
         (Format::Toml, "a = 1\na = 2\n", Code::DuplicateKey, "2:1", "key `a` stands twice"),
         (Format::Toml, "a = 1\nb = inf\n", Code::NumberRange, "2:5", "inf"),
         (Format::Toml, "a = 1\nb = x\n", Code::Syntax, "2:5", ""),
+        (Format::Ini, "a = 1\nb\n", Code::Syntax, "2:1", "no `=`"),
+        (Format::Ini, "[a\n", Code::Syntax, "1:1", "closing `]`"),
+        (Format::Ini, "[a..b]\n", Code::Syntax, "1:4", "no section's name"),
+        (Format::Ini, "[a b] x\n", Code::Syntax, "1:7", "end of the line"),
+        (Format::Ini, "[a \"b\"]\n", Code::Syntax, "1:2", "no section's name"),
+        (Format::Ini, "a = \"x\n\"\n", Code::Syntax, "1:5", "closing `\"`"),
+        (Format::Ini, "a = \"\\x\"\n", Code::Syntax, "1:6", "escape"),
+        (Format::Ini, "= 1\n", Code::Syntax, "1:1", "empty"),
+        (Format::Ini, "é = 1\né: 2\n", Code::DuplicateKey, "2:1", "in line 1 and in line 2"),
+        (
+            Format::Ini,
+            "[a]\n[b]\n[a]\n",
+            Code::DuplicateKey,
+            "3:1",
+            "section `[a]` stands twice, in line 1 and in line 3",
+        ),
+        (Format::Ini, "a = 1\n[a]\n", Code::DuplicateKey, "2:2", "in line 1 and in line 2"),
+        (Format::Ini, "[a.b]\n[a]\nb = 1\n", Code::DuplicateKey, "3:1", "in line 1 and in line 3"),
         (Format::Dotenv, "A=1\nB\n", Code::Syntax, "2:1", "no `=`"),
         (Format::Dotenv, "A='1\n", Code::Syntax, "1:3", "closing"),
         (Format::Dotenv, "A=\"x\" y\n", Code::Syntax, "1:7", "closing quote"),
@@ -264,7 +299,7 @@ fn a_few_lines_of_aliases_cannot_make_a_billion_nodes() {
 #[test]
 fn empty_texts_are_empty_maps_except_in_json() {
     for text in ["", "\n", "# c\n", "\u{feff}"] {
-        for format in [Format::Yaml, Format::Toml, Format::Dotenv] {
+        for format in [Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini] {
             assert_eq!(parse(text, format).unwrap(), Value::empty_map(), "{format:?} {text:?}");
         }
     }
@@ -294,6 +329,11 @@ fn keys_and_items_are_located() {
             vec![("a.b", "1:3"), ("t.u", "2:4"), ("t.u.x.1", "3:9"), ("l.1", "5:1"), ("l.1.y.z", "6:6")],
         ),
         (Format::Dotenv, "# c\nexport A=1\n", vec![("A", "2:8")]),
+        (
+            Format::Ini,
+            "; c\na = 1\n[s . \"é.x\"]\n  k: 2\n[s]\n",
+            vec![("a", "2:1"), ("s", "3:2"), ("s.é\\.x", "3:6"), ("s.é\\.x.k", "4:3")],
+        ),
     ];
     for (format, text, places) in cases {
         for (path, want) in places {
@@ -303,6 +343,17 @@ fn keys_and_items_are_located() {
         assert_eq!(locate(text, format, &Path::parse("nowhere.at.all").unwrap()), None);
         assert_eq!(locate(text, format, &Path::root()), Some(Location { line: 1, column: 1 }));
     }
+}
+
+#[test]
+fn ini_lines_are_sections_keys_quotes_and_comments() {
+    let text = "\u{feff}; head\r\ntop: a:b=c ; why\r\n[a.b] # nested\r\nk = 'raw \\n; x' ; c\r\n\"x=y\" = \"two\\nlines\"\r\n\
+        empty =\r\nhash = a#b\r\n[a]\r\n  two words = 1\r\n[none]\r\n";
+    let want = r#"{"a":{"b":{"empty":"","hash":"a#b","k":"raw \\n; x","x=y":"two\nlines"},"two words":"1"},"none":{},"top":"a:b=c"}"#;
+    assert_eq!(parse(text, Format::Ini).unwrap(), parse(want, Format::Json).unwrap());
+    let deep = vec!["a"; 127].join(".");
+    assert!(parse(&format!("[{deep}]\n"), Format::Ini).is_ok());
+    assert_eq!(parse(&format!("[{deep}.a]\n"), Format::Ini).unwrap_err().code(), Code::TooLarge);
 }
 
 #[test]
@@ -332,10 +383,13 @@ fn what_a_format_cannot_hold_is_refused_with_its_path() {
 fn every_format_holds_what_is_nested_as_deep_as_allowed_or_refuses_to_print_it() {
     for leaf in [Value::empty_map(), Value::from(vec![])] {
         let deep = (0..127).fold(leaf, |inner, _| [("a", inner)].into_iter().collect());
-        for format in [Format::Json, Format::Yaml, Format::Toml] {
+        for format in [Format::Json, Format::Yaml, Format::Toml, Format::Ini] {
             match print(&deep, format) {
                 Ok(text) => assert_eq!(parse(&text, format).unwrap(), deep, "{format:?}"),
-                Err(error) => assert_eq!((error.code(), format), (Code::Unrepresentable, Format::Toml)),
+                Err(error) => {
+                    assert_eq!(error.code(), Code::Unrepresentable);
+                    assert!(matches!(format, Format::Toml | Format::Ini), "{format:?}");
+                }
             }
         }
     }

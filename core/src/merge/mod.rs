@@ -5,15 +5,20 @@
 
 mod accounts;
 mod explain;
+mod interpolate;
 mod layer;
 mod layer_value;
 mod prepare;
+mod profiles;
 mod strategy;
+mod typed;
 mod union;
 mod update;
 
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
+pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Layer, SourceText, Variable};
+pub use profiles::{BASE, PROFILES, split_profiles};
 
 use std::sync::Arc;
 

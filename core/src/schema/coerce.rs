@@ -57,7 +57,7 @@ fn expected(what: &str) -> Error {
 }
 
 /// A decimal number: sign, digits, fraction, exponent. Integers beyond 64 bits are refused, as parsers of files do.
-fn number(text: &str) -> Option<Number> {
+pub(super) fn number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))

@@ -1,5 +1,150 @@
-//! Types of values: how text from the environment becomes a typed value.
+//! Types of values: what a document has to look like, and how text from the environment becomes a typed value.
+//!
+//! A [`Schema`] is a tree of [`Field`]s. It is built in code ([`Schema::new`]) or read from a value
+//! ([`Schema::from_value`]): either the compact form below or a JSON Schema document. It gives defaults, coerces text,
+//! validates documents with every problem at its place, says what is secret and prints its own reference.
+//!
+//! # The compact form
+//!
+//! ```yaml
+//! strict: true                  # keys that are not declared are refused (default: false)
+//! fields:
+//!   rate_limit: {type: integer, default: 100, min: 1, description: "requests per second"}
+//!   api_version: {type: string, default: v1, choices: [v1, v2]}
+//!   token: {type: string, required: true, secret: true, env: API_TOKEN}
+//!   limits: {type: map, values: integer, default: {}}
+//!   hosts: {type: list, items: {type: string, format: hostname}, unique: true}
+//!   database: {fields: {port: {type: port, default: 5432}}}
+//!   debug: bool                 # a name alone is a type
+//! ```
+//!
+//! A field is a type's name or a map of `type` (`bool`, `integer`, `float`, `string`, `list`, `map`, `null`, `any`, the
+//! name of a [`TextFormat`], or a list of types), `default`, `required`, `min`, `max`, `choices`, `pattern`,
+//! `min_length`, `max_length`, `min_items`, `max_items`, `unique`, `items`, `values`, `fields`, `strict`, `secret`,
+//! `env`, `description`, `category`, `deprecated` and `format`. Anything else is an error.
+//!
+//! # JSON Schema
+//!
+//! Understood are `type` (also unions), `properties`, `required`, `additionalProperties`, `items`, `enum`, `const`,
+//! `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `minLength`, `maxLength`, `pattern`, `minItems`,
+//! `maxItems`, `uniqueItems`, `format`, `default`, `description`, `title`, `deprecated`, `$ref` to `#`, `#/$defs/…` or
+//! `#/definitions/…`, `allOf`, `anyOf`, `oneOf`, `not`, and `true` and `false` as schemas. `writeOnly: true` and
+//! `x-secret: true` make a secret, `x-env` names a variable, `x-category` a heading, `x-deprecated` gives advice.
+//!
+//! `$schema`, `$id`, `$comment`, `examples`, `readOnly`, `contentEncoding`, `contentMediaType` and other `x-…` keys change
+//! nothing and are skipped; so are the standard formats of dates, times and references. **Every other keyword is refused**:
+//! skipping `patternProperties`, `propertyNames`, `dependentRequired`, `dependentSchemas`, `if`, `then`, `else`, `contains`,
+//! `prefixItems`, `unevaluatedProperties`, `minProperties`, `maxProperties`, `multipleOf`, `$dynamicRef` or a misspelt
+//! `minimun` would accept what the author meant to refuse.
 
 mod coerce;
+mod defaults;
+mod environment;
+mod field;
+mod initial;
+mod json_schema;
+mod nearest;
+mod read;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod text_format;
+mod validate;
+mod walk;
 
 pub use coerce::{coerce_like, parse_bool};
+pub use field::{Field, Kind, Validator};
+pub(crate) use nearest::nearest;
+pub use reference::{ReferenceOptions, ReferenceStyle};
+pub use text_format::TextFormat;
+pub use validate::Report;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::value::{Str, Value};
+
+/// What a document has to look like; O(1) to clone.
+///
+/// ```
+/// use confmesh::schema::{Field, Schema};
+/// use confmesh::{Path, Value};
+///
+/// let schema = Schema::new(
+///     Field::map()
+///         .field("api_url", Field::string().required().pattern("^https?://")?)
+///         .field("timeout_seconds", Field::integer().range(1, 300).default_to(30)),
+/// );
+/// let document: Value = [("timeout_seconds", Value::from("hi"))].into_iter().collect();
+/// let errors = schema.validate(&document, |_: &Path| None);
+/// assert_eq!(errors[0].to_string(), "required key is missing (at `api_url`)");
+/// assert_eq!(errors[1].to_string(), "expected integer, found string \"hi\" (at `timeout_seconds`)");
+/// assert_eq!(schema.apply_defaults(&Value::empty_map()).child("timeout_seconds"), Some(&30.into()));
+/// # Ok::<(), confmesh::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Schema(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(super) root: Field,
+    pub(super) definitions: BTreeMap<Str, Field>,
+}
+
+impl Schema {
+    /// A schema of documents that are of this field, commonly a [`Field::map`].
+    pub fn new(root: Field) -> Schema {
+        Schema(Arc::new(Parts { root, definitions: BTreeMap::new() }))
+    }
+
+    /// Reads the compact form (a map with `fields`) or a JSON Schema document (any other); see the module's page.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`](crate::Code::Invalid) with the path in the schema: an unknown keyword, a keyword of the wrong type,
+    /// a pattern that cannot be read, a reference that leads nowhere or back to itself. Every problem of a kind is
+    /// among the [`related`](Error::related) errors of the first.
+    ///
+    /// ```
+    /// use confmesh::format::{Format, parse};
+    /// use confmesh::schema::Schema;
+    ///
+    /// let text = r#"{"type": "object", "properties": {"port": {"type": "integer", "minimum": 1}}}"#;
+    /// let schema = Schema::from_value(&parse(text, Format::Json)?)?;
+    /// let errors = schema.validate(&parse(r#"{"port": 0}"#, Format::Json)?, |_| None);
+    /// assert_eq!(errors[0].to_string(), "0 is below the minimum 1 (at `port`)");
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn from_value(value: &Value) -> Result<Schema> {
+        let schema = match value {
+            Value::Map(map) if map.contains_key("fields") => Schema::new(read::field(value, &Path::root())?),
+            _ => json_schema::document(value)?,
+        };
+        walk::check_references(&schema)?;
+        Ok(schema)
+    }
+
+    /// The same schema with a check of the whole document; it runs after the rules of the fields hold.
+    #[must_use]
+    pub fn check(&self, validator: impl Fn(&Value) -> Result<(), Vec<Error>> + Send + Sync + 'static) -> Schema {
+        let (root, definitions) = (self.0.root.clone().check(validator), self.0.definitions.clone());
+        Schema(Arc::new(Parts { root, definitions }))
+    }
+
+    /// Every problem of a document; none if it is valid. `locate` says where a path stands: its
+    /// answer becomes the origin of the error.
+    ///
+    /// No message shows a value that the schema calls secret; see [`Schema::report`] for values that a policy does.
+    pub fn validate(&self, value: &Value, locate: impl Fn(&Path) -> Option<Origin>) -> Vec<Error> {
+        self.report(value, &crate::policy::Policy::default(), locate).errors
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.0.root.fields.iter().map(|(key, _)| key.as_str()).collect();
+        write!(f, "Schema({})", keys.join(", "))
+    }
+}

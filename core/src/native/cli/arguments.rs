@@ -52,7 +52,7 @@ pub(super) enum Command {
 /// How files are read.
 #[derive(Debug, Args)]
 pub(super) struct Reading {
-    /// The format of every FILE: json, jsonc, yaml, toml or dotenv. Default: what its extension says; `-` is json.
+    /// The format of every FILE: json, jsonc, yaml, toml, ini or dotenv. Default: what its extension says; `-` is json.
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     pub input_format: Option<Format>,
 }

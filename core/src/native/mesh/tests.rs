@@ -359,7 +359,7 @@ fn opening_a_broken_or_missing_file_is_an_error() {
     fs::write(&file, "a: 1\nb: [\n").unwrap();
     let error = open([&file]).start().unwrap_err();
     assert!(error.to_string().contains("app.yaml:"), "{error}");
-    let error = open([dir.path().join("app.ini")]).start().unwrap_err();
+    let error = open([dir.path().join("app.xml")]).start().unwrap_err();
     assert_eq!(error.code(), Code::UnknownFormat);
 }
 
