@@ -104,6 +104,8 @@ codes! {
     File = "file", Io;
     /// The store cannot be opened, read or written.
     Store = "store", Io;
+    /// Another process uses the data directory.
+    InUse = "in_use", Usage;
     /// An address cannot be listened on.
     Listen = "listen", Io;
     /// The call or option is used wrongly.

@@ -66,7 +66,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
         if let Some(location) = self.location {
-            write!(f, ":{location}")?;
+            let colon = if self.source.is_empty() { "" } else { ":" };
+            write!(f, "{colon}{location}")?;
         }
         if let Some(key) = &self.key {
             write!(f, " ({key})")?;

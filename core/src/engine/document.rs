@@ -89,6 +89,16 @@ impl Document {
         };
         let source = self.sources.get_mut(at)?;
         let state = match outcome {
+            // A file is empty for a moment while many programs save it, and some are interrupted there.
+            Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(|old| !is_blank(old)) => {
+                SourceState::Stale(
+                    crate::Error::new(
+                        crate::Code::Syntax,
+                        format!("`{id}` is empty; its last good content stays in force"),
+                    )
+                    .with_hint("to remove every key write `{}`, or in a format without it a comment alone"),
+                )
+            }
             Ok(Some(layer)) => {
                 source.priority = layer.priority;
                 source.layer = Some(layer);
@@ -187,4 +197,9 @@ impl Source {
     fn new(id: Str, priority: i32) -> Source {
         Source { id, priority, layer: None, state: SourceState::Missing }
     }
+}
+
+/// Whether a layer was read from a text that holds nothing, not even a comment.
+fn is_blank(layer: &Layer) -> bool {
+    layer.text.as_ref().is_some_and(|source| source.text.trim().is_empty())
 }

@@ -146,6 +146,12 @@ impl BoundFile {
             self.failure = None;
             return Look::Settled;
         }
+        // A file is empty for a moment while many programs save it, and some are interrupted there.
+        if text.trim().is_empty() && self.base.as_ref().is_some_and(|base| base.value != Value::empty_map()) {
+            let error = Error::new(Code::Syntax, "the file is empty; its last good content stays in force");
+            let hint = "to remove every key write `{}`, or in a format without it a comment alone";
+            return self.broken(error.with_origin(Origin::source(self.source())).with_hint(hint));
+        }
         let value = match parse_from(text, self.binding.format, &self.source()) {
             Ok(value) if value.as_map().is_some() => value,
             Ok(value) => {

@@ -394,3 +394,12 @@ fn every_format_holds_what_is_nested_as_deep_as_allowed_or_refuses_to_print_it()
         }
     }
 }
+
+#[test]
+fn yaml_merge_keys_are_refused_with_advice_and_quoted_ones_are_keys() {
+    let error = parse("base: &x {b: 1}\nd:\n  <<: *x\n", Format::Yaml).unwrap_err();
+    assert_eq!(error.origin().unwrap().location.unwrap().to_string(), "3:3");
+    assert!(error.hint().unwrap().contains("quote '<<'"), "{error:?}");
+    let value = parse("'<<': 1\n", Format::Yaml).unwrap();
+    assert_eq!(parse(&print(&value, Format::Yaml).unwrap(), Format::Yaml).unwrap(), value);
+}

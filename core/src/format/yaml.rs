@@ -178,6 +178,11 @@ impl<'a> Composer<'a> {
     fn key(&mut self, event: Event<'a>, span: &Span) -> Result<Str> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                if style == ScalarStyle::Plain && text == "<<" && tag.is_none() {
+                    return Err(self
+                        .fail(span, Code::Syntax, "merge keys (`<<`) are no part of YAML 1.2")
+                        .with_hint("write the keys out, or keep them in a file of their own and merge the files; quote '<<' if it is a key"));
+                }
                 if let Some(tag) = tag.as_deref().filter(|tag| !is_core(tag, "str") && !is_non_specific(tag)) {
                     self.scalar(&text, style, Some(tag), span)?;
                 }

@@ -231,3 +231,36 @@ fn an_instance_that_is_not_there_is_the_users_to_correct() {
          hint: name an instance like http://127.0.0.1:8765\n"
     );
 }
+
+#[test]
+fn what_lost_against_a_simultaneous_edit_is_listed() {
+    let dir = dir(&[("a.json", "{\"x\": 0}"), ("b.json", "{}")]);
+    let a = Instance::start(dir.path(), &["--bind", "a.json"], &[]);
+    let address = a.url.trim_start_matches("http://").to_owned();
+    let peer = a.url.replace("http://", "ws://") + "/sync";
+    let b = Instance::start(dir.path(), &["--bind", "b.json", "--peer", &peer], &[]);
+    wait_for("the document", || (b.data(&["get", "--json"]).contains("\"x\": 0")).then_some(()));
+    let mut a = a;
+    a.process.signal("TERM");
+    a.process.ended();
+    b.data(&["set", "x", "1"]);
+    std::fs::write(dir.path().join("a.json"), "{\"x\": 2}").unwrap();
+    let a = Instance::start_at(dir.path(), &address, &["--bind", "a.json"], &[]);
+    let conflicts = wait_for("the conflict", || {
+        let conflicts = a.status()["documents"][0]["conflicts"].clone();
+        (conflicts == b.status()["documents"][0]["conflicts"] && conflicts[0]["path"] == "x").then_some(conflicts)
+    });
+    let mut values: Vec<_> =
+        conflicts[0]["sides"].as_array().unwrap().iter().map(|side| side["value"].clone()).collect();
+    values.sort_by_key(ToString::to_string);
+    assert_eq!(values, [1, 2]);
+    assert!(a.data(&["status"]).contains("conflict  x: "), "{}", a.data(&["status"]));
+}
+
+#[test]
+fn an_empty_path_is_refused_before_it_replaces_everything() {
+    for arguments in [&["set", "", "{}"][..], &["unset", ""]] {
+        let complaint = run(std::path::Path::new("."), arguments).complaint(1);
+        assert!(complaint.starts_with("error: the path is empty\n"), "{complaint}");
+    }
+}

@@ -191,3 +191,23 @@ fn an_edit_that_the_store_refused_is_taken_again_with_the_next_look() {
     world.run();
     world.assert_agreement(r#"{"a":7,"b":2}"#);
 }
+
+#[test]
+fn an_emptied_file_is_a_save_that_was_interrupted_and_no_edit() {
+    let mut world = World::new();
+    let binding = FileBinding { id: "a.yaml".into(), format: Format::Yaml };
+    world.add_with(
+        1,
+        Some("a: 1\n"),
+        DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() },
+    );
+    for emptied in ["", "\n"] {
+        world.save(0, emptied);
+        assert_eq!(world.value(0), json(r#"{"a":1}"#));
+        assert_eq!(world.hosts[0].file.as_deref(), Some(emptied), "it is left alone");
+        let status = world.hosts[0].engine.status();
+        assert!(matches!(status[0].sources[0].state, SourceState::Stale(_)), "{status:?}");
+    }
+    world.save(0, "# nothing\n");
+    assert_eq!(world.value(0), json("{}"));
+}

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::offline::{accounts_table, argument_value};
 use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
 use super::suggest::not_found;
+use crate::canonical::canonical;
 use crate::error::{Code, Error};
 use crate::merge::{Absence, Candidate, CandidateState, Explanation};
 use crate::path::Path;
@@ -30,7 +31,7 @@ fn missing(client: &Client, path: &Path) -> Result<Error, Stop> {
 }
 
 pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
-    let path = Path::parse(&arguments.path)?;
+    let path = key_path(&arguments.path)?;
     let (value, warning) =
         if arguments.string { (arguments.value.as_str().into(), None) } else { argument_value(&arguments.value)? };
     if let Some(warning) = warning {
@@ -40,13 +41,19 @@ pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
     written(&path, &receipt, "set", as_json)
 }
 
-pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
-    let path = Path::parse(&arguments.path)?;
+/// The path of a key. An empty one is the whole document, and in a script more often a variable that is not set.
+fn key_path(text: &str) -> Result<Path, Error> {
+    let path = Path::parse(text)?;
     if path.is_root() {
-        return Err(Error::new(Code::Usage, "the path is empty")
-            .with_hint("to empty the whole document: `confmesh set '' '{}'`")
-            .into());
+        let hint =
+            "name a key; to replace the whole document send it with PUT to /config/default, or edit a bound file";
+        return Err(Error::new(Code::Usage, "the path is empty").with_hint(hint));
     }
+    Ok(path)
+}
+
+pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
+    let path = key_path(&arguments.path)?;
     let client = Client::new(&arguments.instance.url)?;
     match client.unset(&path.to_string()) {
         Ok(receipt) => written(&path, &receipt, "removed", as_json),
@@ -177,6 +184,19 @@ fn status_text(base: &str, status: &Value) -> String {
                 what.push_str(&format!(", {}", problem(error)));
             }
             rows.push(vec!["source".to_owned(), what]);
+        }
+        for conflict in items(document, "conflicts") {
+            let sides = items(conflict, "sides").map(|side| {
+                let value = side.child("value").map_or_else(|| "removed".to_owned(), canonical);
+                let in_force = side.child("in_force").and_then(Value::as_bool) == Some(true);
+                format!(
+                    "{value}{} at {}",
+                    if in_force { " in force, written" } else { " lost, written" },
+                    plain(side.child("timestamp"))
+                )
+            });
+            let what = format!("{}: {}", plain(conflict.child("path")), sides.collect::<Vec<_>>().join("; "));
+            rows.push(vec!["conflict".to_owned(), what]);
         }
     }
     table(&rows)

@@ -2,10 +2,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::clock::rfc3339;
 use crate::engine::{DocumentStatus, SourceState, SourceStatus};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
+use crate::replica::Disagreement;
 use crate::value::{Str, Value};
 
 /// Everything that `GET /status` shows.
@@ -141,10 +143,29 @@ impl DocumentState {
             ("sources", sources.into()),
             ("view_hash", status.shared_hash.map_or(Value::Null, |hash| hash.to_string().into())),
             ("keys", count(self.keys)),
+            ("conflicts", status.disagreements.iter().map(conflict_value).collect::<Vec<_>>().into()),
         ];
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)
     }
+}
+
+/// A path that was written at the same time in different ways: what is in force and what lost.
+fn conflict_value(disagreement: &Disagreement) -> Value {
+    let sides = disagreement.sides.iter().map(|side| {
+        let mut fields = vec![
+            ("in_force", side.in_force.into()),
+            ("timestamp", rfc3339(side.stamp.wall_ms()).into()),
+            ("author", side.dot.replica.to_string().into()),
+        ];
+        fields.extend(side.value.clone().map(|value| ("value", value)));
+        map(fields)
+    });
+    map([
+        ("id", disagreement.id().to_string().into()),
+        ("path", disagreement.path.to_string().into()),
+        ("sides", sides.collect::<Vec<_>>().into()),
+    ])
 }
 
 fn source_value(source: &SourceStatus) -> Value {

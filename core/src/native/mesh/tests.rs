@@ -138,7 +138,7 @@ fn a_busy_port_and_a_busy_data_directory_are_explained() {
     let dir = tempfile::tempdir().unwrap();
     let _first = MeshOptions::default().data_dir(dir.path()).start().unwrap();
     let error = MeshOptions::default().data_dir(dir.path()).start().unwrap_err();
-    assert_eq!(error.code(), Code::Store);
+    assert_eq!(error.code(), Code::InUse);
 }
 
 #[test]

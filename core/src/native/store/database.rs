@@ -168,7 +168,7 @@ fn lock(dir: &Path) -> Result<File> {
                 Ok(pid) => format!("another confmesh (pid {pid})"),
                 Err(_) => "another confmesh".to_owned(),
             };
-            return Err(Error::new(Code::Store, format!("`{}` is in use by {owner}", dir.display()))
+            return Err(Error::new(Code::InUse, format!("`{}` is in use by {owner}", dir.display()))
                 .with_hint("stop that instance, or give this one a data directory of its own"));
         }
         Err(TryLockError::Error(error)) => return Err(fail(error)),
@@ -270,7 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let error = Store::open(dir.path()).unwrap_err();
-        assert_eq!(error.code(), Code::Store);
+        assert_eq!(error.code(), Code::InUse);
         let expected = format!("is in use by another confmesh (pid {})", std::process::id());
         assert!(error.message().ends_with(&expected), "{error}");
         drop(store);
