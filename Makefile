@@ -21,7 +21,7 @@ test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a brows
 	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
 	  build-node test-node build-web build-cli test-browser
 
-bench: ## run the benchmarks
+bench: ## run the benchmarks, each beside its peers
 	@$(RUN) bench
 
 clean: ## remove everything that was built here
