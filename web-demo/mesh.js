@@ -1,5 +1,5 @@
 // How the instance, its peers and its sources are doing.
-import { count, duration, h } from "./dom.js";
+import { count, duration, h, short } from "./dom.js";
 import { fileName, sourceName } from "./words.js";
 
 const PEER_STATES = { connected: ["good", "connected"], connecting: ["busy", "connecting"], waiting: ["bad", "not reachable"] };
@@ -18,6 +18,7 @@ export function showStatus(panel, summary, status) {
       : h("ul", { className: "states" }, peers.map(peer)),
     h("h3", { textContent: "Sources" }),
     h("ul", { className: "states" }, (document?.sources ?? []).map(source)),
+    ...conflicts(document?.conflicts ?? []),
     h("dl", { className: "facts-list" }, ...facts(status, document)),
   );
 }
@@ -57,6 +58,21 @@ function peer({ url, state, instance_id: instance, last_error: error, retry_in_m
 
 function source({ id, priority, state, error }) {
   return line(SOURCE_STATES[state] ?? ["busy", state], sourceName(id), `priority ${priority}`, error && ` · ${error.message ?? error}`);
+}
+
+/** Paths that were written at the same time in different ways; whoever writes one again settles it. */
+function conflicts(list) {
+  if (list.length === 0) return [];
+  const value = (side) => (side.value === undefined ? "removed" : short(side.value, 40));
+  return [
+    h("h3", { textContent: "Simultaneous edits" }),
+    h("ul", { className: "states" }, list.map(({ path, sides }) => {
+      const lost = sides.filter((side) => !side.in_force).map(value);
+      const kept = sides.filter((side) => side.in_force).map(value);
+      const details = `${kept.length > 0 ? `${kept.join()} is in force, ` : ""}${lost.join(" and ")} lost`;
+      return line(["busy", count(sides.length, "side")], path, details);
+    })),
+  ];
 }
 
 function facts(status, document) {

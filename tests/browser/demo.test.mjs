@@ -209,8 +209,12 @@ test("the page says when a peer is gone, and when it is back", async (t) => {
   await other.end("SIGKILL");
   await peers("0 of 1 peer connected");
   assert.match(await page.textContent("#mesh"), /not reachable|connecting/);
+  // Both sides write the same key while they are apart: what lost is listed.
+  await run("set", "x", "2", "--url", `http://127.0.0.1:${port}`);
+  await writeFile(join(dir, "b", "config.json"), '{ "x": 3 }\n');
   await serve("b", port + 1, port);
   await peers("1 of 1 peer connected");
+  await page.waitForFunction(() => /Simultaneous edits.*x.*[23] is in force, [23] lost/s.test(document.querySelector("#mesh").textContent));
   assert.deepEqual(failures, []);
 });
 
