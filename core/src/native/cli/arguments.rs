@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::Format;
+use crate::schema::ReferenceStyle;
 
 /// The address that every command talks to when none is named.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8765";
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Diff(Diff),
     Patch(Patch),
     Validate(Validate),
+    Schema(SchemaReference),
+    Init(Init),
     Explain(Explain),
     Serve(Serve),
     Get(Get),
@@ -79,6 +82,9 @@ pub(super) struct Merge {
     /// Let the variables that start with PREFIX_ win over every file (`__` nests).
     #[arg(long, value_name = "PREFIX")]
     pub env: Option<String>,
+    /// Hold the document to this schema: its types for variables, its defaults below every file.
+    #[arg(long, value_name = "SCHEMA")]
+    pub schema: Option<String>,
     /// The format to print.
     #[arg(long, value_enum, default_value_t = Printed::Json)]
     pub format: Printed,
@@ -175,14 +181,72 @@ pub(super) struct Patch {
 /// Checks files and lists every problem with its place.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status 1 where any file has a problem.
+Exit status 1 where any file has a problem. With a schema the files are merged as
+`confmesh merge` does, and the result is checked.
 
 Example:
-  confmesh validate config/*.yaml")]
+  confmesh validate base.json local.yaml --schema schema.yaml --env DEMO")]
 pub(super) struct Validate {
     /// The files; `-` is stdin.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
+    /// Check what the files make together against this schema.
+    #[arg(long, value_name = "SCHEMA")]
+    pub schema: Option<String>,
+    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
+    #[arg(long, value_name = "PREFIX", requires = "schema")]
+    pub env: Option<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Prints the reference of a schema: every field, its type, default, variable and rules.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A schema is a file in the compact form (a map with `fields`) or a JSON Schema document.
+
+Example:
+  confmesh schema schema.yaml --format markdown --output CONFIGURATION.md")]
+pub(super) struct SchemaReference {
+    /// The schema; `-` is stdin.
+    #[arg(value_name = "SCHEMA")]
+    pub schema: String,
+    /// The style: human, json, yaml or markdown. Default: human.
+    #[arg(long, value_name = "STYLE", value_parser = style_name)]
+    pub format: Option<ReferenceStyle>,
+    /// Only the fields of this category.
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Only the fields that a variable sets.
+    #[arg(long)]
+    pub env_only: bool,
+    /// Show the defaults of secrets.
+    #[arg(long)]
+    pub show_sensitive: bool,
+    /// Write to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Prints a file to start from, made of a schema's defaults and descriptions.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A file that exists is never overwritten.
+
+Example:
+  confmesh init schema.yaml --format toml --output config.toml")]
+pub(super) struct Init {
+    /// The schema; `-` is stdin.
+    #[arg(value_name = "SCHEMA")]
+    pub schema: String,
+    /// The format to write.
+    #[arg(long, value_enum, default_value_t = Printed::Json)]
+    pub format: Printed,
+    /// Write to this new file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     #[command(flatten)]
     pub reading: Reading,
 }
@@ -345,6 +409,13 @@ pub(super) struct Demo {
     /// Another loopback address to listen on.
     #[arg(long, hide = true, default_value = "127.0.0.1")]
     pub address: IpAddr,
+}
+
+fn style_name(name: &str) -> Result<ReferenceStyle, String> {
+    name.parse().map_err(|error: crate::Error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
 }
 
 fn format_name(name: &str) -> Result<Format, String> {

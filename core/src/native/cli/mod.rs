@@ -7,6 +7,7 @@ mod input;
 mod offline;
 mod online;
 mod output;
+mod schema;
 mod serve;
 mod signals;
 mod suggest;
@@ -61,6 +62,8 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Diff(arguments) => offline::run_diff(&arguments, as_json),
         Command::Patch(arguments) => offline::run_patch(&arguments),
         Command::Validate(arguments) => offline::run_validate(&arguments, as_json),
+        Command::Schema(arguments) => schema::run_schema(&arguments, as_json),
+        Command::Init(arguments) => schema::run_init(&arguments),
         Command::Explain(arguments) if arguments.files.is_empty() => online::run_explain(&arguments, as_json),
         Command::Explain(arguments) => offline::run_explain(&arguments, as_json),
         Command::Get(arguments) => online::run_get(&arguments, as_json),

@@ -1,7 +1,10 @@
 //! Commands that need no instance: files in, data out.
 use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
 use super::input::Inputs;
-use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
+use super::output::{
+    CORRECTABLE, DONE, Outcome, Stop, complain, data, error_value, json, path_name, table, warn,
+};
+use super::schema;
 use super::suggest::not_found;
 use crate::canonical::{canonical, content_hash};
 use crate::diff::{self, ChangeOp, apply_merge_patch, diff, merge_patch_between};
@@ -16,7 +19,21 @@ use crate::value::Value;
 
 pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
+    let env = arguments.env.as_deref();
+    let merged = match &arguments.schema {
+        None => merged(&mut inputs, &arguments.files, env, &arguments.rules, as_json)?,
+        Some(schema) => {
+            let schema = schema::read(schema)?;
+            let layers = layers(&mut inputs, &arguments.files, env, as_json)?;
+            let checked = schema::merged(&schema, layers, rules(&arguments.rules)?, true)?;
+            checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
+            if !checked.errors.is_empty() {
+                checked.errors.iter().for_each(|error| complain(error, as_json));
+                return Ok(CORRECTABLE);
+            }
+            checked.merged
+        }
+    };
     match (arguments.explain, as_json) {
         (false, _) => data(&print(&merged.value, arguments.format.format())?)?,
         (true, true) => json(&merged.explain_all().iter().map(Explanation::to_value).collect::<Vec<_>>().into())?,
@@ -55,7 +72,18 @@ fn merged(
     rules: &[String],
     as_json: bool,
 ) -> Result<Merged, Stop> {
-    let policy = Policy::of(rules.iter().map(|rule| read_rule(rule)).collect::<Result<Vec<_>>>()?)?;
+    let policy = Policy::of(self::rules(rules)?)?;
+    let merged = merge(&layers(inputs, files, env, as_json)?, &policy);
+    merged.warnings.iter().for_each(|warning| warn(warning, as_json));
+    Ok(merged)
+}
+
+fn rules(texts: &[String]) -> Result<Vec<Rule>> {
+    texts.iter().map(|rule| read_rule(rule)).collect()
+}
+
+/// The layers of files and variables, in the order that they were named.
+fn layers(inputs: &mut Inputs, files: &[String], env: Option<&str>, as_json: bool) -> Result<Vec<Layer>, Stop> {
     let mut layers = Vec::new();
     for (above, file) in files.iter().rev().enumerate() {
         let distance = i32::try_from(above).unwrap_or(i32::MAX - priority::FILE);
@@ -69,9 +97,7 @@ fn merged(
         found.warnings.iter().for_each(|warning| warn(warning, as_json));
         layers.push(Layer::from_env(prefix, found.variables)?);
     }
-    let merged = merge(&layers, &policy);
-    merged.warnings.iter().for_each(|warning| warn(warning, as_json));
-    Ok(merged)
+    Ok(layers)
 }
 
 fn read_rule(text: &str) -> Result<Rule> {
@@ -142,6 +168,13 @@ pub(super) fn run_patch(arguments: &Patch) -> Outcome {
 
 pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
+    if let Some(schema) = &arguments.schema {
+        let schema = schema::read(schema)?;
+        let layers = layers(&mut inputs, &arguments.files, arguments.env.as_deref(), as_json)?;
+        let checked = schema::merged(&schema, layers, Vec::new(), false)?;
+        checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
+        return schema::tell(&checked.errors, &arguments.files, as_json);
+    }
     let mut reports = Vec::new();
     let mut status = DONE;
     for file in &arguments.files {

@@ -1,0 +1,133 @@
+//! Schemas on the command line: their reference, a file to start from, and documents held to them.
+use std::io::{ErrorKind, Write};
+use std::path::Path as FilePath;
+
+use super::arguments::{Init, SchemaReference};
+use super::input::Inputs;
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json};
+use crate::error::{Code, Error};
+use crate::merge::{CandidateState, Layer, Merged, merge};
+use crate::native::io_error;
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::policy::{Policy, Rule};
+use crate::schema::{ReferenceOptions, ReferenceStyle, Schema};
+use crate::value::Value;
+
+pub(super) fn run_schema(arguments: &SchemaReference, as_json: bool) -> Outcome {
+    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema)?;
+    let otherwise = if as_json { ReferenceStyle::Json } else { ReferenceStyle::Human };
+    let text = schema.reference(&ReferenceOptions {
+        style: arguments.format.unwrap_or(otherwise),
+        category: arguments.category.clone(),
+        env_only: arguments.env_only,
+        show_sensitive: arguments.show_sensitive,
+        prefix: None,
+    })?;
+    match &arguments.output {
+        None => data(&text)?,
+        Some(path) => std::fs::write(path, text).map_err(|error| unwritable(path, &error))?,
+    }
+    Ok(DONE)
+}
+
+pub(super) fn run_init(arguments: &Init) -> Outcome {
+    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema)?;
+    let text = schema.initial(arguments.format.format())?;
+    let Some(path) = &arguments.output else {
+        data(&text)?;
+        return Ok(DONE);
+    };
+    let mut file = std::fs::File::create_new(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Stop::Error(
+            Error::new(Code::File, format!("`{}` exists already", path.display()))
+                .with_hint("name another file, or remove this one first"),
+            CORRECTABLE,
+        ),
+        _ => unwritable(path, &error),
+    })?;
+    file.write_all(text.as_bytes()).map_err(|error| unwritable(path, &error))?;
+    Ok(DONE)
+}
+
+fn unwritable(path: &FilePath, error: &std::io::Error) -> Stop {
+    let failure = io_error::failure(Code::File, "write", path, error);
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
+            Stop::Error(failure, CORRECTABLE)
+        }
+        _ => failure.into(),
+    }
+}
+
+/// Reads a schema file, whose format its extension says.
+pub(super) fn read(argument: &str) -> Result<Schema, Stop> {
+    if argument == "-" {
+        let error = Error::new(Code::Usage, "a schema that checks files cannot be stdin");
+        return Err(error.with_hint("save the schema to a file").into());
+    }
+    read_with(&mut Inputs::default(), argument)
+}
+
+fn read_with(inputs: &mut Inputs, argument: &str) -> Result<Schema, Stop> {
+    let input = inputs.read(argument)?;
+    Schema::from_value(&input.value()?).map_err(|error| {
+        if error.origin().is_some() { error.into() } else { error.with_origin(Origin::source(&input.source)).into() }
+    })
+}
+
+/// A merged document and what its schema says about it.
+pub(super) struct Checked {
+    pub merged: Merged,
+    pub errors: Vec<Error>,
+    pub warnings: Vec<Error>,
+}
+
+/// Merges layers under a schema: variables by declared type and, where asked for, defaults as the lowest layer.
+pub(super) fn merged(
+    schema: &Schema,
+    layers: Vec<Layer>,
+    mut rules: Vec<Rule>,
+    with_defaults: bool,
+) -> Result<Checked, Stop> {
+    let mut errors = Vec::new();
+    let mut layers: Vec<Layer> = layers
+        .iter()
+        .map(|layer| {
+            let mut typed = schema.coerce(layer);
+            // A variable of the wrong type is as much an error as a value in a file.
+            let refused = typed.warnings.split_off(layer.warnings.len());
+            errors.extend(refused);
+            typed
+        })
+        .collect();
+    rules.extend(schema.policy_rules());
+    let policy = Policy::of(rules)?;
+    let mut merged = merge(&layers, &policy);
+    if with_defaults {
+        layers.push(schema.defaults_for(&merged.value));
+        merged = merge(&layers, &policy);
+    }
+    let locate = |path: &Path| {
+        let found = merged.explain(path)?;
+        let used = |state: CandidateState| matches!(state, CandidateState::Wins | CandidateState::Contributes);
+        found.winner.iter().chain(&found.others).find(|one| used(one.state)).map(|one| one.origin.clone())
+    };
+    let report = schema.report(&merged.value, &policy, locate);
+    errors.extend(report.errors);
+    Ok(Checked { merged, errors, warnings: report.warnings })
+}
+
+/// Lists the errors of a document on stdout.
+pub(super) fn tell(errors: &[Error], files: &[String], as_json: bool) -> Outcome {
+    if as_json {
+        json(&errors.iter().map(error_value).collect::<Vec<Value>>().into())?;
+    } else if errors.is_empty() {
+        data(&format!("{}: ok\n", files.join(" + ")))?;
+    }
+    for error in errors.iter().filter(|_| !as_json) {
+        let hint = error.hint().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        data(&format!("{error}\n{hint}"))?;
+    }
+    Ok(if errors.is_empty() { DONE } else { CORRECTABLE })
+}
