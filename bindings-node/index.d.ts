@@ -11,7 +11,7 @@ export declare function version(): string;
 export type Value = null | boolean | number | bigint | string | Value[] | { [key: string]: Value };
 
 /** How values of several layers become one. */
-export type MergeStrategy = "override" | "merge_dict" | "deep_merge" | "append_list" | "union_set";
+export type MergeStrategy = "override" | "merge_dict" | "deep_merge" | "append_list" | "union_set" | "keyed_list";
 
 interface LayerFields {
   id?: string;
@@ -30,6 +30,8 @@ export type Layer = LayerFields &
 export interface Rule {
   pattern: string;
   merge?: MergeStrategy;
+  /** The field that tells the items of a `keyed_list` apart: needed there, and refused elsewhere. */
+  key?: string;
   conflict?: string;
   secret?: boolean;
 }

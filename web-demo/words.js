@@ -49,6 +49,7 @@ const RULES = {
   deep_merge: "maps are joined, other values replaced",
   append_list: "lists are joined end to end",
   union_set: "lists are joined without repeats",
+  keyed_list: "list items with the same key are joined",
 };
 
 /** A merge rule explained. */

@@ -67,6 +67,9 @@ strategies! {
     AppendList = "append_list",
     /// Lists are joined, highest priority first, and of equal items the first one stays.
     UnionSet = "union_set",
+    /// Lists of maps are joined by a key field, which only a rule can name: see [`Rule::key`]. The maps of one key merge
+    /// at every level; the lowest list's order stays, and what only higher lists hold follows, lower lists first.
+    KeyedList = "keyed_list",
 }
 
 strategies! {
@@ -93,6 +96,8 @@ pub struct Rule {
     pub pattern: Pattern,
     /// How layers merge there.
     pub merge: Option<MergeStrategy>,
+    /// The field that tells the items of a `keyed_list` apart.
+    pub key: Option<Str>,
     /// How concurrent writes are settled there.
     pub conflict: Option<ConflictStrategy>,
     /// Whether values there, and below, are secret.
@@ -104,13 +109,20 @@ pub struct Rule {
 impl Rule {
     /// A rule that says nothing yet.
     pub fn on(pattern: Pattern) -> Rule {
-        Rule { pattern, merge: None, conflict: None, secret: None, atomic: None }
+        Rule { pattern, merge: None, key: None, conflict: None, secret: None, atomic: None }
     }
 
     /// This rule with a merge strategy.
     #[must_use]
     pub fn merge(mut self, strategy: MergeStrategy) -> Rule {
         self.merge = Some(strategy);
+        self
+    }
+
+    /// This rule with the field that tells the items of a [`MergeStrategy::KeyedList`] apart.
+    #[must_use]
+    pub fn key(mut self, key: impl AsRef<str>) -> Rule {
+        self.key = Some(Str::from(key.as_ref()));
         self
     }
 
@@ -135,7 +147,8 @@ impl Rule {
         self
     }
 
-    /// Reads `{"pattern": …, "merge": …, "conflict": …, "secret": …, "atomic": …}`; all but the pattern may be missing.
+    /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "secret": …, "atomic": …}`; all but the pattern may be
+    /// missing.
     ///
     /// # Errors
     /// [`Code::Policy`] for an unknown field, strategy or type, [`Code::PatternSyntax`] for a bad pattern.
@@ -152,6 +165,7 @@ impl Rule {
             match key.as_str() {
                 "pattern" => {}
                 "merge" => rule.merge = Some(text()?.parse()?),
+                "key" => rule.key = Some(text()?.into()),
                 "conflict" => rule.conflict = Some(text()?.parse()?),
                 "secret" => {
                     rule.secret = Some(field.as_bool().ok_or_else(|| bad("`secret` of a rule is a bool".to_owned()))?);
@@ -161,7 +175,7 @@ impl Rule {
                 }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
-                        .with_hint("the fields are `pattern`, `merge`, `conflict`, `secret` and `atomic`"));
+                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `secret` and `atomic`"));
                 }
             }
         }
@@ -172,6 +186,7 @@ impl Rule {
     pub fn to_value(&self) -> Value {
         let mut entries: Vec<(Str, Value)> = vec![("pattern".into(), self.pattern.to_string().into())];
         entries.extend(self.merge.map(|merge| ("merge".into(), merge.as_str().into())));
+        entries.extend(self.key.clone().map(|key| ("key".into(), key.into())));
         entries.extend(self.conflict.map(|conflict| ("conflict".into(), conflict.as_str().into())));
         entries.extend(self.secret.map(|secret| ("secret".into(), secret.into())));
         entries.extend(self.atomic.map(|atomic| ("atomic".into(), atomic.into())));
@@ -200,9 +215,16 @@ impl Policy {
     /// Adds a rule.
     ///
     /// # Errors
-    /// [`Code::Policy`] for a rule that says nothing, and for a secret that asks for anything but `override` and
+    /// [`Code::Policy`] for a rule that says nothing, for `keyed_list` without a key or a key without it, and for a secret that asks for anything but `override` and
     /// `last_write_wins`: other strategies would have to look into sealed values.
     pub fn add(&mut self, rule: Rule) -> Result<()> {
+        let is_keyed = rule.merge == Some(MergeStrategy::KeyedList);
+        if is_keyed != rule.key.as_ref().is_some_and(|key| !key.is_empty()) || (!is_keyed && rule.key.is_some()) {
+            let message = format!("the rule on `{}` needs `keyed_list` and `key` together", rule.pattern);
+            return Err(
+                Error::new(Code::Policy, message).with_hint("write `\"merge\": \"keyed_list\", \"key\": \"name\"`")
+            );
+        }
         if rule.merge.is_none() && rule.conflict.is_none() && rule.secret.is_none() && rule.atomic.is_none() {
             return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern))
                 .with_hint("give it `merge`, `conflict`, `secret` or `atomic`"));
@@ -257,6 +279,11 @@ impl Policy {
     /// How layers merge at a path, where a rule says so.
     pub fn merge_at(&self, path: &Path) -> Option<MergeStrategy> {
         self.merge_rule_at(path).and_then(|rule| rule.merge)
+    }
+
+    /// The field that tells the items of a list apart, where the rule that holds there is a `keyed_list`.
+    pub fn list_key_at(&self, path: &Path) -> Option<&str> {
+        self.merge_rule_at(path).and_then(|rule| rule.key.as_deref())
     }
 
     /// The rule that says how layers merge at a path.
@@ -408,6 +435,9 @@ mod tests {
         assert_eq!(policy.add(on("a")).unwrap_err().code(), Code::Policy);
         let union = on("a").secret(true).merge(MergeStrategy::UnionSet);
         assert_eq!(policy.add(union).unwrap_err().code(), Code::Policy);
+        assert_eq!(policy.add(on("a").merge(MergeStrategy::KeyedList)).unwrap_err().code(), Code::Policy);
+        assert_eq!(policy.add(on("a").merge(MergeStrategy::KeyedList).key("")).unwrap_err().code(), Code::Policy);
+        assert_eq!(policy.add(on("a").merge(MergeStrategy::UnionSet).key("k")).unwrap_err().code(), Code::Policy);
         assert!(policy.is_empty());
     }
 
@@ -417,6 +447,7 @@ mod tests {
             on("a.*").merge(MergeStrategy::DeepMerge).conflict(ConflictStrategy::FirstWriteWins),
             on("b").secret(true),
             on("c").atomic(true),
+            on("d").merge(MergeStrategy::KeyedList).key("name"),
         ])
         .unwrap();
         assert_eq!(Policy::from_value(&policy.to_value()).unwrap(), policy);

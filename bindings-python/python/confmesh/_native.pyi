@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _Format: TypeAlias = Literal["json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "dotenv", "env"]
-_MergeStrategy: TypeAlias = Literal["override", "merge_dict", "deep_merge", "append_list", "union_set"]
+_MergeStrategy: TypeAlias = Literal["override", "merge_dict", "deep_merge", "append_list", "union_set", "keyed_list"]
 
 @type_check_only
 class Origin(TypedDict):
@@ -73,6 +73,7 @@ class Rule(TypedDict):
 
     pattern: str
     merge: NotRequired[_MergeStrategy]
+    key: NotRequired[str]
     conflict: NotRequired[str]
     secret: NotRequired[bool]
 

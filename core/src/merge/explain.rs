@@ -89,6 +89,8 @@ struct Place<'a> {
     strategy: MergeStrategy,
     rule: Option<&'a Rule>,
     shape: Shape,
+    /// Inside an item of a keyed list: where each layer has it in its own list. No rule holds there.
+    own: Option<Vec<(usize, Path)>>,
 }
 
 impl<'a> Place<'a> {
@@ -96,6 +98,12 @@ impl<'a> Place<'a> {
     fn used(&self) -> impl DoubleEndedIterator<Item = Held<'a>> + '_ {
         let more = self.held.iter().skip(1).filter(|(_, value)| self.shape.takes(value));
         self.held.first().into_iter().chain(more).copied()
+    }
+
+    fn within_item(held: Vec<Held<'a>>, own: Vec<(usize, Path)>) -> Place<'a> {
+        let strategy = MergeStrategy::DeepMerge;
+        let shape = Shape::of(strategy, &held, None);
+        Place { held, strategy, rule: None, shape, own: Some(own) }
     }
 
     fn inherited_below(&self) -> MergeStrategy {
@@ -109,24 +117,34 @@ impl Merged {
         let (place, depth) = self.walk(path);
         let value = (depth == path.len()).then(|| self.value.at(path)).flatten();
         let used: Vec<usize> = if value.is_some() { place.used().map(|(at, _)| at).collect() } else { Vec::new() };
-        let in_composed_list = place.shape == Shape::Lists && depth < path.len();
+        let in_composed_list = matches!(place.shape, Shape::Lists | Shape::Keyed) && depth < path.len();
         let mut candidates = Vec::new();
         for (at, (layer, effective)) in self.layers.iter().zip(self.effective.iter()).enumerate() {
             // An item of a composed list stands elsewhere in its own list.
             let held = place.held.iter().find(|(held, _)| *held == at && value.is_some()).map(|(_, value)| *value);
-            let (found, state) = match (held.or_else(|| effective.at(path)), used.iter().position(|used| *used == at)) {
+            let (found, state) = match (
+                held.or_else(|| effective.at(path).filter(|_| place.own.is_none())),
+                used.iter().position(|used| *used == at),
+            ) {
                 (Some(found), Some(0)) => (found, CandidateState::Wins),
                 (Some(found), Some(_)) => (found, CandidateState::Contributes),
                 (Some(found), None) => (found, CandidateState::Overridden),
                 (None, _) => match layer.value.at(path) {
-                    Some(found) if !in_composed_list && self.is_unset(at, path) => (found, CandidateState::Removed),
+                    Some(found) if !in_composed_list && place.own.is_none() && self.is_unset(at, path) => {
+                        (found, CandidateState::Removed)
+                    }
                     _ => continue,
                 },
             };
             if path.is_root() && found.as_map().is_some_and(Map::is_empty) {
                 continue;
             }
-            candidates.push(self.candidate(layer, path, found, state));
+            let own = place.own.iter().flatten().find(|(layer, _)| *layer == at).map(|(_, own)| own);
+            let mut candidate = self.candidate(layer, path, found, state);
+            if let Some(own) = own {
+                candidate.origin = layer.origin(own);
+            }
+            candidates.push(candidate);
         }
         let absence = if value.is_some() { None } else { self.absence(path, &place, depth) };
         if value.is_none() && candidates.is_empty() && !absence.as_ref().is_some_and(|absence| absence.unset) {
@@ -195,7 +213,7 @@ impl Merged {
         let held: Vec<Held<'_>> =
             self.effective.iter().enumerate().filter(|(_, v)| **v != Value::empty_map()).collect();
         let strategy = super::of_highest(&self.layers, &held);
-        Place { held, strategy, rule: None, shape: Shape::Maps }
+        Place { held, strategy, rule: None, shape: Shape::Maps, own: None }
     }
 
     /// Goes down as far as the document goes; the depth says how far that was.
@@ -214,17 +232,42 @@ impl Merged {
     }
 
     fn step<'a>(&'a self, above: &Place<'a>, segment: &str, path: &Path) -> Place<'a> {
+        if above.shape == Shape::Keyed {
+            return self.keyed_item(above, path);
+        }
         let held: Vec<Held<'a>> = match above.shape {
             Shape::Whole => {
                 above.held.first().and_then(|(at, value)| Some((*at, value.child(segment)?))).into_iter().collect()
             }
             Shape::Maps => above.used().filter_map(|(at, value)| Some((at, value.child(segment)?))).collect(),
-            Shape::Lists => self.item(above, segment, path).into_iter().collect(),
+            Shape::Lists | Shape::Keyed => self.item(above, segment, path).into_iter().collect(),
         };
+        if let Some(own) = &above.own {
+            let own = own.iter().map(|(at, own)| (*at, own.child(segment))).collect();
+            return Place::within_item(held, own);
+        }
         let inherited = if path.len() == 1 { None } else { Some(above.inherited_below()) };
         let (strategy, rule) = governing(&self.policy, &self.layers, path, &held, inherited);
-        let shape = held.first().map_or(Shape::Whole, |(_, first)| Shape::of(strategy, first));
-        Place { held, strategy, rule, shape }
+        let shape = Shape::of(strategy, &held, rule.and_then(|rule| rule.key.as_deref()));
+        Place { held, strategy, rule, shape, own: None }
+    }
+
+    /// The maps that an item of a keyed list is made of.
+    fn keyed_item<'a>(&'a self, list: &Place<'a>, path: &Path) -> Place<'a> {
+        let (mut held, mut own) = (Vec::new(), Vec::new());
+        let key = list.rule.and_then(|rule| rule.key.as_deref()).unwrap_or_default();
+        if let (Some(id), Some(above)) = (self.value.at(path).and_then(|item| item.child(key)), path.parent()) {
+            let id = canonical(id);
+            for (layer, value) in list.used() {
+                let mut items = value.as_list().into_iter().flat_map(|items| items.iter()).enumerate();
+                let is_same = |item: &Value| item.child(key).is_some_and(|other| canonical(other) == id);
+                if let Some((at, item)) = items.find(|(_, item)| is_same(item)) {
+                    held.push((layer, item));
+                    own.push((layer, above.child(&at.to_string())));
+                }
+            }
+        }
+        Place::within_item(held, own)
     }
 
     /// Whose item stands at an index of a composed list.

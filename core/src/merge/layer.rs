@@ -39,7 +39,8 @@ pub struct Layer {
     pub id: Str,
     /// Lower numbers win.
     pub priority: i32,
-    /// How keys merge that this layer is the highest to hold, where no rule says otherwise. Default: `deep_merge`.
+    /// How keys merge that this layer is the highest to hold, where no rule says otherwise; `keyed_list`, whose
+    /// key only a rule can name, leaves lists to override. Default: `deep_merge`.
     pub strategy: MergeStrategy,
     /// What it holds: a map.
     pub value: Value,

@@ -3,6 +3,7 @@
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::path::Path;
+use crate::policy::MergeStrategy;
 use crate::value::{Map, Value};
 
 use super::{Layer, priority};
@@ -40,7 +41,11 @@ impl Layer {
                     layer.priority = number.ok_or_else(|| wrong_type("priority", "a 32-bit integer", field))?;
                 }
                 "strategy" => {
-                    layer.strategy = text(spec, "strategy")?.parse().map_err(|error| at(error, "strategy"))?
+                    layer.strategy = text(spec, "strategy")?.parse().map_err(|error| at(error, "strategy"))?;
+                    if layer.strategy == MergeStrategy::KeyedList {
+                        let error = Error::new(Code::Policy, "`keyed_list` needs a key, which only a rule can name");
+                        return Err(at(error, "strategy").with_hint("give a rule with `merge` and `key`"));
+                    }
                 }
                 "unset" => {
                     let paths = field.as_list().ok_or_else(|| wrong_type("unset", "a list of paths", field))?;
@@ -111,7 +116,6 @@ mod tests {
     use super::*;
     use crate::canonical::canonical;
     use crate::format::parse;
-    use crate::policy::MergeStrategy;
 
     fn layer(text: &str) -> Result<Layer> {
         Layer::from_value(&parse(text, Format::Json).unwrap())
@@ -141,6 +145,7 @@ mod tests {
             (r#"{"id": "a", "value": {}, "priority": 1.5}"#, Code::Type, Some("priority")),
             (r#"{"id": "a", "value": {}, "prioritty": 1}"#, Code::Usage, Some("prioritty")),
             (r#"{"id": "a", "value": {}, "strategy": "deep"}"#, Code::Policy, Some("strategy")),
+            (r#"{"id": "a", "value": {}, "strategy": "keyed_list"}"#, Code::Policy, Some("strategy")),
             (r#"{"env": {"prefix": "A", "variables": {"A_B": 1}}}"#, Code::Type, Some("A_B")),
             (r#"{"env": {"prefix": "", "variables": {}}}"#, Code::Usage, None),
         ] {

@@ -71,7 +71,8 @@ pub struct Merged {
 /// For every key the strategy is what the most specific rule of the policy says, else the strategy of the highest layer
 /// that holds the key; it holds below until a rule refines it (below `merge_dict` values override). It applies also
 /// where one layer alone holds the key. A value that does not fit the strategy overrides if it is the highest one, and is
-/// left out otherwise; both are reported in [`Merged::warnings`]. Rules do not look into list items.
+/// left out otherwise; both are reported in [`Merged::warnings`]. Rules do not look into list items, not even
+/// into those that `keyed_list` merges: there maps merge at every level, and everything else overrides in silence.
 ///
 /// ```
 /// use confmesh::{Path, Policy, Value, merge::{Layer, merge}};

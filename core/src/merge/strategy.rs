@@ -1,11 +1,11 @@
 //! What a strategy makes of the values that several layers hold for one key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::canonical::canonical;
 use crate::path::Path;
 use crate::policy::{MergeStrategy, Policy, Rule};
-use crate::value::{List, Value};
+use crate::value::{List, Str, Value};
 
 use super::Layer;
 
@@ -21,21 +21,27 @@ pub(super) enum Shape {
     Maps,
     /// All lists joined.
     Lists,
+    /// All lists joined by a key field.
+    Keyed,
 }
 
 impl Shape {
     /// The highest value decides: where it does not fit the strategy, it overrides.
-    pub(super) fn of(strategy: MergeStrategy, first: &Value) -> Shape {
+    pub(super) fn of(strategy: MergeStrategy, held: &[Held<'_>], key: Option<&str>) -> Shape {
+        let Some((_, first)) = held.first() else { return Shape::Whole };
         match (strategy, first) {
             (MergeStrategy::MergeDict | MergeStrategy::DeepMerge, Value::Map(_)) => Shape::Maps,
             (MergeStrategy::AppendList | MergeStrategy::UnionSet, Value::List(_)) => Shape::Lists,
+            (MergeStrategy::KeyedList, Value::List(_)) if key.is_some_and(|key| unkeyed(held, key).is_none()) => {
+                Shape::Keyed
+            }
             _ => Shape::Whole,
         }
     }
 
     /// Whether a value, not the first, goes into the result.
     pub(super) fn takes(self, value: &Value) -> bool {
-        matches!((self, value), (Shape::Maps, Value::Map(_)) | (Shape::Lists, Value::List(_)))
+        matches!((self, value), (Shape::Maps, Value::Map(_)) | (Shape::Lists | Shape::Keyed, Value::List(_)))
     }
 }
 
@@ -84,6 +90,50 @@ pub(super) fn join(lists: &[&List], union: bool) -> List {
         Some(first) if first.as_slice() == joined => (*first).clone(),
         _ => List::from(joined),
     }
+}
+
+/// The highest layer with a list whose items are not all maps with a key of their own.
+pub(super) fn unkeyed(held: &[Held<'_>], key: &str) -> Option<usize> {
+    let is_keyed = |list: &List| {
+        let mut seen = BTreeSet::new();
+        list.iter().all(|item| item.child(key).is_some_and(|id| item.as_map().is_some() && seen.insert(canonical(id))))
+    };
+    held.iter().find(|(_, value)| value.as_list().is_some_and(|list| !is_keyed(list))).map(|(at, _)| *at)
+}
+
+/// Joins lists, highest priority first, by the key field of their items: the lowest list's order stays.
+pub(super) fn join_keyed(lists: &[&List], key: &str) -> List {
+    let mut order: Vec<String> = Vec::new();
+    let mut parts: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for item in lists.iter().rev().flat_map(|list| list.iter()) {
+        let id = item.child(key).map(canonical).unwrap_or_default();
+        let known = parts.entry(id.clone()).or_default();
+        if known.is_empty() {
+            order.push(id);
+        }
+        known.push(item);
+    }
+    let merged = |id: &String| {
+        let mut highest_first = parts.get(id)?.iter().rev().copied();
+        let first = highest_first.next()?.clone();
+        Some(highest_first.fold(first, |high, low| over(&high, low)))
+    };
+    let joined: Vec<Value> = order.iter().filter_map(merged).collect();
+    match lists.first() {
+        Some(first) if first.as_slice() == joined => (*first).clone(),
+        _ => List::from(joined),
+    }
+}
+
+/// Maps united at every level; else the higher value.
+fn over(high: &Value, low: &Value) -> Value {
+    let (Value::Map(above), Value::Map(below)) = (high, low) else { return high.clone() };
+    let mut entries: BTreeMap<Str, Value> = below.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    for (key, value) in above.iter() {
+        let value = below.get(key).map_or_else(|| value.clone(), |low| over(value, low));
+        entries.insert(key.clone(), value);
+    }
+    Value::Map(entries.into_iter().collect())
 }
 
 #[cfg(test)]

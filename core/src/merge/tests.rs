@@ -19,7 +19,11 @@ fn layer(id: &str, priority: i32, text: &str) -> Layer {
 }
 
 fn rules(rules: &[(&str, MergeStrategy)]) -> Policy {
-    Policy::of(rules.iter().map(|(pattern, merge)| Rule::on(Pattern::parse(pattern).unwrap()).merge(*merge))).unwrap()
+    let rule = |pattern: &str, merge: MergeStrategy| {
+        let rule = Rule::on(Pattern::parse(pattern).unwrap()).merge(merge);
+        if merge == MergeStrategy::KeyedList { rule.key("a") } else { rule }
+    };
+    Policy::of(rules.iter().map(|(pattern, merge)| rule(pattern, *merge))).unwrap()
 }
 
 fn env(variables: &[(&str, &str)]) -> Layer {
@@ -81,6 +85,37 @@ fn a_union_drops_equal_items_also_of_one_layer_alone() {
     assert_eq!(provenance(&merged), ["l: b+a", "only: b"]);
     let item = merged.explain(&path("l.3")).unwrap();
     assert_eq!(item.winner.unwrap().source.as_str(), "b");
+}
+
+#[test]
+fn keyed_lists_keep_the_shape_of_the_base_and_tell_where_each_field_stands() {
+    let layers = [
+        layer("high", 10, "{\"l\":[{\"a\":9},\n{\"a\":1,\"p\":{\"x\":2}}]}"),
+        layer("low", 20, r#"{"l":[{"a":1.0,"p":{"x":1,"y":1}},{"a":"1"}]}"#),
+    ];
+    let merged = merge(&layers, &rules(&[("l", MergeStrategy::KeyedList)]));
+    assert_eq!(canonical(&merged.value), r#"{"l":[{"a":1,"p":{"x":2,"y":1}},{"a":"1"},{"a":9}]}"#);
+    assert_eq!(provenance(&merged), ["l: low+high"]);
+    let field = merged.explain(&path("l.0.p.x")).unwrap();
+    assert_eq!((field.value, field.sources.len(), field.others.len()), (Some(2.into()), 1, 1));
+    let origin = field.winner.unwrap().origin.to_string();
+    assert!(origin.starts_with("high:2:"), "{origin}");
+    assert_eq!(merged.source_of(&path("l.0.p")).unwrap(), "low+high");
+    assert_eq!(merged.source_of(&path("l.1")).unwrap(), "low");
+    assert_eq!(merged.source_of(&path("l.2")).unwrap(), "high");
+}
+
+#[test]
+fn a_list_without_keys_overrides_and_the_layer_to_blame_is_named() {
+    let high = layer("high", 10, r#"{"l":[{"a":1}]}"#);
+    for bad in [r#"{"l":[{"b":1}]}"#, r#"{"l":[7]}"#, r#"{"l":[{"a":1},{"a":1.0}]}"#] {
+        let merged = merge(&[high.clone(), layer("low", 20, bad)], &rules(&[("l", MergeStrategy::KeyedList)]));
+        assert_eq!(canonical(&merged.value), r#"{"l":[{"a":1}]}"#);
+        assert_eq!(provenance(&merged), ["l: high"]);
+        let [warning] = merged.warnings.as_slice() else { panic!("{:?}", merged.warnings) };
+        assert_eq!(warning.origin().unwrap().source.as_str(), "low");
+        assert_eq!(warning.path(), Some(&path("l")));
+    }
 }
 
 #[test]
@@ -333,7 +368,10 @@ fn merged_layer(merged: &Merged) -> Layer {
 }
 
 fn documents() -> impl Strategy<Value = Value> {
-    prop::collection::btree_map("[a-d]", trees(), 0..4).prop_map(|map| map.into_iter().collect())
+    let item = (0..4i64, trees()).prop_map(|(id, tree)| [("a", Value::from(id)), ("b", tree)].into_iter().collect());
+    let keyed = prop::collection::vec(item, 0..4).prop_map(|items: Vec<Value>| Value::from(items));
+    prop::collection::btree_map("[a-d]", prop_oneof![3 => trees(), 1 => keyed], 0..4)
+        .prop_map(|map| map.into_iter().collect())
 }
 
 fn strategies() -> impl Strategy<Value = MergeStrategy> {
@@ -380,6 +418,31 @@ fn naive(
                 }
             }
             items.into()
+        }
+        (MergeStrategy::KeyedList, Value::List(_)) if policy.list_key_at(at).is_some() => {
+            let lists: Vec<Vec<Value>> =
+                held.iter().filter_map(|(_, v)| v.as_list()).map(|list| list.iter().cloned().collect()).collect();
+            let is_keyed = |list: &Vec<Value>| {
+                let ids: Option<Vec<&Value>> =
+                    list.iter().map(|item| item.child("a").filter(|_| item.as_map().is_some())).collect();
+                ids.is_some_and(|ids| ids.iter().enumerate().all(|(n, id)| !ids[..n].contains(id)))
+            };
+            if !lists.iter().all(is_keyed) {
+                return first.clone();
+            }
+            let mut ids: Vec<Value> = Vec::new();
+            for id in lists.iter().rev().flatten().filter_map(|item| item.child("a")) {
+                if !ids.contains(id) {
+                    ids.push(id.clone());
+                }
+            }
+            let item = |id: &Value| {
+                let same = lists.iter().flatten().filter(|item| item.child("a") == Some(id));
+                let layers: Vec<Layer> =
+                    same.enumerate().map(|(n, item)| Layer::new("item", n as i32, item.clone())).collect();
+                merge(&layers, &Policy::default()).value
+            };
+            ids.iter().map(item).collect::<Vec<Value>>().into()
         }
         (_, Value::Map(_)) => union(&held[..1], Some(below)),
         _ => first.clone(),

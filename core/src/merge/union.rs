@@ -5,7 +5,7 @@ use crate::path::Path;
 use crate::policy::{MergeStrategy, Rule};
 use crate::value::{List, Map, Str, Value, Walk, compare_keys, key_prefix};
 
-use super::strategy::{Held, Shape, inherited_below, join, of_highest};
+use super::strategy::{Held, Shape, inherited_below, join, join_keyed, of_highest, unkeyed};
 use super::{Layer, MAX_WARNINGS};
 
 /// What to say of values that do not fit; a document that clashes everywhere says no more than is kept.
@@ -33,6 +33,11 @@ impl Clash {
         };
         let (kind, origin) = place(self.first);
         let mut error = match self.other.map(place) {
+            None if self.strategy == MergeStrategy::KeyedList && kind == "list" => {
+                let message =
+                    "`keyed_list` needs items that are maps, each with a key of its own: the highest list overrides";
+                Error::new(Code::Type, message).with_hint("give every item the key field, and no two of them the same")
+            }
             None => Error::new(Code::Type, format!("`{}` does not fit this {kind}, which overrides", self.strategy)),
             Some((other_kind, other_origin)) => {
                 let message = format!("types clash: {kind} here, {other_kind} in a lower layer, which is left out");
@@ -115,6 +120,8 @@ pub(super) struct Judgement<'a> {
     pub(super) shape: Shape,
     /// Whether a rule says so.
     ruled: bool,
+    /// The key field of a `keyed_list`.
+    key: Option<&'a str>,
     /// The rules that may speak about what lies below.
     pub(super) rules_below: Vec<&'a Rule>,
 }
@@ -144,14 +151,16 @@ impl<'a> Merger<'a> {
             let ends = |key: &&Str| rules.iter().any(|rule| rule.pattern.may_end_with(key));
             if is_map || self.above.last().is_some_and(ends) {
                 let path = self.path();
-                rule = rules.iter().find(|rule| rule.pattern.matches(&path)).and_then(|rule| rule.merge);
+                rule = rules.iter().copied().find(|rule| rule.pattern.matches(&path));
                 if is_map {
                     rules_below.extend(rules.iter().copied().filter(|rule| rule.pattern.may_match_below(&path)));
                 }
             }
         }
-        let strategy = rule.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
-        Judgement { strategy, shape: Shape::of(strategy, first), ruled: rule.is_some(), rules_below }
+        let key = rule.and_then(|rule| rule.key.as_deref());
+        let ruled = rule.and_then(|rule| rule.merge);
+        let strategy = ruled.or(inherited).unwrap_or_else(|| of_highest(self.layers, held));
+        Judgement { strategy, shape: Shape::of(strategy, held, key), key, ruled: rule.is_some(), rules_below }
     }
 
     /// The value of one key. `rules` are those that may speak about this path, most specific first.
@@ -159,7 +168,7 @@ impl<'a> Merger<'a> {
         let Some((first_layer, first)) = held.first().copied() else { return Value::Null };
         let judgement = self.judge(held, inherited, rules);
         self.check(held, &judgement);
-        let Judgement { strategy, shape, rules_below, .. } = judgement;
+        let Judgement { strategy, shape, key, rules_below, .. } = judgement;
         let below = Some(inherited_below(strategy));
         match (shape, first) {
             (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
@@ -174,6 +183,10 @@ impl<'a> Merger<'a> {
             (Shape::Lists, _) => {
                 let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
                 Value::List(join(&lists, strategy == MergeStrategy::UnionSet))
+            }
+            (Shape::Keyed, _) => {
+                let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
+                Value::List(join_keyed(&lists, key.unwrap_or_default()))
             }
         }
     }
@@ -248,14 +261,16 @@ impl<'a> Merger<'a> {
     /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.
     #[inline]
     pub(super) fn check(&mut self, held: &[Held<'a>], judgement: &Judgement<'_>) {
-        let Judgement { strategy, shape, ruled, .. } = *judgement;
+        let Judgement { strategy, shape, ruled, key, .. } = *judgement;
         let Some((first_layer, first)) = held.first().copied() else { return };
         if *first == Value::Null || strategy == MergeStrategy::Override {
             return;
         }
         let unfit = ruled && shape == Shape::Whole && strategy != MergeStrategy::DeepMerge;
         if unfit {
-            self.clash(first_layer, None, strategy);
+            let is_list = matches!(first, Value::List(_));
+            let to_blame = key.filter(|_| is_list).and_then(|key| unkeyed(held, key));
+            self.clash(to_blame.unwrap_or(first_layer), None, strategy);
         }
         for (at, value) in held.iter().skip(1) {
             if !unfit && kind(value) != kind(first) && **value != Value::Null {

@@ -32,6 +32,11 @@ fn strategies() -> impl Strategy<Value = MergeStrategy> {
     prop::sample::select(MergeStrategy::ALL)
 }
 
+fn keyed_lists() -> impl Strategy<Value = Value> {
+    let item = (0..4i64, trees()).prop_map(|(id, tree)| [("a", Value::from(id)), ("b", tree)].into_iter().collect());
+    prop::collection::vec(item, 0..4).prop_map(|items: Vec<Value>| Value::from(items))
+}
+
 fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop::collection::vec(prop::sample::select(vec!["A", "B", "C", "X_Y", "0"]), 1..4);
     let text = prop::sample::select(vec!["1", "true", "no", "a,b", "x", "1.5", r#"{"a":1,"b":"2"}"#]);
@@ -44,6 +49,7 @@ fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
 fn edits() -> impl Strategy<Value = Edit> {
     prop_oneof![
         6 => (paths(), trees()).prop_map(|(path, value)| Edit::Set(path, value)),
+        3 => (paths(), keyed_lists()).prop_map(|(path, value)| Edit::Set(path, value)),
         3 => paths().prop_map(Edit::Remove),
         1 => Just(Edit::Reread),
         1 => paths().prop_map(Edit::Unset),
@@ -117,7 +123,10 @@ proptest! {
             })
             .collect();
         let rule = |pattern: &str| Rule::on(Pattern::parse(pattern).unwrap());
-        let mut policy = Policy::of(patterns.iter().map(|(pattern, merge)| rule(pattern).merge(*merge))).unwrap();
+        let mut policy = Policy::of(patterns.iter().map(|(pattern, merge)| {
+            let rule = rule(pattern).merge(*merge);
+            if *merge == MergeStrategy::KeyedList { rule.key("a") } else { rule }
+        })).unwrap();
         if secret {
             policy.add(rule("c").secret(true)).unwrap();
         }
