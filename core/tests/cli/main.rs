@@ -15,6 +15,7 @@ mod demo;
 mod offline;
 mod online;
 mod process;
+mod schema;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! Commands that need no instance: files in, data out.
 use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
 use super::input::Inputs;
-use super::output::{
-    CORRECTABLE, DONE, Outcome, Stop, complain, data, error_value, json, path_name, table, warn,
-};
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, complain, data, error_value, json, path_name, table, warn};
 use super::schema;
 use super::suggest::not_found;
 use crate::canonical::{canonical, content_hash};
