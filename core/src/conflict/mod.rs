@@ -8,6 +8,7 @@ mod changes;
 #[cfg(test)]
 mod tests;
 
+pub use crate::policy::Meanwhile;
 pub use changes::{Change, Details, Resolution, resolve_changes};
 
 use crate::clock::{Dot, Stamp};
@@ -73,18 +74,6 @@ impl From<Tag> for ConflictStrategy {
             Tag::Mean => ConflictStrategy::NumericAverage,
         }
     }
-}
-
-/// What a document shows while a manual conflict is open; travels in the write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Meanwhile {
-    /// The side with the greatest stamp.
-    #[default]
-    Last,
-    /// The side with the smallest stamp.
-    First,
-    /// What all sides replaced, where that was the same; else the side with the greatest stamp.
-    Previous,
 }
 
 /// One side of a disagreement on a path.

@@ -118,8 +118,8 @@ impl Engine {
         let before = document.shared.replace(Shared::Founded(Box::new(founded)));
         self.stage_step(name, records, step, "shared", None, from);
         if let Some(Shared::Unfounded { waiting, .. }) = before {
-            for (request, command) in waiting {
-                self.execute(name, request, command, now);
+            for (request, command, terms) in waiting {
+                self.execute(name, request, command, &terms, now);
             }
         }
     }

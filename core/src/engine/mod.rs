@@ -14,6 +14,7 @@
 //! drive this same machine.
 
 mod commands;
+mod conflicts;
 mod document;
 mod entropy;
 mod file;
@@ -24,10 +25,15 @@ mod guests;
 mod records;
 mod replicas;
 mod shared;
+mod stale;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use conflicts::{Conflict, ConflictSide};
+pub use shared::{Choice, Command};
+pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
     Receipt, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
@@ -81,6 +87,8 @@ pub struct Engine {
     last_request: u64,
     last_message: u64,
     next_heartbeat_ms: Option<u64>,
+    /// What documents were a moment ago, where their rules merge stale writes.
+    past: stale::Past,
 }
 
 impl Engine {
@@ -104,6 +112,7 @@ impl Engine {
             last_request: 0,
             last_message: 0,
             next_heartbeat_ms: None,
+            past: stale::Past::default(),
         })
     }
 
@@ -260,7 +269,9 @@ impl Engine {
     fn refresh(&mut self, name: &DocumentName, cause: &str, now: Now) -> bool {
         let Some(document) = self.documents.get_mut(name) else { return false };
         let before = document.snapshot.revision;
+        let old = Arc::clone(&document.snapshot);
         let Some(change) = document.refresh(cause) else { return false };
+        self.past.remember(&document.policy, old);
         self.tell_guests(name, before, &change, now);
         self.events.push_back(Event::Changed(change));
         true

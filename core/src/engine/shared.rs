@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
+use super::terms::WriteTerms;
 use super::types::{PeerId, RequestId, Ticket};
+use crate::canonical::ContentHash;
 use crate::clock::{Dot, VersionVector};
 use crate::diff::{Change, Patch, apply_merge_patch, diff};
 use crate::error::{Code, Error, Result};
@@ -17,7 +19,7 @@ use crate::value::Value;
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
     /// Paths to set or remove.
     Edits(Vec<Edit>),
     /// RFC 6902, against the effective document.
@@ -26,17 +28,58 @@ pub(super) enum Command {
     MergePatch(Value),
     /// The effective document shall be this.
     Replace(Value),
+    /// Settles what is disagreed on: the conflict of this id, see [`super::Engine::conflicts`].
+    Resolve(ContentHash, Choice),
+}
+
+/// How a conflict is settled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// By one side, by its place in the list.
+    Take(usize),
+    /// By what the document shows now.
+    Keep,
+    /// By this value.
+    Value(Value),
+    /// By nothing: the path is removed.
+    Remove,
 }
 
 impl Command {
+    /// Sets a path.
+    pub fn set(path: Path, value: Value) -> Command {
+        Command::Edits(vec![Edit { path, value: Some(value) }])
+    }
+
+    /// Removes a path.
+    pub fn unset(path: Path) -> Command {
+        Command::Edits(vec![Edit { path, value: None }])
+    }
+
+    /// The path that it is about; the root for everything that looks at the whole document.
+    pub fn path(&self) -> Path {
+        match self {
+            Command::Edits(edits) => match edits.as_slice() {
+                [only] => only.path.clone(),
+                _ => Path::root(),
+            },
+            _ => Path::root(),
+        }
+    }
+
     /// The edits that it comes to. What does not differ from the effective document is not written, so a document that
     /// was read, edited and put back never copies another layer's values.
     pub(super) fn edits(&self, effective: &Value) -> Result<Vec<Edit>> {
+        let nothing_disputed = || {
+            Error::new(Code::NotFound, "there are no conflicts here")
+                .with_hint("ask an instance that holds the shared document")
+        };
         let target = match self {
             Command::Edits(edits) => return Ok(edits.clone()),
             Command::Patch(patch) => patch.apply(effective)?,
             Command::MergePatch(patch) => apply_merge_patch(effective, patch),
             Command::Replace(value) => value.clone(),
+            Command::Resolve(..) => return Err(nothing_disputed()),
         };
         if target.as_map().is_none() {
             return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", target.type_name())));
@@ -67,7 +110,7 @@ pub(super) enum Shared {
     /// Neither founded nor synced: commands wait.
     Unfounded {
         /// Commands in their order.
-        waiting: VecDeque<(RequestId, Command)>,
+        waiting: VecDeque<(RequestId, Command, WriteTerms)>,
         /// When the wait for others began, on the monotonic clock; none before the bound file was first looked at.
         since_ms: Option<u64>,
     },
@@ -94,9 +137,18 @@ pub(super) struct Staged {
     /// The cause that a visible change names.
     pub(super) cause: &'static str,
     /// The command to answer.
-    pub(super) request: Option<(RequestId, Vec<Path>, Dot)>,
+    pub(super) reply: Option<Reply>,
     /// The peer to acknowledge to.
     pub(super) from: Option<PeerId>,
+}
+
+/// What the author of a write is told once it is durable.
+pub(super) struct Reply {
+    pub(super) request: RequestId,
+    /// What the command was about.
+    pub(super) path: Path,
+    pub(super) changed: Vec<Path>,
+    pub(super) dot: Dot,
 }
 
 /// What becomes durable with a batch.
@@ -145,9 +197,23 @@ impl Founded {
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
-    pub(super) fn write(&mut self, edits: &[Edit], policy: &Policy, wall_ms: u64) -> Result<Option<Written>> {
+    pub(super) fn write(
+        &mut self,
+        edits: &[Edit],
+        policy: &Policy,
+        terms: &WriteTerms,
+        wall_ms: u64,
+    ) -> Result<Option<Written>> {
         let since = self.pending.seen().clone();
-        let options = WriteOptions::under(policy);
+        // Who writes what is shown already, where others wrote something else, decides for it.
+        let is_disputed = |edit: &Edit| self.view.disagreements.iter().any(|found| found.path.starts_with(&edit.path));
+        let options = WriteOptions {
+            force: terms.force,
+            fence: terms.fence,
+            user: terms.user.clone(),
+            reasserts: edits.iter().any(is_disputed),
+            ..WriteOptions::under(policy)
+        };
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
         let items = effect.added.clone();

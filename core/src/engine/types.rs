@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::terms::PathVersion;
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::diff::Change;
@@ -125,6 +126,8 @@ pub struct Receipt {
     pub changed: Vec<Path>,
     /// The replicated write, where one was made.
     pub dot: Option<Dot>,
+    /// The version of what the command was about, as it is now; none where the document's host did not say.
+    pub version: Option<PathVersion>,
     /// The source of higher priority that hides the new value, if one does.
     pub shadowed_by: Option<Str>,
 }

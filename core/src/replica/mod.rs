@@ -14,6 +14,7 @@ mod delta;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod version;
 mod view;
 mod wire;
 
@@ -29,7 +30,7 @@ use crate::conflict::{Meanwhile, Tag};
 use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
 use crate::sequence::{self, Content, Kind, Operation};
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// One stored write: *this path, and everything below it, is this value*.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Assertion {
     pub previous: Option<Value>,
     /// Under [`Tag::Manual`]: what shows while a conflict is open.
     pub meanwhile: Meanwhile,
+    /// The person that it was written for, where the author's program said so.
+    pub user: Option<Str>,
 }
 
 /// What an assertion says of its path.

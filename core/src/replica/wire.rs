@@ -10,6 +10,7 @@ use crate::clock::{Dot, Stamp, VersionVector};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
+use crate::limits::MAX_USER_BYTES;
 use crate::path::Path;
 use crate::sequence::{Kind, Operation};
 use crate::value::{Str, Value};
@@ -75,6 +76,7 @@ impl Assertion {
             Meanwhile::First => fields.push(("meanwhile", "first".into())),
             Meanwhile::Previous => fields.push(("meanwhile", "previous".into())),
         }
+        fields.extend(self.user.iter().map(|user| ("user", user.clone().into())));
         fields.into_iter().collect()
     }
 
@@ -136,6 +138,11 @@ impl Assertion {
                 Some(Some("first")) => Meanwhile::First,
                 Some(Some("previous")) => Meanwhile::Previous,
                 Some(_) => return Err(unknown_rule("rule for the meantime")),
+            },
+            user: match value.child("user") {
+                None => None,
+                Some(Value::String(user)) if user.len() <= MAX_USER_BYTES => Some(user.clone()),
+                Some(_) => return Err(malformed("`user` is a short text")),
             },
         })
     }

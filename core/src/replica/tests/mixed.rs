@@ -124,7 +124,8 @@ impl World {
             policy_version: version,
             force: self.random.below(3) == 0,
             fence: u64::from(self.random.below(8) == 0),
-            meanwhile: [Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][self.random.below(3)],
+            reasserts: self.random.below(4) == 0,
+            meanwhile: Some([Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][self.random.below(3)]),
             ..WriteOptions::under(&rules)
         };
         let clock = self.clock(who);
