@@ -135,6 +135,7 @@ impl Engine {
             file.restore(record.clone());
         }
         document.refresh("open");
+        self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
         self.consider_founding(&name, now);
         self.greet_all(now);
@@ -269,9 +270,8 @@ impl Engine {
     fn refresh(&mut self, name: &DocumentName, cause: &str, now: Now) -> bool {
         let Some(document) = self.documents.get_mut(name) else { return false };
         let before = document.snapshot.revision;
-        let old = Arc::clone(&document.snapshot);
         let Some(change) = document.refresh(cause) else { return false };
-        self.past.remember(&document.policy, old);
+        self.past.remember(&document.policy, &change.snapshot);
         self.tell_guests(name, before, &change, now);
         self.events.push_back(Event::Changed(change));
         true

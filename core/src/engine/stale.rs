@@ -23,10 +23,10 @@ const KEPT: usize = 32;
 pub(super) struct Past(VecDeque<Arc<Snapshot>>);
 
 impl Past {
-    /// Keeps a snapshot that is about to be replaced, where any rule may ask for it.
-    pub(super) fn remember(&mut self, policy: &Policy, snapshot: Arc<Snapshot>) {
+    /// Keeps a new snapshot, where any rule may ask for it later.
+    pub(super) fn remember(&mut self, policy: &Policy, snapshot: &Arc<Snapshot>) {
         if policy.rules().iter().any(|rule| rule.stale == Some(Stale::Merge)) {
-            self.0.push_front(snapshot);
+            self.0.push_front(Arc::clone(snapshot));
             self.0.truncate(KEPT);
         }
     }

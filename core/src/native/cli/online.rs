@@ -14,6 +14,10 @@ use crate::value::{Str, Value};
 pub(super) fn run_get(arguments: &Get, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
     let client = Client::new(&arguments.instance.url)?;
+    if arguments.version {
+        data(&format!("{}\n", client.version(&path.to_string())?))?;
+        return Ok(DONE);
+    }
     let value = match client.value(&path.to_string())? {
         Some(value) => value,
         None => return Err(missing(&client, &path)?.into()),
@@ -37,7 +41,7 @@ pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
     if let Some(warning) = warning {
         warn(&warning, as_json);
     }
-    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value)?;
+    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value, &arguments.terms)?;
     written(&path, &receipt, "set", as_json)
 }
 
@@ -55,7 +59,7 @@ fn key_path(text: &str) -> Result<Path, Error> {
 pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
     let path = key_path(&arguments.path)?;
     let client = Client::new(&arguments.instance.url)?;
-    match client.unset(&path.to_string()) {
+    match client.unset(&path.to_string(), &arguments.terms) {
         Ok(receipt) => written(&path, &receipt, "removed", as_json),
         Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Err(missing(&client, &path)?.into()),
         Err(stop) => Err(stop),
@@ -63,7 +67,7 @@ pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
 }
 
 /// Tells what a write did not achieve; the receipt itself is data.
-fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -> Outcome {
+pub(super) fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -> Outcome {
     if let Some(above) = receipt.child("shadowed_by").and_then(Value::as_str) {
         let message =
             format!("`{path}` is {what}, but `{above}` counts more on this instance and still decides it here");
@@ -202,12 +206,12 @@ fn status_text(base: &str, status: &Value) -> String {
     table(&rows)
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value.child(key).and_then(Value::as_list).into_iter().flatten()
 }
 
 /// A string as it is, anything else as JSON.
-fn plain(value: Option<&Value>) -> String {
+pub(super) fn plain(value: Option<&Value>) -> String {
     match value {
         None => "?".to_owned(),
         Some(Value::String(text)) => text.to_string(),

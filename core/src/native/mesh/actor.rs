@@ -19,14 +19,17 @@ use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
-use crate::engine::{Engine, Event, Level, Link as Direction, PeerId, Receipt, RequestId, SourceState};
+use crate::engine::{
+    Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot, SourceState,
+};
 use crate::error::{Code, Error, Result};
-use crate::native::http::{self, Write};
+use crate::native::http;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
     DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
 };
 use crate::native::watch::Watcher;
+use crate::path::Path;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -189,7 +192,14 @@ impl Actor {
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
-            Input::Request(Request::Write(write, reply)) => self.write(write, reply),
+            Input::Request(Request::Write(command, terms, reply)) => {
+                let request = self.engine.write(&self.shared.document, command, terms, now);
+                self.waiting.insert(request, reply);
+            }
+            Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
+            Input::Request(Request::Conflicts(all, reply)) => {
+                drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
+            }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.look_at(event),
@@ -212,16 +222,10 @@ impl Actor {
         }
     }
 
-    fn write(&mut self, write: Write, reply: oneshot::Sender<Result<Receipt>>) {
-        let (engine, name, now) = (&mut self.engine, &self.shared.document, self.clock.now());
-        let request = match write {
-            Write::Set(path, value) => engine.set(name, path, value, now),
-            Write::Unset(path) => engine.unset(name, path, now),
-            Write::Patch(patch, if_hash) => engine.patch(name, patch, if_hash, now),
-            Write::MergePatch(patch, if_hash) => engine.merge_patch(name, patch, if_hash, now),
-            Write::Replace(value, if_hash) => engine.replace(name, value, if_hash, now),
-        };
-        self.waiting.insert(request, reply);
+    fn read(&self, path: &Path) -> Result<(Arc<Snapshot>, PathVersion)> {
+        let name = &self.shared.document;
+        let found = self.engine.snapshot(name).zip(self.engine.version(name, path));
+        found.ok_or_else(|| Error::new(Code::UnknownDocument, format!("there is no document `{name}` here")))
     }
 
     fn handle_link(&mut self, id: LinkId, event: LinkEvent) {

@@ -1,0 +1,59 @@
+//! Conflicts: listed, and settled.
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::problem::{Problem, json};
+use super::server::{Server, json_body, only, receipt};
+use super::terms::flags;
+use crate::canonical::ContentHash;
+use crate::engine::{Choice, Conflict};
+use crate::error::{Code, Error, Result};
+use crate::value::Value;
+
+type Parameters = Query<Vec<(String, String)>>;
+
+/// `GET /conflicts`: `{"conflicts": [conflict…]}`, with `all=true` also those that a rule decided.
+pub(super) async fn list(State(server): State<Server>, Query(parameters): Parameters) -> Result<Response, Problem> {
+    let all = match only(&parameters, "all").next() {
+        None => false,
+        Some(text) => {
+            text.parse().map_err(|_| Error::new(Code::Usage, format!("`all` is `true` or `false`, not `{text}`")))?
+        }
+    };
+    let conflicts: Vec<Value> = server.host.conflicts(all).await?.iter().map(Conflict::to_value).collect();
+    Ok(json(StatusCode::OK, &[("conflicts", Value::from(conflicts))].into_iter().collect()))
+}
+
+/// `POST /conflicts/{id}/resolve`: the body holds one of `{"take": N}`, `{"value": …}`, `{"keep": true}` and
+/// `{"remove": true}`.
+pub(super) async fn resolve(
+    State(server): State<Server>,
+    UrlPath(id): UrlPath<String>,
+    Query(parameters): Parameters,
+    body: Body,
+) -> Result<Response, Problem> {
+    let id: ContentHash = id.parse().map_err(|_| {
+        Error::new(Code::NotFound, format!("`{id}` names no conflict")).with_hint("see `GET /conflicts`")
+    })?;
+    let choice = choice(&json_body(body).await?)?;
+    Ok(receipt(&server.host.resolve(id, choice, flags(&parameters)?).await?, false))
+}
+
+fn choice(body: &Value) -> Result<Choice> {
+    let bad = || {
+        Error::new(Code::Usage, "the body says how the conflict is settled")
+            .with_hint("send one of `{\"take\": 0}`, `{\"value\": …}`, `{\"keep\": true}` and `{\"remove\": true}`")
+    };
+    let map = body.as_map().ok_or_else(bad)?;
+    let mut fields = map.iter();
+    let (Some((field, value)), None) = (fields.next(), fields.next()) else { return Err(bad()) };
+    match (field.as_str(), value) {
+        ("take", at) => at.as_u64().and_then(|at| usize::try_from(at).ok()).map(Choice::Take).ok_or_else(bad),
+        ("value", value) => Ok(Choice::Value(value.clone())),
+        ("keep", Value::Bool(true)) => Ok(Choice::Keep),
+        ("remove", Value::Bool(true)) => Ok(Choice::Remove),
+        _ => Err(bad()),
+    }
+}
