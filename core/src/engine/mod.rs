@@ -25,6 +25,7 @@ mod guests;
 mod records;
 mod replicas;
 mod shared;
+mod skew;
 mod stale;
 mod terms;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod types;
 
 pub use conflicts::{Conflict, ConflictSide};
 pub use shared::{Choice, Command};
+pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
@@ -89,6 +91,7 @@ pub struct Engine {
     next_heartbeat_ms: Option<u64>,
     /// What documents were a moment ago, where their rules merge stale writes.
     past: stale::Past,
+    clocks: BTreeMap<InstanceId, skew::Watched>,
 }
 
 impl Engine {
@@ -113,6 +116,7 @@ impl Engine {
             last_message: 0,
             next_heartbeat_ms: None,
             past: stale::Past::default(),
+            clocks: BTreeMap::new(),
         })
     }
 
@@ -206,7 +210,13 @@ impl Engine {
     /// A frame arrived. A bad one is answered with an error and changes nothing.
     pub fn handle_message(&mut self, peer: PeerId, frame: &str, now: Now) {
         match crate::protocol::decode(frame) {
-            Ok((message, instance)) => self.dispatch(peer, message, instance, now),
+            Ok((message, instance)) => {
+                let tells_time = matches!(message, Message::Hello { .. } | Message::Heartbeat { .. });
+                self.dispatch(peer, message, instance, now);
+                if let Some(sent_ms) = tells_time.then(|| crate::protocol::sent_ms(frame)).flatten() {
+                    self.compare_clocks(peer, sent_ms, now);
+                }
+            }
             Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
         }
     }

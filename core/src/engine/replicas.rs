@@ -240,13 +240,7 @@ impl Engine {
             Ok(Applied::Advanced { effect, skew_ms }) => {
                 let records = super::records::effect_records(name, &founded.pending, &effect);
                 self.stage_step(name, records, Step::Delta(delta), "peer", None, Some(peer));
-                if skew_ms > 0 {
-                    let message =
-                        format!("the clock of a peer is {} s ahead of the clock of this instance", skew_ms / 1_000);
-                    let hint =
-                        "synchronise the clocks (NTP); no write is lost, but among simultaneous ones its writes win";
-                    self.notice(Level::Warning, Error::new(Code::Protocol, message).with_hint(hint));
-                }
+                self.compare_stamps(peer, skew_ms);
             }
             Ok(Applied::Duplicate) => self.acknowledge(peer, name, now),
             Ok(Applied::Gap) => {

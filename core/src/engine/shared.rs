@@ -45,6 +45,28 @@ pub enum Choice {
     Remove,
 }
 
+impl Choice {
+    /// Reads one of `{"take": N}`, `{"value": …}`, `{"keep": true}` and `{"remove": true}`.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for anything else.
+    pub fn from_value(value: &Value) -> Result<Choice> {
+        let bad = || {
+            Error::new(Code::Usage, "nothing says how the conflict is settled")
+                .with_hint("give one of `{\"take\": 0}`, `{\"value\": …}`, `{\"keep\": true}` and `{\"remove\": true}`")
+        };
+        let mut fields = value.as_map().ok_or_else(bad)?.iter();
+        let (Some((field, value)), None) = (fields.next(), fields.next()) else { return Err(bad()) };
+        match (field.as_str(), value) {
+            ("take", at) => at.as_u64().and_then(|at| usize::try_from(at).ok()).map(Choice::Take).ok_or_else(bad),
+            ("value", value) => Ok(Choice::Value(value.clone())),
+            ("keep", Value::Bool(true)) => Ok(Choice::Keep),
+            ("remove", Value::Bool(true)) => Ok(Choice::Remove),
+            _ => Err(bad()),
+        }
+    }
+}
+
 impl Command {
     /// Sets a path.
     pub fn set(path: Path, value: Value) -> Command {

@@ -8,6 +8,7 @@ use crate::merge::priority;
 use crate::path::Path;
 use crate::value::Value;
 
+mod clocks;
 mod files;
 mod founding;
 mod guests;

@@ -2,7 +2,7 @@
 
 use super::{Greeting, Message, Pulse, VERSION};
 use crate::canonical::canonical;
-use crate::clock::{Stamp, VersionVector, rfc3339};
+use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
@@ -58,6 +58,12 @@ pub fn decode(frame: &str) -> Result<(Message, Option<InstanceId>)> {
     let kind = reader.optional_text("type").or(reader.optional_text("action"));
     let kind = kind.ok_or_else(|| malformed("it has no `type`"))?;
     Ok((message(kind, &reader)?, instance))
+}
+
+/// When a frame was sent, in milliseconds since 1970, where it says so.
+pub fn sent_ms(frame: &str) -> Option<u64> {
+    let value = parse(frame, Format::Json).ok()?;
+    parse_rfc3339(value.child("timestamp")?.as_str()?)
 }
 
 fn body(message: &Message) -> (&'static str, Fields) {

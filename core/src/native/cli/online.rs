@@ -158,6 +158,7 @@ fn status_text(base: &str, status: &Value) -> String {
         if let Some(instance) = peer.child("instance_id").and_then(Value::as_str) {
             what.push_str(&format!(" ({instance})"));
         }
+        what.push_str(&clock_text(peer));
         if let Some(error) = peer.child("last_error").filter(|error| **error != Value::Null) {
             what.push_str(&format!(", {}", problem(error)));
         }
@@ -206,6 +207,20 @@ fn status_text(base: &str, status: &Value) -> String {
     table(&rows)
 }
 
+/// What is wrong with a peer's clock; differences below a second are the network's.
+fn clock_text(peer: &Value) -> String {
+    let offset = peer.child("clock_offset_ms").and_then(Value::as_i64).filter(|offset| offset.unsigned_abs() >= 1_000);
+    let seconds = |ms: u64| format!("{:.1} s", ms as f64 / 1_000.0);
+    let mut text = offset.map_or_else(String::new, |offset| {
+        let side = if offset > 0 { "ahead" } else { "behind" };
+        format!(", its clock is {} {side}", seconds(offset.unsigned_abs()))
+    });
+    if let Some(ahead) = peer.child("stamps_ahead_ms").and_then(Value::as_u64) {
+        text.push_str(&format!(", writes came stamped {} ahead", seconds(ahead)));
+    }
+    text
+}
+
 pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value.child(key).and_then(Value::as_list).into_iter().flatten()
 }
@@ -248,7 +263,7 @@ mod tests {
     fn status_shows_peers_sources_and_what_is_wrong_with_them() {
         let status = parse(
             r#"{"instance_id":"i","version":"0.1.0","uptime_seconds":3,"connected_clients":0,
-            "peers":[{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
+            "peers":[{"url":"ws://c/sync","state":"connected","clock_offset_ms":-75250,"stamps_ahead_ms":90000},{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
             "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,
             "sources":[{"id":"file:a.json","priority":30,"state":"stale","error":{"code":"syntax","message":"bad"}}]}]}"#,
             Format::Json,
@@ -256,6 +271,7 @@ mod tests {
         .unwrap();
         let text = status_text("http://a", &status);
         for expected in [
+            "peer      ws://c/sync: connected, its clock is 75.2 s behind, writes came stamped 90.0 s ahead\n",
             "peer      ws://b/sync: waiting, connection refused, retries in 1.5 s\n",
             "document  default (4 keys, not founded yet)\n",
             "source    file:a.json (priority 30): stale, bad\n",

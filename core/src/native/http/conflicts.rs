@@ -37,23 +37,6 @@ pub(super) async fn resolve(
     let id: ContentHash = id.parse().map_err(|_| {
         Error::new(Code::NotFound, format!("`{id}` names no conflict")).with_hint("see `GET /conflicts`")
     })?;
-    let choice = choice(&json_body(body).await?)?;
+    let choice = Choice::from_value(&json_body(body).await?)?;
     Ok(receipt(&server.host.resolve(id, choice, flags(&parameters)?).await?, false))
-}
-
-fn choice(body: &Value) -> Result<Choice> {
-    let bad = || {
-        Error::new(Code::Usage, "the body says how the conflict is settled")
-            .with_hint("send one of `{\"take\": 0}`, `{\"value\": …}`, `{\"keep\": true}` and `{\"remove\": true}`")
-    };
-    let map = body.as_map().ok_or_else(bad)?;
-    let mut fields = map.iter();
-    let (Some((field, value)), None) = (fields.next(), fields.next()) else { return Err(bad()) };
-    match (field.as_str(), value) {
-        ("take", at) => at.as_u64().and_then(|at| usize::try_from(at).ok()).map(Choice::Take).ok_or_else(bad),
-        ("value", value) => Ok(Choice::Value(value.clone())),
-        ("keep", Value::Bool(true)) => Ok(Choice::Keep),
-        ("remove", Value::Bool(true)) => Ok(Choice::Remove),
-        _ => Err(bad()),
-    }
 }

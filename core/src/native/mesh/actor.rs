@@ -328,12 +328,15 @@ impl Actor {
                 instance: None,
                 last_error: None,
                 retry_in: None,
+                clock: None,
             };
             match &*dialer.state().borrow() {
                 DialState::Connecting | DialState::Stopped => {}
                 DialState::Connected(id) => {
                     status.state = PeerState::Connected;
-                    status.instance = self.links.get(id).and_then(|(peer, _)| self.engine.peer_instance(*peer));
+                    let peer = self.links.get(id).map(|(peer, _)| *peer);
+                    status.instance = peer.and_then(|peer| self.engine.peer_instance(peer));
+                    status.clock = peer.and_then(|peer| self.engine.peer_clock(peer));
                 }
                 DialState::Waiting { error, retry_in } => {
                     status.state = PeerState::Waiting;
