@@ -80,7 +80,7 @@ impl Engine {
                     return self.notice(Level::Error, error);
                 }
             };
-        let delta = Delta { since, to: replica.seen().clone(), items: effect.added.clone() };
+        let delta = Delta { since, to: replica.seen().clone(), base: None, items: effect.added.clone() };
         let mut records = effect_records(name, &replica, &effect);
         records.push(founding_record(name, Some(&value)));
         self.begin(name, Founded::on_its_way(replica, Some(value)), records, Step::Delta(delta), None, now);
@@ -92,7 +92,7 @@ impl Engine {
         let effect = match replica.apply(delta, now.wall_ms) {
             Ok(Applied::Advanced { effect, .. }) => effect,
             Ok(Applied::Duplicate) => Effect::default(),
-            Ok(Applied::Gap) => return self.greet(from, now),
+            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => return self.greet(from, now),
             Err(error) => return self.notice(Level::Warning, error),
         };
         let mut records = effect_records(name, &replica, &effect);
@@ -135,7 +135,7 @@ impl Engine {
         let effect = match replica.apply(delta, now.wall_ms) {
             Ok(Applied::Advanced { effect, .. }) => effect,
             Ok(Applied::Duplicate) => Effect::default(),
-            Ok(Applied::Gap) => return self.give_up(name, from, now),
+            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => return self.give_up(name, from, now),
             Err(error) => return self.notice(Level::Warning, error),
         };
         let view = replica.view().value;

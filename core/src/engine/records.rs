@@ -130,7 +130,8 @@ struct Parts {
 impl Parts {
     fn assemble(self) -> Stored {
         let writes = self.writes;
-        let replica = self.replica.map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, writes));
+        let replica =
+            self.replica.map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, None, writes));
         Stored { replica, founding: self.founding, files: self.files }
     }
 }

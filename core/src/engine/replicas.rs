@@ -161,7 +161,8 @@ impl Engine {
         let Some(link) = session.links.get_mut(name) else { return };
         let genesis = founded.durable.genesis();
         let delta = if link.genesis == Some(genesis) { link.next_delta(&founded.durable) } else { None };
-        let empty = || Delta { since: VersionVector::default(), to: VersionVector::default(), items: Vec::new() };
+        let nothing = VersionVector::default();
+        let empty = || Delta { since: nothing.clone(), to: nothing.clone(), base: None, items: Vec::new() };
         if let Some(delta) = delta.or_else(|| always.then(empty)) {
             self.no_longer_alone(name);
             self.send(peer, &Message::Delta { document: name.clone(), genesis, delta }, now);
@@ -249,7 +250,7 @@ impl Engine {
                 }
             }
             Ok(Applied::Duplicate) => self.acknowledge(peer, name, now),
-            Ok(Applied::Gap) => {
+            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => {
                 let seen = founded.pending.seen().clone();
                 self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
             }

@@ -153,7 +153,12 @@ impl Founded {
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
         let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
-        Ok(Some(Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), items } }))
+        Ok(Some(Written {
+            effect,
+            changed,
+            dot,
+            delta: Delta { since, to: self.pending.seen().clone(), base: None, items },
+        }))
     }
 
     /// Takes a peer's delta into the pending replica.
