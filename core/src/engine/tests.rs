@@ -14,6 +14,7 @@ mod founding;
 mod guests;
 mod random;
 mod replication;
+mod settling;
 mod writes;
 
 /// One process and its machine: engine, store, bound file.
