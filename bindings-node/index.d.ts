@@ -276,6 +276,7 @@ export interface Conflict {
   strategy: string;
   status: "pending_manual_resolution" | "decided";
   createdAt: string;
+  assignedTo: string | null;
   shown?: Value;
   sides: ConflictSide[];
 }
@@ -301,6 +302,8 @@ export declare class Mesh extends Reader {
   read(path: string): Promise<{ value?: Value; version: string }>;
   /** What waits for a decision, and with `all` what a rule decided. */
   conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
+  /** Names for every instance who is to decide an open conflict; `null` withdraws the name. */
+  assign(id: string, user: string | null): Promise<Receipt>;
   /** Settles a conflict. */
   resolve(id: string, choice: Choice): Promise<Receipt>;
   patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;

@@ -220,13 +220,18 @@ export class Mesh extends Reader {
   }
 
   async conflicts({ all = false } = {}) {
-    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, sides, ...conflict }) => ({
+    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, sides, ...conflict }) => ({
       ...conflict,
       createdAt: created_at,
+      assignedTo: assigned_to,
       sides: sides.map(({ in_force, instance_id, ...side }) => ({
         ...side, inForce: in_force, ...(instance_id && { instanceId: instance_id }),
       })),
     }));
+  }
+
+  assign(id, user) {
+    return this.#written(() => this._live.assign(id, user ?? undefined));
   }
 
   resolve(id, { user, ...choice }) {

@@ -219,6 +219,12 @@ impl Live {
         Ok(shown(&found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
     }
 
+    /// Names who is to decide a conflict.
+    #[napi]
+    pub async fn assign(&self, id: String, user: Option<String>) -> napi::Result<String> {
+        written(id.parse().map(|id| self.0.assign(id, user.as_deref()))).await
+    }
+
     /// Settles a conflict.
     #[napi]
     pub async fn resolve(&self, id: String, choice: String, terms: Terms) -> napi::Result<String> {

@@ -161,6 +161,8 @@ test("a manual conflict is listed and resolved", async () => {
   assert.deepEqual(sides, { ann: 1, ben: 2 });
   await assert.rejects(second.resolve(found[0].id, {}), { code: "usage" });
   const at = found[0].sides.findIndex(({ user }) => user === "ann");
+  await second.assign(found[0].id, "eve");
+  assert.equal((await second.conflicts())[0].assignedTo, "eve");
   await second.resolve(found[0].id, { take: at, user: "eve" });
   await until(() => first.get("app.limit") === 1);
   assert.deepEqual(await first.conflicts({ all: true }), []);

@@ -195,6 +195,11 @@ impl Live {
         Answer::of(self.0.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
     }
 
+    fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {
+        let id = run(py, || id.parse())?;
+        Ok(Answer::of(self.0.assign(id, user), receipt))
+    }
+
     fn resolve(&self, py: Python<'_>, id: &str, choice: &Bound<'_, PyAny>, user: Option<String>) -> PyResult<Answer> {
         let choice = to_value(choice)?;
         let (id, choice) = run(py, || Ok((id.parse()?, Choice::from_value(&choice)?)))?;

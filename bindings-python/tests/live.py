@@ -270,6 +270,8 @@ def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
             assert {side["user"]: side["value"] for side in conflict["sides"]} == {"ann": 1, "ben": 2}
             with pytest.raises(confmesh.UsageError):
                 second.resolve(conflict["id"])
+            second.assign(conflict["id"], "eve").wait()
+            _until(lambda: [one["assigned_to"] for one in first.conflicts().wait()] == ["eve"])
             second.resolve(conflict["id"], value=5).wait()
             _until(lambda: first["app.limit"] == 5)
             assert first.conflicts(all=True).wait() == []

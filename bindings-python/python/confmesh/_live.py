@@ -376,6 +376,10 @@ class Mesh(_Reader):
         """
         return Pending(self._live.conflicts(all))
 
+    def assign(self, id: str, user: str | None) -> Pending[Receipt]:
+        """Names for every instance who is to decide an open conflict; `None` withdraws the name."""
+        return Pending(self._live.assign(id, user))
+
     def resolve(
         self,
         id: str,

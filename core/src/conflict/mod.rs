@@ -13,7 +13,7 @@ pub use changes::{Change, Details, Resolution, resolve_changes};
 
 use crate::clock::{Dot, Stamp};
 use crate::policy::ConflictStrategy;
-use crate::value::{List, Number, Value};
+use crate::value::{List, Number, Str, Value};
 
 /// The rule that a write carries, chosen where it was written. The numbers are part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,8 @@ pub struct Candidate<'a> {
     pub previous: Option<&'a Value>,
     /// What shows while the sides wait for a decision, under [`Tag::Manual`].
     pub meanwhile: Meanwhile,
+    /// The person that it was written for; decides nothing.
+    pub user: Option<&'a Str>,
 }
 
 impl<'a> Candidate<'a> {
@@ -118,6 +120,7 @@ impl<'a> Candidate<'a> {
             removed: &[],
             previous: None,
             meanwhile: Meanwhile::Last,
+            user: None,
         }
     }
 

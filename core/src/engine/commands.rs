@@ -97,6 +97,9 @@ impl Engine {
         if let Some(Shared::Unfounded { waiting, .. }) = &mut document.shared {
             return waiting.push_back((request, command, terms.clone()));
         }
+        if let Command::Assign(id, user) = command {
+            return self.assign(name, request, (id, user), now);
+        }
         let (command, terms) = match self.settled(name, command, terms).and_then(|(c, t)| self.unless_stale(name, c, t))
         {
             Ok(ready) => ready,
@@ -258,7 +261,13 @@ impl Engine {
         self.events.push_back(Event::Written { request, result });
     }
 
-    fn receipt(&self, name: &DocumentName, changed: Vec<Path>, dot: Option<Dot>, about: &Path) -> Option<Receipt> {
+    pub(super) fn receipt(
+        &self,
+        name: &DocumentName,
+        changed: Vec<Path>,
+        dot: Option<Dot>,
+        about: &Path,
+    ) -> Option<Receipt> {
         let document = self.documents.get(name)?;
         let layer = document.written_layer();
         let written = match &document.shared {

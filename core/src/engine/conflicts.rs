@@ -1,10 +1,11 @@
 //! What writers disagree on: listed for people, and settled by them.
 
-use super::shared::{Choice, Command, Shared};
+use super::shared::{Choice, Command, Reply, Shared, Step};
 use super::terms::WriteTerms;
+use super::types::RequestId;
 use super::{Engine, unknown};
 use crate::canonical::ContentHash;
-use crate::clock::{Stamp, rfc3339};
+use crate::clock::{Now, Stamp, rfc3339};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::path::Path;
@@ -29,6 +30,8 @@ pub struct Conflict {
     pub shown: Option<Value>,
     /// The sides, the one in force first where one is, the others newest first.
     pub sides: Vec<ConflictSide>,
+    /// The person who is to decide, where one was named.
+    pub assigned_to: Option<Str>,
     /// When the last side was written.
     pub created: Stamp,
 }
@@ -65,7 +68,7 @@ impl Conflict {
                 replica: side.dot.replica,
                 seq: side.dot.seq,
                 instance: (side.dot.replica == here.replica.id()).then_some(here.instance),
-                user: write.and_then(|write| write.user.clone()),
+                user: side.user.clone(),
                 fence: write.map_or(0, |write| write.fence),
             }
         };
@@ -77,11 +80,12 @@ impl Conflict {
             is_open: found.is_open(),
             shown: here.value.at(&found.path).map(|value| here.policy.masked(&found.path, value)),
             sides: found.sides.iter().map(side).collect(),
+            assigned_to: here.replica.notes().at(&assignment(found.id())).and_then(Value::as_str).map(Str::from),
             created: found.sides.iter().map(|side| side.stamp).max().unwrap_or_default(),
         }
     }
 
-    /// `{"id", "document", "path", "strategy", "status", "created_at", "shown"?, "sides": [{"value"?, "in_force",
+    /// `{"id", "document", "path", "strategy", "status", "created_at", "assigned_to", "shown"?, "sides": [{"value"?, "in_force",
     /// "timestamp", "author", "version", "instance_id"?, "user"?, "fence"?}]}`. A side without a value removed the path;
     /// `status` is `pending_manual_resolution` or `decided`.
     pub fn to_value(&self) -> Value {
@@ -94,6 +98,7 @@ impl Conflict {
             ("strategy", self.strategy.as_str().into()),
             ("status", status.into()),
             ("created_at", rfc3339(self.created.wall_ms()).into()),
+            ("assigned_to", self.assigned_to.clone().map_or(Value::Null, Value::from)),
             ("sides", sides.into()),
         ];
         fields.extend(self.shown.clone().map(|shown| ("shown", shown)));
@@ -115,6 +120,18 @@ impl ConflictSide {
         fields.extend((self.fence != 0).then(|| ("fence", self.fence.to_string().into())));
         fields.into_iter().collect()
     }
+}
+
+/// Below it, among the notes that a document carries: who decides which conflict.
+const ASSIGNED: &str = "assigned";
+
+fn assignment(id: ContentHash) -> Path {
+    Path::root().child(ASSIGNED).child(id.to_string().trim_start_matches("sha256:"))
+}
+
+fn gone(id: ContentHash) -> Error {
+    Error::new(Code::NotFound, format!("there is no conflict `{id}` (any more)"))
+        .with_hint("it was settled, or another side arrived and gave it a new id: list the conflicts again")
 }
 
 /// What the sides of a conflict are looked up in.
@@ -141,6 +158,38 @@ impl Engine {
         found.map(|found| Conflict::of(found, &document.name, &here)).collect()
     }
 
+    /// Writes down for all who is to decide a conflict that is open; `None` leaves it to anybody.
+    pub(super) fn assign(
+        &mut self,
+        name: &DocumentName,
+        request: RequestId,
+        (id, user): (ContentHash, Option<Str>),
+        now: Now,
+    ) {
+        let user_is_fine = WriteTerms { user: user.clone(), ..WriteTerms::default() }.check();
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let founded = founded.filter(|f| f.view.disagreements.iter().any(|found| found.is_open() && found.id() == id));
+        let Some(founded) = founded else { return self.answer(request, Err(gone(id)), now) };
+        // What was settled meanwhile needs nobody any more.
+        let open: Vec<Path> = founded.view.disagreements.iter().map(|found| assignment(found.id())).collect();
+        let held = founded.pending.notes().child(ASSIGNED).and_then(Value::as_map);
+        let held = held.into_iter().flat_map(|map| map.keys()).map(|key| Path::root().child(ASSIGNED).child(key));
+        let stale = held.filter(|path| !open.contains(path)).map(|path| Edit { path, value: None });
+        let notes: Vec<Edit> = stale.chain([Edit { path: assignment(id), value: user.map(Value::from) }]).collect();
+        match user_is_fine.and_then(|()| founded.note(&notes, now.wall_ms)) {
+            Ok(Some(written)) => {
+                let records = super::records::effect_records(name, &founded.pending, &written.effect);
+                let reply = Reply { request, path: Path::root(), changed: Vec::new(), dot: written.dot };
+                self.stage_step(name, records, Step::Delta(written.delta), "shared", Some(reply), None);
+            }
+            Ok(None) => {
+                let receipt = self.receipt(name, Vec::new(), None, &Path::root()).ok_or_else(|| unknown(name));
+                self.answer(request, receipt, now);
+            }
+            Err(error) => self.answer(request, Err(error), now),
+        }
+    }
+
     /// A command that settles a conflict, as the write that it comes to: an ordinary one, made by somebody who has seen
     /// every side. A side that arrives later opens the conflict again.
     pub(super) fn settled(
@@ -160,8 +209,7 @@ impl Engine {
             is_current.then_some((founded, shown))
         });
         let Some((founded, found)) = found else {
-            return Err(Error::new(Code::NotFound, format!("there is no conflict `{id}` (any more)"))
-                .with_hint("it was settled, or another side arrived and gave it a new id: list the conflicts again"));
+            return Err(gone(id));
         };
         let value = match choice {
             Choice::Take(at) => {

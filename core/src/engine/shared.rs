@@ -15,7 +15,7 @@ use crate::id::ReplicaId;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Applied, Delta, Edit, Effect, Replica, View, WriteOptions};
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Command {
     Replace(Value),
     /// Settles what is disagreed on: the conflict of this id, see [`super::Engine::conflicts`].
     Resolve(ContentHash, Choice),
+    /// Names for all who is to decide a conflict; nobody withdraws the name.
+    Assign(ContentHash, Option<Str>),
 }
 
 /// How a conflict is settled.
@@ -101,7 +103,7 @@ impl Command {
             Command::Patch(patch) => patch.apply(effective)?,
             Command::MergePatch(patch) => apply_merge_patch(effective, patch),
             Command::Replace(value) => value.clone(),
-            Command::Resolve(..) => return Err(nothing_disputed()),
+            Command::Resolve(..) | Command::Assign(..) => return Err(nothing_disputed()),
         };
         if target.as_map().is_none() {
             return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", target.type_name())));

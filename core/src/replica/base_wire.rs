@@ -92,7 +92,8 @@ fn disagreement_value(disagreement: &Disagreement) -> Value {
             ("stamp", side.stamp.as_u64().to_string().into()),
             ("in_force", side.in_force.into()),
         ];
-        fields.into_iter().chain(side.value.iter().map(|value| ("value", value.clone()))).collect()
+        let user = side.user.iter().map(|user| ("user", user.clone().into()));
+        fields.into_iter().chain(side.value.iter().map(|value| ("value", value.clone()))).chain(user).collect()
     };
     let sides: Vec<Value> = disagreement.sides.iter().map(side).collect();
     let fields = [
@@ -117,6 +118,7 @@ fn disagreement(value: &Value) -> Result<Disagreement> {
             stamp: stamp_of(&field(side, "stamp")?)?,
             value: side.child("value").cloned(),
             in_force: side.child("in_force").and_then(Value::as_bool).unwrap_or(false),
+            user: side.child("user").and_then(Value::as_str).map(Str::from),
         })
     };
     Ok(Disagreement {

@@ -65,6 +65,8 @@ pub struct Side {
     pub value: Option<Value>,
     /// Whether it is what the document shows.
     pub in_force: bool,
+    /// The person that it was written for.
+    pub user: Option<Str>,
 }
 
 /// An assertion above or at a place, with what it says of that place.
@@ -109,6 +111,7 @@ impl<'a> Covering<'a> {
             removed: own(&self.by.removed),
             previous: self.previous.map(outline),
             meanwhile: self.by.meanwhile,
+            user: self.by.user.as_ref(),
             ..Candidate::new(self.by.dot, self.by.stamp, self.by.tag, self.value.map(outline))
         }
     }
@@ -323,6 +326,12 @@ fn note_disagreement(
     }
     let in_force = |c: &Candidate<'_>| !has_children && outcome.winner == Some(c.dot);
     sides.sort_by_key(|c| (std::cmp::Reverse(in_force(c)), std::cmp::Reverse((c.stamp, c.dot))));
-    let side = |c: &Candidate<'_>| Side { dot: c.dot, stamp: c.stamp, value: c.value.cloned(), in_force: in_force(c) };
+    let side = |c: &Candidate<'_>| Side {
+        dot: c.dot,
+        stamp: c.stamp,
+        value: c.value.cloned(),
+        in_force: in_force(c),
+        user: c.user.cloned(),
+    };
     found.push(Disagreement { path: path.clone(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
 }

@@ -50,6 +50,10 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
     assert!(text.contains(": 200, written ") && text.contains(" by ben\n") && text.contains(" by ann\n"), "{text}");
     let id = text.split(' ').next().unwrap();
     let ben = text.lines().find(|line| line.ends_with(" by ben")).unwrap().trim_start().split(':').next().unwrap();
+    b.data(&["assign", id, "ann"]);
+    wait_for("the assignment", || a.data(&["conflicts"]).contains("waits for a decision by ann").then_some(()));
+    a.data(&["assign", id]);
+    wait_for("its end", || b.data(&["conflicts"]).contains("waits for a decision (").then_some(()));
     assert!(a.run(&["resolve", id]).complaint(1).contains("--take"), "one of the choices has to be made");
     assert!(a.run(&["resolve", id, "--take", "5"]).complaint(1).contains("the conflict has no side 5"));
     assert!(a.run(&["resolve", "0000000000000000", "--keep"]).complaint(1).contains("confmesh conflicts --all"));

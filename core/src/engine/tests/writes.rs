@@ -344,3 +344,27 @@ fn conditions_wait_with_the_command_until_the_document_is_there() {
     assert!(world.answer(0, made).unwrap().is_ok());
     assert_eq!(world.answer(0, refused).unwrap().unwrap_err().code(), Code::Stale);
 }
+
+#[test]
+fn who_decides_a_conflict_is_known_everywhere_and_never_shows_in_the_document() {
+    let mut world = disputed([manual()]);
+    let id = conflicts(&world, 0)[0].id;
+    write(&mut world, 0, Command::Assign(id, Some("ann".into())), WriteTerms::default()).unwrap();
+    world.run();
+    for at in [0, 1] {
+        world.restart(at);
+        assert_eq!(conflicts(&world, at)[0].assigned_to.as_deref(), Some("ann"));
+        assert_eq!(conflicts(&world, at)[0].id, id, "it is the same conflict");
+        assert_eq!(world.value(at), json(r#"{"x":0}"#));
+    }
+    world.connect(1, 0);
+    world.run();
+    write(&mut world, 1, Command::Assign(id, None), WriteTerms::default()).unwrap();
+    world.run();
+    assert_eq!(conflicts(&world, 0)[0].assigned_to, None);
+    let nobody = write(&mut world, 1, Command::Assign(id, Some("".into())), WriteTerms::default()).unwrap_err();
+    assert_eq!(nobody.code(), Code::Usage);
+    write(&mut world, 1, Command::Resolve(id, Choice::Keep), WriteTerms::default()).unwrap();
+    let late = write(&mut world, 1, Command::Assign(id, Some("ben".into())), WriteTerms::default()).unwrap_err();
+    assert_eq!(late.code(), Code::NotFound);
+}

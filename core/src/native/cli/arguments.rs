@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::conflicts::{Conflicts, Resolve};
+use super::conflicts::{Assign, Conflicts, Resolve};
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -52,6 +52,7 @@ pub(super) enum Command {
     Watch(Watch),
     Status(Status),
     Conflicts(Conflicts),
+    Assign(Assign),
     Resolve(Resolve),
     Demo(Demo),
 }

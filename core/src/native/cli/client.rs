@@ -89,11 +89,15 @@ impl Client {
         self.ask(Method::GET, if all { "/conflicts?all=true" } else { "/conflicts" }, None)
     }
 
+    /// Names who is to decide a conflict; the answer is the receipt.
+    pub fn assign(&self, id: &str, user: &Value) -> Result<Value, Stop> {
+        let body: Value = [("user", user.clone())].into_iter().collect();
+        self.ask(Method::POST, &of_conflict(id, "assign"), Some(crate::canonical::canonical(&body)))
+    }
+
     /// Settles a conflict; the answer is the receipt.
     pub fn resolve(&self, id: &str, choice: &Value, terms: &Terms) -> Result<Value, Stop> {
-        let mut target = "/conflicts/".to_owned();
-        encode(id, &mut target);
-        target.push_str("/resolve");
+        let target = of_conflict(id, "resolve");
         self.ask_under(Method::POST, &terms.target(&target), Some(crate::canonical::canonical(choice)), terms)
     }
 
@@ -278,6 +282,12 @@ fn at(target: &str, path: &str) -> String {
         encode(path, &mut target);
     }
     target
+}
+
+fn of_conflict(id: &str, what: &str) -> String {
+    let mut target = "/conflicts/".to_owned();
+    encode(id, &mut target);
+    format!("{target}/{what}")
 }
 
 /// Percent-encodes for a query (RFC 3986).

@@ -31,6 +31,22 @@ pub(super) struct Conflicts {
     pub instance: Instance,
 }
 
+/// Names on every instance who is to decide a conflict.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  confmesh assign 3fd2a1 ann")]
+pub(super) struct Assign {
+    /// The conflict's id, or its beginning.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The person; without one it is left to anybody.
+    #[arg(value_name = "USER")]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
 /// Settles a conflict on every instance.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -88,10 +104,12 @@ fn text(found: &Value) -> String {
         let shown = conflict.child("shown").map_or_else(|| "nothing".to_owned(), canonical);
         let open = plain(conflict.child("status")) == "pending_manual_resolution";
         let state = if open { "waits for a decision" } else { "was decided" };
+        let assigned = conflict.child("assigned_to").and_then(Value::as_str);
         text.push_str(&format!(
-            "{}  {} {state} ({}); it shows {shown}\n",
+            "{}  {} {state}{} ({}); it shows {shown}\n",
             short(&plain(conflict.child("id"))),
             plain(conflict.child("path")),
+            assigned.map(|user| format!(" by {user}")).unwrap_or_default(),
             plain(conflict.child("strategy")),
         ));
         for (at, side) in items(conflict, "sides").enumerate() {
@@ -114,6 +132,16 @@ fn short(id: &str) -> String {
 
 fn digits(id: &str) -> &str {
     id.strip_prefix("sha256:").unwrap_or(id)
+}
+
+pub(super) fn run_assign(arguments: &Assign, as_json: bool) -> Outcome {
+    let client = Client::new(&arguments.instance.url)?;
+    let (id, _) = find(&client.conflicts(false)?, &arguments.id)?;
+    let receipt = client.assign(&id, &arguments.user.as_deref().map_or(Value::Null, Value::from))?;
+    if as_json {
+        json(&receipt)?;
+    }
+    Ok(DONE)
 }
 
 pub(super) fn run_resolve(arguments: &Resolve, as_json: bool) -> Outcome {

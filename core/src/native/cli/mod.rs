@@ -75,6 +75,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Serve(arguments) => serve::run_serve(&arguments),
         Command::Demo(arguments) => demo::run_demo(&arguments),
         Command::Conflicts(arguments) => conflicts::run_conflicts(&arguments, as_json),
+        Command::Assign(arguments) => conflicts::run_assign(&arguments, as_json),
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }

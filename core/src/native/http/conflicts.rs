@@ -26,6 +26,24 @@ pub(super) async fn list(State(server): State<Server>, Query(parameters): Parame
     Ok(json(StatusCode::OK, &[("conflicts", Value::from(conflicts))].into_iter().collect()))
 }
 
+/// `POST /conflicts/{id}/assign`: `{"user": "ann"}`, or `{"user": null}` to leave it to anybody.
+pub(super) async fn assign(
+    State(server): State<Server>,
+    UrlPath(id): UrlPath<String>,
+    body: Body,
+) -> Result<Response, Problem> {
+    let id = conflict_id(&id)?;
+    let user = match json_body(body).await?.child("user") {
+        Some(Value::String(user)) => Some(user.clone()),
+        Some(Value::Null) => None,
+        _ => {
+            let error = Error::new(Code::Usage, "the body says who is to decide");
+            return Err(error.with_hint("send `{\"user\": \"ann\"}`, or `{\"user\": null}`").into());
+        }
+    };
+    Ok(receipt(&server.host.assign(id, user).await?, false))
+}
+
 /// `POST /conflicts/{id}/resolve`: the body holds one of `{"take": N}`, `{"value": …}`, `{"keep": true}` and
 /// `{"remove": true}`.
 pub(super) async fn resolve(
@@ -39,4 +57,10 @@ pub(super) async fn resolve(
     })?;
     let choice = Choice::from_value(&json_body(body).await?)?;
     Ok(receipt(&server.host.resolve(id, choice, flags(&parameters)?).await?, false))
+}
+
+fn conflict_id(text: &str) -> Result<ContentHash> {
+    let unknown =
+        |_| Error::new(Code::NotFound, format!("`{text}` names no conflict")).with_hint("see `GET /conflicts`");
+    text.parse().map_err(unknown)
 }

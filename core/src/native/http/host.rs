@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::DocumentName;
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// Whoever holds the document.
 pub trait Host: Send + Sync + 'static {
@@ -28,6 +28,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// What waits for a decision, and with `all` also what a rule decided.
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>>;
+
+    /// Names who is to decide a conflict, and answers when that is on the disk.
+    fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>>;
 
     /// Settles a conflict, and answers when that is on the disk.
     fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;

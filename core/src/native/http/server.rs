@@ -75,6 +75,7 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
         .route("/config/{name}/explain", get(explain))
         .route("/conflicts", get(conflicts::list))
+        .route("/conflicts/{id}/assign", post(conflicts::assign))
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)

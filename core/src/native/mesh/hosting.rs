@@ -16,7 +16,7 @@ use crate::id::DocumentName;
 use crate::native::http::Host;
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 pub(super) struct Hosting(pub(super) Arc<Shared>);
 
@@ -52,6 +52,10 @@ impl Host for Hosting {
 
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>> {
         Box::pin(self.0.conflicts(all))
+    }
+
+    fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>> {
+        Box::pin(self.0.write(Command::Assign(id, user), WriteTerms::default()))
     }
 
     fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>> {

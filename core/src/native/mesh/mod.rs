@@ -170,6 +170,11 @@ impl Mesh {
         self.write(Command::Resolve(id, choice), WriteTerms::default())
     }
 
+    /// Names for every instance who is to decide an open conflict; `None` withdraws the name.
+    pub fn assign(&self, id: ContentHash, user: Option<&str>) -> Answer<Receipt> {
+        self.write(Command::Assign(id, user.map(Into::into)), WriteTerms::default())
+    }
+
     /// Follows the changes of paths that match a pattern, from now on.
     ///
     /// # Errors

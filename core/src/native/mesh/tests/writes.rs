@@ -108,6 +108,12 @@ fn a_manual_conflict_is_listed_and_settled_over_http_on_every_instance() {
     let ann = sides.iter().position(|side| side.child("user") == Some(&"ann".into())).unwrap();
     assert_eq!(sides[ann].child("value"), Some(&1.into()));
     let id = found.child("id").unwrap().as_str().unwrap();
+    let assign = |body: &str| call(to, &format!("POST /conflicts/{id}/assign"), &[], body);
+    assert_eq!((assign("{}").status, assign(r#"{"user": ""}"#).status), (400, 400));
+    assert_eq!(assign(r#"{"user": "ann"}"#).status, 200);
+    until("everybody knows who decides", || {
+        b.conflicts(false).wait().unwrap()[0].assigned_to.as_deref().filter(|user| *user == "ann").map(|_| ())
+    });
     let resolve = |body: &str| call(to, &format!("POST /conflicts/{id}/resolve?user=eve"), &[], body);
     for bad in ["{}", "1", r#"{"take": -1}"#, r#"{"keep": false}"#, r#"{"take": 0, "keep": true}"#, r#"{"take": 2}"#] {
         assert_eq!((resolve(bad).status, resolve(bad).code().as_str()), (400, "usage"), "{bad}");
