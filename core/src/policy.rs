@@ -100,19 +100,15 @@ strategies! {
 
 strategies! {
     /// What a document shows while a manual conflict is open; travels in the write.
+    #[derive(Default)]
     Meanwhile, "meanwhile":
     /// The side with the greatest stamp.
+    #[default]
     Last = "last",
     /// The side with the smallest stamp.
     First = "first",
     /// What all sides replaced, where that was the same; else the side with the greatest stamp.
     Previous = "previous",
-}
-
-impl Default for Meanwhile {
-    fn default() -> Meanwhile {
-        Meanwhile::Last
-    }
 }
 
 /// What holds for the paths that a pattern matches. What a rule leaves open, less specific rules may say.

@@ -49,7 +49,7 @@ pub struct ConflictSide {
     pub replica: ReplicaId,
     /// The author's number of the write.
     pub seq: u64,
-    /// The instance, where that is known: this one.
+    /// The instance, where it is this one or connected.
     pub instance: Option<InstanceId>,
     /// The person that it was written for, where one was named.
     pub user: Option<Str>,
@@ -67,7 +67,7 @@ impl Conflict {
                 stamp: side.stamp,
                 replica: side.dot.replica,
                 seq: side.dot.seq,
-                instance: (side.dot.replica == here.replica.id()).then_some(here.instance),
+                instance: here.engine.instance_of(document, side.dot.replica),
                 user: side.user.clone(),
                 fence: write.map_or(0, |write| write.fence),
             }
@@ -136,7 +136,7 @@ fn gone(id: ContentHash) -> Error {
 
 /// What the sides of a conflict are looked up in.
 struct Here<'a> {
-    instance: InstanceId,
+    engine: &'a Engine,
     replica: &'a Replica,
     value: &'a Value,
     policy: &'a Policy,
@@ -148,12 +148,8 @@ impl Engine {
     pub fn conflicts(&self, document: &DocumentName, all: bool) -> Vec<Conflict> {
         let Some(document) = self.documents.get(document) else { return Vec::new() };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
-        let here = Here {
-            instance: self.config.instance,
-            replica: &founded.durable,
-            value: &founded.view.value,
-            policy: &document.policy,
-        };
+        let here =
+            Here { engine: self, replica: &founded.durable, value: &founded.view.value, policy: &document.policy };
         let found = founded.view.disagreements.iter().filter(|found| all || found.is_open());
         found.map(|found| Conflict::of(found, &document.name, &here)).collect()
     }

@@ -13,6 +13,7 @@
 //! Time and entropy are arguments. The native runtime, the Python and Node packages, the browser client and the simulator
 //! drive this same machine.
 
+mod authors;
 mod commands;
 mod conflicts;
 mod document;
@@ -34,6 +35,7 @@ mod terms;
 mod tests;
 mod types;
 
+pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
 pub use shared::{Choice, Command};
 pub use skew::PeerClock;

@@ -21,6 +21,10 @@ fn a_value_is_set_only_if_nobody_changed_it_since_it_was_read() {
     assert!(complaint.contains(", not none"), "{complaint}");
     assert_eq!(served.data(&["get", "a.b"]), "2\n");
     assert_eq!(served.data(&["get", "a.c", "--version"]), "none\n");
+    served.data(&["set", "a.b", "3", "--user", "ann"]);
+    let text = served.data(&["explain", "a.b"]);
+    assert!(text.starts_with("a.b = 3\n") && text.contains(" by ann at instance "), "{text}");
+    assert_eq!(json(&served.data(&["explain", "a.b", "--json"]))["written"][0]["user"], "ann");
 }
 
 #[test]

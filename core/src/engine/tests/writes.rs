@@ -215,8 +215,8 @@ fn a_manual_conflict_lists_its_sides_and_leaves_the_document_as_it_was_until_som
         let sides: Vec<_> =
             found.sides.iter().map(|side| (side.value.clone().unwrap(), side.user.as_deref())).collect();
         assert_eq!(sides, [(2.into(), Some("ben")), (1.into(), Some("ann"))]);
-        let own = found.sides.iter().find(|side| side.instance.is_some()).unwrap();
-        assert_eq!(own.instance, Some(world.hosts[at].engine.instance()));
+        let instances: Vec<_> = found.sides.iter().filter_map(|side| side.instance).collect();
+        assert_eq!(instances, [world.hosts[1].engine.instance(), world.hosts[0].engine.instance()]);
         assert_eq!(found.to_value().child("status"), Some(&"pending_manual_resolution".into()));
     }
     let id = conflicts(&world, 0)[0].id;
@@ -367,4 +367,57 @@ fn who_decides_a_conflict_is_known_everywhere_and_never_shows_in_the_document() 
     write(&mut world, 1, Command::Resolve(id, Choice::Keep), WriteTerms::default()).unwrap();
     let late = write(&mut world, 1, Command::Assign(id, Some("ben".into())), WriteTerms::default()).unwrap_err();
     assert_eq!(late.code(), Code::NotFound);
+}
+
+#[test]
+fn versions_and_open_conflicts_outlive_the_history() {
+    let mut world = World::new();
+    for byte in 1..=2 {
+        let policy = Policy::of([manual()]).unwrap();
+        let options = DocumentOptions { shared: true, has_peers: byte > 1, settle: true, policy, ..Default::default() };
+        world.add_with(byte, None, options);
+    }
+    world.connect(1, 0);
+    world.run();
+    world.set(0, "x", 0);
+    world.set(0, "n", 1);
+    world.run();
+    let seen = version(&world, 0, "n");
+    world.disconnect_all();
+    write(&mut world, 0, set("x", 1), by("ann")).unwrap();
+    write(&mut world, 1, set("x", 2), by("ben")).unwrap();
+    world.connect(1, 0);
+    world.run();
+    let id = conflicts(&world, 0)[0].id;
+    world.pass(30_000);
+    for at in [0, 1] {
+        let left = world.hosts[at].store.keys().filter(|key| String::from_utf8_lossy(key).contains("/write/")).count();
+        assert_eq!(left, 0, "host {at} dropped its history: {}", world.notices(at));
+        let found = &conflicts(&world, at)[0];
+        let users: Vec<_> = found.sides.iter().filter_map(|side| side.user.as_deref()).collect();
+        assert_eq!((found.id, users), (id, vec!["ben", "ann"]));
+    }
+    write(&mut world, 0, set("n", 2), on_version(&seen)).unwrap();
+    assert_eq!(write(&mut world, 0, set("n", 3), on_version(&seen)).unwrap_err().code(), Code::Stale);
+    write(&mut world, 1, Command::Resolve(id, Choice::Take(1)), WriteTerms::default()).unwrap();
+    world.run();
+    assert_eq!(world.value(0), json(r#"{"n":2,"x":1}"#));
+    assert!(conflicts(&world, 0).is_empty());
+}
+
+#[test]
+fn the_author_of_a_value_is_named_wherever_it_arrives() {
+    let mut world = sharing(2, []);
+    write(&mut world, 1, set("a", json(r#"{"b":1}"#)), by("ann")).unwrap();
+    write(&mut world, 0, set("a.c", 2), WriteTerms::default()).unwrap();
+    world.run();
+    for at in [0, 1] {
+        let written = |place: &str| world.hosts[at].engine.written(&name(), &path(place));
+        let [one] = written("a.b").try_into().unwrap();
+        assert_eq!((one.path.clone(), one.user.as_deref()), (path("a"), Some("ann")));
+        assert_eq!(one.instance, Some(world.hosts[1].engine.instance()));
+        let users: Vec<_> = written("a").into_iter().map(|write| (write.path, write.user)).collect();
+        assert_eq!(users, [(path("a.c"), None), (path("a"), Some("ann".into()))], "the newest first");
+        assert!(written("z").is_empty() || written("z").iter().all(|write| write.path.is_root()));
+    }
 }

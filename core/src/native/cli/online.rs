@@ -92,11 +92,22 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
         return Ok(DONE);
     }
     match explanation(&found) {
-        Some(explanation) => data(&explanation.to_string())?,
+        Some(explanation) => data(&format!("{explanation}{}", written_text(&found)))?,
         // The account of the whole document is that of its parts.
         None => data(&accounts_table(&items(&found, "paths").filter_map(explanation).collect::<Vec<_>>()))?,
     }
     Ok(DONE)
+}
+
+/// Who wrote what the instances share of it, a line a write.
+fn written_text(found: &Value) -> String {
+    let line = |write: &Value| {
+        let user = write.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
+        let instance = write.child("instance_id").and_then(Value::as_str);
+        let place = instance.map(|instance| format!(" at instance {instance}")).unwrap_or_default();
+        format!("written {}{user}{place}\n", plain(write.child("timestamp")))
+    };
+    items(found, "written").map(line).collect()
 }
 
 /// Reads what [`Explanation::to_value`] makes; none where it is something else.

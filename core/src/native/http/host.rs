@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use crate::canonical::ContentHash;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::DocumentName;
 use crate::path::Path;
@@ -25,6 +25,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Writes, and answers when that is on the disk.
     fn write(&self, name: &DocumentName, command: Command, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;
+
+    /// The shared writes that made what is at a path, the newest first.
+    fn written(&self, path: Path) -> BoxFuture<'static, Result<Vec<Written>>>;
 
     /// What waits for a decision, and with `all` also what a rule decided.
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>>;

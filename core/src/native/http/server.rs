@@ -21,7 +21,7 @@ use super::problem::{Problem, json};
 use super::terms::terms;
 use crate::canonical::canonical;
 use crate::diff::Patch;
-use crate::engine::{Command, Receipt, Snapshot, WriteTerms};
+use crate::engine::{Command, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse_from};
 use crate::id::DocumentName;
@@ -266,7 +266,11 @@ async fn explain(
 ) -> Answered {
     let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
     let value = match path(&parameters)? {
-        Some(path) => snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value(),
+        Some(path) => {
+            let account = snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value();
+            let written: Vec<Value> = server.host.written(path).await?.iter().map(Written::to_value).collect();
+            account.with(&Path::root().child("written"), written.into())
+        }
         None => {
             let paths: Vec<Value> = snapshot.explain_all().iter().map(|one| one.to_value()).collect();
             [("paths", Value::from(paths))].into_iter().collect()

@@ -199,6 +199,9 @@ impl Actor {
                 self.waiting.insert(request, reply);
             }
             Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
+            Input::Request(Request::Written(path, reply)) => {
+                drop(reply.send(Ok(self.engine.written(&self.shared.document, &path))));
+            }
             Input::Request(Request::Conflicts(all, reply)) => {
                 drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
             }

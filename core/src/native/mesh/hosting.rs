@@ -10,7 +10,7 @@ use super::subscription::{ChangeSet, Notification};
 use crate::canonical::ContentHash;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::native::http::Host;
@@ -48,6 +48,10 @@ impl Host for Hosting {
             Ok(()) => Box::pin(self.0.write(command, terms)),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
+    }
+
+    fn written(&self, path: Path) -> BoxFuture<'static, Result<Vec<Written>>> {
+        Box::pin(self.0.written(path))
     }
 
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>> {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::status::MeshStatus;
-use crate::engine::{Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms};
+use crate::engine::{Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
 use crate::native::file::Replaced;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
@@ -18,6 +18,7 @@ use crate::path::Path;
 pub(super) enum Request {
     Write(Command, WriteTerms, oneshot::Sender<Result<Receipt>>),
     Read(Path, oneshot::Sender<Result<(Arc<Snapshot>, PathVersion)>>),
+    Written(Path, oneshot::Sender<Result<Vec<Written>>>),
     Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,

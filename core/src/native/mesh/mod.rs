@@ -32,7 +32,7 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId};
 use crate::merge::Explanation;
@@ -159,6 +159,14 @@ impl Mesh {
         }
     }
 
+    /// The shared writes that made what is at a path, the newest first, at most 16: who, when, for whom.
+    pub fn written(&self, path: &str) -> Answer<Vec<Written>> {
+        match Path::parse(path) {
+            Ok(path) => self.owner.0.written(path),
+            Err(error) => Answer::refused(error),
+        }
+    }
+
     /// What instances wrote at the same time in different ways: what waits for a decision, and with `all` also what a rule
     /// decided, so that whatever lost can be seen.
     pub fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
@@ -241,6 +249,10 @@ impl Shared {
 
     fn read(&self, path: Path) -> Answer<(Arc<Snapshot>, PathVersion)> {
         self.ask(|reply| Request::Read(path, reply))
+    }
+
+    fn written(&self, path: Path) -> Answer<Vec<Written>> {
+        self.ask(|reply| Request::Written(path, reply))
     }
 
     fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
