@@ -233,8 +233,9 @@ impl World {
         }
         let before = node.replica.view();
         let mut whole = oracle(&self.history, node.replica.seen());
-        node.replica.settle().map_err(|e| e.to_string())?;
-        whole.settle().map_err(|e| e.to_string())?;
+        node.replica.settle(&before).map_err(|e| e.to_string())?;
+        let all = whole.view();
+        whole.settle(&all).map_err(|e| e.to_string())?;
         self.settled += 1;
         if node.replica.base() != whole.base() {
             return Err(format!("{who} settled to {:?}, the oracle to {:?}", node.replica.base(), whole.base()));
