@@ -44,7 +44,21 @@ impl Engine {
         Ok(())
     }
 
-    fn note(&mut self, name: &DocumentName, notes: &[Edit], now: Now) {
+    /// Takes this instance out of the members for good: its replica of the document will not come back. What it writes
+    /// later is refused until it starts anew.
+    pub fn leave(&mut self, document: &DocumentName, now: Now) {
+        let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let Some(founded) = founded.filter(|founded| founded.pending.members().nth(1).is_some()) else { return };
+        let id = founded.pending.id();
+        if founded.pending.is_member(id) {
+            // The note itself is its last write.
+            let last = founded.pending.seen().seq(id) + 1;
+            self.note(document, &[leaves(id, last)], now);
+        }
+    }
+
+    /// Makes notes in a document that is founded here.
+    pub(super) fn note(&mut self, name: &DocumentName, notes: &[Edit], now: Now) {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         match founded.note(notes, now.wall_ms) {
@@ -71,7 +85,7 @@ impl Engine {
         let mut notes = Vec::new();
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let Some(founded) = founded.filter(|founded| founded.ready) else { return };
-        let sponsors = founded.may_write() && founded.pending.is_member(founded.pending.id());
+        let sponsors = founded.may_send() && founded.pending.is_member(founded.pending.id());
         for (peer, session) in &mut self.sessions {
             let Session::Replica(session) = session else { continue };
             let Some(link) = session.link_mut(name).filter(|link| link.waits) else { continue };

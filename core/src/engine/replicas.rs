@@ -189,7 +189,7 @@ impl Engine {
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
         let Some(link) = session.links.get_mut(name).filter(|link| !link.waits) else { return };
-        if !founded.may_write() {
+        if !founded.may_send() {
             // What this replica wrote, others do not take; under a new name it will write it again.
             return;
         }

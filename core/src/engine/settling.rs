@@ -49,8 +49,11 @@ impl Engine {
         if !pays || !founded.ready || !founded.staged.is_empty() || founded.anew.is_some() || founded.is_unsettling {
             return;
         }
-        let settled = match founded.pending.settle() {
-            Ok(settled) => settled,
+        let settled = match founded.pending.settle(&founded.view) {
+            Ok(settled) => {
+                founded.pending_value = founded.view.value.clone();
+                settled
+            }
             Err(error) => {
                 founded.is_unsettling = true;
                 return self.notice(Level::Error, error);

@@ -301,9 +301,9 @@ impl Founded {
         seen.seq(self.pending.id()) > self.pending.seen().seq(self.pending.id())
     }
 
-    /// Whether others take its writes.
-    pub(super) fn may_write(&self) -> bool {
-        self.anew.is_none() && (!self.durable.settles() || self.durable.is_member(self.durable.id()))
+    /// Whether others take what is here.
+    pub(super) fn may_send(&self) -> bool {
+        self.anew.is_none() && self.durable.is_in_standing()
     }
 
     /// Takes a peer's delta into the pending replica.
@@ -330,7 +330,7 @@ impl Founded {
             }
             // The pending replica settled with the same writes.
             Step::Settle => {
-                if self.durable.settle().is_ok() {
+                if self.durable.settle(&self.view).is_ok() {
                     self.view = self.durable.view();
                 }
             }

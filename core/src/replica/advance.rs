@@ -39,7 +39,8 @@ impl Replica {
         let mut changed: Vec<&Path> = both.map(|assertion| &assertion.path).filter(|path| !is_reserved(path)).collect();
         changed.sort();
         changed.dedup_by(|below, above| below.starts_with(above));
-        (changed.len() <= FEW || changed.len().saturating_mul(8) < self.live.len()).then_some(changed)
+        let size = self.live.len().saturating_add(self.settled_entries);
+        (changed.len() <= FEW || changed.len().saturating_mul(8) < size).then_some(changed)
     }
 
     fn renew_all(&self, before: &Value, changed: &[&Path]) -> (Value, Vec<Disagreement>) {

@@ -137,6 +137,8 @@ pub struct Replica {
     base: Option<Arc<Base>>,
     /// The base as an assertion of the root that comes before every other.
     ground: Option<Arc<Assertion>>,
+    /// How many entries its maps have.
+    settled_entries: usize,
     /// Everything that edits a sequence, live or not, by path and then by dot.
     sequences: BTreeMap<Path, BTreeMap<Dot, Arc<Assertion>>>,
 }
@@ -154,6 +156,7 @@ impl Replica {
             notes: Notes::default(),
             base: None,
             ground: None,
+            settled_entries: 0,
             sequences: BTreeMap::new(),
         }
     }

@@ -154,6 +154,17 @@ impl Replica {
         self.notes.members.contains_key(&replica)
     }
 
+    /// Whether other members take its own writes.
+    pub fn is_in_standing(&self) -> bool {
+        let own = self.seen.seq(self.id);
+        let last = match self.notes.members.get(&self.id) {
+            Some(None) => u64::MAX,
+            Some(Some(last)) => *last,
+            None => 0,
+        };
+        !self.settles() || own <= last
+    }
+
     /// The first author in a delta that may not write: it never joined, or wrote after it left.
     pub(super) fn stranger(&self, delta: &Delta) -> Option<ReplicaId> {
         if !self.settles() {

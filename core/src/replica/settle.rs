@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::view::{Covering, Reader, maximal};
-use super::{Assertion, Claim, Disagreement, Replica};
+use super::{Assertion, Claim, Disagreement, Replica, View};
 use crate::clock::{Dot, Stamp, VersionVector};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
@@ -142,6 +142,16 @@ impl Assertion {
     }
 }
 
+fn unsettling() -> Error {
+    Error::new(Code::Internal, "dropping the history would change the document; it is kept")
+        .with_hint("please report this with the log")
+}
+
+/// How many entries all maps in a value have.
+fn entries(value: &Value) -> usize {
+    value.as_map().map_or(0, |map| map.values().map(|child| 1 + entries(child)).sum())
+}
+
 impl Replica {
     /// What it settled to; none before it first did.
     pub fn base(&self) -> Option<&Base> {
@@ -161,14 +171,17 @@ impl Replica {
         self.settles() && members.peek().is_some() && members.all(|member| member == self.id || agrees(member))
     }
 
-    /// Drops the history. The caller vouches that [`Replica::may_settle`], or that another replica which had seen exactly
-    /// the same has settled.
+    /// Drops the history; `view` is the current document, which the base shares. The caller vouches that
+    /// [`Replica::may_settle`], or that another replica which had seen exactly the same has settled.
     ///
     /// # Errors
-    /// [`Code::Internal`] where the document would change, which no history may lead to; nothing is dropped then.
-    pub fn settle(&mut self) -> Result<Settled> {
-        let view = self.view();
-        let (open, decided) = view.disagreements.into_iter().partition(Disagreement::is_open);
+    /// [`Code::Internal`] where the document is another one or would change, which no history may lead to; nothing is
+    /// dropped then.
+    pub fn settle(&mut self, view: &View) -> Result<Settled> {
+        if self.view() != *view {
+            return Err(unsettling());
+        }
+        let (open, decided) = view.disagreements.iter().cloned().partition(Disagreement::is_open);
         let mut sequences: BTreeMap<Path, BTreeMap<Kind, Value>> = BTreeMap::new();
         for path in self.sequences.keys() {
             for kind in [Kind::List, Kind::Text] {
@@ -181,7 +194,7 @@ impl Replica {
         let base = Base {
             floor: self.seen.clone(),
             standing: self.standing(&view.value),
-            document: view.value,
+            document: view.value.clone(),
             sequences,
             notes: self.notes().clone(),
             open,
@@ -191,8 +204,7 @@ impl Replica {
         let after = settled.view();
         let before = settled.base.as_ref().map(|base| (&base.document, &base.open));
         if before != Some((&after.value, &after.disagreements)) || settled.notes() != self.notes() {
-            return Err(Error::new(Code::Internal, "dropping the history would change the document; it is kept")
-                .with_hint("please report this with the log"));
+            return Err(unsettling());
         }
         let dropped = self.live().cloned().collect();
         *self = settled;
@@ -212,6 +224,7 @@ impl Replica {
         }
         self.ground = Some(ground(Path::root(), Claim::Value(base.document.clone()), BTreeMap::new()));
         self.seen.join(&base.floor);
+        self.settled_entries = entries(&base.document);
         self.base = Some(base);
         self.read_notes();
     }

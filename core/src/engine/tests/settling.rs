@@ -220,3 +220,25 @@ fn a_large_document_settles_in_parts_and_is_read_again() {
     world.restart(0);
     assert_eq!(world.value(0), json(r#"{"part":1}"#));
 }
+
+#[test]
+fn an_instance_that_leaves_holds_up_nothing() {
+    let mut world = star();
+    world.set(2, "a", 1);
+    world.hosts[2].engine.leave(&name(), world.now);
+    world.settle(2);
+    world.run();
+    world.disconnect_all();
+    world.connect(1, 0);
+    world.run();
+    assert_eq!(world.hosts[0].engine.members(&name()).len(), 2);
+    world.set(1, "b", 2);
+    world.run();
+    world.pass(80_000);
+    assert_eq!((stored(&world, 0), stored(&world, 1)), ((0, true), (0, true)));
+    world.connect(2, 0);
+    world.run();
+    world.set(2, "back", true);
+    world.run();
+    world.assert_agreement(r#"{"a":1,"b":2,"back":true}"#);
+}

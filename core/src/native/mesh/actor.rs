@@ -390,6 +390,10 @@ impl Actor {
         while let Ok(request) = inputs.requests.try_recv() {
             self.handle(Input::Request(request));
         }
+        if self.writer.is_none() {
+            // Nothing of this replica remains: it must not hold up the settling of the others.
+            self.engine.leave(&self.shared.document, self.clock.now());
+        }
         self.drain();
         while self.is_busy() && Instant::now() < until {
             let input = inputs.next(Some(until)).await;
