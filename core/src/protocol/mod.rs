@@ -21,8 +21,12 @@
 //! | `compress` | `deflate` | nothing is compressed |
 //!
 //! Each side then writes the best that both can. Without a common version both say so, naming the versions of both, and
-//! exchange no writes; everything else on the connection goes on. `binary1` is described in `protocol/binary`. Against the
-//! JSON form it makes a live write a tenth as long, once its names have been learned even less.
+//! exchange no writes; everything else on the connection goes on. `binary1` is described in `protocol/binary`:
+//!
+//! | bytes | JSON | `binary1` | names known | compressed |
+//! |---|---|---|---|---|
+//! | one live write of a 12-byte text | 566 | 70 to 90, by its path | 30 | |
+//! | the state of 10,000 keys, each written once | 1,928,081 | 211,964 | 211,930 | 27,063 |
 //!
 //! A frame of 1,024 bytes or more ([`crate::limits::COMPRESS_MIN_BYTES`]) is compressed where that makes it smaller. A
 //! delta of 4 MiB or more in its longest form is sent in parts ([`split`]), which the receiver joins before it applies

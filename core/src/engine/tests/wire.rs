@@ -141,8 +141,8 @@ fn a_document_that_is_longer_than_a_frame_travels_in_parts() {
     for binary in [true, false] {
         let wire = WireOptions { binary, part_bytes: 40_000, compress_min_bytes: None };
         let mut world = pair(wire);
-        for at in 0..400 {
-            world.set(0, &format!("section{}.key{at}", at % 7), "x".repeat(300));
+        for at in 0..100 {
+            world.set(0, &format!("section{}.key{at}", at % 7), "x".repeat(1_200));
         }
         world.connect(1, 0);
         let frames = run(&mut world, |frame| frame);
@@ -257,7 +257,7 @@ fn instances_that_agree_need_no_more_bytes_however_long_the_document_is() {
         run(world, |frame| frame).iter().map(Frame::len).sum()
     };
     let before = reconnect(&mut world);
-    for at in 0..300 {
+    for at in 0..60 {
         world.set(0, &format!("key{at}"), "some text that is a little longer");
     }
     world.run();

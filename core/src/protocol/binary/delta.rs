@@ -61,8 +61,8 @@ impl Last {
     }
 }
 
-fn without(vector: &VersionVector, author: ReplicaId) -> Entries {
-    vector.iter().filter(|(replica, _)| *replica != author).collect()
+fn others(vector: &VersionVector, author: ReplicaId) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+    vector.iter().filter(move |(replica, _)| *replica != author)
 }
 
 pub(super) fn put_delta(out: &mut Vec<u8>, names: &mut NameWriter<'_>, delta: &Delta) {
@@ -111,9 +111,9 @@ impl Contexts {
         let mut distinct: BTreeSet<(u128, Entries)> = BTreeSet::new();
         let mut rests: Vec<Option<Entries>> = Vec::with_capacity(delta.items.len());
         for item in &delta.items {
-            let rest = without(&item.context, item.dot.replica);
-            let is_since = rest == without(&delta.since, item.dot.replica);
-            rests.push((!is_since).then_some(rest));
+            let author = item.dot.replica;
+            let is_since = others(&item.context, author).eq(others(&delta.since, author));
+            rests.push((!is_since).then(|| others(&item.context, author).collect()));
         }
         // In the order of what they have seen: neighbours differ little.
         let sum = |rest: &Entries| rest.iter().map(|(_, seq)| u128::from(*seq)).sum::<u128>();
