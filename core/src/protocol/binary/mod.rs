@@ -29,7 +29,8 @@ pub(super) mod bytes;
 mod delta;
 mod extras;
 pub(super) mod names;
-#[cfg(all(test, feature = "binary"))]
+#[cfg(test)]
+#[cfg(feature = "binary")]
 mod tests;
 mod value;
 mod vector;
