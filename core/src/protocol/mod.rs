@@ -12,7 +12,7 @@
 //!
 //! # Between replicas
 //!
-//! A `hello` is always JSON, so that every version can read it. It says what its sender can read:
+//! A `hello` is always JSON, so that every version can read it, and so is a `heartbeat`, whose time is compared. It says what its sender can read:
 //!
 //! | field | values | without it |
 //! |---|---|---|

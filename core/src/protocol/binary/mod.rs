@@ -16,9 +16,10 @@
 //! | 2 | `delta_part` | document, birth, number, count, delta |
 //! | 3 | `pull` | document, vector |
 //! | 4 | `ack` | document, vector |
-//! | 5 | `heartbeat` | count, then document, birth, vector, `1` and 32 bytes of hash or `0` and a text |
-//! | 6 | `error` | code, message, hint and request id, each `0` or `1` and a text |
-//! | 7, 8 | `ping`, `pong` | nothing |
+//! | 5 | `error` | code, message, hint and request id, each `0` or `1` and a text |
+//! | 6, 7 | `ping`, `pong` | nothing |
+//!
+//! A `hello` and a `heartbeat` have no binary form: they are rare, and the time in their envelopes is compared.
 //!
 //! Numbers are varints in their shortest form, texts are length and UTF-8, ids 16 bytes ([`names`]), vectors a count and
 //! then author and count ([`vector`]), deltas as in [`delta`]. A number that stands for something unknown, and bytes that
@@ -36,7 +37,7 @@ mod value;
 mod vector;
 
 use super::compress::{deflate, inflate};
-use super::message::{Message, Pulse};
+use super::message::Message;
 use super::part::Part;
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis};
@@ -61,10 +62,9 @@ const DELTA: u8 = 1;
 const PART: u8 = 2;
 const PULL: u8 = 3;
 const ACK: u8 = 4;
-const HEARTBEAT: u8 = 5;
-const ERROR: u8 = 6;
-const PING: u8 = 7;
-const PONG: u8 = 8;
+const ERROR: u8 = 5;
+const PING: u8 = 6;
+const PONG: u8 = 7;
 
 /// A frame that was written.
 pub(super) struct Written {
@@ -85,7 +85,6 @@ pub(super) fn encode(
         Message::Part { document, .. } => (PART, Some(document)),
         Message::Pull { document, .. } => (PULL, Some(document)),
         Message::Ack { document, .. } => (ACK, Some(document)),
-        Message::Heartbeat { .. } => (HEARTBEAT, None),
         Message::Error { .. } => (ERROR, None),
         Message::Ping => (PING, None),
         Message::Pong => (PONG, None),
@@ -113,15 +112,6 @@ pub(super) fn encode(
             delta::put_delta(&mut out, &mut names, delta);
         }
         Message::Pull { seen, .. } | Message::Ack { seen, .. } => put_vector(&mut out, &mut names, seen),
-        Message::Heartbeat { documents } => {
-            put_count(&mut out, documents.len());
-            for pulse in documents {
-                names.put_document(&mut out, &pulse.document);
-                names.put_id(&mut out, pulse.genesis.as_bytes());
-                put_vector(&mut out, &mut names, &pulse.seen);
-                put_hash(&mut out, &pulse.view_hash);
-            }
-        }
         Message::Error { error, request_id } => {
             put_text(&mut out, error.code().as_str());
             put_text(&mut out, error.message());
@@ -233,10 +223,6 @@ fn message(kind: u8, is_default: bool, reader: &mut Reader<'_>, names: &mut Name
         },
         PULL => Message::Pull { document, seen: vector(reader, names)? },
         ACK => Message::Ack { document, seen: vector(reader, names)? },
-        HEARTBEAT => {
-            let count = reader.count(5)?;
-            Message::Heartbeat { documents: (0..count).map(|_| pulse(reader, names)).collect::<Result<_>>()? }
-        }
         ERROR => Message::Error { error: error(reader)?, request_id: optional(reader)? },
         PING => Message::Ping,
         PONG => Message::Pong,
@@ -249,15 +235,6 @@ fn part(reader: &mut Reader<'_>) -> Result<Part> {
     if part.is_possible() { Ok(part) } else { Err(malformed("there is no such part")) }
 }
 
-fn pulse(reader: &mut Reader<'_>, names: &mut NameReader<'_>) -> Result<Pulse> {
-    Ok(Pulse {
-        document: names.document(reader)?,
-        genesis: Genesis::from_bytes(names.id(reader)?),
-        seen: vector(reader, names)?,
-        view_hash: hash(reader)?,
-    })
-}
-
 fn error(reader: &mut Reader<'_>) -> Result<Error> {
     let code = reader.text()?;
     // A code that only a newer version knows is still an error with a message.
@@ -267,45 +244,6 @@ fn error(reader: &mut Reader<'_>) -> Result<Error> {
         Some(hint) => error.with_hint(hint),
         None => error,
     })
-}
-
-const HASH: &str = "sha256:";
-
-fn put_hash(out: &mut Vec<u8>, hash: &str) {
-    match hash.strip_prefix(HASH).and_then(digits) {
-        Some(bytes) => {
-            out.push(1);
-            out.extend_from_slice(&bytes);
-        }
-        None => {
-            out.push(0);
-            put_text(out, hash);
-        }
-    }
-}
-
-/// 32 bytes from their 64 lower-case hexadecimal digits.
-fn digits(text: &str) -> Option<[u8; 32]> {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != 64 || !text.bytes().all(is_digit) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-fn hash(reader: &mut Reader<'_>) -> Result<String> {
-    match reader.byte()? {
-        0 => Ok(reader.text()?.to_owned()),
-        1 => {
-            let bytes: [u8; 32] = reader.array()?;
-            Ok(bytes.iter().fold(HASH.to_owned(), |text, byte| text + &format!("{byte:02x}")))
-        }
-        _ => Err(newer("a hash")),
-    }
 }
 
 fn put_optional(out: &mut Vec<u8>, text: Option<&str>) {

@@ -153,20 +153,7 @@ fn some_message(random: &mut Random) -> Message {
     match random.below(10) {
         0 => Message::Pull { document, seen: some_vector(random) },
         1 => Message::Ack { document, seen: some_vector(random) },
-        2 => {
-            let pulse = |random: &mut Random| Pulse {
-                document: DocumentName::parse(names[random.below(4)]).unwrap(),
-                genesis: Genesis::from_bytes(id(random.below(3))),
-                seen: some_vector(random),
-                view_hash: if random.below(4) == 0 {
-                    text(random, 5)
-                } else {
-                    crate::canonical::content_hash(&some_value(random, 1)).to_string()
-                },
-            };
-            Message::Heartbeat { documents: (0..random.below(4)).map(|_| pulse(random)).collect() }
-        }
-        3 => {
+        2..=3 => {
             let mut error = Error::new(Code::ALL[random.below(Code::ALL.len())], text(random, 30));
             if random.below(2) == 0 {
                 error = error.with_hint(text(random, 30));
@@ -271,7 +258,7 @@ fn random_bytes_never_panic() {
     for seed in 0..cases(10_000) {
         let mut random = Random::of(seed);
         let mut frame: Vec<u8> = (0..random.below(200)).map(|_| random.below(256) as u8).collect();
-        frame.splice(..0, [MAGIC, [DELTA, PART, HEARTBEAT, DELTA | COMPRESSED][random.below(4)], 0, 0]);
+        frame.splice(..0, [MAGIC, [DELTA, PART, ERROR, DELTA | COMPRESSED][random.below(4)], 0, 0]);
         let _ = decode(&frame, &Glossary::default());
     }
 }
@@ -468,15 +455,12 @@ fn the_bytes_of_every_message_are_those_that_were_released() {
         ("every part that a write can have", every_part()),
         ("writes of three authors that heard of each other", three_authors()),
     ];
-    let (document, genesis) = (DocumentName::parse("team/app").unwrap(), Genesis::from_bytes(id(9)));
+    let document = DocumentName::parse("team/app").unwrap();
     let seen: VersionVector = [(replica(1), 300), (replica(2), 1)].into_iter().collect();
-    let view_hash = crate::canonical::content_hash(&Value::empty_map()).to_string();
-    let pulse = Pulse { document: document.clone(), genesis, seen: seen.clone(), view_hash };
     let error = Error::new(Code::ForeignDocument, "another document").with_hint("decide");
     cases.extend([
         ("a pull of a document of a tenant", Message::Pull { document: document.clone(), seen: seen.clone() }),
         ("an ack", Message::Ack { document: DocumentName::default_name(), seen }),
-        ("a heartbeat", Message::Heartbeat { documents: vec![pulse] }),
         ("an error with a hint", Message::Error { error, request_id: None }),
     ]);
     let Message::Delta { document, genesis, delta } = one_write("app.port", 8080) else { panic!("no delta") };
