@@ -99,8 +99,10 @@ impl GuestEngine {
     pub fn poll_transmit(&mut self) -> Option<String> {
         while let Some(transmit) = self.engine.poll_transmit() {
             // What was meant for a connection that is gone is sent anew on the next one.
-            if transmit.peer == self.peer {
-                return Some(transmit.frame.to_string());
+            if transmit.peer == self.peer
+                && let Some(text) = transmit.frame.as_text()
+            {
+                return Some(text.to_owned());
             }
         }
         None

@@ -38,8 +38,8 @@
 //! # Features
 //!
 //! `native` (default) is everything that touches the world; it has no effect on WebAssembly. `cli` (default) is the
-//! `confmesh` command. `yaml` and `toml` (default) are formats that the browser build leaves out for size. Features only
-//! add.
+//! `confmesh` command. `yaml` and `toml` (default) are formats, and `binary` (default) is the short form of messages between
+//! instances, all of which the browser build leaves out for size. Features only add.
 
 pub mod backoff;
 pub mod canonical;

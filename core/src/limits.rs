@@ -8,6 +8,25 @@ pub const MAX_TEXT_BYTES: usize = 64 << 20;
 pub const MAX_ALIAS_NODES: usize = 1_000_000;
 /// How long one protocol frame may be, in bytes: a full document plus its metadata.
 pub const MAX_FRAME_BYTES: usize = 80 << 20;
+/// From how many bytes on a frame between instances is compressed: shorter ones fit into one packet anyway.
+pub const COMPRESS_MIN_BYTES: usize = 1_024;
+/// What a compressed frame may come to, in bytes; more is sent as it is. Deltas are split far below.
+pub const MAX_INFLATED_BYTES: usize = 8 << 20;
+/// How many times as long a frame may get by decompressing it: configuration compresses to a tenth, a bomb to a thousandth.
+pub const MAX_INFLATE_RATIO: usize = 128;
+/// How many bytes of a frame may come of references to what it holds once: paths that begin alike, contexts that differ
+/// little.
+pub const MAX_EXPANSION_BYTES: usize = 256 << 20;
+/// From how many bytes on a delta is sent in parts, measured in its longest form; a single write is never split.
+pub const PART_BYTES: usize = 4 << 20;
+/// What the parts of one delta may come to, in bytes in their longest form.
+pub const MAX_DELTA_BYTES: usize = 1 << 30;
+/// How many writes one delta may carry.
+pub const MAX_DELTA_ITEMS: usize = 1 << 20;
+/// How many names each side of a connection keeps in order to receive them as numbers.
+pub const MAX_LEARNED_NAMES: usize = 16_384;
+/// How long these names may be together, in bytes.
+pub const MAX_LEARNED_BYTES: usize = 1 << 20;
 /// How many events wait for a slow subscriber before it is told that it lagged.
 pub const MAX_QUEUED_EVENTS: usize = 1_024;
 /// How many removed paths are remembered for `explain`.

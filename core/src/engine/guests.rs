@@ -1,7 +1,6 @@
 //! Guests of this instance: browsers and programs that speak the `config_*` messages.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use super::shared::Command;
 use super::terms::WriteTerms;
@@ -13,7 +12,7 @@ use crate::error::Result;
 use crate::id::DocumentName;
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::protocol::Message;
+use crate::protocol::{Frame, Message};
 use crate::replica::Edit;
 use crate::value::{Str, Value};
 
@@ -164,14 +163,14 @@ impl Engine {
             hash: snapshot.hash().to_string(),
             changes: change.changes.clone(),
         };
-        let mut update_frame: Option<Arc<str>> = None;
+        let mut update_frame: Option<Frame> = None;
         let leaves = leaves(&change.changes);
-        let mut sync_frames: Vec<Option<Arc<str>>> = vec![None; leaves.len()];
+        let mut sync_frames: Vec<Option<Frame>> = vec![None; leaves.len()];
         for (peer, follows, patterns) in guests {
             if follows {
                 let frame = match &update_frame {
-                    Some(frame) => Arc::clone(frame),
-                    None => Arc::clone(update_frame.insert(self.frame(&update, now))),
+                    Some(frame) => frame.clone(),
+                    None => update_frame.insert(self.text_frame(&update, now)).clone(),
                 };
                 self.transmit.push_back(Transmit { peer, frame });
                 continue;
@@ -179,11 +178,11 @@ impl Engine {
             for (leaf, slot) in leaves.iter().zip(&mut sync_frames) {
                 if patterns.iter().any(|pattern| pattern.matches(&leaf.path)) {
                     let frame = match slot {
-                        Some(frame) => Arc::clone(frame),
+                        Some(frame) => frame.clone(),
                         None => {
                             let (document, revision) = (name.clone(), snapshot.revision);
                             let sync = Message::ConfigSync { document, revision, change: leaf.clone() };
-                            Arc::clone(slot.insert(self.frame(&sync, now)))
+                            slot.insert(self.text_frame(&sync, now)).clone()
                         }
                     };
                     self.transmit.push_back(Transmit { peer, frame });

@@ -52,7 +52,7 @@ use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
-use crate::protocol::{Envelope, Message, encode};
+use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
@@ -81,6 +81,7 @@ enum Session {
 pub struct Engine {
     config: EngineConfig,
     entropy: Entropy,
+    encoder: Encoder,
     documents: BTreeMap<DocumentName, Document>,
     stored: BTreeMap<DocumentName, Stored>,
     sessions: BTreeMap<PeerId, Session>,
@@ -108,6 +109,7 @@ impl Engine {
     pub fn new<'a>(config: EngineConfig, records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Engine> {
         Ok(Engine {
             entropy: Entropy::new(config.entropy),
+            encoder: Encoder::new(config.wire.clone()),
             config,
             documents: BTreeMap::new(),
             stored: records::load(records)?,
@@ -216,13 +218,21 @@ impl Engine {
         }
     }
 
-    /// A frame arrived. A bad one is answered with an error and changes nothing.
-    pub fn handle_message(&mut self, peer: PeerId, frame: &str, now: Now) {
-        match crate::protocol::decode(frame) {
+    /// A frame arrived, text or bytes. A bad one is answered with an error and changes nothing.
+    pub fn handle_message<'f>(&mut self, peer: PeerId, frame: impl Into<FrameRef<'f>>, now: Now) {
+        let frame = frame.into();
+        let mut stranger = Wire::default();
+        let wire = match self.sessions.get_mut(&peer) {
+            Some(Session::Replica(session)) => &mut session.wire,
+            _ => &mut stranger,
+        };
+        match wire.decode(frame) {
             Ok((message, instance)) => {
                 let tells_time = matches!(message, Message::Hello { .. } | Message::Heartbeat { .. });
                 self.dispatch(peer, message, instance, now);
-                if let Some(sent_ms) = tells_time.then(|| crate::protocol::sent_ms(frame)).flatten() {
+                if let FrameRef::Text(text) = frame
+                    && let Some(sent_ms) = tells_time.then(|| crate::protocol::sent_ms(text)).flatten()
+                {
                     self.compare_clocks(peer, sent_ms, now);
                 }
             }
@@ -233,7 +243,7 @@ impl Engine {
     fn dispatch(&mut self, peer: PeerId, message: Message, instance: Option<InstanceId>, now: Now) {
         match message {
             Message::Ping => self.send(peer, &Message::Pong, now),
-            Message::Hello { versions, documents } => self.handle_hello(peer, &versions, documents, instance, now),
+            Message::Hello { offer, documents } => self.handle_hello(peer, &offer, documents, instance, now),
             Message::Error { error, .. } => {
                 self.notice(Level::Warning, Error::new(Code::Message, format!("a peer reports: {}", error.message())));
             }
@@ -298,21 +308,31 @@ impl Engine {
     }
 
     fn send(&mut self, peer: PeerId, message: &Message, now: Now) {
-        let frame = self.frame(message, now);
+        self.last_message += 1;
+        let Engine { encoder, sessions, .. } = self;
+        let envelope = Envelopes { config: &self.config, documents: &self.documents, number: self.last_message, now };
+        let frame = match sessions.get_mut(&peer) {
+            Some(Session::Replica(session)) => encoder.encode(message, &mut session.wire, || envelope.json(message)),
+            _ => Frame::Text(envelope.json(message).into()),
+        };
         self.transmit.push_back(Transmit { peer, frame });
     }
 
-    fn frame(&mut self, message: &Message, now: Now) -> Arc<str> {
+    /// Sends a message that goes to several replicas: peers for whom it is the same bytes share one frame.
+    fn send_shared(&mut self, peer: PeerId, message: &Message, shared: &mut SharedFrames, now: Now) {
         self.last_message += 1;
-        let stamps =
-            self.documents.values().filter_map(|d| d.shared.as_ref()?.founded()).map(|f| f.durable.last_stamp());
-        let envelope = Envelope {
-            event_id: format!("{}-{}", self.config.instance, self.last_message),
-            instance: self.config.instance,
-            wall_ms: now.wall_ms,
-            hlc: stamps.max().unwrap_or(Stamp::from_u64(now.wall_ms << 16)),
-        };
-        encode(message, &envelope).into()
+        let Engine { encoder, sessions, .. } = self;
+        let envelope = Envelopes { config: &self.config, documents: &self.documents, number: self.last_message, now };
+        let Some(Session::Replica(session)) = sessions.get(&peer) else { return };
+        let frame = encoder.encode_shared(message, &session.wire, shared, || envelope.json(message));
+        self.transmit.push_back(Transmit { peer, frame });
+    }
+
+    /// The frame of a message for guests.
+    fn text_frame(&mut self, message: &Message, now: Now) -> Frame {
+        self.last_message += 1;
+        let envelope = Envelopes { config: &self.config, documents: &self.documents, number: self.last_message, now };
+        Frame::Text(envelope.json(message).into())
     }
 
     fn notice(&mut self, level: Level, error: Error) {
@@ -328,6 +348,28 @@ impl Engine {
 
     fn connection_id(&self, peer: PeerId) -> String {
         format!("ws_{}_{}", self.config.instance, peer.0)
+    }
+}
+
+/// What the envelope of a JSON message is made of; binary messages have none.
+struct Envelopes<'a> {
+    config: &'a EngineConfig,
+    documents: &'a BTreeMap<DocumentName, Document>,
+    number: u64,
+    now: Now,
+}
+
+impl Envelopes<'_> {
+    fn json(&self, message: &Message) -> String {
+        let founded = self.documents.values().filter_map(|d| d.shared.as_ref()?.founded());
+        let newest = founded.map(|founded| founded.durable.last_stamp()).max();
+        let envelope = Envelope {
+            event_id: format!("{}-{}", self.config.instance, self.number),
+            instance: self.config.instance,
+            wall_ms: self.now.wall_ms,
+            hlc: newest.unwrap_or(Stamp::from_u64(self.now.wall_ms << 16)),
+        };
+        encode(message, &envelope)
     }
 }
 

@@ -12,13 +12,29 @@ use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
-use crate::protocol::{Greeting, Message, Pulse, ReplicaLink, VERSION};
+use crate::protocol::{Greeting, Message, Offer, Part, Pulse, ReplicaLink, Shared as SharedFrames, Wire, split};
 use crate::replica::{Applied, Delta};
 
 #[derive(Default)]
 pub(super) struct ReplicaSession {
     pub(super) instance: Option<InstanceId>,
+    pub(super) wire: Wire,
     links: BTreeMap<DocumentName, ReplicaLink>,
+    /// Whether it speaks no version that this instance does: no writes are exchanged then.
+    is_refused: bool,
+}
+
+/// One delta as messages, each with the frames that were made of it.
+struct Prepared {
+    since: VersionVector,
+    in_parts: bool,
+    messages: Vec<(Message, SharedFrames)>,
+}
+
+/// A delta that goes to several peers: made once for all that lack the same, and encoded once for all that read the same.
+#[derive(Default)]
+struct Outgoing {
+    deltas: Vec<Prepared>,
 }
 
 impl ReplicaSession {
@@ -40,7 +56,7 @@ impl Engine {
     }
 
     fn replica_peers(&self) -> Vec<PeerId> {
-        let is_replica = |session: &&Session| matches!(session, Session::Replica(_));
+        let is_replica = |session: &Session| matches!(session, Session::Replica(session) if !session.is_refused);
         self.sessions.iter().filter(|(_, session)| is_replica(session)).map(|(peer, _)| *peer).collect()
     }
 
@@ -72,7 +88,7 @@ impl Engine {
                 })
             })
             .collect();
-        self.send(peer, &Message::Hello { versions: vec![VERSION], documents }, now);
+        self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents }, now);
     }
 
     pub(super) fn greet_all(&mut self, now: Now) {
@@ -88,41 +104,49 @@ impl Engine {
         let replica = founded.map(|founded| *founded.adopting.get_or_insert(id));
         let (document, seen) = (name.clone(), VersionVector::default());
         let documents = vec![Greeting { document, genesis: None, alone: false, seen, replica, former: None }];
-        self.send(peer, &Message::Hello { versions: vec![VERSION], documents }, now);
+        self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents }, now);
     }
 
     pub(super) fn handle_hello(
         &mut self,
         peer: PeerId,
-        versions: &[u64],
+        offer: &Offer,
         documents: Vec<Greeting>,
         instance: Option<InstanceId>,
         now: Now,
     ) {
-        let refusal = if instance == Some(self.config.instance) {
-            let error = Error::new(Code::Protocol, "the peer is this very instance");
-            Some(error.with_hint(
+        if instance == Some(self.config.instance) {
+            let error = Error::new(Code::Protocol, "the peer is this very instance").with_hint(
                 "remove its own address from the list of peers; a copied data directory has a copied id: remove it",
-            ))
-        } else if !versions.contains(&VERSION) {
-            let message =
-                format!("no common protocol version: this instance speaks {VERSION}, the other one {versions:?}");
-            Some(Error::new(Code::Protocol, message).with_hint("upgrade the older instance"))
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
+            );
             self.sessions.remove(&peer);
             self.notice(Level::Error, error.clone());
             return self.send(peer, &Message::Error { error, request_id: None }, now);
         }
+        let ours = self.encoder.offer();
+        let mut agreed = Wire::default();
+        let wire = match self.sessions.get_mut(&peer) {
+            Some(Session::Replica(session)) => &mut session.wire,
+            _ => &mut agreed,
+        };
+        if let Err(error) = wire.agree(&ours, offer) {
+            // Who dialed us stays a guest; whom we dialed gets no writes.
+            if let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) {
+                session.is_refused = true;
+                session.links.clear();
+            }
+            self.notice(Level::Error, error.clone());
+            return self.send(peer, &Message::Error { error, request_id: None }, now);
+        }
         if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
-            self.sessions.insert(peer, Session::Replica(ReplicaSession::default()));
+            let session = ReplicaSession { wire: agreed, ..ReplicaSession::default() };
+            self.sessions.insert(peer, Session::Replica(session));
             self.greet(peer, now);
         }
         let names: Vec<DocumentName> = documents.iter().map(|greeting| greeting.document.clone()).collect();
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
         session.instance = instance;
+        session.is_refused = false;
         for greeting in documents {
             let link = session.links.entry(greeting.document).or_default();
             link.genesis = greeting.genesis;
@@ -185,6 +209,18 @@ impl Engine {
 
     /// Sends what the peer lacks; `always` also an empty delta, which tells an unfounded peer the document's birth.
     pub(super) fn send_delta(&mut self, peer: PeerId, name: &DocumentName, always: bool, now: Now) {
+        self.send_delta_shared(peer, name, always, &mut Outgoing::default(), now);
+    }
+
+    /// As [`Engine::send_delta`]; `outgoing` holds what other peers got of the same state.
+    fn send_delta_shared(
+        &mut self,
+        peer: PeerId,
+        name: &DocumentName,
+        always: bool,
+        outgoing: &mut Outgoing,
+        now: Now,
+    ) {
         let Some(document) = self.documents.get(name) else { return };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
@@ -194,12 +230,26 @@ impl Engine {
             return;
         }
         let genesis = founded.durable.genesis();
-        let delta = if link.genesis == Some(genesis) { link.next_delta(&founded.durable) } else { None };
-        let nothing = VersionVector::default();
-        let empty = || Delta { since: nothing.clone(), to: nothing.clone(), base: None, items: Vec::new() };
-        if let Some(delta) = delta.or_else(|| always.then(empty)) {
-            self.no_longer_alone(name);
-            self.send(peer, &Message::Delta { document: name.clone(), genesis, delta }, now);
+        let since = if link.genesis == Some(genesis) { link.next_since(&founded.durable) } else { None };
+        let in_parts = session.wire.takes_parts();
+        let is_made = |made: &Prepared| Some(&made.since) == since.as_ref() && made.in_parts == in_parts;
+        let at = match (outgoing.deltas.iter().position(is_made), since) {
+            (Some(at), _) => at,
+            (None, None) if !always => return,
+            (None, since) => {
+                let nothing = VersionVector::default();
+                let empty = || Delta { since: nothing.clone(), to: nothing.clone(), base: None, items: Vec::new() };
+                let delta = since.as_ref().map_or_else(empty, |since| founded.durable.delta(since));
+                let bytes = if in_parts { self.encoder.part_bytes() } else { usize::MAX };
+                let messages = messages(name, genesis, split(delta, bytes));
+                let messages = messages.into_iter().map(|message| (message, SharedFrames::default())).collect();
+                outgoing.deltas.push(Prepared { since: since.unwrap_or_default(), in_parts, messages });
+                outgoing.deltas.len() - 1
+            }
+        };
+        self.no_longer_alone(name);
+        for (message, shared) in outgoing.deltas.get_mut(at).into_iter().flat_map(|prepared| &mut prepared.messages) {
+            self.send_shared(peer, message, shared, now);
         }
     }
 
@@ -214,8 +264,9 @@ impl Engine {
 
     /// Something became durable: the peer that it came from is told, the others get it.
     pub(super) fn replicate(&mut self, name: &DocumentName, from: Option<PeerId>, now: Now) {
+        let mut outgoing = Outgoing::default();
         for peer in self.replica_peers() {
-            self.send_delta(peer, name, false, now);
+            self.send_delta_shared(peer, name, false, &mut outgoing, now);
         }
         self.admit(name, now);
         self.plan_settling(name, now);
@@ -234,6 +285,15 @@ impl Engine {
     pub(super) fn handle_replica_message(&mut self, peer: PeerId, message: Message, now: Now) {
         match message {
             Message::Delta { document, genesis, delta } => self.handle_delta(peer, &document, genesis, delta, now),
+            Message::Part { document, genesis, part, delta } => {
+                let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+                match session.wire.joining.take(&document, genesis, part, delta) {
+                    Ok(Some(delta)) => self.handle_delta(peer, &document, genesis, delta, now),
+                    Ok(None) => {}
+                    // The heartbeat brings what was lost.
+                    Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
+                }
+            }
             Message::Pull { document, seen } => {
                 if let Some(link) = self.link(peer, &document) {
                     link.told(&seen);
@@ -360,6 +420,16 @@ impl Engine {
         self.follow_floor(&pulse.document, &pulse.floor, now);
         self.send_delta(peer, &pulse.document, false, now);
     }
+}
+
+fn messages(name: &DocumentName, genesis: Genesis, mut deltas: Vec<Delta>) -> Vec<Message> {
+    let document = || name.clone();
+    if deltas.len() <= 1 {
+        return deltas.pop().map(|delta| Message::Delta { document: document(), genesis, delta }).into_iter().collect();
+    }
+    let count = u64::try_from(deltas.len()).unwrap_or(u64::MAX);
+    let part = |(number, delta)| Message::Part { document: document(), genesis, part: Part { number, count }, delta };
+    (1..).zip(deltas).map(part).collect()
 }
 
 /// Whether the first document gives way to the second: one that was never shared gives way to one that was, and of two

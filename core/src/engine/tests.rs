@@ -15,6 +15,7 @@ mod guests;
 mod random;
 mod replication;
 mod settling;
+mod wire;
 mod writes;
 
 /// One process and its machine: engine, store, bound file.
@@ -32,6 +33,7 @@ pub(super) struct Host {
     pub(super) persists: bool,
     pub(super) batches: VecDeque<Persist>,
     options: DocumentOptions,
+    wire: crate::protocol::WireOptions,
     byte: u8,
     life: u8,
 }
@@ -40,10 +42,12 @@ pub(super) struct Host {
 pub(super) struct World {
     pub(super) hosts: Vec<Host>,
     /// Frames on their way: from, to, link, frame.
-    wires: VecDeque<(usize, PeerId, String)>,
+    wires: VecDeque<(usize, PeerId, Frame)>,
     /// Both ends of each link: (host, peer id there).
     links: Vec<((usize, PeerId), (usize, PeerId))>,
     next_peer: u64,
+    /// How the next hosts write their messages.
+    pub(super) wire: crate::protocol::WireOptions,
     pub(super) now: Now,
 }
 
@@ -66,6 +70,7 @@ impl World {
             wires: VecDeque::new(),
             links: Vec::new(),
             next_peer: 0,
+            wire: Default::default(),
             now: Now { wall_ms: 1_000_000, mono_ms: 0 },
         }
     }
@@ -78,9 +83,10 @@ impl World {
     }
 
     pub(super) fn add_with(&mut self, byte: u8, file: Option<&str>, options: DocumentOptions) -> usize {
-        let engine = new_engine(byte, 0, &BTreeMap::new());
+        let engine = new_engine(byte, 0, &self.wire, &BTreeMap::new());
         self.hosts.push(Host {
             engine,
+            wire: self.wire.clone(),
             store: BTreeMap::new(),
             file: file.map(str::to_owned),
             kept: Vec::new(),
@@ -123,7 +129,7 @@ impl World {
         host.life += 1;
         host.due.clear();
         host.batches.clear();
-        host.engine = new_engine(host.byte, host.life, &host.store);
+        host.engine = new_engine(host.byte, host.life, &host.wire, &host.store);
     }
 
     pub(super) fn restart(&mut self, at: usize) {
@@ -180,7 +186,7 @@ impl World {
                     () if *b == (at, peer) => Some(*a),
                     () => None,
                 });
-                self.wires.extend(end.map(|(to, there)| (to, there, frame.to_string())));
+                self.wires.extend(end.map(|(to, there)| (to, there, frame)));
             }
             while let Some(write) = host.engine.poll_file() {
                 host.due.push_back(write);
@@ -301,10 +307,11 @@ impl Host {
     }
 }
 
-fn new_engine(byte: u8, life: u8, store: &BTreeMap<Vec<u8>, Vec<u8>>) -> Engine {
+fn new_engine(byte: u8, life: u8, wire: &crate::protocol::WireOptions, store: &BTreeMap<Vec<u8>, Vec<u8>>) -> Engine {
     let mut entropy = [byte; 32];
     entropy[31] = life;
-    let config = EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy);
+    let wire = wire.clone();
+    let config = EngineConfig { wire, ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy) };
     Engine::new(config, store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()))).unwrap()
 }
 

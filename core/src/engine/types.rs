@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::id::{DocumentName, InstanceId};
 use crate::merge::{Explanation, Merged};
 use crate::path::Path;
+use crate::protocol::{Frame, WireOptions};
 use crate::value::{Str, Value};
 
 /// A connection, named by the driver; never reused while the engine lives.
@@ -36,12 +37,15 @@ pub struct EngineConfig {
     pub found_after_ms: u64,
     /// How often replicas tell each other what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
+    /// How messages to other instances are written.
+    pub wire: WireOptions,
 }
 
 impl EngineConfig {
     /// The defaults for one instance.
     pub fn new(instance: InstanceId, entropy: [u8; 32]) -> EngineConfig {
-        EngineConfig { instance, entropy, found_after_ms: 3_000, heartbeat_ms: 5_000 }
+        let wire = WireOptions::default();
+        EngineConfig { instance, entropy, found_after_ms: 3_000, heartbeat_ms: 5_000, wire }
     }
 }
 
@@ -103,8 +107,8 @@ pub struct Persist {
 pub struct Transmit {
     /// To whom.
     pub peer: PeerId,
-    /// One text frame.
-    pub frame: Arc<str>,
+    /// One message; a guest only gets texts.
+    pub frame: Frame,
 }
 
 /// A bound file to be written: only if it still holds `expect`, by temporary file and rename.

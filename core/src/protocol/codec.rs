@@ -1,6 +1,6 @@
 //! Messages to and from JSON text frames.
 
-use super::{Greeting, Message, Pulse, VERSION};
+use super::{Greeting, Message, Offer, Part, Pulse, VERSION};
 use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
@@ -68,13 +68,30 @@ pub fn sent_ms(frame: &str) -> Option<u64> {
 
 fn body(message: &Message) -> (&'static str, Fields) {
     match message {
-        Message::Hello { versions, documents } => {
-            let versions: Vec<Value> = versions.iter().map(|v| Value::from(*v)).collect();
+        Message::Hello { offer, documents } => {
+            let versions: Vec<Value> = offer.versions.iter().map(|v| Value::from(*v)).collect();
+            let texts = |texts: &[String]| Value::from(texts.iter().map(|t| t.as_str().into()).collect::<Vec<Value>>());
             let documents: Vec<Value> = documents.iter().map(greeting_value).collect();
-            ("hello", vec![("versions", versions.into()), ("documents", documents.into())])
+            let mut fields = vec![("versions", versions.into()), ("documents", documents.into())];
+            for (name, names) in [("codecs", &offer.codecs), ("compress", &offer.compress)] {
+                if !names.is_empty() {
+                    fields.push((name, texts(names)));
+                }
+            }
+            ("hello", fields)
         }
         Message::Delta { document, genesis, delta } => {
             ("delta", named(document, [("genesis", genesis.to_string().into()), ("delta", delta.to_value())]))
+        }
+        Message::Part { document, genesis, part, delta } => {
+            let fields = [
+                ("genesis", genesis.to_string().into()),
+                ("part", part.number.into()),
+                ("parts", part.count.into()),
+                ("delta", delta.to_value()),
+            ];
+            // Not a `delta`: who does not know parts must not take one for the whole.
+            ("delta_part", named(document, fields))
         }
         Message::Pull { document, seen } => ("pull", named(document, [("seen", seen.to_value())])),
         Message::Ack { document, seen } => ("ack", named(document, [("seen", seen.to_value())])),
@@ -164,7 +181,11 @@ fn body(message: &Message) -> (&'static str, Fields) {
 fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
     Ok(match kind {
         "hello" => Message::Hello {
-            versions: r.list("versions")?.iter().filter_map(Value::as_u64).collect(),
+            offer: Offer {
+                versions: r.list("versions")?.iter().filter_map(Value::as_u64).collect(),
+                codecs: r.texts("codecs"),
+                compress: r.texts("compress"),
+            },
             documents: r.list("documents")?.iter().map(|v| greeting(&Reader { value: v })).collect::<Result<_>>()?,
         },
         "delta" => Message::Delta {
@@ -172,6 +193,14 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
             genesis: r.genesis()?,
             delta: Delta::from_value(r.field("delta")?)?,
         },
+        "delta_part" => {
+            let part = Part { number: r.number("part")?, count: r.number("parts")? };
+            if !part.is_possible() {
+                return Err(malformed("there is no such part"));
+            }
+            let delta = Delta::from_value(r.field("delta")?)?;
+            Message::Part { document: r.document()?, genesis: r.genesis()?, part, delta }
+        }
         "pull" => Message::Pull { document: r.document()?, seen: r.seen()? },
         "ack" => Message::Ack { document: r.document()?, seen: r.seen()? },
         "heartbeat" => Message::Heartbeat {
@@ -339,6 +368,12 @@ impl<'a> Reader<'a> {
     fn list(&self, name: &str) -> Result<&'a [Value]> {
         let list = self.field(name)?.as_list().ok_or_else(|| malformed(&format!("`{name}` is a list")))?;
         Ok(list.as_slice())
+    }
+
+    /// A list of names; one that is missing is empty.
+    fn texts(&self, name: &str) -> Vec<String> {
+        let items = self.value.child(name).and_then(Value::as_list).map(|list| list.as_slice()).unwrap_or_default();
+        items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
     }
 
     /// The document that the message is about; the default one where it names none.

@@ -1,5 +1,7 @@
 //! Every message, as values of this program; the codec knows their wire form.
 
+use super::part::Part;
+use super::wire::Offer;
 use crate::clock::VersionVector;
 use crate::diff::Change;
 use crate::id::{DocumentName, Genesis, ReplicaId};
@@ -43,8 +45,8 @@ pub struct Pulse {
 pub enum Message {
     /// Opens a session between replicas, and again whenever what it says of a document changes.
     Hello {
-        /// Protocol versions that the sender speaks.
-        versions: Vec<u64>,
+        /// What the sender can read.
+        offer: Offer,
         /// What it holds.
         documents: Vec<Greeting>,
     },
@@ -55,6 +57,17 @@ pub enum Message {
         /// Its birth.
         genesis: Genesis,
         /// The writes.
+        delta: Delta,
+    },
+    /// Part of the writes that the receiver lacks, where one frame would get too long.
+    Part {
+        /// Which document.
+        document: DocumentName,
+        /// Its birth.
+        genesis: Genesis,
+        /// Which part.
+        part: Part,
+        /// The range of the whole delta, and the writes of this part.
         delta: Delta,
     },
     /// Asks for everything after `seen`.

@@ -2,7 +2,7 @@
 
 use crate::clock::VersionVector;
 use crate::id::{Genesis, ReplicaId};
-use crate::replica::{Delta, Replica};
+use crate::replica::Replica;
 
 /// What one peer has of one document.
 #[derive(Clone, Debug, Default)]
@@ -24,14 +24,14 @@ pub struct ReplicaLink {
 }
 
 impl ReplicaLink {
-    /// The next delta for the peer, if it lacks anything; what is in it counts as sent from now on.
-    pub fn next_delta(&mut self, replica: &Replica) -> Option<Delta> {
+    /// What the next delta for the peer begins with, if it lacks anything; everything counts as sent from now on.
+    pub fn next_since(&mut self, replica: &Replica) -> Option<VersionVector> {
         if self.sent.includes(replica.seen()) {
             return None;
         }
-        let delta = replica.delta(&self.sent);
+        let since = self.sent.clone();
         self.sent.join(replica.seen());
-        Some(delta)
+        Some(since)
     }
 
     /// The peer told what it has: sending continues from there, also where something we sent got lost.

@@ -70,7 +70,7 @@ impl Base {
             short(Path::parse_pointer(path)?)
         });
         Ok(Base {
-            floor: VersionVector::from_value(field("floor")?)?,
+            floor: value.child("floor").map_or(Ok(VersionVector::default()), VersionVector::from_value)?,
             standing: Standing::from_changes(standing.collect::<Result<Vec<_>>>()?),
             document,
             sequences,

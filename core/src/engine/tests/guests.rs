@@ -70,11 +70,12 @@ fn a_guest_that_only_subscribes_gets_one_message_per_matching_key() {
     engine.handle_connected(guest, Link::Accepted, now);
     engine.handle_message(guest, r#"{"type":"subscribe","patterns":["app.features.*"]}"#, now);
     let welcome = engine.poll_transmit().unwrap();
-    assert!(welcome.frame.contains("connection_established"));
+    assert!(welcome.frame.as_text().unwrap().contains("connection_established"));
     let request = engine.set(&name(), path("app"), json(r#"{"features":{"x":true,"y":1},"other":1}"#), now);
     let batch = engine.poll_persist().unwrap();
     engine.handle_persisted(batch.ticket, now);
-    let frames: Vec<String> = std::iter::from_fn(|| engine.poll_transmit()).map(|t| t.frame.to_string()).collect();
+    let frames: Vec<String> =
+        std::iter::from_fn(|| engine.poll_transmit()).map(|t| t.frame.as_text().unwrap().to_owned()).collect();
     assert_eq!(frames.len(), 2, "{request:?} {frames:?}");
     assert!(frames[0].contains(r#""config_key":"app.features.x""#), "{}", frames[0]);
     assert!(frames[0].contains(r#""type":"config_sync""#) && frames[0].contains(r#""new_value":true"#));

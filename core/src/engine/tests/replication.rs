@@ -174,7 +174,7 @@ fn frames_of_any_kind_change_nothing_and_get_an_answer() {
         world.hosts[0].engine.handle_connected(PeerId(999), Link::Accepted, world.now);
         world.hosts[0].engine.handle_message(PeerId(999), frame, world.now);
         let answered = std::iter::from_fn(|| world.hosts[0].engine.poll_transmit())
-            .any(|t| t.frame.contains("\"type\":\"error\""));
+            .any(|t| t.frame.as_text().is_some_and(|text| text.contains("\"type\":\"error\"")));
         assert!(answered, "{frame}");
     }
     world.assert_agreement(r#"{"a":1}"#);

@@ -31,6 +31,7 @@ use crate::native::transport::websocket::{
 };
 use crate::native::watch::Watcher;
 use crate::path::Path;
+use crate::protocol;
 use crate::replica::Disagreement;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
@@ -249,10 +250,7 @@ impl Actor {
                 self.engine.handle_connected(peer, direction, now);
             }
             (LinkEvent::Text(frame), Some(peer)) => self.engine.handle_message(peer, &frame, now),
-            // Some clients send all they have as bytes; what is no text is answered as a bad message.
-            (LinkEvent::Binary(bytes), Some(peer)) => {
-                self.engine.handle_message(peer, &String::from_utf8_lossy(&bytes), now);
-            }
+            (LinkEvent::Binary(bytes), Some(peer)) => self.engine.handle_message(peer, &bytes, now),
             (LinkEvent::Closed { reason }, Some(peer)) => {
                 self.links.remove(&id);
                 self.peers.remove(&peer);
@@ -316,11 +314,17 @@ impl Actor {
 
     fn transmit(&mut self) {
         // A change goes to many peers as one and the same frame: its bytes are shared too.
-        let mut last: Option<(Arc<str>, Frame)> = None;
+        let mut last: Option<(protocol::Frame, Frame)> = None;
         while let Some(transmit) = self.engine.poll_transmit() {
             let frame = match &last {
-                Some((text, frame)) if Arc::ptr_eq(text, &transmit.frame) => frame.clone(),
-                _ => last.insert((Arc::clone(&transmit.frame), Frame::text(&*transmit.frame))).1.clone(),
+                Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
+                _ => {
+                    let frame = match &transmit.frame {
+                        protocol::Frame::Text(text) => Frame::text(&**text),
+                        protocol::Frame::Binary(bytes) => Frame::binary(Arc::clone(bytes)),
+                    };
+                    last.insert((transmit.frame, frame)).1.clone()
+                }
             };
             let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
             if let Some((_, sender)) = link

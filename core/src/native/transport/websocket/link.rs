@@ -16,7 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 
 use super::counted::{Counted, Moved};
 use crate::error::{Code, Error};
@@ -106,8 +106,8 @@ impl Frame {
     }
 
     /// A binary frame.
-    pub fn binary(bytes: impl Into<Vec<u8>>) -> Frame {
-        Frame(Message::binary(bytes.into()))
+    pub fn binary(bytes: impl AsRef<[u8]> + Send + 'static) -> Frame {
+        Frame(Message::binary(Bytes::from_owner(bytes)))
     }
 
     /// The length in bytes.
