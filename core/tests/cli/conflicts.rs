@@ -48,6 +48,7 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
         wait_for("both sides", || instance.data(&["conflicts"]).contains("waits for a decision").then_some(()));
         assert_eq!(instance.data(&["get", "app.limit"]), "100\n");
     }
+    b.process.tells("was written in 2 ways at the same time and waits for a decision");
     let text = a.data(&["conflicts"]);
     assert_eq!(text, b.data(&["conflicts", "--all"]));
     assert!(text.contains("app.limit waits for a decision (manual_resolution); it shows 100\n"), "{text}");
