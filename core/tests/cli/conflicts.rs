@@ -34,7 +34,9 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
     a.data(&["set", "app.limit", "100"]);
     let address = a.url.trim_start_matches("http://").to_owned();
     let peer = a.url.replace("http://", "ws://") + "/sync";
-    let b = Instance::start(dir.path(), &["--data-dir", "b", "--peer", &peer, "--policy", "policy.json"], &[]);
+    // It never founds a document of its own: that two of them meet is another test's.
+    let joins = ["--data-dir", "b", "--peer", &peer, "--policy", "policy.json", "--found-after", "60000"];
+    let b = Instance::start(dir.path(), &joins, &[]);
     wait_for("the document", || (b.run(&["get", "app.limit"]).stdout == "100\n").then_some(()));
     a.process.signal("TERM");
     a.process.ended();
