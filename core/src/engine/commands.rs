@@ -221,6 +221,7 @@ impl Engine {
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
+            self.tell_conflicts(&name);
         }
         if let Some(reply) = staged.reply {
             let receipt =

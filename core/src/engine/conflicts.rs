@@ -1,8 +1,10 @@
 //! What writers disagree on: listed for people, and settled by them.
 
+use std::collections::BTreeMap;
+
 use super::shared::{Choice, Command, Reply, Shared, Step};
 use super::terms::WriteTerms;
-use super::types::RequestId;
+use super::types::{Level, RequestId};
 use super::{Engine, unknown};
 use crate::canonical::ContentHash;
 use crate::clock::{Now, Stamp, rfc3339};
@@ -152,6 +154,26 @@ impl Engine {
             Here { engine: self, replica: &founded.durable, value: &founded.view.value, policy: &document.policy };
         let found = founded.view.disagreements.iter().filter(|found| all || found.is_open());
         found.map(|found| Conflict::of(found, &document.name, &here)).collect()
+    }
+
+    /// Tells each conflict that opened since, once.
+    pub(super) fn tell_conflicts(&mut self, name: &DocumentName) {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let found = founded.map_or(&[][..], |founded| founded.view.disagreements.as_slice());
+        let open: BTreeMap<ContentHash, (Path, usize)> = found
+            .iter()
+            .filter(|found| found.is_open())
+            .map(|found| (found.id(), (found.path.clone(), found.sides.len())))
+            .collect();
+        let told = self.told.insert(name.clone(), open.keys().copied().collect()).unwrap_or_default();
+        for (path, sides) in open.into_iter().filter(|(id, _)| !told.contains(id)).map(|(_, conflict)| conflict) {
+            let message = format!("`{path}` was written in {sides} ways at the same time and waits for a decision");
+            let error = Error::new(Code::Disputed, message).with_path(path);
+            self.notice(
+                Level::Warning,
+                error.with_hint("see `confmesh conflicts`, and settle it with `confmesh resolve`"),
+            );
+        }
     }
 
     /// Writes down for all who is to decide a conflict that is open; `None` leaves it to anybody.

@@ -45,9 +45,10 @@ pub use types::{
     Receipt, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
 };
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::canonical::ContentHash;
 use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
@@ -97,6 +98,8 @@ pub struct Engine {
     /// What documents were a moment ago, where their rules merge stale writes.
     past: stale::Past,
     clocks: BTreeMap<InstanceId, skew::Watched>,
+    /// The open conflicts that were told.
+    told: BTreeMap<DocumentName, BTreeSet<ContentHash>>,
     /// When to see whether a document of an instance without peers can drop its history.
     next_settling_ms: Option<u64>,
 }
@@ -125,6 +128,7 @@ impl Engine {
             next_heartbeat_ms: None,
             past: stale::Past::default(),
             clocks: BTreeMap::new(),
+            told: BTreeMap::new(),
             next_settling_ms: None,
         })
     }

@@ -34,7 +34,9 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
     a.data(&["set", "app.limit", "100"]);
     let address = a.url.trim_start_matches("http://").to_owned();
     let peer = a.url.replace("http://", "ws://") + "/sync";
-    let b = Instance::start(dir.path(), &["--data-dir", "b", "--peer", &peer, "--policy", "policy.json"], &[]);
+    // It never founds a document of its own: that two of them meet is another test's.
+    let joins = ["--data-dir", "b", "--peer", &peer, "--policy", "policy.json", "--found-after", "60000"];
+    let b = Instance::start(dir.path(), &joins, &[]);
     wait_for("the document", || (b.run(&["get", "app.limit"]).stdout == "100\n").then_some(()));
     a.process.signal("TERM");
     a.process.ended();
@@ -48,6 +50,7 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
         wait_for("both sides", || instance.data(&["conflicts"]).contains("waits for a decision").then_some(()));
         assert_eq!(instance.data(&["get", "app.limit"]), "100\n");
     }
+    b.process.tells("was written in 2 ways at the same time and waits for a decision");
     let text = a.data(&["conflicts"]);
     assert_eq!(text, b.data(&["conflicts", "--all"]));
     assert!(text.contains("app.limit waits for a decision (manual_resolution); it shows 100\n"), "{text}");

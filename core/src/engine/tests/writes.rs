@@ -219,6 +219,14 @@ fn a_manual_conflict_lists_its_sides_and_leaves_the_document_as_it_was_until_som
         assert_eq!(instances, [world.hosts[1].engine.instance(), world.hosts[0].engine.instance()]);
         assert_eq!(found.to_value().child("status"), Some(&"pending_manual_resolution".into()));
     }
+    world.set(0, "other", 1);
+    world.run();
+    for at in [0, 1] {
+        let told =
+            world.notices(at).matches("`x` was written in 2 ways at the same time and waits for a decision").count();
+        assert_eq!(told, 1, "{}", world.notices(at));
+    }
+    write(&mut world, 0, Command::unset(path("other")), WriteTerms::default()).unwrap();
     let id = conflicts(&world, 0)[0].id;
     let receipt = write(&mut world, 0, Command::Resolve(id, Choice::Take(1)), by("eve")).unwrap();
     assert_eq!(receipt.changed, [path("x")]);
