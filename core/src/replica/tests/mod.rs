@@ -1,5 +1,6 @@
 //! The replicated document against its model; [`mixed`] is the simulator.
 
+mod base;
 mod mixed;
 mod settling;
 mod strategies;

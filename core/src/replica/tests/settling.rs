@@ -348,7 +348,19 @@ impl World {
 
     fn step(&mut self) -> Result<(), String> {
         self.now += [0, 1, 1_000][self.random.below(3)];
-        match self.random.below(16) {
+        match self.random.below(17) {
+            // All hear of one, who does not hear of what they wrote meanwhile.
+            16 => {
+                let who = self.some_node();
+                for to in self.neighbours(who) {
+                    self.pull(who, to, true)?;
+                }
+                for from in (0..self.nodes.len()).filter(|from| !self.is_lost(*from)).collect::<Vec<_>>() {
+                    let (id, seen) = (self.nodes[from].replica.id(), self.nodes[from].replica.seen().clone());
+                    self.deliver(Letter::Acknowledgement(who, id, seen))?;
+                }
+                self.settle(who, false)?;
+            }
             0..=5 => self.write()?,
             6 | 7 if !self.bag.is_empty() => {
                 let at = self.random.below(self.bag.len());

@@ -1,0 +1,138 @@
+//! Settled replicas, case by case; [`super::settling`] is the simulator.
+
+use super::*;
+use crate::policy::{ConflictStrategy, Rule};
+
+/// Two members of a document that settles, in step.
+fn members() -> (Replica, Replica) {
+    let (mut one, mut two) = (replica(1), replica(2));
+    one.note(&[settles(), joins(one.id()), joins(two.id())], 0).unwrap();
+    sync(&one, &mut two);
+    (one, two)
+}
+
+fn settle(replica: &mut Replica) -> Settled {
+    let view = replica.view();
+    replica.settle(&view).unwrap()
+}
+
+fn manual() -> Policy {
+    Policy::of(vec![Rule::on(crate::Pattern::parse("**").unwrap()).conflict(ConflictStrategy::ManualResolution)])
+        .unwrap()
+}
+
+#[test]
+fn notes_never_show_and_the_root_never_covers_them() {
+    let mut one = replica(1);
+    let note = Edit { path: path("assigned.x"), value: Some(map(&[("to", "ann".into())])) };
+    one.note(std::slice::from_ref(&note), 1).unwrap();
+    write(&mut one, 2, "", Some(map(&[("a", 1.into())])));
+    assert_eq!(one.view().value, map(&[("a", 1.into())]));
+    assert_eq!(one.notes().at(&note.path), note.value.as_ref());
+    let error = write_by(&mut one, &Policy::default(), 3, "$confmesh.assigned", None).unwrap_err();
+    assert_eq!(error.code(), crate::Code::ReservedKey);
+    settle(&mut one);
+    assert_eq!(one.notes().at(&note.path), note.value.as_ref());
+    one.note(&[Edit { value: None, ..note }], 4).unwrap();
+    assert_eq!(*one.notes(), Value::empty_map());
+    assert!(one.note(&[Edit { path: Path::root(), value: None }], 5).is_err());
+}
+
+#[test]
+fn a_settled_document_holds_nothing_for_its_keys() {
+    let mut one = replica(1);
+    for at in 0..100 {
+        write(&mut one, at, &format!("section.k{at}"), Some(at.into()));
+    }
+    let view = one.view();
+    let settled = one.settle(&view).unwrap();
+    assert_eq!((settled.dropped.len(), one.live_len()), (100, 0));
+    let base = one.base().unwrap();
+    assert!(base.document.ptr_eq(&view.value), "the document is shared, not copied");
+    assert_eq!((base.standing.changes(), base.sequences.len()), (Vec::new(), 0));
+}
+
+#[test]
+fn maps_that_nobody_asserted_go_with_their_last_key_after_settling_too() {
+    let mut one = replica(1);
+    write(&mut one, 1, "said", Some(map(&[("x", 1.into())])));
+    write(&mut one, 2, "grown.x", Some(1.into()));
+    settle(&mut one);
+    let mut other = replica(2);
+    other.apply(&one.delta(&VersionVector::default()), 0).unwrap();
+    let held = |replica: &Replica| (replica.holds_map(&path("said")), replica.holds_map(&path("grown")));
+    assert_eq!((held(&one), held(&other)), ((true, false), (true, false)));
+}
+
+#[test]
+fn a_write_by_somebody_who_had_not_seen_the_floor_is_refused_and_so_is_a_stranger() {
+    let (mut one, two) = members();
+    let mut old = two.clone();
+    write(&mut one, 1, "a", Some(1.into()));
+    let mut newer = two;
+    sync(&one, &mut newer);
+    let said = [(newer.id(), newer.seen().clone())].into_iter().collect();
+    assert!(one.may_settle(&said));
+    settle(&mut one);
+    let before = one.clone();
+    let since = old.seen().clone();
+    let late = write(&mut old, 9, "a", Some(2.into())).unwrap();
+    let late = Delta { since, to: old.seen().clone(), base: None, items: late.added };
+    assert_eq!(one.apply(&late, 0).unwrap(), Applied::Refused { author: old.id() });
+    let mut stranger = one.reincarnated(ReplicaId::from_bytes([9; 16]));
+    let unknown = write(&mut stranger, 9, "a", Some(3.into())).unwrap();
+    let unknown = Delta { since: one.seen().clone(), to: stranger.seen().clone(), base: None, items: unknown.added };
+    assert_eq!(one.apply(&unknown, 0).unwrap(), Applied::Refused { author: stranger.id() });
+    assert_eq!((one.view(), one.seen()), (before.view(), before.seen()));
+    assert_eq!(old.apply(&one.delta(old.seen()), 0).unwrap(), Applied::Behind);
+}
+
+#[test]
+fn an_open_conflict_outlives_the_history_until_somebody_writes_there() {
+    let (mut one, mut two) = members();
+    write_by(&mut one, &manual(), 1_000, "p", Some("s".into())).unwrap();
+    write_by(&mut two, &manual(), 2_000, "p", Some(Value::empty_map())).unwrap();
+    sync(&one, &mut two);
+    sync(&two, &mut one);
+    let open = one.view().disagreements;
+    assert_eq!(open.len(), 1);
+    assert!(settle(&mut one).decided.is_empty());
+    assert_eq!((one.view().disagreements, two.view().disagreements), (open.clone(), open));
+    // Below the place, there and gone again: who did it had seen both sides.
+    for value in [Some(1.into()), None] {
+        write_by(&mut two, &manual(), 3_000, "p.y", value).unwrap();
+        sync(&two, &mut one);
+        assert_eq!(one.view(), two.view());
+        assert!(one.view().disagreements.is_empty());
+    }
+}
+
+#[test]
+fn what_was_not_shared_is_written_again_over_what_the_others_made_of_it() {
+    let (mut one, mut two) = members();
+    write(&mut one, 1, "both", Some(map(&[("mine", 1.into()), ("theirs", 1.into())])));
+    write(&mut one, 2, "list", Some(vec![1.into(), 2.into()].into()));
+    sync(&one, &mut two);
+    let synced = two.view().value;
+    write(&mut two, 3, "both.mine", Some(2.into()));
+    write(&mut two, 4, "gone", Some(1.into()));
+    write(&mut two, 5, "gone", None);
+    let merged =
+        Policy::of(vec![Rule::on(crate::Pattern::parse("list").unwrap()).conflict(ConflictStrategy::MergeStrategies)]);
+    let merged = merged.unwrap();
+    write_by(&mut two, &merged, 6, "list", Some(vec![2.into(), 3.into()].into())).unwrap();
+    write(&mut one, 7, "both.theirs", Some(3.into()));
+    write_by(&mut one, &merged, 8, "list", Some(vec![1.into(), 2.into(), 4.into()].into())).unwrap();
+    let id = ReplicaId::from_bytes([7; 16]);
+    one.note(&[joins(id), leaves(two.id(), 0)], 9).unwrap();
+    settle(&mut one);
+    let delta = one.delta(two.seen());
+    let rebased = two.rebased(id, &delta, &delta.to, &synced, &WriteOptions::under(&merged), 10).unwrap();
+    let expected = map(&[
+        ("both", map(&[("mine", 2.into()), ("theirs", 3.into())])),
+        ("list", vec![2.into(), 4.into(), 3.into()].into()),
+    ]);
+    assert_eq!((&rebased.replica.view().value, rebased.refused), (&expected, 0));
+    sync(&rebased.replica, &mut one);
+    assert_eq!(one.view().value, expected);
+}
