@@ -115,7 +115,11 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
     for entry in entries {
         match target.child(&entry.key).and_then(Value::as_str) {
             Some(new) if entry.node.value.as_str() == Some(new) => {}
-            Some(new) => edits.replace(entry.node.span.clone(), spell(new)),
+            Some(new) => {
+                // A comment right behind an empty value would become part of the new one.
+                let glued = text.get(entry.node.span.end..).is_some_and(|rest| rest.starts_with('#'));
+                edits.replace(entry.node.span.clone(), format!("{}{}", spell(new), if glued { " " } else { "" }));
+            }
             None => edits.remove_lines(text, entry.key_span.start, entry.node.span.end),
         }
     }

@@ -287,6 +287,37 @@ fn ini_edits_touch_only_their_lines() {
     }
 }
 
+#[test]
+fn a_comment_right_behind_an_empty_value_stays_a_comment() {
+    for (format, text, want) in [
+        (Format::Dotenv, "A=# why\nB=1\n", "A=x # why\nB=1\n"),
+        (Format::Ini, "b = 1\na =; why\n", "b = 1\na = x ; why\n"),
+        (Format::Ini, "b=1\na=# why\n", "b=1\na=x # why\n"),
+    ] {
+        let old = parse(text, format).unwrap();
+        let key = if format == Format::Dotenv { "A" } else { "a" };
+        let new = old.with(&Path::parse(key).unwrap(), "x".into());
+        assert_eq!(rewrite(text, format, &new).unwrap(), want);
+    }
+}
+
+#[test]
+fn a_toml_text_over_several_lines_does_not_mix_line_breaks() {
+    let text = "# top\r\nx = 1 # one\r\nold = \"\"\"\r\na\r\nb\"\"\"\r\n[[t]]\r\ny = 2\r\n";
+    let old = parse(text, Format::Toml).unwrap();
+    let lines = Value::from("a \r\n\"b\"\u{7f}\n");
+    for path in ["x", "z", "t.0.y", "t.1.y", "n.m", "t"] {
+        let new = old.with(&Path::parse(path).unwrap(), lines.clone());
+        let result = rewrite(text, Format::Toml, &new).unwrap();
+        assert_eq!(parse(&result, Format::Toml).as_ref(), Ok(&new), "{path}: {result:?}");
+        assert!(!result.replace("\r\n", "").contains('\n'), "{path}: {result:?}");
+        assert!(
+            result.starts_with("# top\r\n") && result.contains("old = \"\"\"\r\na\r\nb\"\"\"\r\n"),
+            "{path}: {result:?}"
+        );
+    }
+}
+
 /// Random documents with comments between their lines, and random edits of them.
 fn edited(scalar: fn() -> BoxedStrategy<Value>) -> impl Strategy<Value = (Value, Value)> {
     let change = (any::<prop::sample::Index>(), prop_oneof![scalar(), values(scalar()).boxed()], 0..4u8);
