@@ -32,6 +32,7 @@
 //! `env: {prefix, variables}` in the place of `id`.
 
 pub mod fuzz;
+pub mod random;
 
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way};

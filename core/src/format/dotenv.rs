@@ -73,7 +73,7 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
 fn plain(text: &str, start: usize, line_end: usize) -> (String, Range<usize>) {
     let raw = text.get(start..line_end).unwrap_or("");
     let comment = raw.char_indices().find(|(at, c)| {
-        *c == '#' && raw.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']))
+        *c == '#' && raw.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace))
     });
     let value = raw.get(..comment.map_or(raw.len(), |(at, _)| at)).unwrap_or("").trim_end();
     (value.to_owned(), start..start + value.len())

@@ -302,6 +302,23 @@ fn a_comment_right_behind_an_empty_value_stays_a_comment() {
 }
 
 #[test]
+fn question_marks_do_not_make_a_yaml_map_a_thing_of_one_piece() {
+    for (text, path, want) in [
+        ("q: why?\nb: 1 # c\n", "b", "q: why?\nb: 2 # c\n"),
+        ("q: what ?\nb: 1 # c\n", "b", "q: what ?\nb: 2 # c\n"),
+        ("# top\n? long\n: value # v\nb: 1 # c\n", "b", "# top\n? long\n: value # v\nb: 2 # c\n"),
+        ("# top\n? long\n: value # v\nb: 1 # c\n", "long", "# top\n? long\n: 2 # v\nb: 1 # c\n"),
+        ("- ? x\n  : y # y\n  z: 1 # z\n", "0.x", "- ? x\n  : 2 # y\n  z: 1 # z\n"),
+    ] {
+        let new = parse(text, Format::Yaml).unwrap().with(&Path::parse(path).unwrap(), 2.into());
+        assert_eq!(rewrite(text, Format::Yaml, &new).unwrap(), want);
+    }
+    let text = "a: 1 # a\n? long\n: value # v\nb: 1 # c\n";
+    let without = parse(text, Format::Yaml).unwrap().without(&Path::parse("long").unwrap());
+    assert_eq!(rewrite(text, Format::Yaml, &without).unwrap(), "a: 1 # a\nb: 1 # c\n");
+}
+
+#[test]
 fn a_toml_text_over_several_lines_does_not_mix_line_breaks() {
     let text = "# top\r\nx = 1 # one\r\nold = \"\"\"\r\na\r\nb\"\"\"\r\n[[t]]\r\ny = 2\r\n";
     let old = parse(text, Format::Toml).unwrap();

@@ -88,7 +88,7 @@ fn assert_sound(value: &Value) {
 }
 
 /// Every path of a document, parents first, at most `most`.
-fn paths(value: &Value, most: usize) -> Vec<Path> {
+pub(crate) fn paths(value: &Value, most: usize) -> Vec<Path> {
     fn walk(path: &Path, value: &Value, most: usize, out: &mut Vec<Path>) {
         if out.len() >= most {
             return;
