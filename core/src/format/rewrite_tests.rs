@@ -319,6 +319,13 @@ fn question_marks_do_not_make_a_yaml_map_a_thing_of_one_piece() {
 }
 
 #[test]
+fn a_second_byte_order_mark_is_text() {
+    let text = "\u{feff}\u{feff}k = 1 ; k\nb = 2 ; b\n";
+    let new = parse(text, Format::Ini).unwrap().with(&Path::parse("b").unwrap(), "3".into());
+    assert_eq!(rewrite(text, Format::Ini, &new).unwrap(), text.replace('2', "3"));
+}
+
+#[test]
 fn a_toml_text_over_several_lines_does_not_mix_line_breaks() {
     let text = "# top\r\nx = 1 # one\r\nold = \"\"\"\r\na\r\nb\"\"\"\r\n[[t]]\r\ny = 2\r\n";
     let old = parse(text, Format::Toml).unwrap();
