@@ -216,7 +216,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
 /// ```
 pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let body = bounded(text)?;
-    let old = parse(body, format)?;
+    let old = parse(text, format)?;
     let printed = print(target, format)?;
     let target = if matches!(format, Format::Dotenv | Format::Ini) { &parse(&printed, format)? } else { target };
     if old == *target {

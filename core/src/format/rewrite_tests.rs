@@ -323,6 +323,10 @@ fn a_second_byte_order_mark_is_text() {
     let text = "\u{feff}\u{feff}k = 1 ; k\nb = 2 ; b\n";
     let new = parse(text, Format::Ini).unwrap().with(&Path::parse("b").unwrap(), "3".into());
     assert_eq!(rewrite(text, Format::Ini, &new).unwrap(), text.replace('2', "3"));
+    let commented = text.replace("k =", "; k =");
+    let gone = parse(&commented, Format::Ini).unwrap().without(&Path::root().child("\u{feff}; k"));
+    let result = rewrite(&commented, Format::Ini, &gone).unwrap();
+    assert_eq!(parse(&result, Format::Ini).as_ref(), Ok(&gone), "{result:?}");
 }
 
 #[test]
