@@ -2,7 +2,7 @@
 RUN := scripts/run-steps.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test bench clean
+.PHONY: help build demo check test fuzz bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a brows
 	@$(RUN) install-rust install-python install-node install-wasm install-chromium \
 	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
 	  build-node test-node build-web build-cli test-browser
+
+fuzz: ## look for inputs that break a promise (TARGET=one target, SECONDS=each; default all, 60)
+	@exec scripts/fuzz.sh "$(TARGET)" "$(SECONDS)"
 
 bench: ## run the benchmarks, each beside its peers
 	@$(RUN) bench

@@ -36,32 +36,18 @@ impl Path {
         if text.is_empty() {
             return Ok(Path::root());
         }
-        let path: Path = if text.starts_with('/') { pointer_segments(text)? } else { dotted_segments(text)? }
-            .into_iter()
-            .map(Str::from)
-            .collect();
-        if path.len() > MAX_DEPTH {
-            return Err(Error::new(
-                Code::TooLarge,
-                format!("path has {} segments, at most {MAX_DEPTH} are allowed", path.len()),
-            ));
-        }
-        Ok(path)
+        bounded(if text.starts_with('/') { pointer_segments(text)? } else { dotted_segments(text)? })
     }
 
     /// Reads a JSON Pointer (RFC 6901): empty, or `/` before every segment, `~0` for `~` and `~1` for `/`.
     ///
     /// # Errors
-    /// [`Code::PathSyntax`] where the text is no JSON Pointer.
+    /// [`Code::PathSyntax`] where the text is no JSON Pointer; [`Code::TooLarge`] for more than [`MAX_DEPTH`] segments.
     pub fn parse_pointer(text: &str) -> Result<Path> {
         if !text.is_empty() && !text.starts_with('/') {
             return Err(bad(text, "a JSON Pointer is empty or starts with `/`"));
         }
-        if text.is_empty() {
-            Ok(Path::root())
-        } else {
-            Ok(pointer_segments(text)?.into_iter().map(Str::from).collect())
-        }
+        if text.is_empty() { Ok(Path::root()) } else { bounded(pointer_segments(text)?) }
     }
 
     /// The JSON Pointer form (RFC 6901).
@@ -115,6 +101,14 @@ impl Path {
     pub fn starts_with(&self, above: &Path) -> bool {
         self.0.starts_with(&above.0)
     }
+}
+
+fn bounded(segments: Vec<String>) -> Result<Path> {
+    if segments.len() > MAX_DEPTH {
+        let message = format!("path has {} segments, at most {MAX_DEPTH} are allowed", segments.len());
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    Ok(segments.into_iter().map(Str::from).collect())
 }
 
 fn bad(text: &str, why: &str) -> Error {

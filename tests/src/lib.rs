@@ -31,6 +31,9 @@
 //! A layer is `{id, priority, strategy?, unset?}` with `value`, or `text` and `format`? (JSON where none is given), or
 //! `env: {prefix, variables}` in the place of `id`.
 
+pub mod fuzz;
+pub mod random;
+
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way};
 use confmesh::format::{Format, parse, print, rewrite};

@@ -1,6 +1,7 @@
 //! JSON Patch (RFC 6902).
 
 use crate::error::{Code, Error, Result};
+use crate::limits::MAX_DEPTH;
 use crate::path::Path;
 use crate::value::{List, Map, Str, Value, index};
 
@@ -114,12 +115,17 @@ impl Operation {
         Value::Map(entries.into_iter().collect())
     }
 
-    fn apply(&self, document: &Value) -> Result<Value> {
+    /// `left` is how many nodes of the document the patch may still copy or move deeper.
+    fn apply(&self, document: &Value, left: &mut usize) -> Result<Value> {
         match self {
-            Operation::Add { path, value } => add(document, path, value.clone()),
+            Operation::Add { path, value } => {
+                fit(value, path, &mut { usize::MAX })?;
+                add(document, path, value.clone())
+            }
             Operation::Remove { path } => remove(document, path),
             Operation::Replace { path, value } => {
                 existing(document, path)?;
+                fit(value, path, &mut { usize::MAX })?;
                 Ok(document.with(path, value.clone()))
             }
             Operation::Move { from, path } if from == path => existing(document, from).map(|_| document.clone()),
@@ -128,9 +134,16 @@ impl Operation {
             }
             Operation::Move { from, path } => {
                 let value = existing(document, from)?.clone();
+                if path.len() > from.len() {
+                    fit(&value, path, left)?;
+                }
                 add(&remove(document, from)?, path, value)
             }
-            Operation::Copy { from, path } => add(document, path, existing(document, from)?.clone()),
+            Operation::Copy { from, path } => {
+                let value = existing(document, from)?;
+                fit(value, path, left)?;
+                add(document, path, value.clone())
+            }
             Operation::Test { path, value } => {
                 // The values stay out of the message: they may be secret.
                 let found = existing(document, path)?;
@@ -195,10 +208,12 @@ impl Patch {
     ///
     /// # Errors
     /// [`Code::PatchFailed`] at the first operation that cannot be applied, naming its index, what it is and its path;
-    /// the given value is what it was.
+    /// the given value is what it was. So fails what would nest deeper than [`MAX_DEPTH`] or copy more than ten million
+    /// nodes.
     pub fn apply(&self, document: &Value) -> Result<Value> {
+        let mut left = MAX_COPIED_NODES;
         self.0.iter().enumerate().try_fold(document.clone(), |document, (at, operation)| {
-            operation.apply(&document).map_err(|error| {
+            operation.apply(&document, &mut left).map_err(|error| {
                 let pointer = operation.path().to_pointer();
                 let message = format!("operation {at} (`{}` at `{pointer}`): {}", operation.name(), error.message());
                 let named = Error::new(Code::PatchFailed, message);
@@ -212,6 +227,26 @@ impl FromIterator<Operation> for Patch {
     fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Patch {
         Patch(operations.into_iter().collect())
     }
+}
+
+/// How many nodes the operations of one patch may copy or move deeper: a few lines can otherwise describe billions.
+const MAX_COPIED_NODES: usize = 10_000_000;
+
+/// Whether a value may stand at a path: it does not nest too deep there, and has no more nodes than are `left`.
+fn fit(value: &Value, path: &Path, left: &mut usize) -> Result<()> {
+    fn walk(value: &Value, levels: usize, left: &mut usize) -> Result<(), String> {
+        let Some(rest) = left.checked_sub(1) else {
+            return Err(format!("the patch copies more than {MAX_COPIED_NODES} nodes"));
+        };
+        *left = rest;
+        let deeper = || levels.checked_sub(1).ok_or_else(|| format!("nested deeper than {MAX_DEPTH} levels"));
+        match value {
+            Value::Map(map) => deeper().and_then(|levels| map.values().try_for_each(|child| walk(child, levels, left))),
+            Value::List(list) => deeper().and_then(|levels| list.iter().try_for_each(|item| walk(item, levels, left))),
+            _ => Ok(()),
+        }
+    }
+    walk(value, MAX_DEPTH.saturating_sub(path.len()), left).map_err(|why| failed(&why, path))
 }
 
 fn failed(why: &str, path: &Path) -> Error {
@@ -413,6 +448,25 @@ mod tests {
         let error = apply("{}", patch).unwrap_err();
         assert_eq!(error.message(), "operation 1 (`remove` at `/b/c`): nothing is there");
         assert_eq!(error.path(), Some(&Path::parse("b.c").unwrap()));
+    }
+
+    #[test]
+    fn a_patch_cannot_nest_or_multiply_a_document_without_bounds() {
+        let code = |document: &str, patch: &str| apply(document, patch).unwrap_err().code();
+        let copies = |count| vec![r#"{"op":"copy","from":"","path":"/a/-"}"#; count].join(",");
+        assert_eq!(code(r#"{"a":[]}"#, &format!("[{}]", copies(40))), Code::PatchFailed, "2 to the 40th nodes");
+        let into_itself = vec![r#"{"op":"copy","from":"","path":"/a"}"#; MAX_DEPTH].join(",");
+        assert_eq!(code("{}", &format!("[{into_itself}]")), Code::PatchFailed, "one level more for each");
+        let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
+        let below = format!("{}1{}", r#"{"c":"#.repeat(9), "}".repeat(9));
+        let target = "/c".repeat(9);
+        let add = format!(r#"{{"op":"add","path":"/a","value":{deep}}}"#);
+        let moves = format!(r#"[{add},{{"op":"move","from":"/a","path":"{target}"}}]"#);
+        assert_eq!(code(&below, &moves), Code::PatchFailed);
+        assert_eq!(code(&below, &format!("[{}]", add.replace("/a", &target))), Code::PatchFailed);
+        assert!(apply(&below, &moves.replace(&target, "/c/c/b")).is_ok());
+        let long = "/a".repeat(MAX_DEPTH + 1);
+        assert_eq!(code("{}", &format!(r#"[{{"op":"remove","path":"{long}"}}]"#)), Code::PatchSyntax);
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
 fn plain(text: &str, start: usize, line_end: usize) -> (String, Range<usize>) {
     let raw = text.get(start..line_end).unwrap_or("");
     let comment = raw.char_indices().find(|(at, c)| {
-        *c == '#' && raw.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']))
+        *c == '#' && raw.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace))
     });
     let value = raw.get(..comment.map_or(raw.len(), |(at, _)| at)).unwrap_or("").trim_end();
     (value.to_owned(), start..start + value.len())
@@ -115,7 +115,11 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
     for entry in entries {
         match target.child(&entry.key).and_then(Value::as_str) {
             Some(new) if entry.node.value.as_str() == Some(new) => {}
-            Some(new) => edits.replace(entry.node.span.clone(), spell(new)),
+            Some(new) => {
+                // A comment right behind an empty value would become part of the new one.
+                let glued = text.get(entry.node.span.end..).is_some_and(|rest| rest.starts_with('#'));
+                edits.replace(entry.node.span.clone(), format!("{}{}", spell(new), if glued { " " } else { "" }));
+            }
             None => edits.remove_lines(text, entry.key_span.start, entry.node.span.end),
         }
     }

@@ -389,7 +389,10 @@ impl Edit<'_> {
                     let new = scalar(new, path).ok()?;
                     if new != *old {
                         let pad = span.is_empty() && self.separator.ends_with(' ');
-                        self.edits.replace(span.clone(), format!("{}{}", if pad { " " } else { "" }, spell(&new)));
+                        // A comment right behind an empty value would become part of the new one.
+                        let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));
+                        let around = |is_there: bool| if is_there { " " } else { "" };
+                        self.edits.replace(span.clone(), format!("{}{}{}", around(pad), spell(&new), around(glued)));
                     }
                     anchor = Some(line_end(self.text, span.end));
                 }

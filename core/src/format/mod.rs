@@ -216,7 +216,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
 /// ```
 pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let body = bounded(text)?;
-    let old = parse(body, format)?;
+    let old = parse(text, format)?;
     let printed = print(target, format)?;
     let target = if matches!(format, Format::Dotenv | Format::Ini) { &parse(&printed, format)? } else { target };
     if old == *target {
@@ -235,13 +235,12 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => None,
     };
-    let with_breaks = || (newline != "\n").then(|| printed.replace('\n', newline));
+    // A second mark behind the first is text, and has to stay the second one to be read so.
+    let marked = |edited: String| if body.len() < text.len() { format!("{BYTE_ORDER_MARK}{edited}") } else { edited };
+    let with_breaks = || (newline != "\n").then(|| marked(printed.replace('\n', newline)));
     let holds = |text: &String| parse(text, format).is_ok_and(|value| value == *target);
-    let mut result = edited.filter(holds).or_else(|| with_breaks().filter(holds)).unwrap_or(printed);
-    if body.len() < text.len() {
-        result.insert(0, BYTE_ORDER_MARK);
-    }
-    Ok(result)
+    let result = edited.map(marked).filter(holds).or_else(|| with_breaks().filter(holds));
+    Ok(result.unwrap_or_else(|| marked(printed)))
 }
 
 /// The value without what the format cannot hold: for TOML, without map entries that are null; else the value itself.

@@ -287,6 +287,65 @@ fn ini_edits_touch_only_their_lines() {
     }
 }
 
+#[test]
+fn a_comment_right_behind_an_empty_value_stays_a_comment() {
+    for (format, text, want) in [
+        (Format::Dotenv, "A=# why\nB=1\n", "A=x # why\nB=1\n"),
+        (Format::Ini, "b = 1\na =; why\n", "b = 1\na = x ; why\n"),
+        (Format::Ini, "b=1\na=# why\n", "b=1\na=x # why\n"),
+    ] {
+        let old = parse(text, format).unwrap();
+        let key = if format == Format::Dotenv { "A" } else { "a" };
+        let new = old.with(&Path::parse(key).unwrap(), "x".into());
+        assert_eq!(rewrite(text, format, &new).unwrap(), want);
+    }
+}
+
+#[test]
+fn question_marks_do_not_make_a_yaml_map_a_thing_of_one_piece() {
+    for (text, path, want) in [
+        ("q: why?\nb: 1 # c\n", "b", "q: why?\nb: 2 # c\n"),
+        ("q: what ?\nb: 1 # c\n", "b", "q: what ?\nb: 2 # c\n"),
+        ("# top\n? long\n: value # v\nb: 1 # c\n", "b", "# top\n? long\n: value # v\nb: 2 # c\n"),
+        ("# top\n? long\n: value # v\nb: 1 # c\n", "long", "# top\n? long\n: 2 # v\nb: 1 # c\n"),
+        ("- ? x\n  : y # y\n  z: 1 # z\n", "0.x", "- ? x\n  : 2 # y\n  z: 1 # z\n"),
+    ] {
+        let new = parse(text, Format::Yaml).unwrap().with(&Path::parse(path).unwrap(), 2.into());
+        assert_eq!(rewrite(text, Format::Yaml, &new).unwrap(), want);
+    }
+    let text = "a: 1 # a\n? long\n: value # v\nb: 1 # c\n";
+    let without = parse(text, Format::Yaml).unwrap().without(&Path::parse("long").unwrap());
+    assert_eq!(rewrite(text, Format::Yaml, &without).unwrap(), "a: 1 # a\nb: 1 # c\n");
+}
+
+#[test]
+fn a_second_byte_order_mark_is_text() {
+    let text = "\u{feff}\u{feff}k = 1 ; k\nb = 2 ; b\n";
+    let new = parse(text, Format::Ini).unwrap().with(&Path::parse("b").unwrap(), "3".into());
+    assert_eq!(rewrite(text, Format::Ini, &new).unwrap(), text.replace('2', "3"));
+    let commented = text.replace("k =", "; k =");
+    let gone = parse(&commented, Format::Ini).unwrap().without(&Path::root().child("\u{feff}; k"));
+    let result = rewrite(&commented, Format::Ini, &gone).unwrap();
+    assert_eq!(parse(&result, Format::Ini).as_ref(), Ok(&gone), "{result:?}");
+}
+
+#[test]
+fn a_toml_text_over_several_lines_does_not_mix_line_breaks() {
+    let text = "# top\r\nx = 1 # one\r\nold = \"\"\"\r\na\r\nb\"\"\"\r\n[[t]]\r\ny = 2\r\n";
+    let old = parse(text, Format::Toml).unwrap();
+    let lines = Value::from("a \r\n\"b\"\u{7f}\n");
+    for path in ["x", "z", "t.0.y", "t.1.y", "n.m", "t"] {
+        let new = old.with(&Path::parse(path).unwrap(), lines.clone());
+        let result = rewrite(text, Format::Toml, &new).unwrap();
+        assert_eq!(parse(&result, Format::Toml).as_ref(), Ok(&new), "{path}: {result:?}");
+        assert!(!result.replace("\r\n", "").contains('\n'), "{path}: {result:?}");
+        assert!(
+            result.starts_with("# top\r\n") && result.contains("old = \"\"\"\r\na\r\nb\"\"\"\r\n"),
+            "{path}: {result:?}"
+        );
+    }
+}
+
 /// Random documents with comments between their lines, and random edits of them.
 fn edited(scalar: fn() -> BoxedStrategy<Value>) -> impl Strategy<Value = (Value, Value)> {
     let change = (any::<prop::sample::Index>(), prop_oneof![scalar(), values(scalar()).boxed()], 0..4u8);

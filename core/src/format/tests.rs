@@ -232,7 +232,7 @@ fn formats_are_told_by_name_and_by_file() {
 #[test]
 fn errors_name_the_source_they_were_given() {
     let error = parse_from("a: [", Format::Yaml, "file:config.yaml").unwrap_err();
-    assert!(error.to_string().starts_with("file:config.yaml:2:1: "), "{error}");
+    assert!(error.to_string().starts_with("file:config.yaml:1:5: "), "{error}");
 }
 
 #[test]
@@ -402,4 +402,12 @@ fn yaml_merge_keys_are_refused_with_advice_and_quoted_ones_are_keys() {
     assert!(error.hint().unwrap().contains("quote '<<'"), "{error:?}");
     let value = parse("'<<': 1\n", Format::Yaml).unwrap();
     assert_eq!(parse(&print(&value, Format::Yaml).unwrap(), Format::Yaml).unwrap(), value);
+}
+
+#[test]
+fn an_error_at_the_end_of_an_open_last_line_stays_on_it() {
+    for (text, format) in [("a: 1\nb", Format::Yaml), ("a: 1\nb: \"x", Format::Yaml), ("a = 1\nb", Format::Toml)] {
+        let place = parse(text, format).unwrap_err().origin().unwrap().location.unwrap();
+        assert_eq!(place.line, 2, "{format:?} {place}");
+    }
 }

@@ -6,6 +6,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike}
 
 use super::edit::{Edits, Forced, ListPlan, line_end, line_start, next_line, skip_hash_comments};
 use super::flow_edit::{FlowEdit, Spelling, blank_to_line_end};
+use super::json_print::write_string;
 use super::toml::{document, inline, item, parse, print};
 use super::tree::{Entry, Node};
 use crate::path::Path;
@@ -54,7 +55,9 @@ impl Lines<'_> {
         let added: String = new
             .iter()
             .filter(|(key, value)| !old.contains_key(key) && !matches!(value, Value::Map(_)))
-            .filter_map(|(key, value)| Some(format!("{}{} = {}", self.newline, spell_key(key), spell(value)?)))
+            .filter_map(|(key, value)| {
+                Some(format!("{}{} = {}", self.newline, spell_key(key), spell(value, self.newline)?))
+            })
             .collect();
         if added.is_empty() || table.is_dotted() || (table.is_implicit() && !is_root) {
             return;
@@ -99,9 +102,9 @@ impl Lines<'_> {
             (Item::Value(value), old, new) => {
                 let Some(node) = node(value, old) else { return };
                 let (text, newline, forced) = (self.text, self.newline, Forced::new());
-                if spell(new).is_some() {
-                    let edits = &mut self.edits;
-                    FlowEdit { text, newline, spelling: Toml, forced: &forced, edits }.node(&node, new, &Path::root());
+                if spell(new, newline).is_some() {
+                    let (spelling, edits) = (Toml { newline }, &mut self.edits);
+                    FlowEdit { text, newline, spelling, forced: &forced, edits }.node(&node, new, &Path::root());
                 }
             }
             _ => {}
@@ -195,8 +198,43 @@ fn inline_node(table: &InlineTable, map: &Map, span: Range<usize>) -> Option<Nod
     Node::map(entries?, span).ok()
 }
 
-fn spell(value: &Value) -> Option<String> {
-    inline(value, &Path::root()).ok().map(|value| value.to_string())
+fn spell(value: &Value, newline: &str) -> Option<String> {
+    let mut spelled = inline(value, &Path::root()).ok()?;
+    if newline != "\n" {
+        on_one_line(&mut spelled);
+    }
+    Some(spelled.to_string())
+}
+
+/// Texts over several lines know one line break only: among others, they are written with escapes.
+fn on_one_line(value: &mut toml_edit::Value) {
+    match value {
+        // What has a spelling stood there before.
+        toml_edit::Value::String(text) if text.as_repr().is_none() && text.value().contains('\n') => {
+            let mut spelled = String::new();
+            write_string(&mut spelled, text.value());
+            if let Ok(mut escaped) = spelled.replace('\u{7f}', "\\u007f").parse::<toml_edit::Value>() {
+                *escaped.decor_mut() = text.decor().clone();
+                *value = escaped;
+            }
+        }
+        toml_edit::Value::Array(array) => array.iter_mut().for_each(on_one_line),
+        toml_edit::Value::InlineTable(table) => table.iter_mut().for_each(|(_, value)| on_one_line(value)),
+        _ => {}
+    }
+}
+
+fn items_on_one_line(item: &mut Item) {
+    match item {
+        Item::None => {}
+        Item::Value(value) => on_one_line(value),
+        Item::Table(table) => table.iter_mut().for_each(|(_, item)| items_on_one_line(item)),
+        Item::ArrayOfTables(tables) => {
+            for table in tables.iter_mut() {
+                table.iter_mut().for_each(|(_, item)| items_on_one_line(item));
+            }
+        }
+    }
 }
 
 fn spell_key(key: &str) -> String {
@@ -204,15 +242,17 @@ fn spell_key(key: &str) -> String {
 }
 
 /// TOML inside brackets.
-struct Toml;
+struct Toml<'t> {
+    newline: &'t str,
+}
 
-impl Spelling for Toml {
+impl Spelling for Toml<'_> {
     fn key(&self, key: &str) -> String {
         spell_key(key)
     }
 
     fn value(&self, value: &Value, _: Option<&str>) -> String {
-        spell(value).unwrap_or_default()
+        spell(value, self.newline).unwrap_or_default()
     }
 
     fn skip(&self, text: &str, at: usize) -> usize {
@@ -238,6 +278,9 @@ fn rewrite_tables(text: &str, old: &Value, target: &Value, newline: &str) -> Opt
     // The printer knows one line break only.
     let mut document: DocumentMut = text.replace("\r\n", "\n").parse().ok()?;
     change_table(document.as_table_mut(), old.as_map()?, target.as_map()?)?;
+    if newline != "\n" {
+        items_on_one_line(document.as_item_mut());
+    }
     let mut out = document.to_string();
     if !text.is_empty() && !text.ends_with('\n') {
         out.truncate(out.trim_end_matches('\n').len());

@@ -10,7 +10,6 @@ use super::tree::{Body, Entry, Node};
 use super::{error_at, yaml_scalar};
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_ALIAS_NODES, MAX_DEPTH};
-use crate::origin::{Location, Origin};
 use crate::value::{Str, Value};
 
 /// Reads a value.
@@ -257,14 +256,12 @@ impl<'a> Composer<'a> {
     }
 
     fn scan_error(&self, error: &ScanError) -> Error {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let marker = error.marker();
-        let location = Location { line: count(marker.line()), column: count(marker.col() + 1) };
+        // The parser's own lines go one beyond a text without a final line break.
+        let at = self.byte(error.marker().index());
         if error.info().contains("recursion limit") {
-            return Error::new(Code::TooLarge, format!("nested deeper than {MAX_DEPTH} levels"))
-                .with_origin(Origin::source("").at(Some(location)));
+            return error_at(self.text, at, Code::TooLarge, format!("nested deeper than {MAX_DEPTH} levels"));
         }
-        let failed = Error::new(Code::Syntax, error.info()).with_origin(Origin::source("").at(Some(location)));
+        let failed = error_at(self.text, at, Code::Syntax, error.info());
         let info = error.info();
         if info.contains("tab") {
             failed.with_hint("indent with spaces")

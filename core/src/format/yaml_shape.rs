@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::edit::skip_hash_comments as skip;
+use super::edit::{line_start, skip_hash_comments as skip};
 use super::tree::{Body, Node};
 use crate::value::{Str, Value};
 
@@ -66,10 +66,10 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
                 .map(|entry| {
                     let key_end = leaf_end(text, skip_properties(text, entry.key_span.start), entry.key_span.end);
                     let colon = skip(text, key_end);
-                    regular &= colon_at(text, colon) && own_key(text, entry.key_span.start);
+                    regular &= colon_at(text, colon);
                     let after = if colon_at(text, colon) { colon + 1 } else { key_end };
                     let shape = shape(text, entry.node, after);
-                    Slot { key: Some(entry.key), start: entry.key_span.start, after, shape }
+                    Slot { key: Some(entry.key), start: entry_start(text, entry.key_span.start), after, shape }
                 })
                 .collect();
             (slots, regular)
@@ -99,9 +99,13 @@ fn colon_at(text: &str, at: usize) -> bool {
     text.as_bytes().get(at) == Some(&b':')
 }
 
-/// Whether the key has no `?` before it.
-fn own_key(text: &str, start: usize) -> bool {
-    !text.get(..start).unwrap_or("").trim_end().ends_with('?')
+/// Where the entry starts whose key starts at `key`: at the `?` before it, if there is one.
+fn entry_start(text: &str, key: usize) -> usize {
+    let before = text.get(..key).unwrap_or("").trim_end();
+    let Some(mark) = before.strip_suffix('?').map(str::len) else { return key };
+    // A question mark may also end the value above.
+    let line = before.get(line_start(text, mark)..mark).unwrap_or("");
+    if line.chars().all(|c| matches!(c, ' ' | '-' | '?')) { mark } else { key }
 }
 
 /// Gives the nodes inside brackets their exact spans.

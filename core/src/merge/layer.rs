@@ -156,7 +156,11 @@ impl Layer {
             let value = match nested {
                 None => Value::from(text),
                 Some(child) => match parse(&text, Format::Json) {
-                    Ok(map @ Value::Map(_)) => map,
+                    Ok(map @ Value::Map(_)) if path.len() + map.depth() <= MAX_DEPTH => map,
+                    Ok(Value::Map(_)) => {
+                        layer.warn(&name, Code::TooLarge, "nests too deep below its path; it is ignored");
+                        continue;
+                    }
                     _ => {
                         layer.warn(
                             &name,
@@ -263,6 +267,20 @@ mod tests {
         assert_eq!(canonical(&layer.value), r#"{"db":{"host":"b"}}"#);
         assert_eq!(layer.warnings.len(), 1);
         assert!(!format!("{:?}", layer.warnings).contains("hunter2"));
+    }
+
+    #[test]
+    fn variables_nest_no_document_deeper_than_files_can() {
+        let name = format!("APP_{}", vec!["A"; 100].join("__"));
+        let text = format!("{}1{}", r#"{"b":"#.repeat(60), "}".repeat(60));
+        let layer = env(&[(&name, &text), (&format!("{name}__C"), "x")]);
+        assert_eq!((layer.value.depth(), layer.warnings.len()), (101, 1));
+        let at: Path = vec!["a"; 100].into_iter().map(Str::from).collect();
+        let file = Layer::new("file", priority::FILE, Value::empty_map().with(&at, Value::empty_map()));
+        let merged = crate::merge::merge(&[env(&[(&name, &text)]), file], &crate::Policy::default());
+        assert_eq!((merged.value.depth(), merged.warnings.len()), (101, 1));
+        let fits = format!("{}1{}", r#"{"b":"#.repeat(28), "}".repeat(28));
+        assert_eq!(env(&[(&name, &fits), (&format!("{name}__C"), "x")]).value.depth(), 128);
     }
 
     #[test]

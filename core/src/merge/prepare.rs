@@ -2,6 +2,7 @@
 
 use crate::canonical::canonical;
 use crate::error::{Code, Error};
+use crate::limits::MAX_DEPTH;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::schema::coerce_like;
@@ -174,7 +175,11 @@ impl Coercion<'_> {
     /// The typed value; none, with a warning, where the text is nothing of the type.
     fn text(&mut self, raw: &Str, spelled: &Path, like: Option<&Value>) -> Option<Value> {
         let Some(like) = like else { return Some(Value::String(raw.clone())) };
-        match coerce_like(raw, like) {
+        let fits = |value: Value| match self.above.len() + value.depth() {
+            0..=MAX_DEPTH => Ok(value),
+            _ => Err(Error::new(Code::TooLarge, "it nests too deep below its path")),
+        };
+        match coerce_like(raw, like).and_then(fits) {
             Ok(value) => Some(value),
             Err(error) => {
                 let path: Path = self.above.iter().cloned().collect();

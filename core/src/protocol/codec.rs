@@ -44,7 +44,8 @@ pub fn encode(message: &Message, envelope: &Envelope) -> String {
 /// Decodes a frame; the second part is the sender, where it names itself.
 ///
 /// # Errors
-/// [`Code::TooLarge`], or [`Code::Message`] with what is wrong; the connection can go on.
+/// [`Code::TooLarge`], [`Code::Message`] with what is wrong, or what the names and paths in it bring; the connection can
+/// go on.
 pub fn decode(frame: &str) -> Result<(Message, Option<InstanceId>)> {
     if frame.len() > MAX_FRAME_BYTES {
         let message = format!("a message has {} bytes, at most {MAX_FRAME_BYTES} are allowed", frame.len());

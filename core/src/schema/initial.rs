@@ -47,7 +47,7 @@ impl Schema {
         while lines.first().is_some_and(String::is_empty) {
             lines.remove(0);
         }
-        Ok(lines.into_iter().fold(String::new(), |out, line| out + line.trim_end() + "\n"))
+        Ok(lines.into_iter().fold(String::new(), |out, line| out + &line + "\n"))
     }
 
     /// Defaults, and null where something is required.
@@ -102,8 +102,13 @@ impl Schema {
             let text = style.entry(&at, placeholder.as_ref())?;
             let hidden = is_open || placeholder.is_none();
             for line in text {
-                let mark = if hidden { format!("{} ", style.comment) } else { String::new() };
-                lines.push(format!("{indent}{mark}{line}"));
+                // Blanks at the end of a line may belong to a text; a line without any has none to show.
+                lines.push(match (hidden, line.is_empty()) {
+                    (false, true) => line,
+                    (false, false) => format!("{indent}{line}"),
+                    (true, true) => format!("{indent}{}", style.comment),
+                    (true, false) => format!("{indent}{} {line}", style.comment),
+                });
             }
         }
         for (key, child) in sections(true) {
@@ -159,7 +164,8 @@ impl Schema {
         let text = format!("{about} {notes}");
         // A comment is one line however its text breaks; control characters would break some formats.
         for line in text.trim().lines().filter(|line| !line.is_empty()) {
-            let line: String = line.chars().filter(|c| !c.is_control()).collect();
+            let breaks = |c: char| c.is_control() || "\u{2028}\u{2029}\u{feff}\u{fffe}\u{ffff}".contains(c);
+            let line: String = line.chars().filter(|c| !breaks(*c)).collect();
             lines.push(format!("{indent}{} {}", style.comment, line.trim()));
         }
     }
@@ -179,8 +185,8 @@ impl Style {
             return Ok(vec![format!("{} =", self.toml_key(&key)?)]);
         };
         let text = match self.format {
-            // A table needs its whole path, anything else stands below the header of its section.
-            Format::Toml if value.as_map().is_some_and(|map| !map.is_empty()) => {
+            // A table with a header of its own would take in the keys behind it.
+            Format::Toml if value.as_map().is_some() => {
                 format!("{} = {}", self.toml_key(&key)?, inline_toml(value)?)
             }
             Format::Jsonc => {
@@ -219,6 +225,9 @@ fn inline_toml(value: &Value) -> Result<String> {
         let text = print(&[("v", value.clone())].into_iter().collect(), Format::Toml)?;
         return Ok(text.split_once('=').map_or(String::new(), |(_, text)| text.trim().to_owned()));
     };
+    if map.is_empty() {
+        return Ok("{}".to_owned());
+    }
     let style = Style { format: Format::Toml, comment: "#", unit: "" };
     let entries: Result<Vec<String>> =
         map.iter().map(|(key, child)| Ok(format!("{} = {}", style.toml_key(key)?, inline_toml(child)?))).collect();
@@ -250,6 +259,20 @@ mod tests {
                 .field("extra", Field::map().field("x", Field::bool()))
                 .field("name", Field::string().required()),
         )
+    }
+
+    #[test]
+    fn defaults_stand_in_the_first_file_as_they_are() {
+        let odd = Field::string().default_to("trail \n  \nlast ").describe("a\u{feff}b\u{2028}c");
+        let empty = Field::map_of(Field::bool()).default_to(Value::empty_map());
+        let fields = Field::map().field("a", empty.clone()).field("b", odd.clone()).field("in", odd);
+        let schema =
+            Schema::new(fields.field("zz", Field::map().field("x", empty).field("y", Field::integer().default_to(1))));
+        let plain = parse(&schema.initial(Format::Json).unwrap(), Format::Json).unwrap();
+        for format in [Format::Jsonc, Format::Yaml, Format::Toml] {
+            let text = schema.initial(format).unwrap();
+            assert_eq!(parse(&text, format).as_ref(), Ok(&plain), "{text}");
+        }
     }
 
     #[test]

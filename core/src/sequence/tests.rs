@@ -44,7 +44,7 @@ fn len(value: &Value) -> usize {
 
 #[test]
 fn transformed_operations_meet_in_both_orders() {
-    for seed in 0..cases(20_000) {
+    for seed in 0..cases(200_000) {
         let mut random = Random::of(seed);
         let kind = if random.below(2) == 0 { Kind::List } else { Kind::Text };
         let base = random.content(kind, 9).to_value();
