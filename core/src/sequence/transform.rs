@@ -11,6 +11,19 @@ pub enum Side {
     Right,
 }
 
+impl std::str::FromStr for Side {
+    type Err = Error;
+
+    /// Reads `left` or `right`; anything else is [`Code::Usage`].
+    fn from_str(text: &str) -> Result<Side> {
+        match text {
+            "left" => Ok(Side::Left),
+            "right" => Ok(Side::Right),
+            other => Err(Error::new(Code::Usage, format!("unknown side `{other}`")).with_hint("use `left` or `right`")),
+        }
+    }
+}
+
 /// The change of `a` for a sequence that `b` has changed already; both were made for the same sequence.
 ///
 /// With opposite sides both orders meet (TP1): `b` then `transform(a, b, Left)` is `a` then `transform(b, a, Right)`.
