@@ -48,7 +48,9 @@ fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Res
             return Ok(());
         }
         let answer = to_python(py, value).and_then(|value| check.bind(py).call1((value,)));
-        match answer.map(|answer| (answer.cast::<PyBool>().ok().map(|bool| bool.is_true()), answer.extract::<String>(), answer)) {
+        match answer
+            .map(|answer| (answer.cast::<PyBool>().ok().map(|bool| bool.is_true()), answer.extract::<String>(), answer))
+        {
             Ok((Some(true), ..)) => return Ok(()),
             Ok((Some(false), ..)) => return Err("the program refuses the value".to_owned()),
             Ok((_, Ok(message), _)) => return Err(message),
@@ -129,12 +131,7 @@ impl Schema {
     }
 
     /// Variables with a prefix as a typed document, and what is nothing of its type, as `{"value", "warnings"}`.
-    fn coerce<'py>(
-        &self,
-        py: Python<'py>,
-        prefix: &str,
-        variables: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn coerce<'py>(&self, py: Python<'py>, prefix: &str, variables: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let variables = to_variables(variables)?;
         let layer = run(py, || Ok(self.core.coerce(&Layer::from_env(prefix, variables)?)))?;
         with_errors(py, "value", &layer.value, "warnings", &layer.warnings)

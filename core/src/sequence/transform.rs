@@ -1,6 +1,7 @@
 //! Carrying an operation over a concurrent one.
 
 use super::{Builder, Cursor, Operation, Step};
+use crate::error::{Code, Error, Result};
 
 /// Which of two insertions at one place comes first. The two operations of a pair take different sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
