@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::records::effect_records;
 use super::shared::{Command, Shared, Staged, Step};
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
-use super::{Engine, unknown};
+use super::{Engine, REPLICATES, unknown};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, Now};
 use crate::diff::Patch;
@@ -89,14 +89,14 @@ impl Engine {
         }
         match &mut document.shared {
             Some(Shared::Unfounded { waiting, .. }) => waiting.push_back((request, command)),
-            Some(Shared::Founded(_)) => {
+            Some(Shared::Founded(_)) if REPLICATES => {
                 let effective = document.snapshot.value.clone();
                 match command.edits(&effective) {
                     Ok(edits) => self.write_shared(name, &edits, Some(request), "shared", now),
                     Err(error) => self.answer(request, Err(error), now),
                 }
             }
-            None => {
+            _ => {
                 let result = self.write_runtime(name, &command, now);
                 self.answer(request, result, now);
             }
