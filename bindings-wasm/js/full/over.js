@@ -4,9 +4,12 @@ import { ConfmeshError, fromText } from "./values.js";
 const errors = (list) => list.map((fields) => new ConfmeshError(fields));
 const names = (active) => (typeof active === "string" ? [active] : active);
 
+/** Variables that are set: `process.env` as it is typed may hold others. */
+const variables = (given) => Object.fromEntries(Object.entries(given).filter(([, text]) => text !== undefined));
+
 /** The options of a merge as the native half reads them. */
 const options = ({ rules = null, profiles = null, interpolate = null }) =>
-  ({ rules, profiles: profiles && names(profiles), variables: interpolate && { ...interpolate } });
+  ({ rules, profiles: profiles && names(profiles), variables: interpolate && variables(interpolate) });
 
 /** What a check says about a value: nothing, or what is wrong. It never throws, as the native half stands in between. */
 function asked(check, value) {
@@ -66,8 +69,8 @@ export function algebraOver(native, { calling, toText }) {
       return ask(() => this.#native.known(toText(document)));
     }
 
-    coerce(prefix, variables) {
-      const { value, warnings } = ask(() => this.#native.coerce(prefix, toText({ ...variables })));
+    coerce(prefix, given) {
+      const { value, warnings } = ask(() => this.#native.coerce(prefix, toText(variables(given))));
       return { value, warnings: errors(warnings) };
     }
 
@@ -103,8 +106,8 @@ export function algebraOver(native, { calling, toText }) {
       const [specs, chosen] = [toText(layers), toText(options(given))];
       return merging(given.schema, () => native.explainText(specs, path, chosen), (schema, check) => schema.explainText(specs, path, chosen, check));
     },
-    interpolate(document, variables = {}) {
-      const done = ask(() => native.interpolateText(toText(document), toText({ ...variables })));
+    interpolate(document, given = {}) {
+      const done = ask(() => native.interpolateText(toText(document), toText(variables(given))));
       return { value: done.value, errors: errors(done.errors) };
     },
     profiles: (document, active) => ask(() => native.profilesText(toText(document), toText(names(active)))),
