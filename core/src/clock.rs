@@ -273,6 +273,44 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(ms), text);
+            assert_eq!(parse_rfc3339(text), Some(ms));
+        }
+        assert_eq!(parse_rfc3339("2026-11-21T10:00:00Z"), Some(1_795_255_200_000));
+        assert_eq!(parse_rfc3339("2026-11-21T10:00:00.5Z"), Some(1_795_255_200_500));
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T10:00:00",
+            "2026-13-01T00:00:00Z",
+            "2026-1-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn stamps_grow_and_stay_near_the_clock_whatever_clocks_do() {
+        let decade: u64 = 10 * 365 * 86_400_000;
+        let mut random = crate::testing::Random::of(7);
+        let (mut clock, mut wall, mut last) = (Hlc::default(), 2 * decade, Stamp::default());
+        let mut highest = wall;
+        for step in 0..20_000 {
+            wall = match random.below(8) {
+                0 => wall + 10_000,
+                1 => wall.saturating_sub(10_000).max(1),
+                2 if step % 100 == 0 => 2 * decade + random.below(1_000) as u64,
+                _ => wall, // it stopped
+            };
+            highest = highest.max(wall);
+            let theirs = [wall + decade, wall.saturating_sub(decade), wall + MAX_AHEAD_MS / 2, wall][random.below(4)];
+            if random.below(2) == 0 {
+                clock.observe(Stamp::from_u64(theirs << 16), wall);
+            }
+            let stamp = clock.tick(wall);
+            assert!(stamp > last, "step {step}: a stamp that does not grow");
+            assert!(stamp.wall_ms() <= highest + MAX_AHEAD_MS, "step {step}: {} is dragged along", stamp.wall_ms());
+            last = stamp;
         }
     }
 
