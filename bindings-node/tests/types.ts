@@ -1,6 +1,9 @@
 // Compiled, never run: the declarations fit what a program writes.
-import { canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, ready as nativeReady, version } from "confmesh";
-import type { Change, Choice, Operation, Receipt, Value } from "confmesh";
+import {
+  canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, resolve, Schema, sequence, version,
+  viewDeltas,
+} from "confmesh";
+import type { Change, Choice, Operation, Receipt, Resolution, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 
 const texts: string[] = [version(), clientVersion(), canonical({ a: 1n })];
@@ -8,6 +11,18 @@ const loaded: Promise<void>[] = [ready(new Uint8Array()), nativeReady()];
 const merged: Value = merge([{ id: "base", value: { port: 80 } }], { rules: [{ pattern: "port", merge: "override" }] });
 const operations: Operation[] = diff({ a: 1 }, merged);
 const source: string = explain([{ id: "base", text: "{}" }], "port").source;
+
+interface Settings {
+  port: number;
+}
+const schema = new Schema({ fields: { port: "port" } }, { checks: { port: (port: number) => port > 1023 || "too low" } });
+const settings: Settings = schema.load<Settings>({ port: 8080 });
+const checked: Value = merge([{ id: "base", value: settings }], {
+  schema, profiles: "dev", interpolate: { HOME: "/" }, rules: [{ pattern: "l", merge: "keyed_list", key: "name", atomic: true, conflict: "numeric_average" }],
+});
+const steps: Step[] = sequence.transform(sequence.between("ab", "b"), [1, { insert: "x" }], "left");
+const settled: Resolution = resolve("k", [{ author: "ann", timestamp: 0, value: 1 }], "first_write_wins");
+const names: string[] = [...profiles({}, []).map(({ name }) => name), ...viewDeltas([]).disagreements.map(({ path }) => path)];
 
 async function live(): Promise<Receipt> {
   const config: Config = open(["config.json"], { envPrefix: "MYAPP" });
@@ -33,4 +48,4 @@ async function live(): Promise<Receipt> {
 }
 
 declare const console: { log(...values: unknown[]): void };
-export { live, loaded, source, texts };
+export { checked, live, loaded, names, settled, steps, source, texts };

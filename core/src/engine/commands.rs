@@ -6,7 +6,7 @@ use super::records::effect_records;
 use super::shared::{Command, Reply, Shared, Staged, Step};
 use super::terms::WriteTerms;
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
-use super::{Engine, unknown};
+use super::{Engine, REPLICATES, unknown};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, Now};
 use crate::diff::Patch;
@@ -109,7 +109,7 @@ impl Engine {
         if document.guest.is_some() {
             return self.ask_host(name, request, command, terms.user, now);
         }
-        if document.shared.is_none() {
+        if document.shared.is_none() || !REPLICATES {
             let result = self.write_runtime(name, &command, now);
             return self.answer(request, result, now);
         }

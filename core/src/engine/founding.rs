@@ -4,11 +4,11 @@
 //! until none could be reached for a while. When two documents that were founded alone meet, the smaller genesis stays; the
 //! other instance adopts it and writes again what it had acknowledged since its founding.
 
-use super::Engine;
 use super::document::Document;
 use super::records::{base_records, effect_records, founding_record};
 use super::shared::{Founded, Shared, Step, edits};
 use super::types::{Level, PeerId, StoreWrite};
+use super::{Engine, REPLICATES};
 use crate::clock::Now;
 use crate::diff::diff;
 use crate::error::{Code, Error};
@@ -31,6 +31,9 @@ impl Engine {
 
     /// Founds a document where it is time to.
     pub(super) fn consider_founding(&mut self, name: &DocumentName, now: Now) {
+        if !REPLICATES {
+            return;
+        }
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(Shared::Unfounded { since_ms, .. }) = &mut document.shared else { return };
         if document.file.as_ref().is_some_and(|file| !file.was_looked_at()) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::shared::Command;
 use super::terms::WriteTerms;
 use super::types::{ChangeEvent, PeerId, Receipt, RequestId, Transmit};
-use super::{Engine, Session, unknown};
+use super::{Engine, REPLICATES, Session, unknown};
 use crate::clock::Now;
 use crate::diff::leaves;
 use crate::error::Result;
@@ -127,6 +127,9 @@ impl Engine {
 
     /// Passes an answer to the guest that asked.
     pub(super) fn answer_guest(&mut self, request: RequestId, result: &Result<Receipt>, now: Now) {
+        if !REPLICATES {
+            return;
+        }
         let requests = &mut self.guest_requests;
         let Some(at) = requests.open.iter().position(|open| open.request == request) else { return };
         let OpenRequest { peer, key, request_id, .. } = requests.open.swap_remove(at);
@@ -147,6 +150,9 @@ impl Engine {
 
     /// Sends a change to every guest that wants it; frames are encoded once.
     pub(super) fn tell_guests(&mut self, name: &DocumentName, base: u64, change: &ChangeEvent, now: Now) {
+        if !REPLICATES {
+            return;
+        }
         let guests = self.sessions.iter().filter_map(|(peer, session)| match session {
             Session::Guest(guest) => Some((*peer, guest.follows.contains(name), guest.patterns.clone())),
             _ => None,

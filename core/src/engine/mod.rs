@@ -104,6 +104,10 @@ pub struct Engine {
     next_settling_ms: Option<u64>,
 }
 
+/// Whether this build holds documents that instances replicate. Without, an engine can only be a guest or merge layers of
+/// its own, and the optimiser leaves out everything else: that is what keeps a browser's client small.
+const REPLICATES: bool = cfg!(any(feature = "replication", test));
+
 impl Engine {
     /// An engine without documents, with what its store holds (keys and bytes as [`StoreWrite`] put them there).
     ///
@@ -115,7 +119,7 @@ impl Engine {
             encoder: Encoder::new(config.wire.clone()),
             config,
             documents: BTreeMap::new(),
-            stored: records::load(records)?,
+            stored: if REPLICATES { records::load(records)? } else { BTreeMap::new() },
             sessions: BTreeMap::new(),
             guest_requests: GuestRequests::default(),
             persist: VecDeque::new(),
@@ -247,15 +251,17 @@ impl Engine {
     fn dispatch(&mut self, peer: PeerId, message: Message, instance: Option<InstanceId>, now: Now) {
         match message {
             Message::Ping => self.send(peer, &Message::Pong, now),
-            Message::Hello { offer, documents } => self.handle_hello(peer, &offer, documents, instance, now),
+            Message::Hello { offer, documents } if REPLICATES => {
+                self.handle_hello(peer, &offer, documents, instance, now);
+            }
             Message::Error { error, .. } => {
                 self.notice(Level::Warning, Error::new(Code::Message, format!("a peer reports: {}", error.message())));
             }
             message => match self.sessions.get(&peer) {
-                Some(Session::Replica(_)) => self.handle_replica_message(peer, message, now),
-                Some(Session::Guest(_)) => self.handle_guest_message(peer, message, now),
+                Some(Session::Replica(_)) if REPLICATES => self.handle_replica_message(peer, message, now),
+                Some(Session::Guest(_)) if REPLICATES => self.handle_guest_message(peer, message, now),
                 Some(Session::Host) => self.handle_host_message(peer, message, now),
-                None => {}
+                _ => {}
             },
         }
     }

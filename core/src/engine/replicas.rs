@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::shared::{Shared, Step};
 use super::types::{Level, PeerId};
-use super::{Engine, Session};
+use super::{Engine, REPLICATES, Session};
 use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
@@ -373,6 +373,9 @@ impl Engine {
     }
 
     pub(super) fn heartbeat(&mut self, now: Now) {
+        if !REPLICATES {
+            return;
+        }
         if self.next_heartbeat_ms.is_none_or(|due| now.mono_ms < due) {
             return;
         }

@@ -54,6 +54,8 @@ pub struct Layer {
     pub variables: Vec<Variable>,
     /// What was wrong with the input but not wrong enough to refuse the layer.
     pub warnings: Vec<Error>,
+    /// Where its value stands in the text, for a part of a document.
+    pub(super) prefix: Path,
 }
 
 impl Layer {
@@ -69,6 +71,7 @@ impl Layer {
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
+            prefix: Path::root(),
         }
     }
 
@@ -210,8 +213,16 @@ impl Layer {
         self
     }
 
+    /// A profile of this layer as a layer of its own.
+    pub(super) fn profile(&self, name: &str, value: Value) -> Layer {
+        let id = Str::from(format!("{}#{name}", self.id));
+        let prefix = self.prefix.child(super::PROFILES).child(name);
+        Layer { id, value, prefix, unset: Vec::new(), warnings: Vec::new(), ..self.clone() }
+    }
+
     /// Where this layer holds a path: its id, the place in its text, the variable.
     pub fn origin(&self, path: &Path) -> Origin {
+        let path = &self.prefix.join(path);
         let origin = Origin::source(&self.id);
         let variable = self.variables.iter().filter(|variable| path.starts_with(&variable.path));
         match (variable.max_by_key(|variable| variable.path.len()), &self.text) {

@@ -22,7 +22,7 @@ mod version;
 mod view;
 mod wire;
 
-pub use delta::{Applied, Delta};
+pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
 pub use notes::{joins, leaves, settles};
 pub use rebase::Rebased;

@@ -23,7 +23,7 @@ pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
         Some(schema) => {
             let schema = schema::read(schema)?;
             let layers = layers(&mut inputs, &arguments.files, env, as_json)?;
-            let checked = schema::merged(&schema, layers, rules(&arguments.rules)?, true)?;
+            let checked = schema::merged(&schema, &layers, rules(&arguments.rules)?, true)?;
             checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
             if !checked.errors.is_empty() {
                 checked.errors.iter().for_each(|error| complain(error, as_json));
@@ -169,7 +169,7 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
     if let Some(schema) = &arguments.schema {
         let schema = schema::read(schema)?;
         let layers = layers(&mut inputs, &arguments.files, arguments.env.as_deref(), as_json)?;
-        let checked = schema::merged(&schema, layers, Vec::new(), false)?;
+        let checked = schema::merged(&schema, &layers, Vec::new(), false)?;
         checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
         return schema::tell(&checked.errors, &arguments.files, as_json);
     }
