@@ -91,7 +91,8 @@ impl Engine {
             Some(Shared::Unfounded { waiting, .. }) => waiting.push_back((request, command)),
             Some(Shared::Founded(_)) => {
                 let effective = document.snapshot.value.clone();
-                match command.edits(&effective) {
+                let edits = command.edits(&effective);
+                match edits.and_then(|edits| document.examine(&edits, None).map(|()| edits)) {
                     Ok(edits) => self.write_shared(name, &edits, Some(request), "shared", now),
                     Err(error) => self.answer(request, Err(error), now),
                 }
@@ -106,6 +107,7 @@ impl Engine {
     fn write_runtime(&mut self, name: &DocumentName, command: &Command, now: Now) -> Result<Receipt> {
         let document = self.documents.get_mut(name).ok_or_else(|| unknown(name))?;
         let edits = command.edits(&document.snapshot.value)?;
+        document.examine(&edits, None)?;
         let old = document.runtime();
         let new = edits.iter().fold(old.clone(), |value, edit| match &edit.value {
             Some(new) => value.with(&edit.path, new.clone()),

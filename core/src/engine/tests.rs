@@ -12,6 +12,8 @@ mod files;
 mod founding;
 mod guests;
 mod random;
+mod schema;
+mod references;
 mod replication;
 
 /// One process and its machine: engine, store, bound file.

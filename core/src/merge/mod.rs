@@ -4,6 +4,7 @@
 //! works out where a value comes from when somebody asks.
 
 mod accounts;
+mod compose;
 mod explain;
 mod interpolate;
 mod layer;
@@ -15,6 +16,7 @@ mod typed;
 mod union;
 mod update;
 
+pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Layer, SourceText, Variable};

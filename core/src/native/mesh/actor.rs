@@ -39,6 +39,8 @@ pub(super) struct Actor {
     pub(super) watcher: Option<Watcher>,
     pub(super) layers: Vec<LayerFile>,
     pub(super) bound: Option<Bound>,
+    /// Whether nobody else could mend an invalid document.
+    pub(super) is_alone: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
     writer: Option<Writer>,
@@ -117,6 +119,11 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
         actor.handle(input);
         actor.drain();
     }
+    if actor.is_alone
+        && let Some(rejection) = actor.engine.status().into_iter().find_map(|status| status.rejected)
+    {
+        return Err(rejection.to_error());
+    }
     let links = Links::new(actor.senders.links.clone(), LinkOptions::default());
     let host = Arc::new(Hosting(Arc::clone(&actor.shared)));
     let guard = http::Guard::new(&addresses);
@@ -147,6 +154,7 @@ impl Actor {
             watcher: None,
             layers: Vec::new(),
             bound: None,
+            is_alone: false,
             logged: BTreeMap::new(),
             writer,
             unanswered: 0,

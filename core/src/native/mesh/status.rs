@@ -82,10 +82,11 @@ fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 }
 
 impl MeshStatus {
-    /// Whether every source is in force as it lies there.
+    /// Whether every source is in force as it lies there, and so is what others wrote.
     pub fn is_healthy(&self) -> bool {
         let sources = self.documents.iter().flat_map(|document| &document.status.sources);
-        sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
+        let is_rejected = self.documents.iter().any(|document| document.status.rejected.is_some());
+        !is_rejected && sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
     }
 
     /// What `GET /status` answers.
@@ -145,6 +146,10 @@ impl DocumentState {
             ("keys", count(self.keys)),
             ("conflicts", status.disagreements.iter().map(conflict_value).collect::<Vec<_>>().into()),
         ];
+        fields.extend(status.rejected.as_ref().map(|rejection| {
+            let errors: Vec<Value> = rejection.errors.iter().map(error_value).collect();
+            ("rejected", map([("cause", rejection.cause.clone().into()), ("errors", errors.into())]))
+        }));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)
     }
