@@ -62,6 +62,7 @@ pub mod policy;
 pub mod protocol;
 pub mod replica;
 pub mod schema;
+pub mod secret;
 pub mod sequence;
 #[cfg(test)]
 mod testing;

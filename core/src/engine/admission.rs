@@ -61,7 +61,9 @@ impl Document {
             Some(source) if source.newest.is_some() => source.state = SourceState::Stale(together(&composed.errors)),
             Some(_) => {}
             None if accepts => (self.accepted, self.holds_back) = (shared, false),
-            None => self.holds_back = self.accepted.as_ref().map(|layer| &layer.value) != shared.as_ref().map(|l| &l.value),
+            None => {
+                self.holds_back = self.accepted.as_ref().map(|layer| &layer.value) != shared.as_ref().map(|l| &l.value)
+            }
         }
         kept
     }
@@ -93,12 +95,8 @@ impl Document {
         Some(match (&self.rejection, before) {
             (Some(rejection), _) => {
                 let error = rejection.to_error();
-                let more = match rejection.errors.len() {
-                    0 | 1 => String::new(),
-                    count => format!(" (and {} more)", count - 1),
-                };
                 let message = format!(
-                    "rejecting invalid configuration update from `{}`, the last valid document stays in force: {}{more}",
+                    "rejecting invalid configuration update from `{}`, the last valid document stays in force: {}",
                     rejection.cause,
                     error.message()
                 );
@@ -166,9 +164,9 @@ impl Document {
 
 /// Whether an error is one of these, wherever the value stands now.
 fn is_among(error: &Error, known: &[Error]) -> bool {
-    known.iter().any(|other| {
-        (other.code(), other.path(), other.message()) == (error.code(), error.path(), error.message())
-    })
+    known
+        .iter()
+        .any(|other| (other.code(), other.path(), other.message()) == (error.code(), error.path(), error.message()))
 }
 
 impl Engine {

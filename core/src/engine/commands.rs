@@ -251,7 +251,10 @@ impl Engine {
             .iter()
             .filter(|path| snapshot.value.at(path) != written.at(path))
             .filter_map(|path| snapshot.explain(path))
-            .filter_map(|explanation| explanation.winner.map(|winner| winner.source))
+            .filter_map(|explanation| explanation.winner)
+            // Where a value is removed, a default shows through.
+            .filter(|winner| winner.priority != crate::merge::priority::DEFAULT)
+            .map(|winner| winner.source)
             .find(|source| *source != layer);
         Some(Receipt { snapshot, changed, dot, shadowed_by })
     }

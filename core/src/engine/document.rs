@@ -161,7 +161,8 @@ impl Document {
             self.snapshot = Arc::new(Snapshot::new(self.name.clone(), self.snapshot.revision, composed));
             return None;
         }
-        self.snapshot = Arc::new(Snapshot::new(self.name.clone(), self.snapshot.revision + 1, composed));
+        let next = Snapshot::new(self.name.clone(), self.snapshot.revision + 1, composed).after(&self.snapshot);
+        self.snapshot = Arc::new(next);
         Some(ChangeEvent { snapshot: Arc::clone(&self.snapshot), changes, cause: cause.into() })
     }
 

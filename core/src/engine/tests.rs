@@ -12,9 +12,9 @@ mod files;
 mod founding;
 mod guests;
 mod random;
-mod schema;
 mod references;
 mod replication;
+mod schema;
 
 /// One process and its machine: engine, store, bound file.
 pub(super) struct Host {

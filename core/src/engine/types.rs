@@ -13,6 +13,7 @@ use crate::merge::{Composed, Composition, Explanation};
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::schema::Schema;
+use crate::secret::masked_changes;
 use crate::value::{Str, Value};
 
 /// A connection, named by the driver; never reused while the engine lives.
@@ -230,6 +231,8 @@ pub struct Snapshot {
     /// The document.
     pub value: Value,
     composed: Composed,
+    /// What was secret in the revision before.
+    policy_before: Option<Policy>,
     hash: OnceLock<ContentHash>,
 }
 
@@ -241,7 +244,28 @@ impl PartialEq for Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(document: DocumentName, revision: u64, composed: Composed) -> Snapshot {
-        Snapshot { document, revision, value: composed.value.clone(), composed, hash: OnceLock::new() }
+        Snapshot {
+            document,
+            revision,
+            value: composed.value.clone(),
+            composed,
+            policy_before: None,
+            hash: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn after(mut self, last: &Snapshot) -> Snapshot {
+        self.policy_before = (last.policy() != self.policy()).then(|| last.policy().clone());
+        self
+    }
+
+    /// The changes that led to this revision, with what is secret now or was secret before masked.
+    pub fn masked_changes(&self, changes: &[Change]) -> Vec<Change> {
+        let masked = masked_changes(self.policy(), changes);
+        match &self.policy_before {
+            Some(before) => masked_changes(before, &masked),
+            None => masked,
+        }
     }
 
     /// The content hash, computed when first asked for.

@@ -180,9 +180,9 @@ impl Composition {
         let mut known: Vec<Str> = Vec::new();
         for layer in layers {
             let profiles = layer.value.child(PROFILES).filter(|_| !layer.raw);
-            let names: Vec<Str> = profiles.and_then(Value::as_map).into_iter().flat_map(|map| map.keys().cloned()).collect();
-            let active: Vec<&str> =
-                self.profiles.iter().filter(|name| names.contains(name)).map(Str::as_str).collect();
+            let names: Vec<Str> =
+                profiles.and_then(Value::as_map).into_iter().flat_map(|map| map.keys().cloned()).collect();
+            let active: Vec<&str> = self.profiles.iter().filter(|name| names.contains(name)).map(Str::as_str).collect();
             match split_profiles(&layer.value, if profiles.is_some() { &active } else { &[] }) {
                 Ok(parts) => {
                     let mut parts = parts.into_iter();

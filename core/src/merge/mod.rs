@@ -46,6 +46,8 @@ pub mod priority {
     pub const FILE: i32 = 30;
     /// HTTP sources.
     pub const HTTP: i32 = 40;
+    /// The defaults of a schema.
+    pub const DEFAULT: i32 = i32::MAX;
 }
 
 /// How many warnings a merge keeps: a document that clashes everywhere must not cost more than it tells.

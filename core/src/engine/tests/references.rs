@@ -62,14 +62,13 @@ fn references_are_replaced_in_what_is_in_force_and_explained_as_written() {
     world.set(a, "port", 81);
     assert_eq!(world.value(a), json(r#"{"port":81,"url":"http://h:81"}"#));
     let found = world.hosts[a].engine.snapshot(&name()).unwrap().explain(&path("url")).unwrap();
-    assert_eq!((found.value, found.winner.unwrap().value), (Some("http://h:81".into()), "http://${env:HOST}:${port}".into()));
-    // What was read, edited and put back does not copy what a reference became.
-    let request = world.hosts[a].engine.replace(
-        &name(),
-        json(r#"{"port":81,"url":"http://h:81","new":1}"#),
-        None,
-        world.now,
+    assert_eq!(
+        (found.value, found.winner.unwrap().value),
+        (Some("http://h:81".into()), "http://${env:HOST}:${port}".into())
     );
+    // What was read, edited and put back does not copy what a reference became.
+    let request =
+        world.hosts[a].engine.replace(&name(), json(r#"{"port":81,"url":"http://h:81","new":1}"#), None, world.now);
     world.settle(a);
     let changed = world.answer(a, request).unwrap().unwrap().changed;
     assert_eq!(changed, [path("new")]);

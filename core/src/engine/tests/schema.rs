@@ -164,7 +164,8 @@ fn what_others_broke_in_two_places_can_be_mended_one_by_one() {
     let request = world.set(a, "token", "text");
     assert!(world.answer(a, request).unwrap().is_err(), "nothing new may break");
     for (place, text) in GOOD_PARTS {
-        let request = world.set(a, place, json(&if place == "api_url" { format!("{text:?}") } else { text.to_owned() }));
+        let request =
+            world.set(a, place, json(&if place == "api_url" { format!("{text:?}") } else { text.to_owned() }));
         assert!(world.answer(a, request).unwrap().is_ok(), "{place}");
         world.run();
     }

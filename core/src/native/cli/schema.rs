@@ -6,11 +6,8 @@ use super::arguments::{Init, SchemaReference};
 use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json};
 use crate::error::{Code, Error};
-use crate::merge::{CandidateState, Layer, Merged, merge};
 use crate::native::io_error;
 use crate::origin::Origin;
-use crate::path::Path;
-use crate::policy::{Policy, Rule};
 use crate::schema::{ReferenceOptions, ReferenceStyle, Schema};
 use crate::value::Value;
 
@@ -74,48 +71,6 @@ fn read_with(inputs: &mut Inputs, argument: &str) -> Result<Schema, Stop> {
     Schema::from_value(&input.value()?).map_err(|error| {
         if error.origin().is_some() { error.into() } else { error.with_origin(Origin::source(&input.source)).into() }
     })
-}
-
-/// A merged document and what its schema says about it.
-pub(super) struct Checked {
-    pub merged: Merged,
-    pub errors: Vec<Error>,
-    pub warnings: Vec<Error>,
-}
-
-/// Merges layers under a schema: variables by declared type and, where asked for, defaults as the lowest layer.
-pub(super) fn merged(
-    schema: &Schema,
-    layers: Vec<Layer>,
-    mut rules: Vec<Rule>,
-    with_defaults: bool,
-) -> Result<Checked, Stop> {
-    let mut errors = Vec::new();
-    let mut layers: Vec<Layer> = layers
-        .iter()
-        .map(|layer| {
-            let mut typed = schema.coerce(layer);
-            // A variable of the wrong type is as much an error as a value in a file.
-            let refused = typed.warnings.split_off(layer.warnings.len());
-            errors.extend(refused);
-            typed
-        })
-        .collect();
-    rules.extend(schema.policy_rules());
-    let policy = Policy::of(rules)?;
-    let mut merged = merge(&layers, &policy);
-    if with_defaults {
-        layers.push(schema.defaults_for(&merged.value));
-        merged = merge(&layers, &policy);
-    }
-    let locate = |path: &Path| {
-        let found = merged.explain(path)?;
-        let used = |state: CandidateState| matches!(state, CandidateState::Wins | CandidateState::Contributes);
-        found.winner.iter().chain(&found.others).find(|one| used(one.state)).map(|one| one.origin.clone())
-    };
-    let report = schema.report(&merged.value, &policy, locate);
-    errors.extend(report.errors);
-    Ok(Checked { merged, errors, warnings: report.warnings })
 }
 
 /// Lists the errors of a document on stdout.

@@ -24,7 +24,7 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     };
     let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
     check_files(arguments)?;
-    let mesh = options(arguments, &data_dir).start().map_err(as_options)?;
+    let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
     announce(&mesh, arguments, &data_dir);
     let mut changes = mesh.subscribe("**")?;
     let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
@@ -65,21 +65,26 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     }
 }
 
-fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
+fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
+    let composing = &arguments.composing;
     let mut options = MeshOptions::default()
         .data_dir(data_dir)
         .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
+        .policy(composing.policy()?)
+        .interpolate(composing.interpolate)
         .log(LogLevel::Info);
+    options.schema = composing.schema.as_deref().map(super::schema::read).transpose()?;
+    options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
     options.peers = arguments.peers.clone();
-    options.env_prefix = arguments.env.clone();
+    options.env_prefix = composing.env.clone();
     options.listen = arguments.listen.clone();
     if options.listen.is_empty() {
         options.listen.push(DEFAULT_ADDRESS.to_owned());
     }
-    options
+    Ok(options)
 }
 
 /// Files may come later, but a directory that is missing is a slip.
@@ -112,8 +117,11 @@ fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     for file in &arguments.files {
         say(format!("  below {}", file.display()));
     }
-    if let Some(prefix) = &arguments.env {
+    if let Some(prefix) = &arguments.composing.env {
         say(format!("  env   {}_*", prefix.trim_end_matches('_')));
+    }
+    if let Some(schema) = &arguments.composing.schema {
+        say(format!("  check {schema}"));
     }
     for peer in &arguments.peers {
         say(format!("  peer  {peer}"));

@@ -27,6 +27,7 @@ use crate::limits::MAX_TEXT_BYTES;
 use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
 use crate::path::Path;
 use crate::pattern::Pattern;
+use crate::secret::masked_below;
 use crate::value::Value;
 
 /// The page: path, content type and bytes of each of its files.
@@ -143,7 +144,7 @@ async fn events(State(server): State<Server>, Query(parameters): Parameters) -> 
     if patterns.is_empty() {
         patterns.push(Pattern::parse("*")?);
     }
-    let events = server.host.events(patterns)?;
+    let events = server.host.events(patterns, wants_mask(&parameters))?;
     let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event))));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
@@ -164,6 +165,9 @@ async fn read(
             Some(path) => snapshot.value.at(&path).ok_or_else(|| nothing(&path))?.clone(),
             None => snapshot.value.clone(),
         };
+        // Programs read secrets; what is for people is asked for with `mask=true`.
+        let at = path(&parameters)?.unwrap_or_else(Path::root);
+        let value = if wants_mask(&parameters) { masked_below(snapshot.policy(), &at, &value) } else { value };
         json(StatusCode::OK, &value)
     };
     set_tag(&mut response, &tag);
@@ -266,6 +270,10 @@ fn only<'a>(parameters: &'a [(String, String)], name: &'a str) -> impl Iterator<
 
 fn path(parameters: &[(String, String)]) -> Result<Option<Path>> {
     only(parameters, "path").next().map(Path::parse).transpose()
+}
+
+fn wants_mask(parameters: &[(String, String)]) -> bool {
+    only(parameters, "mask").next().is_some_and(|text| text == "true")
 }
 
 /// The tags of a conditional header; weak ones compare as strong ones, since equal hashes mean equal documents.

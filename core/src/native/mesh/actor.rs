@@ -27,6 +27,7 @@ use crate::native::transport::websocket::{
     DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
 };
 use crate::native::watch::Watcher;
+use crate::secret::secret_paths;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -348,11 +349,12 @@ impl Actor {
             status
         });
         let documents = self.engine.status().into_iter().map(|status| {
-            let mut keys = 0;
+            let (mut keys, mut secrets) = (0, Vec::new());
             if let Some(snapshot) = self.engine.snapshot(&status.document) {
                 snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
+                secrets = secret_paths(snapshot.policy(), &snapshot.value);
             }
-            DocumentState { status, keys }
+            DocumentState { status, keys, secrets }
         });
         MeshStatus {
             instance: self.shared.instance,

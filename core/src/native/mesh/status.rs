@@ -7,6 +7,7 @@ use crate::engine::{DocumentStatus, SourceState, SourceStatus};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
+use crate::path::Path;
 use crate::replica::Disagreement;
 use crate::value::{Str, Value};
 
@@ -34,6 +35,8 @@ pub struct DocumentState {
     pub status: DocumentStatus,
     /// How many leaves it has.
     pub keys: usize,
+    /// The paths of what must not be shown.
+    pub secrets: Vec<Path>,
 }
 
 /// What the connection to a peer is doing.
@@ -144,6 +147,7 @@ impl DocumentState {
             ("sources", sources.into()),
             ("view_hash", status.shared_hash.map_or(Value::Null, |hash| hash.to_string().into())),
             ("keys", count(self.keys)),
+            ("secrets", self.secrets.iter().map(|path| path.to_string().into()).collect::<Vec<Value>>().into()),
             ("conflicts", status.disagreements.iter().map(conflict_value).collect::<Vec<_>>().into()),
         ];
         fields.extend(status.rejected.as_ref().map(|rejection| {
