@@ -38,8 +38,8 @@
 //! # Features
 //!
 //! `native` (default) is everything that touches the world; it has no effect on WebAssembly. `cli` (default) is the
-//! `confmesh` command. `yaml` and `toml` (default) are formats that the browser build leaves out for size. Features only
-//! add.
+//! `confmesh` command. `yaml` and `toml` (default) are formats that the browser build leaves out for size. `serde` (default)
+//! reads documents as types of a program, and makes values of them. Features only add.
 
 pub mod backoff;
 pub mod canonical;

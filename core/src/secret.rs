@@ -7,7 +7,7 @@
 use crate::diff::{Change, Operation, Patch};
 use crate::path::Path;
 use crate::policy::{MASK, Policy};
-use crate::value::{Map, Str, Value};
+use crate::value::{Map, Value};
 
 /// Changes with every secret masked, so that they still tell that it changed.
 pub fn masked_changes(policy: &Policy, changes: &[Change]) -> Vec<Change> {
@@ -75,7 +75,7 @@ pub fn count_masks(value: &Value) -> usize {
     match value {
         Value::Map(map) => map.values().map(count_masks).sum(),
         Value::List(list) => list.iter().map(count_masks).sum(),
-        Value::String(text) => usize::from(*text == Str::from(MASK)),
+        Value::String(text) => usize::from(text.as_str() == MASK),
         _ => 0,
     }
 }

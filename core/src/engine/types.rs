@@ -283,6 +283,15 @@ impl Snapshot {
         self.composed.explain_all()
     }
 
+    /// Reads what stands at a path as a type of the program.
+    ///
+    /// # Errors
+    /// As [`Merged::extract`](crate::merge::Merged::extract). Nothing counts as null, which an `Option` takes.
+    #[cfg(feature = "serde")]
+    pub fn extract<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, Error> {
+        self.composed.extract(path)
+    }
+
     /// Where layers disagreed on a type or a text could not be read as its type.
     pub fn warnings(&self) -> &[Error] {
         &self.composed.warnings

@@ -6,6 +6,8 @@
 mod accounts;
 mod compose;
 mod explain;
+#[cfg(feature = "serde")]
+mod extract;
 mod interpolate;
 mod layer;
 mod layer_value;
