@@ -1,10 +1,13 @@
 //! The pure functions. They hold no state and touch nothing outside.
 
+use std::collections::BTreeMap;
+
 use confmesh::diff::{
     Patch, apply_merge_patch, diff as differences, merge_patch_between as merge_patch_from, three_way as merge_three,
 };
 use confmesh::format::{self, Format};
-use confmesh::merge::{Layer, Merged as Core, merge as merge_core};
+use confmesh::merge::{Layer, MergeOptions, Merged as Core, Variables, merge_with, split_profiles};
+use confmesh::schema::{CustomCheck, Schema as CoreSchema};
 use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use pyo3::prelude::*;
 
@@ -13,6 +16,7 @@ use crate::convert::{to_path, to_python, to_value};
 use crate::error::{raise, run};
 use crate::explanation::Explanation;
 use crate::merged::Merged;
+use crate::schema::{Schema, to_variables, with_errors};
 
 /// The version of confmesh, for example `0.1.0`.
 #[pyfunction]
@@ -20,39 +24,110 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Reads rules: a list of `{"pattern", "merge"?, "conflict"?, "secret"?}`, or nothing.
+/// Reads rules: a list of `{"pattern", "merge"?, "key"?, "conflict"?, "secret"?, "atomic"?}`, or nothing.
 pub fn to_policy(py: Python<'_>, rules: Option<&Bound<'_, PyAny>>) -> PyResult<Policy> {
     let Some(rules) = rules else { return Ok(Policy::default()) };
     let rules = to_value(rules)?;
     run(py, || Policy::from_value(&rules))
 }
 
-fn merge_layers(py: Python<'_>, layers: &Bound<'_, PyAny>, rules: Option<&Bound<'_, PyAny>>) -> PyResult<Core> {
-    let policy = to_policy(py, rules)?;
-    let specs = layers.try_iter()?.map(|layer| to_value(&layer?)).collect::<PyResult<Vec<Value>>>()?;
-    run(py, || {
-        let layers = specs.iter().map(Layer::from_value).collect::<confmesh::Result<Vec<_>>>()?;
-        Ok(merge_core(&layers, &policy))
-    })
+/// One name or several.
+#[derive(FromPyObject)]
+pub enum Names {
+    One(String),
+    Many(Vec<String>),
 }
 
-/// Merges layers by priority and strategy.
+impl From<Names> for Vec<String> {
+    fn from(names: Names) -> Vec<String> {
+        match names {
+            Names::One(name) => vec![name],
+            Names::Many(names) => names,
+        }
+    }
+}
+
+fn merge_layers(
+    py: Python<'_>,
+    layers: &Bound<'_, PyAny>,
+    rules: Option<&Bound<'_, PyAny>>,
+    schema: Option<&Bound<'_, Schema>>,
+    profiles: Option<Names>,
+    interpolate: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Core> {
+    let policy = to_policy(py, rules)?;
+    let specs = layers.try_iter()?.map(|layer| to_value(&layer?)).collect::<PyResult<Vec<Value>>>()?;
+    let variables: Option<BTreeMap<String, String>> =
+        interpolate.map(to_variables).transpose()?.map(|variables| variables.into_iter().collect());
+    let profiles = profiles.map(Vec::from);
+    let merge = |schema: Option<&CoreSchema>, checks: &[CustomCheck<'_>]| {
+        let layers = specs.iter().map(Layer::from_value).collect::<confmesh::Result<Vec<_>>>()?;
+        let named = |name: &str| variables.as_ref()?.get(name).cloned();
+        let variables: Option<Variables<'_>> = if variables.is_some() { Some(&named) } else { None };
+        let options = MergeOptions { policy, schema, checks, profiles, variables, ..MergeOptions::default() };
+        merge_with(&layers, &options)?.valid()
+    };
+    match schema {
+        None => run(py, || merge(None, &[])),
+        Some(schema) => schema.get().run(py, |core, checks| merge(Some(core), checks)),
+    }
+}
+
+/// Merges layers by priority and strategy; with a schema, a document that breaks it is raised, not returned.
 #[pyfunction]
-#[pyo3(signature = (layers, *, rules=None))]
-pub fn merge(py: Python<'_>, layers: &Bound<'_, PyAny>, rules: Option<&Bound<'_, PyAny>>) -> PyResult<Merged> {
-    merge_layers(py, layers, rules).map(Merged::new)
+#[pyo3(signature = (layers, *, rules=None, schema=None, profiles=None, interpolate=None))]
+pub fn merge(
+    py: Python<'_>,
+    layers: &Bound<'_, PyAny>,
+    rules: Option<&Bound<'_, PyAny>>,
+    schema: Option<&Bound<'_, Schema>>,
+    profiles: Option<Names>,
+    interpolate: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Merged> {
+    merge_layers(py, layers, rules, schema, profiles, interpolate).map(Merged::new)
 }
 
 /// Merges layers and accounts for the value at one path.
 #[pyfunction]
-#[pyo3(signature = (layers, path, *, rules=None))]
+#[pyo3(signature = (layers, path, *, rules=None, schema=None, profiles=None, interpolate=None))]
 pub fn explain(
     py: Python<'_>,
     layers: &Bound<'_, PyAny>,
     path: &str,
     rules: Option<&Bound<'_, PyAny>>,
+    schema: Option<&Bound<'_, Schema>>,
+    profiles: Option<Names>,
+    interpolate: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Explanation> {
-    Explanation::found(py, &to_path(py, path)?, merge_layers(py, layers, rules)?.explain(&to_path(py, path)?))
+    let path = to_path(py, path)?;
+    let merged = merge_layers(py, layers, rules, schema, profiles, interpolate)?;
+    Explanation::found(py, &path, merged.explain(&path))
+}
+
+/// The document with its references replaced, and what could not be, as `{"value", "errors"}`.
+#[pyfunction]
+pub fn interpolate<'py>(
+    py: Python<'py>,
+    document: &Bound<'py, PyAny>,
+    variables: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let document = to_value(document)?;
+    let variables: BTreeMap<String, String> = to_variables(variables)?.into_iter().collect();
+    let (value, errors) =
+        run(py, || Ok(confmesh::merge::interpolate(&document, &|name| variables.get(name).cloned())))?;
+    with_errors(py, "value", &value, "errors", &errors)
+}
+
+/// The base of a document with profiles and what is active, lowest first, as a list of `{"name", "value"}`.
+#[pyfunction]
+pub fn profiles<'py>(py: Python<'py>, document: &Bound<'py, PyAny>, active: Names) -> PyResult<Bound<'py, PyAny>> {
+    let (document, active) = (to_value(document)?, Vec::from(active));
+    let parts = run(py, || {
+        let parts = split_profiles(&document, &active.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let part = |(name, value)| -> Value { [("name", Value::String(name)), ("value", value)].into_iter().collect() };
+        Ok(parts.into_iter().map(part).collect::<Vec<Value>>().into())
+    })?;
+    to_python(py, &parts)
 }
 
 /// What turns one value into another, as a JSON Patch (RFC 6902).

@@ -10,6 +10,8 @@ mod functions;
 mod live;
 mod merged;
 mod notify;
+mod schema;
+mod settling;
 
 use pyo3::prelude::*;
 
@@ -26,11 +28,17 @@ mod _native {
     use super::feed::Feed;
     #[pymodule_export]
     use super::functions::{
-        canonical, changes, diff, dump, explain, hash, matches, merge, merge_patch, merge_patch_between, parse,
-        parse_path, patch, rewrite, three_way, version,
+        canonical, changes, diff, dump, explain, hash, interpolate, matches, merge, merge_patch, merge_patch_between,
+        parse, parse_path, patch, profiles, rewrite, three_way, version,
     };
     #[pymodule_export]
     use super::live::{Live, open_files, start_mesh};
     #[pymodule_export]
     use super::merged::Merged;
+    #[pymodule_export]
+    use super::schema::Schema;
+    #[pymodule_export]
+    use super::settling::{
+        resolve, sequence_apply, sequence_between, sequence_compose, sequence_invert, sequence_transform, view_deltas,
+    };
 }

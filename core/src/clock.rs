@@ -34,6 +34,60 @@ pub fn rfc3339(wall_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
+/// Reads the milliseconds since 1970 of an RFC 3339 time in any time zone; fractions below a millisecond are cut off. None
+/// for anything else, and for times before 1970.
+///
+/// ```
+/// use confmesh::clock::{parse_rfc3339, rfc3339};
+/// let read = parse_rfc3339("2026-11-21T12:00:00.25+02:00");
+/// assert_eq!(read.map(rfc3339).as_deref(), Some("2026-11-21T10:00:00.250Z"));
+/// assert_eq!(parse_rfc3339("2026-02-29T00:00:00Z"), None);
+/// ```
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let number = |text: &str, digits: usize| -> Option<u64> {
+        let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { text.parse().ok() } else { None }
+    };
+    let (date, rest) = text.split_once(['T', 't'])?;
+    let (year, month, day) = match date.split('-').collect::<Vec<_>>().as_slice() {
+        [year, month, day] => (number(year, 4)?, number(month, 2)?, number(day, 2)?),
+        _ => return None,
+    };
+    let (time, zone) = rest.split_at_checked(rest.find(['Z', 'z', '+', '-'])?)?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let ms = number(fraction, fraction.len()).and(format!("{fraction:0<3}").get(..3)?.parse::<u64>().ok())?;
+    let (hour, minute, second) = match time.split(':').collect::<Vec<_>>().as_slice() {
+        [hour, minute, second] => (number(hour, 2)?, number(minute, 2)?, number(second, 2)?),
+        _ => return None,
+    };
+    let offset_minutes = match (zone, zone.split_once(':')) {
+        ("Z" | "z", _) => 0,
+        (_, Some((hours, minutes))) => {
+            let (hours, minutes) = (number(hours.get(1..)?, 2)?, number(minutes, 2)?);
+            let offset = i64::try_from((hours < 24 && minutes < 60).then_some(hours * 60 + minutes)?).ok()?;
+            if zone.starts_with('-') { -offset } else { offset }
+        }
+        _ => return None,
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last_day = match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if day == 0 || day > last_day || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // The inverse of `rfc3339`: years start on 1 March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let seconds = days.checked_sub(719_468)? * 86_400 + hour * 3_600 + minute * 60 + second;
+    seconds.checked_add_signed(-60 * offset_minutes)?.checked_mul(1_000)?.checked_add(ms)
+}
+
 /// How far a remote stamp may be ahead of the local clock and still move it, in milliseconds.
 pub const MAX_AHEAD_MS: u64 = 60_000;
 
@@ -226,5 +280,29 @@ mod tests {
     fn the_latest_clock_never_overflows() {
         let mut clock = Hlc::after(Stamp::from_u64(u64::MAX));
         assert_eq!(clock.tick(u64::MAX).as_u64(), u64::MAX);
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_printed() {
+        for ms in [0, 1, 951_826_154_321, 951_868_800_000, 1_000, 86_399_999, 1_795_255_200_250, 253_402_300_799_999] {
+            assert_eq!(parse_rfc3339(&rfc3339(ms)), Some(ms), "{}", rfc3339(ms));
+        }
+        assert_eq!(parse_rfc3339("1970-01-01T00:00:01.2345-00:30"), Some(1_801_234));
+        for bad in [
+            "",
+            "2026-11-21",
+            "2026-11-21T10:00:00",
+            "2026-13-01T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-11-21T24:00:00Z",
+            "2026-11-21T10:00:00+2:00",
+            "1969-12-31T23:59:59Z",
+            "+026-11-21T10:00:00Z",
+            "2026-11-21T10:00:00.Z ",
+            "2026-11-21T10:00:00.1x0Z",
+            "2026-11-21T10:00:00.Z",
+        ] {
+            assert_eq!(parse_rfc3339(bad), None, "{bad}");
+        }
     }
 }

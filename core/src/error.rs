@@ -168,6 +168,13 @@ impl Error {
         self
     }
 
+    /// Several errors as one: the first, with the others related to it; none where there is none.
+    pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Error> {
+        let mut errors = errors.into_iter();
+        let first = errors.next()?;
+        Some(errors.fold(first, Error::with_related))
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.0.code

@@ -2,7 +2,7 @@
 
 use super::mean_of;
 use crate::canonical::{canonical, content_hash};
-use crate::clock::rfc3339;
+use crate::clock::{parse_rfc3339, rfc3339};
 use crate::diff::diff;
 use crate::error::{Code, Error, Result};
 use crate::policy::ConflictStrategy;
@@ -23,6 +23,29 @@ pub struct Change {
 }
 
 impl Change {
+    /// Reads `{"author", "timestamp", "value", "base"?}`; the timestamp is a text as RFC 3339 has it, or milliseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for a missing, unknown or misspelt field.
+    pub fn from_value(value: &Value) -> Result<Change> {
+        const FIELDS: &str = "a change is a map of `author`, `timestamp`, `value` and, where known, `base`";
+        let bad = |why: String| Error::new(Code::Usage, why).with_hint(FIELDS);
+        let map = value.as_map().ok_or_else(|| bad(format!("a change is a map, not a {}", value.type_name())))?;
+        if let Some(other) = map.keys().find(|key| !["author", "timestamp", "value", "base"].contains(&key.as_str())) {
+            return Err(bad(format!("a change has no field `{other}`")));
+        }
+        let field = |name: &str| map.get(name).ok_or_else(|| bad(format!("a change lacks `{name}`")));
+        let author = field("author")?.as_str().ok_or_else(|| bad("the author of a change is a text".to_owned()))?;
+        let time = field("timestamp")?;
+        let at_ms = time
+            .as_u64()
+            .or_else(|| time.as_str().and_then(parse_rfc3339))
+            .ok_or_else(|| bad("the timestamp of a change is no time such as `2026-11-21T10:00:00Z`".to_owned()))?;
+        let (value, base) = (field("value")?.clone(), map.get("base").cloned());
+        Ok(Change { author: author.into(), at_ms, value, base })
+    }
+
     fn to_value(&self) -> Value {
         let fields = [
             ("author", Value::String(self.author.clone())),

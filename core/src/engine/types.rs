@@ -73,7 +73,7 @@ pub struct DocumentOptions {
     /// What the document has to look like. What is invalid never comes into force.
     pub schema: Option<Schema>,
     /// The active profiles, see [`split_profiles`](crate::merge::split_profiles); without any `profiles` is a key like others.
-    pub profiles: Vec<Str>,
+    pub profiles: Vec<String>,
     /// The variables of `${env:NAME}`; with them, references in texts are replaced.
     pub variables: Option<BTreeMap<String, String>>,
 }

@@ -22,7 +22,7 @@ impl Merged {
                     if candidate.source == layer.id && candidate.priority == layer.priority && !path.is_root() {
                         paths.push(match &candidate.origin.key {
                             Some(variable) => Path::root().child(variable),
-                            None => layer.place_of(path),
+                            None => layer.prefix.join(path),
                         });
                         candidates.push(candidate);
                     }

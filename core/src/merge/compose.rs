@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::policy::{Policy, Rule};
-use crate::schema::{Schema, nearest};
-use crate::value::{Str, Value};
+use crate::schema::Schema;
+use crate::value::Value;
 
 use super::interpolate::{Interpolated, interpolate_hiding};
-use super::profiles::{PROFILES, split_profiles};
-use super::{CandidateState, Layer, Merged, merge};
+use super::options::{overlaid, place, retyped};
+use super::{Layer, Merged, merge};
 
 /// How layers become a document: the rules of a policy, and where asked for a schema, profiles and references.
 ///
@@ -34,7 +34,7 @@ use super::{CandidateState, Layer, Merged, merge};
 pub struct Composition {
     policy: Policy,
     schema: Option<Schema>,
-    profiles: Vec<Str>,
+    profiles: Vec<String>,
     variables: Option<Arc<BTreeMap<String, String>>>,
 }
 
@@ -70,15 +70,15 @@ impl Composition {
         self
     }
 
-    /// Activates profiles, see [`split_profiles`]: in every layer the map below `profiles` with that name lies over the
+    /// Activates profiles, see [`split_profiles`](super::split_profiles): in every layer the map below `profiles` with that name lies over the
     /// rest of the same layer, as a layer of its own named `<id>#<profile>`. A profile that is named later wins.
     #[must_use]
     pub fn with_profiles(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Composition {
-        self.profiles = names.into_iter().map(|name| Str::from(name.as_ref())).collect();
+        self.profiles = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
         self
     }
 
-    /// Replaces references in texts, see [`interpolate`](super::interpolate()), with these variables for `${env:NAME}`.
+    /// Replaces references in texts; one that then is of the type that the schema declares takes it. See [`interpolate`](super::interpolate()), with these variables for `${env:NAME}`.
     #[must_use]
     pub fn with_references(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Composition {
         self.variables = Some(Arc::new(variables.into_iter().collect()));
@@ -116,7 +116,10 @@ impl Composition {
         let mut errors = Vec::new();
         let mut layers = Cow::Borrowed(layers);
         if !self.profiles.is_empty() {
-            layers = Cow::Owned(self.with_overlays(&layers, &mut errors));
+            match overlaid(&layers, &self.profiles) {
+                Ok(split) => layers = Cow::Owned(split),
+                Err(error) => errors.push(error),
+            }
         }
         if let Some(schema) = &self.schema
             && layers.iter().any(|layer| layer.raw)
@@ -146,11 +149,7 @@ impl Composition {
     fn finished(&self, merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
         let mut policy = self.policy.clone();
         let mut warnings = merged.warnings.clone();
-        let locate = |path: &Path| {
-            let found = merged.explain(path)?;
-            let used = |state: CandidateState| matches!(state, CandidateState::Wins | CandidateState::Contributes);
-            found.winner.iter().chain(&found.others).find(|one| used(one.state)).map(|one| one.origin.clone())
-        };
+        let locate = |path: &Path| place(&merged, path);
         let value = match &self.variables {
             None => merged.value.clone(),
             Some(variables) => {
@@ -161,6 +160,10 @@ impl Composition {
                     Some(origin) => error.with_origin(origin),
                     None => error,
                 }));
+                let value = match &self.schema {
+                    Some(schema) => retyped(schema, &merged.value, &value, &Path::root()),
+                    None => value,
+                };
                 hide(&mut policy, secrets.iter().map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
                 value
             }
@@ -173,39 +176,6 @@ impl Composition {
         }
         Composed { value, merged, policy, errors, warnings, plain }
     }
-
-    /// The layers with those of active profiles over each of them.
-    fn with_overlays(&self, layers: &[Layer], errors: &mut Vec<Error>) -> Vec<Layer> {
-        let mut split = Vec::with_capacity(2 * layers.len());
-        let mut known: Vec<Str> = Vec::new();
-        for layer in layers {
-            let profiles = layer.value.child(PROFILES).filter(|_| !layer.raw);
-            let names: Vec<Str> =
-                profiles.and_then(Value::as_map).into_iter().flat_map(|map| map.keys().cloned()).collect();
-            let active: Vec<&str> = self.profiles.iter().filter(|name| names.contains(name)).map(Str::as_str).collect();
-            match split_profiles(&layer.value, if profiles.is_some() { &active } else { &[] }) {
-                Ok(parts) => {
-                    let mut parts = parts.into_iter();
-                    let base = parts.next().map_or_else(|| layer.value.clone(), |(_, base)| base);
-                    // Of equal priorities the first one wins, and the profile that is named last.
-                    let overlays = parts.rev().map(|(name, value)| layer.overlay(name, value));
-                    split.extend(overlays);
-                    split.push(Layer { value: base, ..layer.clone() });
-                }
-                Err(_) if layer.value.as_map().is_none() => split.push(layer.clone()),
-                Err(error) => {
-                    let path = error.path().cloned().unwrap_or_else(Path::root);
-                    errors.push(error.with_origin(layer.origin(&path)));
-                    split.push(layer.clone());
-                }
-            }
-            known.extend(names);
-        }
-        known.sort();
-        known.dedup();
-        errors.extend(self.profiles.iter().filter(|name| !known.contains(name)).map(|name| unknown(name, &known)));
-        split
-    }
 }
 
 /// Adds rules that say nothing but that something is secret: a policy takes every such rule.
@@ -214,19 +184,6 @@ fn hide(policy: &mut Policy, rules: impl IntoIterator<Item = Rule>) {
         let added = policy.add(rule);
         debug_assert!(added.is_ok(), "{added:?}");
     }
-}
-
-fn unknown(name: &str, known: &[Str]) -> Error {
-    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    let existing = match names.as_slice() {
-        [] => "no source has any profiles: they are maps below the key `profiles`".to_owned(),
-        names => format!("the profiles are {}", names.join(", ")),
-    };
-    let hint = match nearest(name, known.iter().map(Str::as_str)) {
-        Some(close) => format!("did you mean `{close}`? {existing}"),
-        None => existing,
-    };
-    Error::new(Code::NotFound, format!("no profile is called `{name}`")).with_hint(hint)
 }
 
 impl Composed {

@@ -13,7 +13,6 @@ use crate::policy::MergeStrategy;
 use crate::value::{Str, Value};
 
 use super::priority;
-use super::profiles::PROFILES;
 
 /// The text that a layer was read from: lines and columns are looked up in it when somebody asks.
 #[derive(Clone)]
@@ -55,8 +54,8 @@ pub struct Layer {
     pub variables: Vec<Variable>,
     /// What was wrong with the input but not wrong enough to refuse the layer.
     pub warnings: Vec<Error>,
-    /// The profile of another layer's text that this layer is.
-    pub profile: Option<Str>,
+    /// Where its value stands in the text, for a part of a document.
+    pub(super) prefix: Path,
 }
 
 impl Layer {
@@ -72,21 +71,7 @@ impl Layer {
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
-            profile: None,
-        }
-    }
-
-    /// A profile of this layer as a layer of its own.
-    pub(super) fn overlay(&self, profile: Str, value: Value) -> Layer {
-        let id = Str::from(format!("{}#{profile}", self.id));
-        Layer { id, value, profile: Some(profile), unset: Vec::new(), warnings: Vec::new(), ..self.clone() }
-    }
-
-    /// Where its text holds a path.
-    pub(super) fn place_of(&self, path: &Path) -> Path {
-        match &self.profile {
-            Some(profile) => Path::root().child(PROFILES).child(profile).join(path),
-            None => path.clone(),
+            prefix: Path::root(),
         }
     }
 
@@ -224,18 +209,17 @@ impl Layer {
         self
     }
 
+    /// A profile of this layer as a layer of its own.
+    pub(super) fn profile(&self, name: &str, value: Value) -> Layer {
+        let id = Str::from(format!("{}#{name}", self.id));
+        let prefix = self.prefix.child(super::PROFILES).child(name);
+        Layer { id, value, prefix, unset: Vec::new(), warnings: Vec::new(), ..self.clone() }
+    }
+
     /// Where this layer holds a path: its id, the place in its text, the variable.
     pub fn origin(&self, path: &Path) -> Origin {
-        let origin = match &self.profile {
-            // Its place is in the text of the layer that it was taken from.
-            Some(profile) => {
-                let suffix = profile.len() + 1;
-                let end = self.id.len().saturating_sub(suffix);
-                Origin::source(self.id.split_at_checked(end).map_or(self.id.as_str(), |(source, _)| source))
-            }
-            None => Origin::source(&self.id),
-        };
-        let path = &self.place_of(path);
+        let path = &self.prefix.join(path);
+        let origin = Origin::source(&self.id);
         let variable = self.variables.iter().filter(|variable| path.starts_with(&variable.path));
         match (variable.max_by_key(|variable| variable.path.len()), &self.text) {
             (Some(Variable { name, .. }), text) => {

@@ -11,6 +11,7 @@ mod extract;
 mod interpolate;
 mod layer;
 mod layer_value;
+mod options;
 mod prepare;
 mod profiles;
 mod strategy;
@@ -22,6 +23,7 @@ pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Layer, SourceText, Variable};
+pub use options::{Checked, MergeOptions, Variables, merge_with};
 pub use profiles::{BASE, PROFILES, split_profiles};
 
 use std::sync::Arc;

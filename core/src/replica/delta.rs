@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Assertion, Effect, Replica};
+use super::{Assertion, Effect, Replica, View};
 use crate::clock::{Observed, VersionVector};
 use crate::error::{Code, Error, Result};
+use crate::id::{Genesis, ReplicaId};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::sequence::{Content, Step};
 use crate::value::Value;
@@ -71,6 +72,32 @@ impl Replica {
         }
         self.seen.join(&delta.to);
         Ok(Applied::Advanced { effect, skew_ms })
+    }
+}
+
+/// What instances show that have seen these deltas, in whatever order they came and however often.
+///
+/// # Errors
+/// [`Code::Message`] for a delta that no replica would make, and where deltas in between are missing.
+pub fn view_of(deltas: &[Delta]) -> Result<View> {
+    let mut replica = Replica::new(ReplicaId::from_bytes([0; 16]), Genesis::from_bytes([0; 16]));
+    let mut waiting: Vec<&Delta> = deltas.iter().collect();
+    loop {
+        let mut early = Vec::new();
+        for delta in &waiting {
+            // Nothing is written here, so the clock of the writers does not matter.
+            if replica.apply(delta, u64::MAX >> 16)? == Applied::Gap {
+                early.push(*delta);
+            }
+        }
+        match early.len() {
+            0 => return Ok(replica.view()),
+            n if n == waiting.len() => {
+                let message = format!("{n} of the deltas follow others that are missing");
+                return Err(Error::new(Code::Message, message).with_hint("add what lies before their `since`"));
+            }
+            _ => waiting = early,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ mod tests;
 mod view;
 mod wire;
 
-pub use delta::{Applied, Delta};
+pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
 pub use view::{Disagreement, Side, View};
 

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assertion, Claim, Delta};
-use crate::clock::{Dot, Stamp, VersionVector};
+use super::{Assertion, Claim, Delta, Disagreement, Side, View};
+use crate::clock::{Dot, Stamp, VersionVector, rfc3339};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
+use crate::policy::ConflictStrategy;
 use crate::sequence::{Kind, Operation};
 use crate::value::{Str, Value};
 
@@ -180,6 +181,38 @@ impl Delta {
             to: VersionVector::from_value(field("to")?)?,
             items: items.iter().map(|item| Assertion::from_value(item).map(Arc::new)).collect::<Result<_>>()?,
         })
+    }
+}
+
+impl View {
+    /// `{"value", "disagreements": […]}`, see [`Disagreement::to_value`].
+    pub fn to_value(&self) -> Value {
+        let disagreements: Vec<Value> = self.disagreements.iter().map(Disagreement::to_value).collect();
+        [("value", self.value.clone()), ("disagreements", disagreements.into())].into_iter().collect()
+    }
+}
+
+impl Disagreement {
+    /// `{"id", "path", "rule", "is_open", "sides": [{"author", "number", "timestamp", "value"?, "in_force"}…]}`: the rule is
+    /// the strategy that decided, author and number name the write, and a side without a value removed the path.
+    pub fn to_value(&self) -> Value {
+        let side = |side: &Side| -> Value {
+            let fields = [
+                ("author", side.dot.replica.to_string().into()),
+                ("number", side.dot.seq.into()),
+                ("timestamp", rfc3339(side.stamp.wall_ms()).into()),
+                ("in_force", side.in_force.into()),
+            ];
+            fields.into_iter().chain(side.value.clone().map(|value| ("value", value))).collect()
+        };
+        let fields: [(&str, Value); 5] = [
+            ("id", self.id().to_string().into()),
+            ("path", self.path.to_string().into()),
+            ("rule", ConflictStrategy::from(self.tag).as_str().into()),
+            ("is_open", self.is_open().into()),
+            ("sides", self.sides.iter().map(side).collect::<Vec<Value>>().into()),
+        ];
+        fields.into_iter().collect()
     }
 }
 

@@ -38,6 +38,7 @@
 //! `minimun` would accept what the author meant to refuse.
 
 mod coerce;
+mod custom;
 mod defaults;
 mod environment;
 mod field;
@@ -53,6 +54,7 @@ mod validate;
 mod walk;
 
 pub use coerce::{coerce_like, parse_bool};
+pub use custom::CustomCheck;
 pub use field::{Field, Kind, Validator};
 pub(crate) use nearest::nearest;
 pub use reference::{ReferenceOptions, ReferenceStyle};
@@ -64,6 +66,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::format::{Format, locate, parse_from};
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::value::{Str, Value};
@@ -139,6 +142,52 @@ impl Schema {
     /// No message shows a value that the schema calls secret; see [`Schema::report`] for values that a policy does.
     pub fn validate(&self, value: &Value, locate: impl Fn(&Path) -> Option<Origin>) -> Vec<Error> {
         self.report(value, &crate::policy::Policy::default(), locate).errors
+    }
+
+    /// Every problem of the document in a text, each with its line and column.
+    ///
+    /// # Errors
+    /// What [`parse_from`](crate::format::parse_from) says of a text that is no document.
+    ///
+    /// ```
+    /// use confmesh::format::Format;
+    /// use confmesh::schema::{Field, Schema};
+    /// let schema = Schema::new(Field::map().field("port", Field::integer()));
+    /// let errors = schema.validate_text("{\n  \"port\": \"x\"\n}", Format::Json, "app.json", &[])?;
+    /// assert_eq!(errors[0].to_string(), "app.json:2:3: expected integer, found string \"x\" (at `port`)");
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn validate_text(
+        &self,
+        text: &str,
+        format: Format,
+        source: &str,
+        checks: &[CustomCheck<'_>],
+    ) -> Result<Vec<Error>> {
+        let value = parse_from(text, format, source)?;
+        let place = |path: &Path| Some(Origin::source(source).at(locate(text, format, path)));
+        Ok(self.report_with(&value, &crate::policy::Policy::default(), checks, place).errors)
+    }
+
+    /// The document with its defaults, if it is valid then: how a program gets typed values out of plain ones.
+    ///
+    /// # Errors
+    /// The first problem; the others are among its [`related`](Error::related) errors.
+    ///
+    /// ```
+    /// use confmesh::schema::{Field, Schema};
+    /// use confmesh::Value;
+    /// let schema = Schema::new(Field::map().field("port", Field::integer().range(1, 65_535).default_to(8080)));
+    /// assert_eq!(schema.load(&Value::empty_map(), &[])?.child("port"), Some(&8080.into()));
+    /// assert!(schema.load(&[("port", 0)].into_iter().collect(), &[]).is_err());
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn load(&self, value: &Value, checks: &[CustomCheck<'_>]) -> Result<Value> {
+        let value = self.apply_defaults(value);
+        match Error::all(self.report_with(&value, &crate::policy::Policy::default(), checks, |_| None).errors) {
+            Some(error) => Err(error),
+            None => Ok(value),
+        }
     }
 }
 

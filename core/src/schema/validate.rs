@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::field::{Bound, Field, Kind, Others};
-use super::{Parts, Schema, coerce, nearest, parse_bool};
+use super::{CustomCheck, Parts, Schema, coerce, custom, nearest, parse_bool};
 use crate::canonical::canonical;
 use crate::error::{Code, Error};
 use crate::origin::Origin;
@@ -33,6 +33,17 @@ impl Schema {
     ///
     /// [`Code::Type`] is a value of the wrong type, [`Code::Invalid`] everything else.
     pub fn report(&self, value: &Value, policy: &Policy, locate: impl Fn(&Path) -> Option<Origin>) -> Report {
+        self.report_with(value, policy, &[], locate)
+    }
+
+    /// [`Schema::report`] with checks of the program's own.
+    pub fn report_with(
+        &self,
+        value: &Value,
+        policy: &Policy,
+        checks: &[CustomCheck<'_>],
+        locate: impl Fn(&Path) -> Option<Origin>,
+    ) -> Report {
         // What one part of the schema calls secret, no other part may show.
         let own = Policy::of(self.policy_rules()).unwrap_or_default();
         let policies = [&own, policy];
@@ -43,6 +54,7 @@ impl Schema {
             let error = Error::new(Code::TooLarge, "the schema asks for too many comparisons to validate the document");
             report.errors.push(error.with_hint("nest `anyOf` and `oneOf` less deeply"));
         }
+        custom::ask(checks, value, MAX_ERRORS, &mut report);
         let placed = |error: Error| match (error.origin(), error.path()) {
             (None, Some(path)) => {
                 // What is missing stands nowhere: the map that lacks it does.

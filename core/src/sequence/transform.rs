@@ -1,6 +1,7 @@
 //! Carrying an operation over a concurrent one.
 
 use super::{Builder, Cursor, Operation, Step};
+use crate::error::{Code, Error, Result};
 
 /// Which of two insertions at one place comes first. The two operations of a pair take different sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,19 @@ pub enum Side {
     Left,
     /// The other one's.
     Right,
+}
+
+impl std::str::FromStr for Side {
+    type Err = Error;
+
+    /// Reads `left` or `right`; anything else is [`Code::Usage`].
+    fn from_str(text: &str) -> Result<Side> {
+        match text {
+            "left" => Ok(Side::Left),
+            "right" => Ok(Side::Right),
+            other => Err(Error::new(Code::Usage, format!("unknown side `{other}`")).with_hint("use `left` or `right`")),
+        }
+    }
 }
 
 /// The change of `a` for a sequence that `b` has changed already; both were made for the same sequence.

@@ -131,9 +131,12 @@ fn profiles_and_references_hold_in_every_command() {
     let merged = run(dir.path(), &[&["merge", "base.yaml", "local.yaml"][..], &options].concat()).data();
     assert_eq!(json(&merged), serde_json::json!({"debug": true, "host": "localhost:3", "rate": 3}));
     let table = run(dir.path(), &[&["explain", "rate", "base.yaml"][..], &options].concat()).data();
-    assert!(table.contains("> base.yaml:5:5") && table.contains("base.yaml:1:1"), "{table}");
+    assert!(table.contains("> base.yaml#prod:5:5") && table.contains("base.yaml:1:1"), "{table}");
     let complaint = run(dir.path(), &["merge", "base.yaml", "--profile", "prd"]).complaint(1);
-    assert_eq!(complaint, "error: no profile is called `prd`\n\nhint: did you mean `prod`? the profiles are `prod`\n");
+    assert_eq!(
+        complaint,
+        "error: no profile is called `prd` (at `profiles`)\n\nhint: did you mean `prod`? the profiles are `prod`\n"
+    );
     let served = Instance::start(dir.path(), &[&["--bind", "base.yaml"][..], &options].concat(), &[("SHOP_HOST", "h")]);
     assert_eq!(served.data(&["get", "host"]), "h:3\n");
     let ran = served.run(&["set", "rate", "7"]);

@@ -6,7 +6,7 @@ use crate::merge::priority;
 fn document(profiles: &[&str], variables: Option<&[(&str, &str)]>) -> DocumentOptions {
     DocumentOptions {
         sources: vec![("file:a.yaml".into(), priority::FILE)],
-        profiles: profiles.iter().map(|name| (*name).into()).collect(),
+        profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
         variables: variables
             .map(|list| list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()),
         ..DocumentOptions::default()
@@ -30,7 +30,7 @@ fn an_active_profile_lies_over_the_rest_of_its_file_and_is_explained_with_its_li
     let snapshot = world.hosts[a].engine.snapshot(&name()).unwrap();
     let found = snapshot.explain(&path("rate")).unwrap();
     let places: Vec<String> = found.winner.iter().chain(&found.others).map(|one| one.origin.to_string()).collect();
-    assert_eq!(places, ["file:a.yaml:5:10", "file:a.yaml:4:5", "file:a.yaml:1:1"]);
+    assert_eq!(places, ["file:a.yaml#prod:5:10", "file:a.yaml#dev:4:5", "file:a.yaml:1:1"]);
     assert_eq!(snapshot.explain_all()[0], found);
     assert_eq!(found.winner.unwrap().source, "file:a.yaml#prod");
 }

@@ -72,7 +72,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         sources,
         policy: std::mem::take(&mut setup.policy),
         schema: setup.schema.take(),
-        profiles: setup.profiles.iter().map(|name| Str::from(name.as_str())).collect(),
+        profiles: setup.profiles.clone(),
         // References see the environment as it is now.
         variables: setup.interpolate.then(|| environment::variables("").variables.into_iter().collect()),
     };

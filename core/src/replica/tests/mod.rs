@@ -151,6 +151,28 @@ fn a_delta_with_a_gap_changes_nothing_and_says_so() {
     assert_eq!(two.apply(&gap, 0).unwrap(), Applied::Duplicate);
 }
 
+#[test]
+fn deltas_in_any_order_show_what_their_replicas_show() {
+    let (mut one, mut two) = (replica(1), replica(2));
+    let mut deltas = Vec::new();
+    for (at, place) in [(1, "a"), (2, "b"), (3, "a")] {
+        let before = one.seen().clone();
+        write(&mut one, at, place, Some(at.into()));
+        deltas.push(one.delta(&before));
+    }
+    write(&mut two, 4, "a", Some("x".into()));
+    deltas.push(two.delta(&VersionVector::default()));
+    sync(&two, &mut one);
+    assert_eq!(one.view().disagreements.len(), 1);
+    for _ in 0..deltas.len() {
+        deltas.rotate_left(1);
+        let again = [deltas.as_slice(), deltas.as_slice()].concat();
+        assert_eq!(view_of(&again).unwrap(), one.view());
+    }
+    deltas.retain(|delta| !delta.since.is_empty());
+    assert_eq!(view_of(&deltas).unwrap_err().code(), crate::Code::Message);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Write { who: usize, place: usize, value: Option<Value>, clock: u64 },

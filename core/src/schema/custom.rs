@@ -1,0 +1,122 @@
+//! Checks of the program's own, which a schema cannot express.
+
+use super::validate::Report;
+use crate::error::{Code, Error};
+use crate::path::Path;
+use crate::pattern::Pattern;
+use crate::value::Value;
+
+/// A check of the values at the paths that a pattern matches, beside the rules of the schema.
+///
+/// It is borrowed for one validation, so it may hold what a [`Field::check`](super::Field::check), which lives as long as
+/// its schema and is shared between threads, may not.
+///
+/// ```
+/// use confmesh::schema::{CustomCheck, Schema};
+/// use confmesh::{Path, Value};
+/// let schema = Schema::from_value(&[("fields", Value::empty_map())].into_iter().collect())?;
+/// let even = |_: &Path, value: &Value| match value.as_i64() {
+///     Some(n) if n % 2 == 0 => Ok(()),
+///     _ => Err("workers come in pairs".to_owned()),
+/// };
+/// let checks = [CustomCheck::new("workers", &even)?];
+/// assert!(schema.load(&[("workers", 4)].into_iter().collect(), &checks).is_ok());
+/// let error = schema.load(&[("workers", 3)].into_iter().collect(), &checks).unwrap_err();
+/// assert_eq!(error.to_string(), "workers come in pairs (at `workers`)");
+/// # Ok::<(), confmesh::Error>(())
+/// ```
+pub struct CustomCheck<'a> {
+    /// Which paths it looks at; only those that the document holds.
+    pub pattern: Pattern,
+    /// Says what is wrong with a value, in lowercase and without a final period. It must not show a secret.
+    pub check: &'a dyn Fn(&Path, &Value) -> Result<(), String>,
+}
+
+impl<'a> CustomCheck<'a> {
+    /// A check of the paths that a pattern matches; an empty one is the whole document.
+    ///
+    /// # Errors
+    /// What [`Pattern::parse`] says.
+    pub fn new(
+        pattern: &str,
+        check: &'a dyn Fn(&Path, &Value) -> Result<(), String>,
+    ) -> Result<CustomCheck<'a>, Error> {
+        let pattern = if pattern.is_empty() { Pattern::exactly(&Path::root()) } else { Pattern::parse(pattern)? };
+        Ok(CustomCheck { pattern, check })
+    }
+}
+
+/// Asks every check about every path that it is for, where the value there breaks no rule of the schema.
+pub(super) fn ask(checks: &[CustomCheck<'_>], document: &Value, limit: usize, report: &mut Report) {
+    let mut found = Vec::new();
+    for custom in checks {
+        visit(custom, document, &Path::root(), &mut |path, value| {
+            let is_broken =
+                report.errors.iter().any(|error| error.path().is_some_and(|broken| broken.starts_with(path)));
+            if is_broken || report.errors.len() + found.len() >= limit {
+                return;
+            }
+            if let Err(message) = (custom.check)(path, value) {
+                found.push(Error::new(Code::Invalid, message).with_path(path.clone()));
+            }
+        });
+    }
+    report.errors.append(&mut found);
+}
+
+fn visit(custom: &CustomCheck<'_>, value: &Value, path: &Path, each: &mut impl FnMut(&Path, &Value)) {
+    if custom.pattern.matches(path) {
+        each(path, value);
+    }
+    if !custom.pattern.may_match_below(path) {
+        return;
+    }
+    match value {
+        Value::Map(map) => map.iter().for_each(|(key, child)| visit(custom, child, &path.child(key), each)),
+        Value::List(list) => {
+            list.iter().enumerate().for_each(|(at, item)| visit(custom, item, &path.child(&at.to_string()), each));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::format::{Format, parse};
+    use crate::policy::Policy;
+    use crate::schema::{CustomCheck, Schema};
+    use crate::{Path, Value};
+
+    fn json(text: &str) -> Value {
+        parse(text, Format::Json).unwrap()
+    }
+
+    fn problems(document: &str, pattern: &str, check: &dyn Fn(&Path, &Value) -> Result<(), String>) -> Vec<String> {
+        let schema = Schema::from_value(&json(
+            r#"{"fields": {"ports": {"type": "list", "items": {"type": "integer", "min": 1}}, "name": "string"}}"#,
+        ));
+        let checks = [CustomCheck::new(pattern, check).unwrap()];
+        let report = schema.unwrap().report_with(&json(document), &Policy::default(), &checks, |_| None);
+        report.errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_check_is_asked_about_every_path_that_its_pattern_matches() {
+        let even = |_: &Path, value: &Value| match value.as_i64() {
+            Some(n) if n % 2 == 0 => Ok(()),
+            _ => Err("ports are even here".to_owned()),
+        };
+        assert_eq!(problems(r#"{"ports": [2, 3, 5]}"#, "ports.*", &even).len(), 2);
+        assert_eq!(problems(r#"{"ports": [2, 3]}"#, "ports.*", &even), ["ports are even here (at `ports.1`)"]);
+        assert!(problems(r#"{"name": "x"}"#, "ports.*", &even).is_empty(), "what is not there is not asked about");
+        assert_eq!(problems("{}", "", &|_, _| Err("too empty".to_owned())), ["too empty"], "the root is a path");
+    }
+
+    #[test]
+    fn what_breaks_the_schema_is_not_asked_about_again() {
+        let never = |path: &Path, _: &Value| -> Result<(), String> { Err(format!("asked about {path}")) };
+        let found = problems(r#"{"ports": [0, 7], "name": "x"}"#, "ports.*", &never);
+        assert_eq!(found, ["0 is below the minimum 1 (at `ports.0`)", "asked about ports.1 (at `ports.1`)"]);
+        assert_eq!(problems(r#"{"ports": [0]}"#, "ports", &never).len(), 1, "nor is what holds it");
+    }
+}
