@@ -26,18 +26,80 @@ interface LayerFields {
 export type Layer = LayerFields &
   ({ id: string; value: object } | { id: string; text: string; format?: string } | { env: { prefix: string; variables: Record<string, string> } });
 
+/** How concurrent changes of one path are settled. */
+export type ConflictStrategy =
+  | "last_write_wins"
+  | "first_write_wins"
+  | "merge_strategies"
+  | "manual_resolution"
+  | "operational_transform"
+  | "numeric_average";
+
 /** What holds for the paths of a pattern; the most specific pattern wins. */
 export interface Rule {
   pattern: string;
   merge?: MergeStrategy;
   /** The field that tells the items of a `keyed_list` apart: needed there, and refused elsewhere. */
   key?: string;
-  conflict?: string;
+  conflict?: ConflictStrategy;
   secret?: boolean;
+  /** Written whole, never key by key. */
+  atomic?: boolean;
 }
 
-export interface MergeOptions {
+/** What a merge goes by. */
+export interface RuleOptions {
   rules?: readonly Rule[] | null;
+}
+
+export interface MergeOptions extends RuleOptions {
+  /** Gives defaults and types to the layers, and throws where the document breaks it: the first problem, the others in `related`. */
+  schema?: Schema | null;
+  /** The profiles (below the key `profiles` of each layer) that are active; the later one wins. */
+  profiles?: string | readonly string[] | null;
+  /** The variables that `${env:NAME}` refers to; with them `${a.path}` and `${env:NAME:-default}` are replaced. */
+  interpolate?: Readonly<Record<string, string | undefined>> | null;
+}
+
+/** Says what is wrong with a value by a text, an error, or `false`. */
+export type Check = (value: any) => string | boolean | null | undefined | void;
+
+/** What a document has to look like. */
+export declare class Schema {
+  /**
+   * `definition` is a JSON Schema document, or the compact form: an object with `fields`. `checks` are functions by
+   * pattern, asked about every value that breaks no rule; the pattern `""` is the whole document.
+   */
+  constructor(definition: object | boolean, options?: { checks?: Readonly<Record<string, Check>> });
+  /** Every problem of a document; none if it is valid. */
+  validate(document: unknown): ConfmeshError[];
+  /** Every problem of the document in a text, each with its line and column. */
+  validateText(text: string, format?: string, options?: { source?: string }): ConfmeshError[];
+  /** The document with its defaults, if it is valid then; else it throws the first problem, with the others in `related`. */
+  load<T = any>(document: unknown): T;
+  /** The document with every default filled in where it holds nothing. */
+  defaults(document?: unknown): Value;
+  /** The document without the keys that the schema does not declare. */
+  known(document: unknown): Value;
+  /** Variables with a prefix as a typed document, and what is nothing of its type. */
+  coerce(prefix: string, variables: Readonly<Record<string, string | undefined>>): { value: Value; warnings: ConfmeshError[] };
+  /** The document as variables, whose texts read back as the same values. */
+  toEnv(prefix: string, document: unknown): Record<string, string>;
+  /** The text of a file to start from: defaults, with every description as a comment where the format has comments. */
+  initial(format?: string): string;
+  /** Every field with its path, type, default, variable, rules and description; `yaml` in Node only. */
+  reference(style?: "human" | "json" | "yaml" | "markdown", options?: ReferenceOptions): string;
+}
+
+export interface ReferenceOptions {
+  /** Only the fields of one category. */
+  category?: string | null;
+  /** Only the fields that a variable sets. */
+  envOnly?: boolean;
+  /** Whether defaults of secrets are shown. */
+  showSensitive?: boolean;
+  /** The program's prefix, from which variables are named. */
+  prefix?: string | null;
 }
 
 /** Where something stands. */
@@ -152,10 +214,94 @@ export declare function joinPath(segments: readonly string[]): string;
 /** Whether a pattern such as `app.features.*` matches a path. */
 export declare function matches(pattern: string, path: string): boolean;
 
-/** A value as text. In browsers it throws. */
+/** The document with its references replaced, and what could not be. */
+export declare function interpolate(
+  document: unknown,
+  variables?: Readonly<Record<string, string | undefined>>,
+): { value: Value; errors: ConfmeshError[] };
+
+/** The base of a document with profiles and what is active, lowest first. */
+export declare function profiles(document: unknown, active: string | readonly string[]): { name: string; value: Value }[];
+
+/** One of several changes of a key; the timestamp as RFC 3339 has it, or in milliseconds since 1970. */
+export interface CompetingChange {
+  author: string;
+  timestamp: string | number;
+  value: unknown;
+  base?: unknown;
+}
+
+/** How competing changes were settled, and what only some methods have to say. */
+export interface Resolution {
+  config_key: string;
+  resolved_value: Value;
+  resolution_method:
+    | "no_changes"
+    | "single_change"
+    | "last_write_wins"
+    | "first_write_wins"
+    | "dictionary_merge"
+    | "list_merge"
+    | "numeric_average"
+    | "operational_transform"
+    | "manual_resolution_pending";
+  resolution_strategy: ConflictStrategy;
+  competing_changes_count: number;
+  winning_change?: CompetingChange;
+  discarded_changes?: CompetingChange[];
+  merged_sources?: string[];
+  original_length?: number;
+  deduplicated_length?: number;
+  original_values?: (number | bigint)[];
+  min_value?: number | bigint;
+  max_value?: number | bigint;
+  operations_applied?: number;
+  base_value?: Value;
+  manual_resolution_pending?: true;
+  requires_human_intervention?: true;
+  conflict_id?: string;
+  competing_changes?: CompetingChange[];
+  created_at?: string;
+  status?: "pending_manual_resolution";
+  assigned_to?: null;
+}
+
+/** Settles competing changes of one key (`last_write_wins` where nothing is said); their order does not matter. */
+export declare function resolve(key: string, changes: readonly CompetingChange[], strategy?: ConflictStrategy): Resolution;
+
+/** Concurrent writes of one path, the one in force first; a side without a value removed the path. */
+export interface Disagreement {
+  id: string;
+  path: string;
+  rule: ConflictStrategy;
+  is_open: boolean;
+  sides: { author: string; number: number; timestamp: string; in_force: boolean; value?: Value }[];
+}
+
+/** What every instance shows that has seen these deltas, in any order, and what their writers disagree on. */
+export declare function viewDeltas(deltas: readonly object[]): { value: Value; disagreements: Disagreement[] };
+
+/** One step of an operation: a number keeps so many items or characters. */
+export type Step = number | { insert: readonly unknown[] | string } | { delete: number };
+
+/** Operations on lists and texts. What lies behind the last step of one stays. */
+export declare const sequence: {
+  /** The operation from one list or text to another: as small as it can be. */
+  between(old: readonly unknown[] | string, now: readonly unknown[] | string): Step[];
+  /** The list or text with an operation applied. */
+  apply<T extends readonly unknown[] | string>(operation: readonly Step[], value: T): T;
+  /** One operation for `first` and then `second`. */
+  compose(first: readonly Step[], second: readonly Step[]): Step[];
+  /** The operation that takes one back; `before` is what that one was made for. */
+  invert(operation: readonly Step[], before: readonly unknown[] | string): Step[];
+  /** An operation for a sequence that `over` has changed already. Of two insertions at one place that of the left side is first. */
+  transform(operation: readonly Step[], over: readonly Step[], side: "left" | "right"): Step[];
+};
+
+/** A value as text; in browsers without YAML and TOML. */
 export declare function dump(value: unknown, format?: string): string;
 
-/** A text, changed so that it holds `target`; what does not change stays as it is written. In browsers it throws. */
+/** A text, changed so that it holds `target`; what does not change stays as it is written. In browsers without YAML and TOML. */
 export declare function rewrite(text: string, format: string, target: unknown): string;
 
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
@@ -210,7 +356,7 @@ export declare class Config extends Reader {
   close(): void;
 }
 
-export interface OpenOptions extends MergeOptions {
+export interface OpenOptions extends RuleOptions {
   /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
   envPrefix?: string;
   /** Whether edits of the files show at once; true. */
@@ -219,9 +365,9 @@ export interface OpenOptions extends MergeOptions {
 
 /** Opens configuration files; a later one wins over an earlier one. A browser has none: it takes layers, as `merge` does. */
 export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
-export declare function open(layers: readonly Layer[], options?: MergeOptions): Config;
+export declare function open(layers: readonly Layer[], options?: RuleOptions): Config;
 
-export interface MeshOptions extends MergeOptions {
+export interface MeshOptions extends RuleOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */

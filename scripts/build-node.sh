@@ -12,6 +12,7 @@ flags=()
 rm -rf bindings-node/native bindings-node/wasm "$TARGET/node"/confmesh-*.tgz
 (cd bindings-node && CARGO_TARGET_DIR=$TARGET "$NODE_TOOLS/napi" build --platform "${flags[@]}" --esm \
   --js native.js --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
-mkdir -p bindings-node/wasm "$TARGET/node"
-cp bindings-wasm/pkg/*.js bindings-wasm/pkg/confmesh_wasm_bg.wasm bindings-node/wasm/
+mkdir -p bindings-node/wasm/full "$TARGET/node"
+cp bindings-wasm/pkg/*.js bindings-wasm/pkg/*.wasm bindings-node/wasm/
+cp bindings-wasm/pkg/full/*.js bindings-wasm/pkg/full/*.wasm bindings-node/wasm/full/
 (cd bindings-node && npm pack --silent --ignore-scripts --pack-destination "$TARGET/node") >/dev/null

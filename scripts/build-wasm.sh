@@ -1,28 +1,41 @@
 #!/usr/bin/env bash
-# Builds the browser client: bindings-wasm/pkg/ holds the optimised module, its glue and our JavaScript.
+# Builds what browsers run. bindings-wasm/pkg/ holds the client: an optimised module, its glue and our JavaScript;
+# bindings-wasm/pkg/full/ the same for the algebra.
 . "$(dirname "$0")/env.sh"
 scripts/install-rust.sh
 scripts/install-node.sh
 scripts/install-wasm.sh
 . scripts/wasm-env.sh
-"${WASM_CARGO[@]}" build --quiet --profile wasm --target "$WASM_TARGET" "${WASM_FLAGS[@]}" -p confmesh-wasm
 
-module=$WASM_OUT/wasm/confmesh_wasm.wasm
+build() {
+  "${WASM_CARGO[@]}" build --quiet --profile "$1" --target "$WASM_TARGET" "${WASM_FLAGS[@]}" -p confmesh-wasm \
+    --no-default-features --features "$2"
+}
+build wasm-client client
+build wasm algebra
+
 pkg=bindings-wasm/pkg
 stage=$TARGET/wasm-stage
 stamp=$pkg/.built-from
-wanted=$(cat "$module" bindings-wasm/js/* "$0" Cargo.lock | sha256sum)
+wanted=$(cat "$WASM_OUT"/{wasm-client,wasm}/confmesh_wasm.wasm bindings-wasm/js/*.js bindings-wasm/js/full/* "$0" Cargo.lock | sha256sum)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
 
+# Writes the optimised module of a profile, with its glue, into a folder.
+bind() {
+  "$CACHE/wasm-bindgen-$(locked_version wasm-bindgen)/bin/wasm-bindgen" "$WASM_OUT/$1/confmesh_wasm.wasm" --target web --out-dir "$2"
+  # The npm package's wasm-opt: Debian's (108) writes a module that no browser loads.
+  "$NODE_TOOLS/wasm-opt" -Os --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
+    --enable-mutable-globals --enable-reference-types --enable-multivalue \
+    "$2/confmesh_wasm_bg.wasm" -o "$2/optimised.wasm"
+  mv "$2/optimised.wasm" "$2/confmesh_wasm_bg.wasm"
+  printf 'wasm: %s: %s bytes, %s gzipped (%s route)\n' "$1" "$(stat -c %s "$2/confmesh_wasm_bg.wasm")" \
+    "$(gzip -9c "$2/confmesh_wasm_bg.wasm" | wc -c)" "$WASM_ROUTE"
+}
+
 rm -rf "$stage" "$pkg"
-"$CACHE/wasm-bindgen-$(locked_version wasm-bindgen)/bin/wasm-bindgen" "$module" --target web --out-dir "$stage"
-# The npm package's wasm-opt: Debian's (108) writes a module that no browser loads.
-"$NODE_TOOLS/wasm-opt" -Os --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
-  --enable-mutable-globals --enable-reference-types --enable-multivalue \
-  "$stage/confmesh_wasm_bg.wasm" -o "$stage/optimised.wasm"
-mv "$stage/optimised.wasm" "$stage/confmesh_wasm_bg.wasm"
-cp bindings-wasm/js/* "$stage/"
+bind wasm-client "$stage"
+bind wasm "$stage/full"
+cp bindings-wasm/js/*.js "$stage/"
+cp bindings-wasm/js/functions.js bindings-wasm/js/full/* "$stage/full/"
 mv "$stage" "$pkg"
 printf '%s\n' "$wanted" >"$stamp"
-printf 'wasm: %s bytes, %s gzipped (%s route)\n' "$(stat -c %s $pkg/confmesh_wasm_bg.wasm)" \
-  "$(gzip -9c $pkg/confmesh_wasm_bg.wasm | wc -c)" "$WASM_ROUTE"

@@ -3,54 +3,16 @@
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Change, Patch, apply_merge_patch, diff, merge_patch_between, three_way};
 use confmesh::format::{Format, parse_from, print, rewrite};
-use confmesh::merge::{Layer, Merged, merge};
-use confmesh::{Code, Error, Path, Pattern, Result, Value};
+use confmesh::{Code, Error, Path, Pattern, Value};
 use napi_derive::napi;
 
-use crate::convert::{policy, read, shown};
+use crate::convert::{read, shown};
 use crate::error::run;
 
 /// The version of confmesh, for example `0.1.0`.
 #[napi]
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
-}
-
-fn merged(layers: &str, rules: &str) -> Result<Merged> {
-    let policy = policy(rules)?;
-    let layers = read(layers)?;
-    let list = layers.as_list().ok_or_else(|| Error::new(Code::Type, "the layers are a list"))?;
-    Ok(merge(&list.iter().map(Layer::from_value).collect::<Result<Vec<_>>>()?, &policy))
-}
-
-/// `{value, provenance, warnings}` of a list of layers, or with `brief` the value alone.
-#[napi]
-pub fn merge_text(layers: String, rules: String, brief: bool) -> napi::Result<String> {
-    run(|| {
-        let merged = merged(&layers, &rules)?;
-        if brief {
-            return Ok(shown(&merged.value));
-        }
-        let provenance: Value = merged.provenance().map(|(path, source)| (path.to_string(), source)).collect();
-        let warnings: Vec<Value> = merged.warnings.iter().map(Error::to_value).collect();
-        let fields = [("value", merged.value), ("provenance", provenance), ("warnings", warnings.into())];
-        Ok(shown(&fields.into_iter().collect()))
-    })
-}
-
-/// The explanation of one path of a list of layers.
-#[napi]
-pub fn explain_text(layers: String, path: String, rules: String) -> napi::Result<String> {
-    run(|| {
-        let path = Path::parse(&path)?;
-        let explanation = merged(&layers, &rules)?.explain(&path).ok_or_else(|| nothing_at(&path))?;
-        Ok(shown(&explanation.to_value()))
-    })
-}
-
-/// What is thrown where nothing is at a path.
-pub fn nothing_at(path: &Path) -> Error {
-    Error::new(Code::NotFound, format!("nothing is at `{path}`")).with_path(path.clone())
 }
 
 /// The RFC 6902 patch from one value to another.

@@ -9,10 +9,10 @@ use confmesh::id::DocumentName;
 use confmesh::{Answer, Error, Mesh, MeshOptions, Path, Result, Value};
 use napi_derive::napi;
 
+use crate::algebra::nothing_at;
 use crate::convert::{policy, read, shown};
 use crate::error::{run, thrown};
 use crate::feed::Feed;
-use crate::functions::nothing_at;
 
 /// A running configuration.
 #[napi]

@@ -1,8 +1,8 @@
 // A live configuration of one page, on the module as it ships.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ready } from "../pkg/functions.node.js";
-import { open } from "../pkg/config.js";
+import { ready } from "../pkg/full/algebra.node.js";
+import { open } from "../pkg/full/config.js";
 
 await ready();
 

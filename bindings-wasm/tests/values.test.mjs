@@ -1,8 +1,7 @@
 // Values and errors on their way in and out.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonical, ConfmeshError, diff, merge, parse } from "../pkg/functions.js";
-import "../pkg/client.node.js";
+import { canonical, ConfmeshError, diff, merge, parse } from "../pkg/full/algebra.node.js";
 
 test("integers of 64 bits survive both ways", () => {
   const text = '{"big":18446744073709551615,"low":-9223372036854775808,"safe":9007199254740991,"text":"9007199254740993"}';

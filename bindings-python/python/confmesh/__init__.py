@@ -1,5 +1,6 @@
 """confmesh merges configuration from many places, explains every value, and keeps every instance in agreement."""
 
+from . import sequence
 from ._errors import (
     ConflictError,
     Error,
@@ -16,12 +17,14 @@ from ._native import (
     Change,
     Explanation,
     Merged,
+    Schema,
     canonical,
     changes,
     diff,
     dump,
     explain,
     hash,
+    interpolate,
     matches,
     merge,
     merge_patch,
@@ -29,9 +32,12 @@ from ._native import (
     parse,
     parse_path,
     patch,
+    profiles,
+    resolve,
     rewrite,
     three_way,
     version,
+    view_deltas,
 )
 
 __version__ = version()
@@ -51,6 +57,7 @@ __all__ = [
     "NotFoundError",
     "PeerError",
     "Pending",
+    "Schema",
     "Subscription",
     "UsageError",
     "__version__",
@@ -60,6 +67,7 @@ __all__ = [
     "dump",
     "explain",
     "hash",
+    "interpolate",
     "matches",
     "merge",
     "merge_patch",
@@ -68,7 +76,11 @@ __all__ = [
     "parse",
     "parse_path",
     "patch",
+    "profiles",
+    "resolve",
     "rewrite",
+    "sequence",
     "three_way",
     "version",
+    "view_deltas",
 ]

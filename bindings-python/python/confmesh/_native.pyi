@@ -15,12 +15,14 @@ __all__ = [
     "Feed",
     "Live",
     "Merged",
+    "Schema",
     "canonical",
     "changes",
     "diff",
     "dump",
     "explain",
     "hash",
+    "interpolate",
     "matches",
     "merge",
     "merge_patch",
@@ -29,14 +31,31 @@ __all__ = [
     "parse",
     "parse_path",
     "patch",
+    "profiles",
+    "resolve",
     "rewrite",
+    "sequence_apply",
+    "sequence_between",
+    "sequence_compose",
+    "sequence_invert",
+    "sequence_transform",
     "start_mesh",
     "three_way",
     "version",
+    "view_deltas",
 ]
 
 _Format: TypeAlias = Literal["json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "dotenv", "env"]
 _MergeStrategy: TypeAlias = Literal["override", "merge_dict", "deep_merge", "append_list", "union_set", "keyed_list"]
+_ConflictStrategy: TypeAlias = Literal[
+    "last_write_wins",
+    "first_write_wins",
+    "merge_strategies",
+    "manual_resolution",
+    "operational_transform",
+    "numeric_average",
+]
+_Operation: TypeAlias = Sequence[int | Mapping[str, Any]]
 
 @type_check_only
 class Origin(TypedDict):
@@ -74,8 +93,9 @@ class Rule(TypedDict):
     pattern: str
     merge: NotRequired[_MergeStrategy]
     key: NotRequired[str]
-    conflict: NotRequired[str]
+    conflict: NotRequired[_ConflictStrategy]
     secret: NotRequired[bool]
+    atomic: NotRequired[bool]
 
 @type_check_only
 class Candidate(TypedDict):
@@ -127,6 +147,138 @@ class Receipt(TypedDict):
     hash: str
     changed: list[str]
     shadowed_by: NotRequired[str]
+
+@type_check_only
+class Interpolated(TypedDict):
+    """A document with its references replaced; an error stands at the path of what could not be."""
+
+    value: Any
+    errors: list[Error]
+
+@type_check_only
+class Profile(TypedDict):
+    """The base of a document, or what one profile lays over it."""
+
+    name: str
+    value: dict[str, Any]
+
+@type_check_only
+class Coerced(TypedDict):
+    """Variables as a typed document; a warning stands at the path of what is nothing of its type."""
+
+    value: dict[str, Any]
+    warnings: list[Error]
+
+@type_check_only
+class CompetingChange(TypedDict):
+    """One of several changes of a key; the timestamp as RFC 3339 has it, or in milliseconds since 1970."""
+
+    author: str
+    timestamp: str | int
+    value: Any
+    base: NotRequired[Any]
+
+@type_check_only
+class Resolution(TypedDict):
+    """How competing changes were settled, and what only some methods have to say."""
+
+    config_key: str
+    resolved_value: Any
+    resolution_method: Literal[
+        "no_changes",
+        "single_change",
+        "last_write_wins",
+        "first_write_wins",
+        "dictionary_merge",
+        "list_merge",
+        "numeric_average",
+        "operational_transform",
+        "manual_resolution_pending",
+    ]
+    resolution_strategy: _ConflictStrategy
+    competing_changes_count: int
+    winning_change: NotRequired[CompetingChange]
+    discarded_changes: NotRequired[list[CompetingChange]]
+    merged_sources: NotRequired[list[str]]
+    original_length: NotRequired[int]
+    deduplicated_length: NotRequired[int]
+    original_values: NotRequired[list[int | float]]
+    min_value: NotRequired[int | float]
+    max_value: NotRequired[int | float]
+    operations_applied: NotRequired[int]
+    base_value: NotRequired[Any]
+    manual_resolution_pending: NotRequired[bool]
+    requires_human_intervention: NotRequired[bool]
+    conflict_id: NotRequired[str]
+    competing_changes: NotRequired[list[CompetingChange]]
+    created_at: NotRequired[str]
+    status: NotRequired[str]
+    assigned_to: NotRequired[None]
+
+@type_check_only
+class DisagreementSide(TypedDict):
+    """One of several concurrent writes; one without a value removed the path."""
+
+    author: str
+    number: int
+    timestamp: str
+    in_force: bool
+    value: NotRequired[Any]
+
+@type_check_only
+class Disagreement(TypedDict):
+    """Concurrent writes of one path, the one in force first."""
+
+    id: str
+    path: str
+    rule: _ConflictStrategy
+    is_open: bool
+    sides: list[DisagreementSide]
+
+@type_check_only
+class View(TypedDict):
+    """A replicated document, and what its writers disagree on."""
+
+    value: dict[str, Any]
+    disagreements: list[Disagreement]
+
+@final
+class Schema:
+    """What a document has to look like.
+
+    The definition is a JSON Schema document, or the compact form: a dict with `fields`. Checks are functions by pattern
+    (`""` is the whole document) that get a value and return None, or what is wrong with it; a ValueError says so as well.
+    """
+
+    def __new__(
+        cls, definition: Mapping[str, Any] | bool, *, checks: Mapping[str, Callable[[Any], str | bool | None]] | None = None
+    ) -> Schema: ...
+    def validate(self, document: Any) -> list[Error]:
+        """Every problem of a document, as exception objects that were not raised; none if it is valid."""
+    def validate_text(self, text: str, format: str = "json", *, source: str = "") -> list[Error]:
+        """Every problem of the document in a text, each with its line and column."""
+    def load(self, document: Any) -> Any:
+        """The document with its defaults, if it is valid then; else the first problem is raised, with the others in `related`."""
+    def defaults(self, document: Any | None = None) -> Any:
+        """The document with every default filled in where it holds nothing."""
+    def known(self, document: Any) -> Any:
+        """The document without the keys that the schema does not declare."""
+    def coerce(self, prefix: str, variables: Mapping[str, str]) -> Coerced:
+        """Variables with a prefix as a typed document, and what is nothing of its type, as `{"value", "warnings"}`."""
+    def to_env(self, prefix: str, document: Any) -> dict[str, str]:
+        """The document as variables, whose texts read back as the same values."""
+    def initial(self, format: str = "json") -> str:
+        """The text of a file to start from: defaults, with every description as a comment where the format has comments."""
+    def reference(
+        self,
+        style: Literal["human", "json", "yaml", "markdown"] = "human",
+        *,
+        category: str | None = None,
+        env_only: bool = False,
+        show_sensitive: bool = False,
+        prefix: str | None = None,
+    ) -> str:
+        """Every field with its path, type, default, variable, rules and description, for people or programs to read."""
 
 @final
 class Change:
@@ -275,11 +427,54 @@ def start_mesh(
 ) -> Live:
     """Starts an instance."""
 
-def merge(layers: Iterable[Layer], *, rules: Sequence[Rule] | None = None) -> Merged:
-    """Merges layers by priority and strategy."""
+def merge(
+    layers: Iterable[Layer],
+    *,
+    rules: Sequence[Rule] | None = None,
+    schema: Schema | None = None,
+    profiles: str | Sequence[str] | None = None,
+    interpolate: Mapping[str, str] | None = None,
+) -> Merged:
+    """Merges layers by priority and strategy; with a schema, a document that breaks it is raised, not returned."""
 
-def explain(layers: Iterable[Layer], path: str, *, rules: Sequence[Rule] | None = None) -> Explanation:
+def explain(
+    layers: Iterable[Layer],
+    path: str,
+    *,
+    rules: Sequence[Rule] | None = None,
+    schema: Schema | None = None,
+    profiles: str | Sequence[str] | None = None,
+    interpolate: Mapping[str, str] | None = None,
+) -> Explanation:
     """Merges layers and accounts for the value at one path."""
+
+def interpolate(document: Any, variables: Mapping[str, str]) -> Interpolated:
+    """The document with its references replaced, and what could not be, as `{"value", "errors"}`."""
+
+def profiles(document: Any, active: str | Sequence[str]) -> list[Profile]:
+    """The base of a document with profiles and what is active, lowest first, as a list of `{"name", "value"}`."""
+
+def resolve(key: str, changes: Iterable[CompetingChange], strategy: str = "last_write_wins") -> Resolution:
+    """Settles competing changes of one key; the order of the changes does not matter."""
+
+def view_deltas(deltas: Iterable[Mapping[str, Any]]) -> View:
+    """What every instance shows that has seen these deltas, in any order, and what their writers disagree on."""
+
+def sequence_between(old: Any, new: Any) -> list[Any]:
+    """The operation that makes `new` of `old`, two lists or two texts: as small as it can be."""
+
+def sequence_apply(operation: _Operation, value: Any) -> Any:
+    """The list or text with an operation applied."""
+
+def sequence_compose(first: _Operation, second: _Operation) -> list[Any]:
+    """One operation for `first` and then `second`."""
+
+def sequence_invert(operation: _Operation, before: Any) -> list[Any]:
+    """The operation that takes one back; `before` is what that one was made for."""
+
+def sequence_transform(operation: _Operation, over: _Operation, side: Literal["left", "right"]) -> list[Any]:
+    """An operation for a sequence that `over`, made for the same one, has changed already. Of two insertions at one place
+    that of the `left` side comes first."""
 
 def diff(old: Any, new: Any) -> list[dict[str, Any]]:
     """What turns one value into another, as a JSON Patch (RFC 6902)."""

@@ -1,0 +1,123 @@
+// The algebra over a native half, the WebAssembly module or the addon: both take and give JSON texts.
+import { ConfmeshError, fromText } from "./values.js";
+
+const errors = (list) => list.map((fields) => new ConfmeshError(fields));
+const names = (active) => (typeof active === "string" ? [active] : active);
+
+/** The options of a merge as the native half reads them. */
+const options = ({ rules = null, profiles = null, interpolate = null }) =>
+  ({ rules, profiles: profiles && names(profiles), variables: interpolate && { ...interpolate } });
+
+/** What a check says about a value: nothing, or what is wrong. It never throws, as the native half stands in between. */
+function asked(check, value) {
+  try {
+    const answer = check(value);
+    if (answer === undefined || answer === null || answer === true) return undefined;
+    if (answer === false) return "the program refuses the value";
+    return typeof answer === "string" ? answer : `a check returns nothing, a boolean or a text, not ${typeof answer}`;
+  } catch (error) {
+    return String(error?.message ?? error);
+  }
+}
+
+/** Every function of the algebra, over the functions of `native`. */
+export function algebraOver(native, { calling, toText }) {
+  const ask = (call) => fromText(calling(call));
+
+  class Schema {
+    #native;
+    #checks;
+    #ask = (number, text) => asked(this.#checks[number], fromText(text));
+
+    constructor(definition, { checks = {} } = {}) {
+      const patterns = Object.keys(checks);
+      this.#checks = Object.values(checks);
+      const strange = this.#checks.findIndex((check) => typeof check !== "function");
+      if (strange >= 0) throw new ConfmeshError({ code: "usage", message: `the check of \`${patterns[strange]}\` is no function` });
+      this.#native = calling(() => new native.NativeSchema(toText(definition), toText(patterns)));
+    }
+
+    /** Where a schema is given, the half of it that merges; else the module. */
+    static merging(schema, onModule, onSchema) {
+      if (schema === undefined || schema === null) return ask(onModule);
+      if (!(schema instanceof Schema)) {
+        throw new ConfmeshError({ code: "usage", message: "`schema` is no schema", hint: "give a `new Schema(definition)`" });
+      }
+      return ask(() => onSchema(schema.#native, schema.#ask));
+    }
+
+    validate(document) {
+      return errors(ask(() => this.#native.validate(toText(document), this.#ask)));
+    }
+
+    validateText(text, format = "json", { source = "" } = {}) {
+      return errors(ask(() => this.#native.validateText(text, format, source, this.#ask)));
+    }
+
+    load(document) {
+      return ask(() => this.#native.load(toText(document), this.#ask));
+    }
+
+    defaults(document = {}) {
+      return ask(() => this.#native.defaults(toText(document)));
+    }
+
+    known(document) {
+      return ask(() => this.#native.known(toText(document)));
+    }
+
+    coerce(prefix, variables) {
+      const { value, warnings } = ask(() => this.#native.coerce(prefix, toText({ ...variables })));
+      return { value, warnings: errors(warnings) };
+    }
+
+    toEnv(prefix, document) {
+      return ask(() => this.#native.toEnv(prefix, toText(document)));
+    }
+
+    initial(format = "json") {
+      return calling(() => this.#native.initial(format));
+    }
+
+    reference(style = "human", { category = null, envOnly = false, showSensitive = false, prefix = null } = {}) {
+      return calling(() => this.#native.reference(style, toText({ category, envOnly, showSensitive, prefix })));
+    }
+  }
+
+  const { merging } = Schema;
+  delete Schema.merging;
+
+  function mergeAs(brief, layers, given) {
+    const [specs, chosen] = [toText(layers), toText(options(given))];
+    return merging(given.schema, () => native.mergeText(specs, chosen, brief), (schema, check) => schema.mergeText(specs, chosen, brief, check));
+  }
+
+  return {
+    Schema,
+    merge: (layers, given = {}) => mergeAs(true, layers, given),
+    mergeWithProvenance(layers, given = {}) {
+      const merged = mergeAs(false, layers, given);
+      return { ...merged, warnings: errors(merged.warnings) };
+    },
+    explain(layers, path, given = {}) {
+      const [specs, chosen] = [toText(layers), toText(options(given))];
+      return merging(given.schema, () => native.explainText(specs, path, chosen), (schema, check) => schema.explainText(specs, path, chosen, check));
+    },
+    interpolate(document, variables = {}) {
+      const done = ask(() => native.interpolateText(toText(document), toText({ ...variables })));
+      return { value: done.value, errors: errors(done.errors) };
+    },
+    profiles: (document, active) => ask(() => native.profilesText(toText(document), toText(names(active)))),
+    resolve: (key, changes, strategy = "last_write_wins") => ask(() => native.resolveText(key, toText(changes), strategy)),
+    viewDeltas: (deltas) => ask(() => native.viewDeltasText(toText(deltas))),
+    sequence: Object.freeze({
+      between: (old, now) => ask(() => native.sequenceBetween(toText(old), toText(now))),
+      apply: (operation, value) => ask(() => native.sequenceApply(toText(operation), toText(value))),
+      compose: (first, second) => ask(() => native.sequenceCompose(toText(first), toText(second))),
+      invert: (operation, before) => ask(() => native.sequenceInvert(toText(operation), toText(before))),
+      transform: (operation, over, side) => ask(() => native.sequenceTransform(toText(operation), toText(over), side)),
+    }),
+    dump: (value, format = "json") => calling(() => native.dumpText(toText(value), format)),
+    rewrite: (text, format, target) => calling(() => native.rewriteText(text, format, toText(target))),
+  };
+}

@@ -1,0 +1,2 @@
+// One class of errors for both modules.
+export * from "../values.js";
