@@ -410,6 +410,9 @@ def open_files(
     env_prefix: str | None,
     rules: Sequence[Rule] | None,
     watch: bool,
+    schema: Schema | Mapping[str, Any] | None,
+    profiles: Sequence[str],
+    interpolate: bool,
 ) -> Live:
     """Opens files of one process."""
 
@@ -424,6 +427,9 @@ def start_mesh(
     document: str,
     rules: Sequence[Rule] | None,
     insecure: bool,
+    schema: Schema | Mapping[str, Any] | None,
+    profiles: Sequence[str],
+    interpolate: bool,
 ) -> Live:
     """Starts an instance."""
 
