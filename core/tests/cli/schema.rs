@@ -108,7 +108,7 @@ fn what_another_instance_writes_is_rejected_and_shown_as_such() {
     let (one, two) = (dir(&[("schema.json", SIMPLE), ("config.yaml", good)]), dir(&[]));
     let held = Instance::start(one.path(), &["--bind", "config.yaml", "--schema", "schema.json"], &[]);
     let peer = format!("{}/sync", held.url.replace("http://", "ws://"));
-    let free = Instance::start(two.path(), &["--peer", &peer], &[]);
+    let free = Instance::start(two.path(), &["--peer", &peer, "--found-after", "25000"], &[]);
     free.data(&["set", "timeout_seconds", "0"]);
     held.process.tells("rejecting invalid configuration update");
     let status = held.data(&["status"]);

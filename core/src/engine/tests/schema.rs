@@ -234,3 +234,63 @@ fn a_first_file_that_is_invalid_is_not_taken_for_the_document() {
     assert_eq!(world.hosts[a].file.as_deref(), Some(r#"{"api_url":5}"#));
     assert!(status(&world, a).rejected.is_some());
 }
+
+/// Whatever is written, saved, loaded and restarted in whatever order: what is in force is valid, the bound file shows it,
+/// the replicas agree, and after everything is mended nothing is held back.
+#[test]
+fn what_is_in_force_is_valid_whatever_happens() {
+    for seed in 0..crate::testing::cases(30) {
+        let mut random = crate::testing::Random::of(seed);
+        let mut world = World::new();
+        let sources = vec![("file:a.json".into(), priority::FILE)];
+        let a = world.add_with(1, Some(GOOD), DocumentOptions { sources, ..options(Some("a.json"), false) });
+        let b = world.add(2, None, true);
+        world.connect(b, a);
+        world.run();
+        let values = ["\"https://b\"", "\"ftp://b\"", "7", "0", "400", "\"text\"", "null"];
+        let places = ["api_url", "timeout_seconds", "token", "other"];
+        for step in 0..30 {
+            let place = places[random.below(places.len())];
+            let value = json(values[random.below(values.len())]);
+            match random.below(9) {
+                0..=2 => drop(world.set(b, place, value)),
+                3 | 4 => drop(world.set(a, place, value)),
+                5 => {
+                    let shown = json(world.hosts[a].file.as_deref().unwrap());
+                    let text = crate::canonical::canonical(&shown.with(&path(place), value));
+                    world.save(a, &text);
+                }
+                6 => {
+                    let layer = layer(&format!("{{\"{place}\": {}}}", crate::canonical::canonical(&value)));
+                    world.hosts[a].engine.handle_layer(&name(), "file:a.json", Ok(Some(layer)), world.now);
+                    world.settle(a);
+                }
+                7 => drop(world.hosts[b].engine.unset(&name(), path(place), world.now)),
+                _ => {
+                    world.restart(a);
+                    world.hosts[a].engine.handle_layer(&name(), "file:a.json", Ok(None), world.now);
+                    world.connect(b, a);
+                }
+            }
+            world.settle(b);
+            world.run();
+            let snapshot = world.hosts[a].engine.snapshot(&name()).unwrap();
+            let wrong = schema().validate(&snapshot.value, |_| None);
+            assert!(wrong.is_empty() || snapshot.revision == 0, "seed {seed}, step {step}: {wrong:?}");
+        }
+        world.restart(a);
+        world.hosts[a].engine.handle_layer(&name(), "file:a.json", Ok(None), world.now);
+        world.connect(b, a);
+        for (place, value) in [("api_url", "\"https://z\""), ("timeout_seconds", "9"), ("token", "5")] {
+            world.set(b, place, json(value));
+        }
+        // A person who saved what was refused takes what is there now.
+        world.pass(10_000);
+        let mended = world.value(b);
+        world.save(a, &crate::canonical::canonical(&mended));
+        world.run();
+        assert_eq!(status(&world, a).rejected, None, "seed {seed}");
+        assert_eq!((world.value(a), world.file_value(a)), (mended.clone(), mended), "seed {seed}");
+        assert_eq!(status(&world, a).shared_hash, status(&world, b).shared_hash, "seed {seed}");
+    }
+}
