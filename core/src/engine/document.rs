@@ -110,6 +110,8 @@ impl Document {
         };
         let Some(source) = self.sources.get_mut(at) else { return };
         source.was_heard = true;
+        // What was held back is not what the source says any more.
+        source.newest = None;
         source.state = match outcome {
             // A file is empty for a moment while many programs save it, and some are interrupted there.
             Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(|old| !is_blank(old)) => {

@@ -294,3 +294,17 @@ fn what_is_in_force_is_valid_whatever_happens() {
         assert_eq!(status(&world, a).shared_hash, status(&world, b).shared_hash, "seed {seed}");
     }
 }
+
+#[test]
+fn a_version_that_was_held_back_is_forgotten_once_its_source_says_something_else() {
+    let mut world = World::new();
+    let a = with_source(&mut world);
+    load(&mut world, a, GOOD);
+    load(&mut world, a, r#"{"api_url":"https://b","timeout_seconds":900}"#);
+    let broken = Error::new(Code::Syntax, "expected `}`");
+    world.hosts[a].engine.handle_layer(&name(), "file:a.json", Err(broken.clone()), world.now);
+    assert_eq!(status(&world, a).rejected, None);
+    assert_eq!(status(&world, a).sources[0].state, SourceState::Stale(broken));
+    world.set(a, "timeout_seconds", 6);
+    assert_eq!(world.value(a), json(r#"{"api_url":"https://a","timeout_seconds":6}"#));
+}
