@@ -70,6 +70,8 @@ export type Check = (value: any) => string | boolean | null | undefined | void;
 
 /** What a document has to look like. */
 export declare class Schema {
+  /** What it was made of; throws where there are checks. */
+  readonly definition: object | boolean;
   /**
    * `definition` is a JSON Schema document, or the compact form: an object with `fields`. `checks` are functions by
    * pattern, asked about every value that breaks no rule; the pattern `""` is the whole document.
@@ -362,7 +364,17 @@ export declare class Config extends Reader {
   close(): void;
 }
 
-export interface OpenOptions extends RuleOptions {
+/** How the layers of a running configuration become its document. */
+export interface LayeringOptions extends RuleOptions {
+  /** A schema, or the definition of one: defaults, types of variables, secrets. What it refuses never comes into force. */
+  schema?: Schema | object | null;
+  /** Active maps below the key `profiles` of each file; the later one wins. */
+  profiles?: string | Iterable<string> | null;
+  /** Whether `${path}` and `${env:NAME}` in texts are replaced; no. */
+  interpolate?: boolean;
+}
+
+export interface OpenOptions extends LayeringOptions {
   /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
   envPrefix?: string;
   /** Whether edits of the files show at once; true. */
@@ -373,7 +385,7 @@ export interface OpenOptions extends RuleOptions {
 export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
 export declare function open(layers: readonly Layer[], options?: RuleOptions): Config;
 
-export interface MeshOptions extends RuleOptions {
+export interface MeshOptions extends LayeringOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */

@@ -26,9 +26,9 @@ export async function sources() {
   return new Map(paths.map((one) => [one.path, one.source ?? one.winner?.source ?? ""]));
 }
 
-/** Calls `changed` with every change list of the instance. */
+/** Calls `changed` with every change list of the instance, secrets masked. */
 export function changeFeed(changed) {
-  const feed = new EventSource("events");
+  const feed = new EventSource("events?mask=true");
   feed.addEventListener("message", ({ data }) => {
     try {
       changed(parse(data));

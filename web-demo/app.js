@@ -6,6 +6,7 @@ import { announce, count, short } from "./dom.js";
 import { showExplanation, showProblem } from "./explain.js";
 import { ChangeLog } from "./log.js";
 import { showNoStatus, showStatus } from "./mesh.js";
+import { Secrets } from "./secrets.js";
 import { pathOf, Tree } from "./tree.js";
 import { isShared, sourceName } from "./words.js";
 
@@ -14,7 +15,8 @@ const STATUS_MS = 3_000;
 
 await ready();
 const client = new ConfigWebSocketClient(new URL("sync", document.baseURI), { initialDelay: 250, maxDelay: 3_000 });
-const tree = new Tree(at("tree"), { select: explainSelected, set, remove });
+const secrets = new Secrets();
+const tree = new Tree(at("tree"), { select: explainSelected, set, remove, isSecret: (path) => secrets.touches(path) });
 const log = new ChangeLog({ list: at("log"), empty: at("log-empty"), clear: at("log-clear"), select: (path) => tree.select(path) });
 /** What takes the last edits back, newest last. */
 const undone = [];
@@ -30,6 +32,8 @@ function draw() {
   isDrawing = true;
   queueMicrotask(() => {
     isDrawing = false;
+    // Nothing is shown before it is known what must not be.
+    if (!secrets.areKnown) return;
     const value = client.getConfig() ?? {};
     tree.show(value, changed);
     changed = [];
@@ -46,8 +50,9 @@ client.on("config_changed", ({ key, oldValue, newValue, cause }) => {
   // The first document is no change.
   if (!everLive) return;
   changed.push(key);
+  if (oldValue === undefined) secrets.doubt(key);
   draw();
-  if (!isFeedOpen()) log.add({ path: key, old: oldValue, value: newValue, cause });
+  if (!isFeedOpen()) log.add({ path: key, old: secrets.shown(key, oldValue), value: secrets.shown(key, newValue), cause });
   refreshSoon();
 });
 
@@ -117,7 +122,8 @@ function written(segments, value) {
 /** What the shared layer holds at a path now; what shows there, if the instance does not say. */
 async function sharedBefore(path) {
   const shown = client.getConfig(path);
-  if (!client.isLive || shown === undefined) return shown;
+  // An account tells no secret.
+  if (!client.isLive || shown === undefined || secrets.touches(path)) return shown;
   try {
     const { winner, others = [] } = await api.explain(path);
     return [winner, ...others].find((candidate) => isShared(candidate?.source))?.value;
@@ -131,7 +137,7 @@ async function write(segments, value, { remembers = true } = {}) {
   tree.note(path);
   showRootNote();
   const before = remembers ? await sharedBefore(path) : undefined;
-  const words = value === undefined ? "removed" : `set to ${short(value, 40)}`;
+  const words = value === undefined ? "removed" : secrets.touches(path) ? "set" : `set to ${short(value, 40)}`;
   try {
     const asked = value === undefined ? client.unsetConfig(path) : client.setConfig(path, value);
     draw();
@@ -244,12 +250,14 @@ function refreshSoon(delay = 80) {
 async function refresh() {
   if (refreshing || document.hidden) return refreshSoon(STATUS_MS);
   refreshing = true;
+  const answer = secrets.ask();
   try {
     const [status, sources] = await Promise.all([api.status(), api.sources().catch(() => new Map())]);
     at("instance").textContent = status.instance_id.slice(0, 8);
     at("instance").title = status.instance_id;
     const shown = status.documents?.find(({ name }) => /(^|\/)default$/.test(name));
     at("revision").textContent = String(shown?.revision ?? "–");
+    if (answer(shown?.secrets)) draw();
     showStatus(at("mesh"), at("mesh-summary"), status);
     tree.setSources(sources);
     if (tree.selected !== undefined) await explainSelected(tree.selected);

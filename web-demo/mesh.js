@@ -18,6 +18,7 @@ export function showStatus(panel, summary, status) {
       : h("ul", { className: "states" }, peers.map(peer)),
     h("h3", { textContent: "Sources" }),
     h("ul", { className: "states" }, (document?.sources ?? []).map(source)),
+    ...rejected(document?.rejected),
     ...conflicts(document?.conflicts ?? []),
     h("dl", { className: "facts-list" }, ...facts(status, document)),
   );
@@ -58,6 +59,15 @@ function peer({ url, state, instance_id: instance, last_error: error, retry_in_m
 
 function source({ id, priority, state, error }) {
   return line(SOURCE_STATES[state] ?? ["busy", state], sourceName(id), `priority ${priority}`, error && ` · ${error.message ?? error}`);
+}
+
+/** What is not in force because it is invalid; the last valid document stays. */
+function rejected(found) {
+  if (!found) return [];
+  return [
+    h("h3", { textContent: "Rejected" }),
+    h("ul", { className: "states" }, found.errors.map((error) => line(["bad", "rejected"], error.path ?? found.cause, sourceName(found.cause), ` · ${error.message}`))),
+  ];
 }
 
 /** Paths that were written at the same time in different ways; whoever writes one again settles it. */

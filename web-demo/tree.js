@@ -3,6 +3,7 @@ import { joinPath } from "./client.js";
 import { canonical } from "./functions.js";
 import { count, h, short, typeOf } from "./dom.js";
 import { editor, newKeyForm } from "./editor.js";
+import { MASK } from "./secrets.js";
 import { hidesShared, isShared, sourceName } from "./words.js";
 
 const isContainer = (value) => value !== null && typeof value === "object";
@@ -16,7 +17,8 @@ export function pathOf(segments) {
 
 /**
  * The tree in `root`. `actions` has `select(path)`, `set(segments, value)`, `remove(segments)`; both writes settle when
- * the instance answered.
+ * the instance answered. `isSecret(path)` tells whether a value, or a
+ * part of it, must not be shown.
  */
 export class Tree {
   #root;
@@ -176,7 +178,8 @@ export class Tree {
   #update(row, value, segments, path, inList) {
     const container = isContainer(value);
     const type = typeOf(value);
-    const text = container ? canonical(value) : short(value, 400);
+    const isSecret = !container && value !== null && this.#actions.isSecret(path);
+    const text = container ? canonical(value) : isSecret ? MASK : short(value, 400);
     const isNew = row.text === undefined;
     if (row.text !== text) {
       row.text = text;
@@ -189,7 +192,7 @@ export class Tree {
       row.value.setAttribute("aria-label", `Edit ${path}, ${type}, ${container ? `${size} inside` : text}`);
       row.type.textContent = type;
       row.toggle.hidden = row.add.hidden = !container;
-      row.editor?.changedMeanwhile(value);
+      row.editor?.changedMeanwhile(isSecret ? MASK : value);
     }
     if (container) {
       const folded = this.#isFolded(path, value);
@@ -240,6 +243,9 @@ export class Tree {
 
   #edit(row) {
     if (row.editor) return;
+    if (isContainer(row.current) && this.#actions.isSecret(row.path)) {
+      return this.note(row.path, { kind: "error", title: "Holds a secret,", text: "which is not shown: edit the keys one by one." });
+    }
     this.select(row.path);
     this.note(row.path);
     const end = (focus = true) => {
@@ -251,7 +257,8 @@ export class Tree {
       this.#render();
       if (focus) row.key.focus();
     };
-    row.editor = editor(row.current, {
+    // A secret is written anew, never shown.
+    row.editor = editor(this.#actions.isSecret(row.path) ? "" : row.current, {
       label: `New value of ${row.path}`,
       cancel: end,
       save: (value) => {

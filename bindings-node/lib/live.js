@@ -1,6 +1,6 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import * as native from "../native/native.js";
-import { parsePath } from "./functions.js";
+import { parsePath, Schema } from "./functions.js";
 import { awaiting, calling, ConfmeshError, fromText, text } from "./native.js";
 
 // Node 20 has these symbols already; older browsers that read this file as text do not matter.
@@ -164,8 +164,15 @@ export class Config extends Reader {
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
 
-export function open(files, { envPrefix, rules = null, watch = true } = {}) {
-  return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch)));
+/** How layers become the document. */
+const layering = ({ schema = null, profiles = null, interpolate = false }) => ({
+  schema: schema === null ? undefined : text(schema instanceof Schema ? schema.definition : schema),
+  profiles: list(profiles ?? undefined),
+  interpolate,
+});
+
+export function open(files, { envPrefix, rules = null, watch = true, ...rest } = {}) {
+  return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest))));
 }
 
 const terms = ({ ifVersion, force, fence, user } = {}) => ({
@@ -178,11 +185,11 @@ export class Mesh extends Reader {
   #starting = false;
   #alive;
 
-  constructor({ bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false } = {}) {
+  constructor({ bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, ...rest } = {}) {
     super();
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
-      rules: text(rules), insecure,
+      rules: text(rules), insecure, layering: layering(rest),
     };
   }
 

@@ -6,7 +6,8 @@ use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
 use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
-use confmesh::{Answer, Code, Error, Mesh, MeshOptions, Path, Result, Value};
+use confmesh::schema::Schema;
+use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
 use napi_derive::napi;
 
 use crate::algebra::nothing_at;
@@ -20,14 +21,39 @@ pub struct Live(Mesh);
 
 /// Opens files of one process.
 #[napi]
-pub fn open_files(files: Vec<String>, env_prefix: Option<String>, rules: String, watch: bool) -> napi::Result<Live> {
+pub fn open_files(
+    files: Vec<String>,
+    env_prefix: Option<String>,
+    rules: String,
+    watch: bool,
+    layering: Layering,
+) -> napi::Result<Live> {
     run(|| {
-        let mut options = confmesh::open(files).policy(policy(&rules)?).watch(watch);
+        let mut options = confmesh::open(files).policy(policy(&rules)?).watch(watch).interpolate(layering.interpolate);
+        options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
+        options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
         if let Some(prefix) = env_prefix {
             options = options.env_prefix(prefix);
         }
         options.start().map(Live)
     })
+}
+
+/// How layers become the document.
+#[napi(object)]
+pub struct Layering {
+    /// The definition of a schema as JSON.
+    pub schema: Option<String>,
+    /// The active profiles.
+    pub profiles: Vec<String>,
+    /// Whether references in texts are replaced.
+    pub interpolate: bool,
+}
+
+impl Layering {
+    fn schema(&self) -> Result<Option<Schema>> {
+        self.schema.as_deref().map(|text| Schema::from_value(&read(text)?)).transpose()
+    }
 }
 
 /// How a mesh is started.
@@ -51,13 +77,16 @@ pub struct StartOptions {
     pub rules: String,
     /// Whether anybody on the network may be listened to.
     pub insecure: bool,
+    /// How layers become the document.
+    pub layering: Layering,
 }
 
 /// Starts an instance, on another thread: it reads files and the store.
 #[napi]
 pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
     run(|| {
-        let StartOptions { bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure } = options;
+        let StartOptions { bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, layering } =
+            options;
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
@@ -68,6 +97,9 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             document: DocumentName::parse(&document)?,
             policy: policy(&rules)?,
             insecure,
+            schema: layering.schema()?,
+            profiles: layering.profiles,
+            interpolate: layering.interpolate,
             ..MeshOptions::default()
         };
         options.start().map(Live)

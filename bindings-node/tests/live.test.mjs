@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hash, Mesh, open, parse } from "confmesh";
+import { hash, Mesh, open, parse, Schema } from "confmesh";
 
 const folder = () => mkdtempSync(join(tmpdir(), "confmesh-"));
 
@@ -169,4 +169,19 @@ test("a manual conflict is listed and resolved", async () => {
   await assert.rejects(first.resolve(found[0].id, { keep: true }), { code: "not_found" });
   await first.close();
   await second.close();
+});
+
+test("a schema, profiles and references hold in a running configuration", () => {
+  const schema = { fields: { port: { type: "integer", min: 1, default: 80 }, url: "string" } };
+  const file = written('{"url": "http://h:${port}", "profiles": {"dev": {"port": 8080}}}');
+  const config = open(file, { schema, profiles: "dev", interpolate: true });
+  assert.deepEqual(config.toObject(), { port: 8080, url: "http://h:8080" });
+  assert.throws(() => config.set("port", 0), { code: "invalid", path: "port" });
+  assert.equal(config.get("port"), 8080);
+  config.close();
+  const plain = open(written("{}"), { schema: new Schema(schema) });
+  assert.equal(plain.get("port"), 80);
+  plain.close();
+  assert.throws(() => open(written("{}"), { schema: new Schema(schema, { checks: { port: () => true } }) }), { code: "usage" });
+  assert.throws(() => open(written('{"port": 0}'), { schema }), { code: "invalid", path: "port" });
 });

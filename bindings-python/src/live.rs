@@ -15,6 +15,7 @@ use crate::error::{exceptions, run};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::functions::to_policy;
+use crate::schema::to_schema;
 
 /// A running configuration.
 #[pyclass(frozen, module = "confmesh._native")]
@@ -22,17 +23,24 @@ pub struct Live(Mesh);
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, env_prefix, rules, watch))]
+#[pyo3(signature = (files, *, env_prefix, rules, watch, schema, profiles, interpolate))]
+#[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
     files: Vec<PathBuf>,
     env_prefix: Option<String>,
     rules: Option<&Bound<'_, PyAny>>,
     watch: bool,
+    schema: Option<&Bound<'_, PyAny>>,
+    profiles: Vec<String>,
+    interpolate: bool,
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
+    let schema = to_schema(py, schema)?;
     run(py, || {
-        let mut options = confmesh::open(files).policy(policy).watch(watch);
+        let mut options = confmesh::open(files).policy(policy).watch(watch).interpolate(interpolate);
+        options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
+        options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         if let Some(prefix) = env_prefix {
             options = options.env_prefix(prefix);
         }
@@ -42,7 +50,7 @@ pub fn open_files(
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure))]
+#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, schema, profiles, interpolate))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -55,8 +63,12 @@ pub fn start_mesh(
     document: &str,
     rules: Option<&Bound<'_, PyAny>>,
     insecure: bool,
+    schema: Option<&Bound<'_, PyAny>>,
+    profiles: Vec<String>,
+    interpolate: bool,
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
+    let schema = to_schema(py, schema)?;
     run(py, || {
         let document = DocumentName::parse(document)?;
         let options = MeshOptions {
@@ -69,6 +81,9 @@ pub fn start_mesh(
             document,
             policy,
             insecure,
+            schema,
+            profiles,
+            interpolate,
             ..MeshOptions::default()
         };
         options.start().map(Live)

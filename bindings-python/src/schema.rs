@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use confmesh::format::Format;
 use confmesh::merge::Layer;
-use confmesh::schema::{CustomCheck, ReferenceOptions, Schema as Core};
-use confmesh::{Error, Path, Policy, Result, Value};
+use confmesh::schema::{CustomCheck, Field, ReferenceOptions, Schema as Core};
+use confmesh::{Code, Error, Path, Policy, Result, Value};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyMapping, PyString};
@@ -39,6 +39,34 @@ impl Schema {
         });
         raised.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(outcome, Err)
     }
+}
+
+/// The schema of a running configuration: a `Schema`, whose checks are asked on the thread that merges, or a definition.
+pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Core>> {
+    let Some(given) = given else { return Ok(None) };
+    let Ok(schema) = given.cast::<Schema>() else {
+        let definition = to_value(given)?;
+        return run(py, || Core::from_value(&definition)).map(Some);
+    };
+    let schema = schema.get();
+    if schema.checks.is_empty() {
+        return Ok(Some(schema.core.clone()));
+    }
+    let checks: Vec<(String, Py<PyAny>)> =
+        schema.checks.iter().map(|(pattern, ask)| (pattern.clone(), ask.clone_ref(py))).collect();
+    let anything = Core::new(Field::any());
+    let check = move |document: &Value| {
+        let raised = Mutex::new(None);
+        let asks: Vec<_> = checks.iter().map(|(_, ask)| |_: &Path, value: &Value| asked(ask, value, &raised)).collect();
+        let checks = checks.iter().zip(&asks).map(|((pattern, _), ask)| CustomCheck::new(pattern, ask));
+        let checks = checks.collect::<Result<Vec<_>>>().map_err(|error| vec![error])?;
+        let mut errors = anything.report_with(document, &Policy::default(), &checks, |_| None).errors;
+        if let Some(error) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            errors.push(Error::new(Code::Invalid, format!("a check of the program failed: {error}")));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    };
+    Ok(Some(schema.core.check(check)))
 }
 
 fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Result<(), String> {

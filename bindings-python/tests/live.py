@@ -277,3 +277,25 @@ def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
             assert first.conflicts(all=True).wait() == []
             with pytest.raises(confmesh.NotFoundError):
                 first.resolve(conflict["id"], keep=True).wait()
+
+
+def a_schema_profiles_and_references_hold_in_a_running_configuration(tmp_path: Path) -> None:
+    schema = {"fields": {"port": {"type": "integer", "min": 1, "default": 80}, "url": "string"}}
+    file = _write(tmp_path / "app.json", '{"url": "http://h:${port}", "profiles": {"dev": {"port": 8080}}}')
+    with confmesh.open(file, schema=schema, profiles="dev", interpolate=True) as config:
+        assert config.to_dict() == {"port": 8080, "url": "http://h:8080"}
+        with pytest.raises(confmesh.Error) as caught:
+            config.set("port", 0)
+        assert (caught.value.code, caught.value.path, config["port"]) == ("invalid", "port", 8080)
+
+    def even(value: Any) -> str | None:
+        return "ports are even" if value % 2 else None
+
+    checked = confmesh.Schema(schema, checks={"port": even})
+    with confmesh.open(_write(tmp_path / "b.json", "{}"), schema=checked) as config:
+        assert config["port"] == 80
+        with pytest.raises(confmesh.Error, match="ports are even"):
+            config.set("port", 81)
+    with pytest.raises(confmesh.Error) as caught:
+        confmesh.open(_write(tmp_path / "c.json", '{"port": 0}'), schema=schema)
+    assert caught.value.origin is not None and caught.value.origin["line"] == 1

@@ -41,7 +41,7 @@
 //! `confmesh` command. `yaml` and `toml` (default) are formats, and `binary` (default) is the short form of messages between
 //! instances, all of which the browser build leaves out for size. `replication` (default, and part of `native`) lets an
 //! [`engine::Engine`] hold documents that instances replicate; without it an engine follows a host as its guest, or merges
-//! layers of its own. Features only add.
+//! layers of its own. `serde` (default) reads documents as types of a program, and makes values of them. Features only add.
 
 pub mod backoff;
 pub mod canonical;
@@ -65,6 +65,7 @@ pub mod policy;
 pub mod protocol;
 pub mod replica;
 pub mod schema;
+pub mod secret;
 pub mod sequence;
 #[cfg(test)]
 mod testing;

@@ -14,7 +14,7 @@ use crate::pattern::Pattern;
 use crate::value::{List, Map, Str, Value};
 
 /// What stands in the place of a secret value wherever people or logs could read it.
-pub const MASK: &str = "••••••";
+pub const MASK: &str = "***";
 
 macro_rules! strategies {
     ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*) => {

@@ -245,3 +245,29 @@ test("the tree is worked with the keyboard alone", async (t) => {
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "app.rate_limit");
   assert.deepEqual(complaints, []);
 });
+
+test("the page never shows a secret: not in its row, its editor, its explanation or the list of changes", async (t) => {
+  const dir = await folder(t);
+  const port = await freePorts();
+  const file = join(dir, "config.json");
+  await writeFile(file, JSON.stringify({ name: "shop", db: { host: "h", password: "hunter2" } }));
+  const url = `http://127.0.0.1:${port}/`;
+  const { said } = start(t, ["serve", "--bind", file, "--listen", `127.0.0.1:${port}`, "--secret", "db.password", "--found-after", "50"]);
+  await said(/page {2}http/);
+  const { page, complaints } = await openPage(started, url);
+  t.after(() => page.close());
+  await shows(page, "db.password", "***");
+  await shows(page, "db.host", '"h"');
+  await page.click(`${row("db.password")} .key`);
+  await page.waitForFunction(() => /\*\*\*/.test(document.querySelector("#explain").textContent));
+  await page.click(`${row("db.password")} .value`);
+  assert.equal(await page.inputValue(`${row("db.password")} textarea`), '""');
+  await page.fill(`${row("db.password")} textarea`, '"hunter3"');
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /db\.password.*\*\*\*.*\*\*\*/.test(document.querySelector("#log li")?.textContent));
+  assert.equal(await run("get", "db.password", "--url", url), "hunter3\n");
+  await page.click(`${row("db")} .value`);
+  await page.waitForFunction((selector) => /edit the keys one by one/.test(document.querySelector(selector)?.textContent), row("db"));
+  assert.doesNotMatch(await page.content(), /hunter/);
+  assert.deepEqual(complaints, []);
+});

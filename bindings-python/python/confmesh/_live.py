@@ -18,7 +18,7 @@ from . import _native
 from ._errors import Error, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from ._native import Answer, Change, Explanation, Feed, Live, Receipt, Rule, Versioned, WriteConflict
+    from ._native import Answer, Change, Explanation, Feed, Live, Receipt, Rule, Schema, Versioned, WriteConflict
 
 _T = TypeVar("_T")
 _Self = TypeVar("_Self", bound="_Reader")
@@ -276,20 +276,38 @@ def open(
     env_prefix: str | None = None,
     rules: Sequence[Rule] | None = None,
     watch: bool = True,
+    schema: Schema | Mapping[str, Any] | None = None,
+    profiles: str | Iterable[str] = (),
+    interpolate: bool = False,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
-    The files are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing.
+    The files are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing. With a `schema`
+    (a `Schema` or its definition) its defaults hold where no file says anything, variables take its types, and what it
+    refuses never comes into force. `profiles` are active maps below the key `profiles` of each file, the later one wins;
+    `interpolate` replaces `${path}` and `${env:NAME}` in texts.
     """
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    return Config(_native.open_files(given, env_prefix=env_prefix, rules=rules, watch=watch))
+    active = [profiles] if isinstance(profiles, str) else list(profiles)
+    return Config(
+        _native.open_files(
+            given,
+            env_prefix=env_prefix,
+            rules=rules,
+            watch=watch,
+            schema=schema,
+            profiles=active,
+            interpolate=interpolate,
+        )
+    )
 
 
 class Mesh(_Reader):
     """An instance whose document agrees with that of its peers. Use `async with`, `with`, or `start()` and `close()`.
 
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
-    `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts.
+    `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. `schema`, `profiles` and
+    `interpolate` are those of `open`; what other instances write against the schema is held back until it is mended.
     """
 
     def __init__(
@@ -304,9 +322,13 @@ class Mesh(_Reader):
         document: str = "default",
         rules: Sequence[Rule] | None = None,
         insecure: bool = False,
+        schema: Schema | Mapping[str, Any] | None = None,
+        profiles: str | Iterable[str] = (),
+        interpolate: bool = False,
     ) -> None:
         addresses = [listen] if isinstance(listen, str) else list(listen)
         sources, others = list(files), list(peers)
+        active = [profiles] if isinstance(profiles, str) else list(profiles)
 
         def start() -> Live:
             return _native.start_mesh(
@@ -319,6 +341,9 @@ class Mesh(_Reader):
                 document=document,
                 rules=rules,
                 insecure=insecure,
+                schema=schema,
+                profiles=active,
+                interpolate=interpolate,
             )
 
         self._start = start

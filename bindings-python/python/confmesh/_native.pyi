@@ -468,6 +468,9 @@ def open_files(
     env_prefix: str | None,
     rules: Sequence[Rule] | None,
     watch: bool,
+    schema: Schema | Mapping[str, Any] | None,
+    profiles: Sequence[str],
+    interpolate: bool,
 ) -> Live:
     """Opens files of one process."""
 
@@ -482,6 +485,9 @@ def start_mesh(
     document: str,
     rules: Sequence[Rule] | None,
     insecure: bool,
+    schema: Schema | Mapping[str, Any] | None,
+    profiles: Sequence[str],
+    interpolate: bool,
 ) -> Live:
     """Starts an instance."""
 

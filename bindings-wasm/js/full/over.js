@@ -30,6 +30,7 @@ export function algebraOver(native, { calling, toText }) {
   class Schema {
     #native;
     #checks;
+    #definition;
     #ask = (number, text) => asked(this.#checks[number], fromText(text));
 
     constructor(definition, { checks = {} } = {}) {
@@ -37,6 +38,7 @@ export function algebraOver(native, { calling, toText }) {
       this.#checks = Object.values(checks);
       const strange = this.#checks.findIndex((check) => typeof check !== "function");
       if (strange >= 0) throw new ConfmeshError({ code: "usage", message: `the check of \`${patterns[strange]}\` is no function` });
+      this.#definition = definition;
       this.#native = calling(() => new native.NativeSchema(toText(definition), toText(patterns)));
     }
 
@@ -47,6 +49,16 @@ export function algebraOver(native, { calling, toText }) {
         throw new ConfmeshError({ code: "usage", message: "`schema` is no schema", hint: "give a `new Schema(definition)`" });
       }
       return ask(() => onSchema(schema.#native, schema.#ask));
+    }
+
+    /** What it was made of, for a running configuration, which asks no functions. */
+    get definition() {
+      if (this.#checks.length === 0) return this.#definition;
+      throw new ConfmeshError({
+        code: "usage",
+        message: "a running configuration does not ask the checks of a schema",
+        hint: "give a schema without `checks`, and call its `validate` where you use the values",
+      });
     }
 
     validate(document) {

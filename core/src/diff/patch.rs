@@ -158,6 +158,11 @@ impl Operation {
 pub struct Patch(Vec<Operation>);
 
 impl Patch {
+    /// A patch of these operations.
+    pub fn of(operations: impl IntoIterator<Item = Operation>) -> Patch {
+        Patch(operations.into_iter().collect())
+    }
+
     /// A short patch that turns `old` into `new`: maps key by key, lists by their longest common subsequence (items by
     /// position where lists are very long).
     pub fn between(old: &Value, new: &Value) -> Patch {

@@ -113,7 +113,8 @@ impl Engine {
             let result = self.write_runtime(name, &command, now);
             return self.answer(request, result, now);
         }
-        match command.edits(&document.snapshot.value) {
+        let edits = command.edits(&document.snapshot.value);
+        match edits.and_then(|edits| document.examine(&edits, None).map(|()| edits)) {
             Ok(edits) => {
                 let asked = Asked { request, path: command.path(), terms: &terms };
                 self.write_shared(name, &edits, Some(asked), "shared", now);
@@ -125,6 +126,7 @@ impl Engine {
     fn write_runtime(&mut self, name: &DocumentName, command: &Command, now: Now) -> Result<Receipt> {
         let document = self.documents.get_mut(name).ok_or_else(|| unknown(name))?;
         let edits = command.edits(&document.snapshot.value)?;
+        document.examine(&edits, None)?;
         let old = document.runtime();
         let new = edits.iter().fold(old.clone(), |value, edit| match &edit.value {
             Some(new) => value.with(&edit.path, new.clone()),
@@ -280,7 +282,10 @@ impl Engine {
             .iter()
             .filter(|path| snapshot.value.at(path) != written.at(path))
             .filter_map(|path| snapshot.explain(path))
-            .filter_map(|explanation| explanation.winner.map(|winner| winner.source))
+            .filter_map(|explanation| explanation.winner)
+            // Where a value is removed, a default shows through.
+            .filter(|winner| winner.priority != crate::merge::priority::DEFAULT)
+            .map(|winner| winner.source)
             .find(|source| *source != layer);
         Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by })
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::shared::Shared;
-use super::types::{ChangeEvent, DocumentOptions, DocumentStatus, Snapshot, SourceState, SourceStatus};
+use super::types::{ChangeEvent, DocumentOptions, DocumentStatus, Rejection, Snapshot, SourceState, SourceStatus};
 use crate::canonical::content_hash;
 use crate::diff::diff;
 use crate::error::Result;
 use crate::id::{DocumentName, ReplicaId};
-use crate::merge::{Layer, merge, priority};
+use crate::merge::{Composed, Composition, Layer, priority};
 use crate::policy::Policy;
 use crate::replica::Disagreement;
 use crate::value::{Str, Value};
@@ -24,36 +24,57 @@ pub(super) struct Document {
     /// Whether it drops its history, if it is founded here.
     pub(super) settle: bool,
     pub(super) policy: Policy,
-    sources: Vec<Source>,
+    pub(super) composition: Composition,
+    pub(super) sources: Vec<Source>,
     pub(super) shared: Option<Shared>,
     pub(super) file: Option<BoundFile>,
     pub(super) guest: Option<Guest>,
     pub(super) snapshot: Arc<Snapshot>,
+    /// What the accepted layers make: the snapshot, or what is not in force because it is invalid.
+    pub(super) latest: Composed,
+    /// The shared layer that was accepted last.
+    pub(super) accepted: Option<Layer>,
+    /// Whether the shared layer has moved on to what is invalid.
+    pub(super) holds_back: bool,
+    pub(super) rejection: Option<Rejection>,
+    /// What was last told of it.
+    pub(super) told: Option<Rejection>,
 }
 
-struct Source {
-    id: Str,
+pub(super) struct Source {
+    pub(super) id: Str,
     priority: i32,
-    layer: Option<Layer>,
-    state: SourceState,
+    pub(super) layer: Option<Layer>,
+    /// A layer that is not accepted (yet).
+    pub(super) newest: Option<Layer>,
+    pub(super) state: SourceState,
+    /// Whether it ever told anything.
+    pub(super) was_heard: bool,
 }
 
 impl Document {
     /// A document whose shared layer, until it is founded, waits under this name.
-    pub(super) fn new(name: DocumentName, options: DocumentOptions, replica: ReplicaId) -> Document {
-        let mut sources = vec![Source::new(RUNTIME.into(), priority::RUNTIME)];
+    pub(super) fn new(name: DocumentName, mut options: DocumentOptions, replica: ReplicaId) -> Document {
+        let composition = options.composition();
+        let mut sources = vec![Source { was_heard: true, ..Source::new(RUNTIME.into(), priority::RUNTIME) }];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
-        let empty = Snapshot::new(name.clone(), 0, Value::empty_map(), merge(&[], &Policy::default()));
+        let latest = Composed::empty();
         Document {
-            name,
+            name: name.clone(),
             has_peers: options.has_peers,
             settle: options.settle,
-            policy: options.policy,
+            policy: composition.policy().clone(),
+            composition,
             sources,
             shared: options.shared.then(|| Shared::unfounded(replica)),
             file: options.file.map(BoundFile::new),
             guest: None,
-            snapshot: Arc::new(empty),
+            snapshot: Arc::new(Snapshot::new(name, 0, latest.clone())),
+            latest,
+            accepted: None,
+            holds_back: false,
+            rejection: None,
+            told: None,
         }
     }
 
@@ -75,14 +96,14 @@ impl Document {
     /// Replaces the runtime layer.
     pub(super) fn set_runtime(&mut self, value: Value) {
         if let Some(source) = self.sources.first_mut() {
-            source.layer = Some(Layer::new(RUNTIME, priority::RUNTIME, value));
+            source.newest = Some(Layer::new(RUNTIME, priority::RUNTIME, value));
             source.state = SourceState::Fresh;
         }
     }
 
-    /// Takes what a source loaded; `Ok(None)` says that it does not exist. A failure keeps the last good layer. Returns
-    /// the source's state where it changed.
-    pub(super) fn handle_layer(&mut self, id: &str, outcome: Result<Option<Layer>>) -> Option<SourceState> {
+    /// Takes what a source loaded; `Ok(None)` says that it does not exist. A failure keeps the last good layer. What comes
+    /// in counts once [`Document::refresh`] finds it valid.
+    pub(super) fn handle_layer(&mut self, id: &str, outcome: Result<Option<Layer>>) {
         let at = match self.sources.iter().position(|source| source.id == *id) {
             Some(at) => at,
             None => {
@@ -92,8 +113,11 @@ impl Document {
                 self.sources.len() - 1
             }
         };
-        let source = self.sources.get_mut(at)?;
-        let state = match outcome {
+        let Some(source) = self.sources.get_mut(at) else { return };
+        source.was_heard = true;
+        // What was held back is not what the source says any more.
+        source.newest = None;
+        source.state = match outcome {
             // A file is empty for a moment while many programs save it, and some are interrupted there.
             Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(|old| !is_blank(old)) => {
                 SourceState::Stale(
@@ -106,7 +130,7 @@ impl Document {
             }
             Ok(Some(layer)) => {
                 source.priority = layer.priority;
-                source.layer = Some(layer);
+                source.newest = Some(layer);
                 SourceState::Fresh
             }
             // A file that vanished keeps its last good layer, as a broken one does; one never seen is an empty layer.
@@ -117,39 +141,40 @@ impl Document {
             Ok(None) => SourceState::Missing,
             Err(error) => SourceState::Stale(error),
         };
-        let changed = source.state != state;
-        source.state = state.clone();
-        changed.then_some(state)
     }
 
-    /// Merges the layers anew. Returns the change where one is visible.
+    pub(super) fn source_state(&self, id: &str) -> Option<SourceState> {
+        self.sources.iter().find(|source| source.id == *id).map(|source| source.state.clone())
+    }
+
+    /// Merges the layers anew. Returns the change where one is visible. What would make the document invalid is left out
+    /// and told by [`Document::take_news`].
     pub(super) fn refresh(&mut self, cause: &str) -> Option<ChangeEvent> {
-        // The last merge is what this one starts from: a small change of a large document costs little.
-        let last = &self.snapshot.merged;
-        let merged = match &self.guest {
-            Some(guest) => last.update(&guest.layers(), &Policy::default()),
-            None => {
-                let mut layers: Vec<Layer> = self.sources.iter().filter_map(|source| source.layer.clone()).collect();
-                layers.extend(self.shared_layer());
-                last.update(&layers, &self.policy)
-            }
+        let composed = match &self.guest {
+            // The last merge is what this one starts from: a small change of a large document costs little.
+            Some(guest) => self.composition.update(&guest.layers(), &self.latest),
+            None => self.admit(cause),
         };
-        let changes = diff(&self.snapshot.value, &merged.value);
+        self.latest = composed.clone();
+        if !composed.errors.is_empty() {
+            return None;
+        }
+        let changes = diff(&self.snapshot.value, &composed.value);
         let first = self.snapshot.revision == 0;
         if changes.is_empty() && !first {
             // Origins may have moved (a comment was added above); the revision counts visible changes only.
-            let snapshot =
-                Snapshot::new(self.name.clone(), self.snapshot.revision, self.snapshot.value.clone(), merged);
-            self.snapshot = Arc::new(snapshot);
+            let mut composed = composed;
+            composed.value = self.snapshot.value.clone();
+            self.snapshot = Arc::new(Snapshot::new(self.name.clone(), self.snapshot.revision, composed));
             return None;
         }
-        let value = merged.value.clone();
-        self.snapshot = Arc::new(Snapshot::new(self.name.clone(), self.snapshot.revision + 1, value, merged));
+        let next = Snapshot::new(self.name.clone(), self.snapshot.revision + 1, composed).after(&self.snapshot);
+        self.snapshot = Arc::new(next);
         Some(ChangeEvent { snapshot: Arc::clone(&self.snapshot), changes, cause: cause.into() })
     }
 
     /// The shared layer; while unfounded, what the bound file says takes its place.
-    fn shared_layer(&self) -> Option<Layer> {
+    pub(super) fn shared_layer(&self) -> Option<Layer> {
         let value = match self.shared.as_ref()? {
             Shared::Founded(founded) if founded.ready => founded.view.value.clone(),
             _ => self.file.as_ref().and_then(|file| file.provisional.clone())?,
@@ -177,7 +202,7 @@ impl Document {
         let mut sources: Vec<SourceStatus> = self
             .sources
             .iter()
-            .filter(|source| source.id != *RUNTIME || source.layer.is_some())
+            .filter(|source| source.id != *RUNTIME || source.layer.is_some() || source.newest.is_some())
             .map(|source| SourceStatus {
                 id: source.id.clone(),
                 priority: source.priority,
@@ -197,6 +222,7 @@ impl Document {
             genesis: founded.map(|founded| founded.durable.genesis().to_string()),
             shared_hash: founded.map(|founded| content_hash(&founded.view.value)),
             file: self.file.as_ref().map(|file| file.binding.id.clone()),
+            rejected: self.rejection.clone(),
             sources,
             disagreements,
         }
@@ -205,7 +231,7 @@ impl Document {
 
 impl Source {
     fn new(id: Str, priority: i32) -> Source {
-        Source { id, priority, layer: None, state: SourceState::Missing }
+        Source { id, priority, layer: None, newest: None, state: SourceState::Missing, was_heard: false }
     }
 }
 

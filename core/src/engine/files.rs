@@ -8,6 +8,7 @@ use super::types::{Event, Level, SourceState, Ticket};
 use crate::clock::Now;
 use crate::error::{Code, Error};
 use crate::id::DocumentName;
+use crate::value::Value;
 
 impl Engine {
     /// A bound file as it lies on disk *now*: read it right before the call, an event is only a hint to look. `None` says
@@ -18,12 +19,28 @@ impl Engine {
         let before = file.state();
         let pending = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
         let look = file.look(text, pending.as_ref());
+        let refusal = match &look {
+            Look::Edited { changes, text, .. } if pending.is_some() => {
+                document.examine(&edits(changes), Some(text)).err()
+            }
+            Look::Edited { text, value, .. } | Look::First { text, value } if pending.is_none() => {
+                document.examine_layer(Value::empty_map(), value.clone(), Some(text)).err()
+            }
+            _ => None,
+        };
+        let Some(file) = &mut document.file else { return };
+        let is_refused = refusal.is_some();
+        if let Some(error) = refusal {
+            // The person's text stays as it is, and so does the document.
+            file.refuse(error);
+        }
         let state = file.state();
         if state != before {
             let source = document.written_layer();
             self.events.push_back(Event::Source { document: name.clone(), source, state });
         }
         match look {
+            _ if is_refused => {}
             Look::Settled | Look::Missing | Look::Broken => {}
             Look::OwnWrite => {
                 self.refresh(name, "file", now);
@@ -59,6 +76,7 @@ impl Engine {
             }
         }
         self.consider_founding(name, now);
+        self.tell_rejection(name);
         self.mirror(name);
     }
 
@@ -125,7 +143,7 @@ impl Engine {
     /// Writes the bound file if the shared layer has moved on. What is going to be written is in the store before the
     /// driver gets it, so that it is recognised as ours whenever it is found.
     pub(super) fn mirror(&mut self, name: &DocumentName) {
-        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(document) = self.documents.get_mut(name).filter(|document| document.may_mirror()) else { return };
         let Some(file) = &mut document.file else { return };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         match file.mirror(name, &founded.view.value) {

@@ -13,6 +13,7 @@
 //! Time and entropy are arguments. The native runtime, the Python and Node packages, the browser client and the simulator
 //! drive this same machine.
 
+mod admission;
 mod authors;
 mod commands;
 mod conflicts;
@@ -42,7 +43,7 @@ pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
-    Receipt, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
+    Receipt, Rejection, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -190,10 +191,14 @@ impl Engine {
     /// A source of a document loaded, or failed, or does not exist (`Ok(None)`).
     pub fn handle_layer(&mut self, name: &DocumentName, source: &str, outcome: Result<Option<Layer>>, now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
-        if let Some(state) = document.handle_layer(source, outcome) {
+        let before = document.source_state(source).unwrap_or(SourceState::Missing);
+        document.handle_layer(source, outcome);
+        let revision = document.snapshot.revision;
+        let change = document.refresh(source);
+        if let Some(state) = document.source_state(source).filter(|state| before != *state) {
             self.events.push_back(Event::Source { document: name.clone(), source: source.into(), state });
         }
-        self.refresh(name, source, now);
+        self.announce(name, revision, change, now);
     }
 
     /// A connection stands.
@@ -310,10 +315,23 @@ impl Engine {
     fn refresh(&mut self, name: &DocumentName, cause: &str, now: Now) -> bool {
         let Some(document) = self.documents.get_mut(name) else { return false };
         let before = document.snapshot.revision;
-        let Some(change) = document.refresh(cause) else { return false };
-        self.past.remember(&document.policy, &change.snapshot);
+        let change = document.refresh(cause);
+        self.announce(name, before, change, now)
+    }
+
+    /// Tells what a merge has come to.
+    fn announce(&mut self, name: &DocumentName, before: u64, change: Option<ChangeEvent>, now: Now) -> bool {
+        self.tell_rejection(name);
+        let Some(change) = change else { return false };
+        if let Some(document) = self.documents.get(name) {
+            self.past.remember(&document.policy, &change.snapshot);
+        }
         self.tell_guests(name, before, &change, now);
         self.events.push_back(Event::Changed(change));
+        if self.documents.get(name).is_some_and(|document| document.composition.can_refuse()) {
+            // Another layer may have made valid what was held back.
+            self.mirror(name);
+        }
         true
     }
 

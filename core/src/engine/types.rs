@@ -1,5 +1,6 @@
 //! What goes in and out of the engine.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::terms::PathVersion;
@@ -9,9 +10,12 @@ use crate::diff::Change;
 use crate::error::Error;
 use crate::format::Format;
 use crate::id::{DocumentName, InstanceId};
-use crate::merge::{Explanation, Merged};
+use crate::merge::{Composed, Composition, Explanation};
 use crate::path::Path;
+use crate::policy::Policy;
 use crate::protocol::{Frame, WireOptions};
+use crate::schema::Schema;
+use crate::secret::masked_changes;
 use crate::value::{Str, Value};
 
 /// A connection, named by the driver; never reused while the engine lives.
@@ -70,10 +74,29 @@ pub struct DocumentOptions {
     /// Sources that [`super::Engine::handle_layer`] will feed: id and priority (lower wins).
     pub sources: Vec<(Str, i32)>,
     /// Rules by pattern.
-    pub policy: crate::policy::Policy,
+    pub policy: Policy,
     /// Whether a document that is founded here drops its history once all its replicas have it. They must all be reached
     /// from time to time; one that is gone for good has to be expelled ([`super::Engine::expel`]). Off by default.
     pub settle: bool,
+    /// What the document has to look like. What is invalid never comes into force.
+    pub schema: Option<Schema>,
+    /// The active profiles, see [`split_profiles`](crate::merge::split_profiles); without any `profiles` is a key like others.
+    pub profiles: Vec<String>,
+    /// The variables of `${env:NAME}`; with them, references in texts are replaced.
+    pub variables: Option<BTreeMap<String, String>>,
+}
+
+impl DocumentOptions {
+    pub(super) fn composition(&mut self) -> Composition {
+        let mut composition = Composition::new(std::mem::take(&mut self.policy)).with_profiles(&self.profiles);
+        if let Some(schema) = self.schema.take() {
+            composition = composition.with_schema(schema);
+        }
+        match self.variables.take() {
+            Some(variables) => composition.with_references(variables),
+            None => composition,
+        }
+    }
 }
 
 /// One change of the store.
@@ -217,7 +240,6 @@ pub struct ChangeEvent {
 }
 
 /// The effective document at one revision; immutable.
-#[derive(Debug)]
 pub struct Snapshot {
     /// Which document.
     pub document: DocumentName,
@@ -225,7 +247,9 @@ pub struct Snapshot {
     pub revision: u64,
     /// The document.
     pub value: Value,
-    pub(crate) merged: Merged,
+    composed: Composed,
+    /// What was secret in the revision before.
+    policy_before: Option<Policy>,
     hash: OnceLock<ContentHash>,
 }
 
@@ -236,8 +260,29 @@ impl PartialEq for Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(document: DocumentName, revision: u64, value: Value, merged: Merged) -> Snapshot {
-        Snapshot { document, revision, value, merged, hash: OnceLock::new() }
+    pub(crate) fn new(document: DocumentName, revision: u64, composed: Composed) -> Snapshot {
+        Snapshot {
+            document,
+            revision,
+            value: composed.value.clone(),
+            composed,
+            policy_before: None,
+            hash: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn after(mut self, last: &Snapshot) -> Snapshot {
+        self.policy_before = (last.policy() != self.policy()).then(|| last.policy().clone());
+        self
+    }
+
+    /// The changes that led to this revision, with what is secret now or was secret before masked.
+    pub fn masked_changes(&self, changes: &[Change]) -> Vec<Change> {
+        let masked = masked_changes(self.policy(), changes);
+        match &self.policy_before {
+            Some(before) => masked_changes(before, &masked),
+            None => masked,
+        }
     }
 
     /// The content hash, computed when first asked for.
@@ -247,22 +292,72 @@ impl Snapshot {
 
     /// Why the value at a path is what it is; `None` where no source ever spoke of it.
     pub fn explain(&self, path: &Path) -> Option<Explanation> {
-        self.merged.explain(path)
+        self.composed.explain(path)
     }
 
     /// Why every value is what it is.
     pub fn explain_all(&self) -> Vec<Explanation> {
-        self.merged.explain_all()
+        self.composed.explain_all()
+    }
+
+    /// Reads what stands at a path as a type of the program.
+    ///
+    /// # Errors
+    /// As [`Merged::extract`](crate::merge::Merged::extract). Nothing counts as null, which an `Option` takes.
+    #[cfg(feature = "serde")]
+    pub fn extract<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, Error> {
+        self.composed.extract(path)
     }
 
     /// Where layers disagreed on a type or a text could not be read as its type.
     pub fn warnings(&self) -> &[Error] {
-        &self.merged.warnings
+        &self.composed.warnings
+    }
+
+    /// What is secret: by the rules, by the schema, and by reference to something secret.
+    pub fn policy(&self) -> &Policy {
+        &self.composed.policy
+    }
+
+    /// The document with [`MASK`](crate::policy::MASK) in the place of every secret.
+    pub fn masked(&self) -> Value {
+        self.policy().masked(&Path::root(), &self.value)
     }
 
     /// The account of every leaf: its path and the sources that made it.
     pub fn provenance(&self) -> Vec<(Path, String)> {
-        self.merged.provenance().collect()
+        self.composed.merged.provenance().collect()
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    /// Names the document without its values, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot({} at revision {})", self.document, self.revision)
+    }
+}
+
+/// Layers that are not in force, because the document that they make is invalid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    /// What brought them: a source's id, `shared`, `file`, …
+    pub cause: Str,
+    /// What is wrong, each with its path and place.
+    pub errors: Vec<Error>,
+}
+
+impl Rejection {
+    /// All of it in one error: the first, with the others related to it.
+    pub fn to_error(&self) -> Error {
+        together(&self.errors)
+    }
+}
+
+/// Several errors as one: the first, with the others related to it.
+pub(crate) fn together(errors: &[Error]) -> Error {
+    match errors {
+        [first, rest @ ..] => rest.iter().cloned().fold(first.clone(), Error::with_related),
+        [] => Error::new(crate::Code::Internal, "nothing is wrong"),
     }
 }
 
@@ -281,6 +376,8 @@ pub struct DocumentStatus {
     pub shared_hash: Option<ContentHash>,
     /// The file that mirrors the shared layer.
     pub file: Option<Str>,
+    /// What is not in force because it is invalid; the last valid document stays.
+    pub rejected: Option<Rejection>,
     /// Its sources.
     pub sources: Vec<SourceStatus>,
     /// Paths that were written at the same time in different ways, and what each side wrote.

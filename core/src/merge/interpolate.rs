@@ -1,6 +1,6 @@
 //! Interpolation: text that refers to other values of the document and to the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
@@ -44,6 +44,24 @@ const MAX_ERRORS: usize = 100;
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn interpolate(value: &Value, env: &dyn Fn(&str) -> Option<String>) -> (Value, Vec<Error>) {
+    let found = interpolate_hiding(value, env, &|_| false);
+    (found.value, found.errors)
+}
+
+/// What references became.
+pub(super) struct Interpolated {
+    pub(super) value: Value,
+    pub(super) errors: Vec<Error>,
+    /// Texts that took something secret: from now on they are as secret as that.
+    pub(super) secrets: BTreeSet<Path>,
+}
+
+/// Replaces references as [`interpolate`] does, and finds out where secrets went.
+pub(super) fn interpolate_hiding(
+    value: &Value,
+    env: &dyn Fn(&str) -> Option<String>,
+    is_secret: &dyn Fn(&Path) -> bool,
+) -> Interpolated {
     let mut run = Run {
         root: value,
         env,
@@ -53,9 +71,11 @@ pub fn interpolate(value: &Value, env: &dyn Fn(&str) -> Option<String>) -> (Valu
         errors: Vec::new(),
         nodes: MAX_COPIED_NODES,
         bytes: MAX_TEXT_BYTES,
+        is_secret,
+        secrets: BTreeSet::new(),
     };
-    let replaced = run.value(value, &Path::root()).value;
-    (replaced, run.errors)
+    let value = run.value(value, &Path::root()).value;
+    Interpolated { value, errors: run.errors, secrets: run.secrets }
 }
 
 /// A replaced value. Its size is kept, so that copies of copies are counted without walking them.
@@ -67,6 +87,8 @@ struct Replaced {
     bytes: usize,
     /// Some text in it could not be replaced.
     failed: bool,
+    /// Something in it is secret, or took something that is.
+    secret: bool,
 }
 
 struct Run<'a> {
@@ -81,6 +103,8 @@ struct Run<'a> {
     errors: Vec<Error>,
     nodes: usize,
     bytes: usize,
+    is_secret: &'a dyn Fn(&Path) -> bool,
+    secrets: BTreeSet<Path>,
 }
 
 enum Part<'t> {
@@ -98,7 +122,8 @@ impl Run<'_> {
     }
 
     fn replaced(&mut self, value: &Value, path: &Path) -> Replaced {
-        let mut sized = Replaced { value: value.clone(), nodes: 1, depth: 0, bytes: 0, failed: false };
+        let secret = (self.is_secret)(path);
+        let mut sized = Replaced { value: value.clone(), nodes: 1, depth: 0, bytes: 0, failed: false, secret };
         match value {
             Value::String(text) if text.contains("${") => {
                 if let Some(done) = self.done.get(path) {
@@ -108,7 +133,12 @@ impl Run<'_> {
                 let replaced = self.text(text, path);
                 self.open.pop();
                 match replaced {
-                    Ok(replaced) => sized = replaced,
+                    Ok(replaced) => {
+                        if replaced.secret && !secret {
+                            self.secrets.insert(path.clone());
+                        }
+                        sized = Replaced { secret: secret || replaced.secret, ..replaced };
+                    }
                     Err(error) => {
                         (sized.failed, sized.bytes) = (true, text.len());
                         if let Some(error) = error.filter(|_| self.errors.len() < MAX_ERRORS) {
@@ -155,11 +185,15 @@ impl Run<'_> {
             return Ok(sized);
         }
         let mut out = String::new();
+        let mut secret = false;
         for part in &parts {
             let piece = match part {
                 Part::Text(text) => Str::from(*text),
                 Part::Variable { name, default } => self.variable(name, *default).map_err(Some)?,
-                Part::Value(target) => match self.target(target)?.value {
+                Part::Value(target) => match self.target(target).map(|found| {
+                    secret |= found.secret;
+                    found.value
+                })? {
                     Value::String(text) => text,
                     value @ (Value::List(_) | Value::Map(_)) => {
                         let message = format!("`{target}` is a {} and cannot stand inside text", value.type_name());
@@ -174,7 +208,7 @@ impl Run<'_> {
             self.spend(0, piece.len()).map_err(Some)?;
             out.push_str(&piece);
         }
-        Ok(Replaced { bytes: out.len(), value: out.into(), nodes: 1, depth: 0, failed: false })
+        Ok(Replaced { bytes: out.len(), value: out.into(), nodes: 1, depth: 0, failed: false, secret })
     }
 
     fn target(&mut self, target: &Path) -> Result<Replaced, Option<Error>> {
@@ -273,6 +307,7 @@ impl Replaced {
         self.depth = self.depth.max(part.depth + 1);
         self.bytes = self.bytes.saturating_add(part.bytes);
         self.failed |= part.failed;
+        self.secret |= part.secret;
     }
 }
 

@@ -4,7 +4,10 @@
 //! works out where a value comes from when somebody asks.
 
 mod accounts;
+mod compose;
 mod explain;
+#[cfg(feature = "serde")]
+mod extract;
 mod interpolate;
 mod layer;
 mod layer_value;
@@ -16,6 +19,7 @@ mod typed;
 mod union;
 mod update;
 
+pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Layer, SourceText, Variable};
@@ -46,6 +50,8 @@ pub mod priority {
     pub const FILE: i32 = 30;
     /// HTTP sources.
     pub const HTTP: i32 = 40;
+    /// The defaults of a schema.
+    pub const DEFAULT: i32 = i32::MAX;
 }
 
 /// How many warnings a merge keeps: a document that clashes everywhere must not cost more than it tells.

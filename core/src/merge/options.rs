@@ -123,14 +123,14 @@ pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checke
 }
 
 /// Where the value at a path comes from.
-fn place(merged: &Merged, path: &Path) -> Option<crate::origin::Origin> {
+pub(super) fn place(merged: &Merged, path: &Path) -> Option<crate::origin::Origin> {
     let found = merged.explain(path)?;
     let used = |state: CandidateState| matches!(state, CandidateState::Wins | CandidateState::Contributes);
     found.winner.iter().chain(&found.others).find(|one| used(one.state)).map(|one| one.origin.clone())
 }
 
 /// Each layer with its active profiles above it, as layers of their own.
-fn overlaid(layers: &[Layer], active: &[String]) -> Result<Vec<Layer>> {
+pub(super) fn overlaid(layers: &[Layer], active: &[String]) -> Result<Vec<Layer>> {
     let profiles = |layer: &Layer| layer.value.child(PROFILES).and_then(Value::as_map).cloned().unwrap_or_default();
     let all: Map = layers
         .iter()
@@ -155,7 +155,7 @@ fn overlaid(layers: &[Layer], active: &[String]) -> Result<Vec<Layer>> {
 }
 
 /// The new value, where text that held a reference takes the type that the schema declares.
-fn retyped(schema: &Schema, old: &Value, new: &Value, path: &Path) -> Value {
+pub(super) fn retyped(schema: &Schema, old: &Value, new: &Value, path: &Path) -> Value {
     match (old, new) {
         (old, new) if old.ptr_eq(new) => new.clone(),
         (Value::String(_), Value::String(text)) => schema.coerce_text(path, text).unwrap_or_else(|_| new.clone()),

@@ -32,7 +32,7 @@ impl Schema {
     /// The defaults of a document that holds `value`: also those of optional sections that it has begun, and of the maps below
     /// keys that it chose. See [`Schema::apply_defaults`].
     pub fn defaults_for(&self, value: &Value) -> Layer {
-        Layer::new(DEFAULT, i32::MAX, self.default_values(value))
+        Layer::new(DEFAULT, priority::DEFAULT, self.default_values(value))
     }
 
     /// The layer with its texts as the types that the schema declares, and its keys as the schema spells them.

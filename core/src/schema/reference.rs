@@ -298,7 +298,7 @@ mod tests {
             schema().reference(&shown(ReferenceStyle::Human)).unwrap(),
             "FIELD    TYPE     DEFAULT   VARIABLE      ABOUT\n\
              url      string   required  API_URL       where the API is\n\
-             token    string   ••••••    APP_TOKEN     secret\n\
+             token    string   ***       APP_TOKEN     secret\n\
              db.port  integer  5         APP_DB__PORT  deprecated: use `url`; from 1 to 9\n\
              mode     string   -         APP_MODE      one of \"a\", \"b|c\"\n"
         );

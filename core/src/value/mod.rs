@@ -7,6 +7,8 @@
 mod list;
 mod map;
 mod number;
+#[cfg(feature = "serde")]
+mod serde;
 mod text;
 
 pub use list::List;

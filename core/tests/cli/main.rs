@@ -17,6 +17,7 @@ mod offline;
 mod online;
 mod process;
 mod schema;
+mod secrets;
 
 use std::io::Write;
 use std::path::Path;

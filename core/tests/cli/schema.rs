@@ -1,4 +1,5 @@
 //! Schemas on the command line: references, starting files, checks.
+use super::process::{Instance, wait_for};
 use super::{dir, json, run, run_with};
 
 const SCHEMA: &str = r#"{"type":"object","required":["url"],"additionalProperties":false,"properties":{
@@ -63,4 +64,121 @@ fn merging_under_a_schema_types_variables_fills_defaults_and_refuses_what_is_wro
     let variables = [("APP_URL", "x"), ("APP_PORT", "none")];
     let wrong = run_with(dir.path(), &arguments, &variables, "");
     assert!(wrong.stderr.contains("APP_PORT"), "{wrong:?}");
+}
+
+const SIMPLE: &str = r#"{"fields": {
+  "api_url": {"type": "string", "required": true, "pattern": "^https?://"},
+  "timeout_seconds": {"type": "integer", "min": 1, "max": 300, "default": 30}}}"#;
+
+#[test]
+fn an_instance_refuses_what_its_schema_does_and_keeps_the_old_document() {
+    let good = "api_url: https://a # the service\ntimeout_seconds: 5\n";
+    let dir = dir(&[("schema.json", SIMPLE), ("config.yaml", good)]);
+    let served = Instance::start(dir.path(), &["--bind", "config.yaml", "--schema", "schema.json"], &[]);
+    let complaint = served.run(&["set", "timeout_seconds", "301"]).complaint(1);
+    let problem = "301 is above the maximum 300 (at `timeout_seconds`)";
+    assert!(complaint.contains(problem), "{complaint}");
+    assert!(served.run(&["unset", "api_url"]).complaint(1).contains("required key is missing (at `api_url`)"));
+    // A save that is invalid is not taken, told with its line, and mended by the next one.
+    let file = dir.path().join("config.yaml");
+    std::fs::write(&file, good.replace(" 5", " 900")).unwrap();
+    served.process.tells("config.yaml:2:1: 900 is above the maximum 300");
+    assert_eq!(served.data(&["get", "timeout_seconds"]), "5\n");
+    let status = served.data(&["status"]);
+    assert!(status.contains("stale, shared:config.yaml:2:1: 900 is above the maximum 300"), "{status}");
+    std::fs::write(&file, good.replace(" 5", " 9")).unwrap();
+    wait_for("the edit", || (served.data(&["get", "timeout_seconds"]) == "9\n").then_some(()));
+    served.data(&["unset", "timeout_seconds"]);
+    assert_eq!(served.data(&["get", "timeout_seconds"]), "30\n");
+    assert!(served.data(&["explain", "timeout_seconds"]).contains("> default"));
+}
+
+#[test]
+fn an_instance_that_is_alone_does_not_start_with_an_invalid_document() {
+    let dir = dir(&[("schema.json", SIMPLE), ("config.yaml", "timeout_seconds: 0\n")]);
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--bind", "config.yaml", "--schema", "schema.json"];
+    let ran = run(dir.path(), &arguments);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.contains("config.yaml:1:1: 0 is below the minimum 1 (at `timeout_seconds`)"), "{ran:?}");
+}
+
+#[test]
+fn what_another_instance_writes_is_rejected_and_shown_as_such() {
+    let good = "api_url: https://a\n";
+    let (one, two) = (dir(&[("schema.json", SIMPLE), ("config.yaml", good)]), dir(&[]));
+    let held = Instance::start(one.path(), &["--bind", "config.yaml", "--schema", "schema.json"], &[]);
+    let peer = format!("{}/sync", held.url.replace("http://", "ws://"));
+    let free = Instance::start(two.path(), &["--peer", &peer, "--found-after", "25000"], &[]);
+    free.data(&["set", "timeout_seconds", "0"]);
+    held.process.tells("rejecting invalid configuration update");
+    let status = held.data(&["status"]);
+    assert!(status.contains("rejected  peer: ") && status.contains("0 is below the minimum 1"), "{status}");
+    let documents = held.status();
+    assert_eq!(documents["documents"][0]["rejected"]["errors"][0]["path"], "timeout_seconds");
+    assert_eq!(held.data(&["get", "timeout_seconds"]), "30\n");
+    assert_eq!(std::fs::read_to_string(one.path().join("config.yaml")).unwrap(), good);
+    free.data(&["set", "timeout_seconds", "8"]);
+    wait_for("the mended document", || (held.data(&["get", "timeout_seconds"]) == "8\n").then_some(()));
+    assert!(!held.data(&["status"]).contains("rejected"));
+}
+
+const PROFILES: &str = "rate: 1\nhost: '${env:SHOP_HOST:-localhost}:${rate}'\nprofiles:\n  prod:\n    rate: 3\n";
+
+#[test]
+fn profiles_and_references_hold_in_every_command() {
+    let dir = dir(&[("base.yaml", PROFILES), ("local.yaml", "debug: true\n")]);
+    let options = ["--profile", "prod", "--interpolate"];
+    let merged = run(dir.path(), &[&["merge", "base.yaml", "local.yaml"][..], &options].concat()).data();
+    assert_eq!(json(&merged), serde_json::json!({"debug": true, "host": "localhost:3", "rate": 3}));
+    let table = run(dir.path(), &[&["explain", "rate", "base.yaml"][..], &options].concat()).data();
+    assert!(table.contains("> base.yaml#prod:5:5") && table.contains("base.yaml:1:1"), "{table}");
+    let complaint = run(dir.path(), &["merge", "base.yaml", "--profile", "prd"]).complaint(1);
+    assert_eq!(
+        complaint,
+        "error: no profile is called `prd` (at `profiles`)\n\nhint: did you mean `prod`? the profiles are `prod`\n"
+    );
+    let served = Instance::start(dir.path(), &[&["--bind", "base.yaml"][..], &options].concat(), &[("SHOP_HOST", "h")]);
+    assert_eq!(served.data(&["get", "host"]), "h:3\n");
+    let ran = served.run(&["set", "rate", "7"]);
+    assert!(ran.status == 0 && ran.stderr.contains("`shared:base.yaml#prod` counts more"), "{ran:?}");
+    assert!(served.data(&["explain", "host"]).contains("${env:SHOP_HOST:-localhost}"));
+}
+
+#[test]
+fn references_that_form_a_circle_are_told_with_file_and_line() {
+    let dir = dir(&[("a.yaml", "x: 1\na: ${b}\n"), ("b.yaml", "b: ${a}\n")]);
+    for command in ["merge", "validate"] {
+        let ran = run(dir.path(), &[command, "a.yaml", "b.yaml", "--interpolate"]);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.status == 1 && told.contains("b.yaml:1:1: the references form a circle: `a` -> `b` -> `a`"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn types_that_clash_are_told_with_both_places() {
+    let dir = dir(&[("base.yaml", "db:\n  host: h\n"), ("local.yaml", "x: 1\ndb: off\n")]);
+    let warning = "warning: local.yaml:2:1: types clash: string here, map in a lower layer, which is left out (at `db`)\n  \
+                   base.yaml:1:1: the map that is left out\n";
+    for command in ["merge", "validate"] {
+        let ran = run(dir.path(), &[command, "base.yaml", "local.yaml"]);
+        assert!(ran.status == 0 && ran.stderr.starts_with(warning), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_rule_names_the_key_of_a_keyed_list() {
+    let dir = dir(&[("a.yaml", "users:\n- {name: a, x: 1}\n- {name: b}\n"), ("b.yaml", "users:\n- {name: a, y: 2}\n")]);
+    let merged = run(dir.path(), &["merge", "a.yaml", "b.yaml", "--rule", "users=keyed_list:name"]).data();
+    assert_eq!(json(&merged)["users"], serde_json::json!([{"name": "a", "x": 1, "y": 2}, {"name": "b"}]));
+    for (rule, why) in [
+        ("users=keyed_list", "names no key"),
+        ("users=keyed_list:", "names an empty key"),
+        ("users=union_set:name", "which only `keyed_list` takes"),
+    ] {
+        let complaint = run(dir.path(), &["merge", "a.yaml", "--rule", rule]).complaint(1);
+        assert!(complaint.contains(why) && complaint.contains("hint: "), "{complaint}");
+    }
 }

@@ -65,6 +65,40 @@ pub(super) struct Reading {
     pub input_format: Option<Format>,
 }
 
+/// How layers become one document.
+#[derive(Debug, Args)]
+pub(super) struct Composing {
+    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
+    #[arg(long, value_name = "PREFIX")]
+    pub env: Option<String>,
+    /// Hold the document to this schema: its types for variables, its defaults below every file, its rules.
+    #[arg(long, value_name = "SCHEMA")]
+    pub schema: Option<String>,
+    /// Lay what a file holds below `profiles.NAME` over the rest of that file; the later one wins.
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// Replace `${path}` and `${env:NAME}` in texts.
+    #[arg(long)]
+    pub interpolate: bool,
+    /// How values merge: override, merge_dict, deep_merge, append_list, union_set or keyed_list:KEY.
+    #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]
+    pub rules: Vec<String>,
+    /// Mask the values of these paths, and what refers to them.
+    #[arg(long = "secret", value_name = "PATTERN")]
+    pub secrets: Vec<String>,
+}
+
+/// What is masked where two documents are compared or one is patched.
+#[derive(Debug, Args)]
+pub(super) struct Secrecy {
+    /// Mask the values that this schema calls secret.
+    #[arg(long, value_name = "SCHEMA")]
+    pub schema: Option<String>,
+    /// Mask the values of these paths.
+    #[arg(long = "secret", value_name = "PATTERN")]
+    pub secrets: Vec<String>,
+}
+
 /// Which instance is asked.
 #[derive(Debug, Args)]
 pub(super) struct Instance {
@@ -84,21 +118,17 @@ pub(super) struct Merge {
     /// The files, the most important last; `-` is stdin.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
-    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
-    #[arg(long, value_name = "PREFIX")]
-    pub env: Option<String>,
-    /// Hold the document to this schema: its types for variables, its defaults below every file.
-    #[arg(long, value_name = "SCHEMA")]
-    pub schema: Option<String>,
     /// The format to print.
     #[arg(long, value_enum, default_value_t = Printed::Json)]
     pub format: Printed,
     /// Print where each value comes from instead of the document.
     #[arg(long)]
     pub explain: bool,
-    /// How values merge: override, merge_dict, deep_merge, append_list or union_set.
-    #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]
-    pub rules: Vec<String>,
+    /// Print secrets as they are instead of `***`.
+    #[arg(long)]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub composing: Composing,
     #[command(flatten)]
     pub reading: Reading,
 }
@@ -159,6 +189,8 @@ pub(super) struct Diff {
     #[arg(long)]
     pub exit_code: bool,
     #[command(flatten)]
+    pub secrecy: Secrecy,
+    #[command(flatten)]
     pub reading: Reading,
 }
 
@@ -180,14 +212,16 @@ pub(super) struct Patch {
     #[arg(long)]
     pub merge_patch: bool,
     #[command(flatten)]
+    pub secrecy: Secrecy,
+    #[command(flatten)]
     pub reading: Reading,
 }
 
 /// Checks files and lists every problem with its place.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status 1 where any file has a problem. With a schema the files are merged as
-`confmesh merge` does, and the result is checked.
+Exit status 1 where any file has a problem. Types that clash between files are told as
+warnings. With a schema, a profile or references the result of the merge is checked too.
 
 Example:
   confmesh validate base.json local.yaml --schema schema.yaml --env DEMO")]
@@ -195,12 +229,8 @@ pub(super) struct Validate {
     /// The files; `-` is stdin.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
-    /// Check what the files make together against this schema.
-    #[arg(long, value_name = "SCHEMA")]
-    pub schema: Option<String>,
-    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
-    #[arg(long, value_name = "PREFIX", requires = "schema")]
-    pub env: Option<String>,
+    #[command(flatten)]
+    pub composing: Composing,
     #[command(flatten)]
     pub reading: Reading,
 }
@@ -270,12 +300,8 @@ pub(super) struct Explain {
     /// The files, the most important last; `-` is stdin.
     #[arg(value_name = "FILE")]
     pub files: Vec<String>,
-    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
-    #[arg(long, value_name = "PREFIX", requires = "files")]
-    pub env: Option<String>,
-    /// How values merge: override, merge_dict, deep_merge, append_list or union_set.
-    #[arg(long = "rule", value_name = "PATTERN=STRATEGY", requires = "files")]
-    pub rules: Vec<String>,
+    #[command(flatten)]
+    pub composing: Composing,
     #[command(flatten)]
     pub reading: Reading,
     #[command(flatten)]
@@ -301,9 +327,8 @@ pub(super) struct Serve {
     /// Another instance, such as ws://10.0.0.7:8765/sync; it may come up later.
     #[arg(long = "peer", value_name = "URL")]
     pub peers: Vec<String>,
-    /// Let the variables that start with PREFIX_ win on this instance (`__` nests).
-    #[arg(long, value_name = "PREFIX")]
-    pub env: Option<String>,
+    #[command(flatten)]
+    pub composing: Composing,
     /// Where the instance remembers. Default: .NAME.confmesh beside the bound file NAME, else ./.confmesh.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -330,6 +355,8 @@ pub(super) struct Serve {
 /// Prints the value at a path, or the whole document.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A secret is printed where its own path is named, and masked in anything larger.
+
 Example: a string is printed as it is, everything else as JSON:
   confmesh get app.rate_limit")]
 pub(super) struct Get {
@@ -339,6 +366,9 @@ pub(super) struct Get {
     /// Print the version instead: what `confmesh set --if-version` takes.
     #[arg(long)]
     pub version: bool,
+    /// Print secrets as they are instead of `***`.
+    #[arg(long)]
+    pub show_secrets: bool,
     #[command(flatten)]
     pub instance: Instance,
 }
@@ -394,6 +424,9 @@ pub(super) struct Watch {
     /// Which paths: `*` is one segment (any number at the end), `**` any number. Default: all.
     #[arg(value_name = "PATTERN")]
     pub patterns: Vec<String>,
+    /// Print secrets as they are instead of `***`.
+    #[arg(long)]
+    pub show_secrets: bool,
     #[command(flatten)]
     pub instance: Instance,
 }

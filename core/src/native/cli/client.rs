@@ -52,7 +52,18 @@ impl Client {
 
     /// The value at a path of the document; none where nothing is there.
     pub fn value(&self, path: &str) -> Result<Option<Value>, Stop> {
-        match self.ask(Method::GET, &at(DOCUMENT, path), None) {
+        self.found(&at(DOCUMENT, path))
+    }
+
+    /// The value at a path as people see it: secrets below the path are masked.
+    pub fn shown(&self, path: &str) -> Result<Option<Value>, Stop> {
+        let target = at(DOCUMENT, path);
+        let sign = if target.contains('?') { '&' } else { '?' };
+        self.found(&format!("{target}{sign}mask=true"))
+    }
+
+    fn found(&self, target: &str) -> Result<Option<Value>, Stop> {
+        match self.ask(Method::GET, target, None) {
             Ok(value) => Ok(Some(value)),
             Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Ok(None),
             Err(stop) => Err(stop),
@@ -103,11 +114,7 @@ impl Client {
 
     /// The account of a path.
     pub fn explain(&self, path: &str) -> Result<Option<Value>, Stop> {
-        match self.ask(Method::GET, &at(&format!("{DOCUMENT}/explain"), path), None) {
-            Ok(value) => Ok(Some(value)),
-            Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Ok(None),
-            Err(stop) => Err(stop),
-        }
+        self.found(&at(&format!("{DOCUMENT}/explain"), path))
     }
 
     /// How the instance is doing.
@@ -122,11 +129,11 @@ impl Client {
     }
 
     /// Follows the changes that match one of the patterns; of all, if there are none.
-    pub fn events(&self, patterns: &[String]) -> Result<Events, Stop> {
-        let mut target = "/events".to_owned();
-        for (at, pattern) in patterns.iter().enumerate() {
-            target.push(if at == 0 { '?' } else { '&' });
-            target.push_str("pattern=");
+    /// Secrets are masked unless they are asked for.
+    pub fn events(&self, patterns: &[String], show_secrets: bool) -> Result<Events, Stop> {
+        let mut target = format!("/events?mask={}", !show_secrets);
+        for pattern in patterns {
+            target.push_str("&pattern=");
             encode(pattern, &mut target);
         }
         let response = self.send(Method::GET, &target, None, None)?;

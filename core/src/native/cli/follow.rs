@@ -9,6 +9,7 @@ use crate::canonical::canonical;
 use crate::diff::{Change, diff, leaves};
 use crate::error::{Code, Error, Result};
 use crate::pattern::Pattern;
+use crate::policy::MASK;
 use crate::value::{Map, Value};
 
 const BACKOFF: Backoff = Backoff { initial_ms: 250, factor: 2.0, max_ms: 10_000 };
@@ -17,7 +18,8 @@ pub(super) fn run_watch(arguments: &Watch, as_json: bool) -> Outcome {
     let patterns = arguments.patterns.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>>>()?;
     let client = Client::new(&arguments.instance.url)?;
     // What was printed so far is the difference to this: after a gap the rest is found by comparing.
-    let mut follower = Follower { known: document(&client)?, patterns, as_json };
+    let show_secrets = arguments.show_secrets;
+    let mut follower = Follower { known: document(&client, show_secrets)?, patterns, as_json, show_secrets };
     let mut attempt = 0;
     loop {
         match follower.follow(&client, &arguments.patterns, &mut attempt) {
@@ -37,22 +39,24 @@ pub(super) fn run_watch(arguments: &Watch, as_json: bool) -> Outcome {
     }
 }
 
-fn document(client: &Client) -> Result<Value, Stop> {
-    Ok(client.value("")?.unwrap_or_else(Value::empty_map))
+fn document(client: &Client, show_secrets: bool) -> Result<Value, Stop> {
+    let found = if show_secrets { client.value("") } else { client.shown("") };
+    Ok(found?.unwrap_or_else(Value::empty_map))
 }
 
 struct Follower {
     known: Value,
     patterns: Vec<Pattern>,
     as_json: bool,
+    show_secrets: bool,
 }
 
 impl Follower {
     /// Prints changes until the connection ends.
     fn follow(&mut self, client: &Client, patterns: &[String], attempt: &mut u32) -> Result<(), Stop> {
         // Subscribed first and compared then: what changes in between comes twice and is recognised.
-        let mut events = client.events(patterns)?;
-        let now = document(client)?;
+        let mut events = client.events(patterns, self.show_secrets)?;
+        let now = document(client, self.show_secrets)?;
         if *attempt > 0 {
             say(format!("reconnected to {}", client.base()));
         }
@@ -63,7 +67,7 @@ impl Follower {
         while let Some(event) = events.next() {
             if event.child("event_type").and_then(Value::as_str).is_some_and(|kind| kind != "config_changed") {
                 // Something was left out, or is of a kind that we do not know: compare.
-                let now = document(client)?;
+                let now = document(client, self.show_secrets)?;
                 self.print(&diff(&self.known, &now), None)?;
                 self.known = now;
                 continue;
@@ -72,8 +76,10 @@ impl Follower {
             let changes = changes.map(Change::from_value).collect::<Result<Vec<_>>>().map_err(|_| {
                 Error::new(Code::Unreachable, format!("{} sent a change that cannot be read", client.base()))
             })?;
-            let news: Vec<Change> =
-                changes.into_iter().filter(|change| self.known.at(&change.path) != change.new.as_ref()).collect();
+            // A masked secret looks like the one before.
+            let is_news =
+                |change: &Change| change.new == Some(MASK.into()) || self.known.at(&change.path) != change.new.as_ref();
+            let news: Vec<Change> = changes.into_iter().filter(is_news).collect();
             for change in &news {
                 self.known = match &change.new {
                     Some(value) => self.known.with(&change.path, value.clone()),

@@ -1,6 +1,7 @@
 //! The `confmesh` command: reads arguments, calls the library, prints data on stdout and words on stderr.
 mod arguments;
 mod client;
+mod compose;
 mod conflicts;
 mod demo;
 mod follow;

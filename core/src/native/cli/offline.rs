@@ -1,41 +1,33 @@
 //! Commands that need no instance: files in, data out.
 use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
+use super::compose::{is_sound, shown};
 use super::input::Inputs;
-use super::output::{CORRECTABLE, DONE, Outcome, Stop, complain, data, error_value, json, path_name, table, warn};
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
 use super::schema;
 use super::suggest::not_found;
 use crate::canonical::{canonical, content_hash};
 use crate::diff::{self, ChangeOp, apply_merge_patch, diff, merge_patch_between};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, print};
-use crate::merge::{Candidate, CandidateState, Explanation, Layer, Merged, merge, priority};
+use crate::merge::{Candidate, CandidateState, Explanation, Layer, merge, priority};
 use crate::native::source::environment;
 use crate::path::Path;
-use crate::pattern::Pattern;
-use crate::policy::{Policy, Rule};
+use crate::secret::{masked_changes, masked_patch};
 use crate::value::Value;
 
 pub(super) fn run_merge(arguments: &Merge, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    let env = arguments.env.as_deref();
-    let merged = match &arguments.schema {
-        None => merged(&mut inputs, &arguments.files, env, &arguments.rules, as_json)?,
-        Some(schema) => {
-            let schema = schema::read(schema)?;
-            let layers = layers(&mut inputs, &arguments.files, env, as_json)?;
-            let checked = schema::merged(&schema, &layers, rules(&arguments.rules)?, true)?;
-            checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
-            if !checked.errors.is_empty() {
-                checked.errors.iter().for_each(|error| complain(error, as_json));
-                return Ok(CORRECTABLE);
-            }
-            checked.merged
-        }
-    };
+    let composed = arguments.composing.compose(&mut inputs, &arguments.files, as_json)?;
+    if !is_sound(&composed, as_json) {
+        return Ok(CORRECTABLE);
+    }
     match (arguments.explain, as_json) {
-        (false, _) => data(&print(&merged.value, arguments.format.format())?)?,
-        (true, true) => json(&merged.explain_all().iter().map(Explanation::to_value).collect::<Vec<_>>().into())?,
-        (true, false) => data(&accounts_table(&merged.explain_all()))?,
+        (false, _) => {
+            let shown = shown(&composed.value, &composed.policy, arguments.show_secrets, as_json);
+            data(&print(&shown, arguments.format.format())?)?
+        }
+        (true, true) => json(&composed.explain_all().iter().map(Explanation::to_value).collect::<Vec<_>>().into())?,
+        (true, false) => data(&accounts_table(&composed.explain_all()))?,
     }
     Ok(DONE)
 }
@@ -62,50 +54,6 @@ fn places(found: &Explanation) -> String {
     places.collect::<Vec<_>>().join(" + ")
 }
 
-/// Merges files and variables; the later file wins. Warnings are told.
-fn merged(
-    inputs: &mut Inputs,
-    files: &[String],
-    env: Option<&str>,
-    rules: &[String],
-    as_json: bool,
-) -> Result<Merged, Stop> {
-    let policy = Policy::of(self::rules(rules)?)?;
-    let merged = merge(&layers(inputs, files, env, as_json)?, &policy);
-    merged.warnings.iter().for_each(|warning| warn(warning, as_json));
-    Ok(merged)
-}
-
-fn rules(texts: &[String]) -> Result<Vec<Rule>> {
-    texts.iter().map(|rule| read_rule(rule)).collect()
-}
-
-/// The layers of files and variables, in the order that they were named.
-fn layers(inputs: &mut Inputs, files: &[String], env: Option<&str>, as_json: bool) -> Result<Vec<Layer>, Stop> {
-    let mut layers = Vec::new();
-    for (above, file) in files.iter().rev().enumerate() {
-        let distance = i32::try_from(above).unwrap_or(i32::MAX - priority::FILE);
-        layers.push((file, priority::FILE + distance));
-    }
-    // Read in the order they were named, so that the first problem told is the first one met.
-    let mut layers =
-        layers.into_iter().rev().map(|(file, at)| inputs.read(file)?.layer(at)).collect::<Result<Vec<_>, Stop>>()?;
-    if let Some(prefix) = env {
-        let found = environment::variables(prefix.trim_end_matches('_'));
-        found.warnings.iter().for_each(|warning| warn(warning, as_json));
-        layers.push(Layer::from_env(prefix, found.variables)?);
-    }
-    Ok(layers)
-}
-
-fn read_rule(text: &str) -> Result<Rule> {
-    let (pattern, strategy) = text.rsplit_once('=').ok_or_else(|| {
-        Error::new(Code::Usage, format!("the rule `{text}` names no strategy"))
-            .with_hint("write PATTERN=STRATEGY, for example `app.tags=union_set`")
-    })?;
-    Ok(Rule::on(Pattern::parse(pattern)?).merge(strategy.parse()?))
-}
-
 pub(super) fn run_hash(arguments: &Hash, as_json: bool) -> Outcome {
     let value = Inputs::new(arguments.reading.input_format).read(&arguments.file)?.value()?;
     if arguments.canonical {
@@ -122,12 +70,13 @@ pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
     let old = inputs.read(&arguments.old)?.value()?;
     let new = inputs.read(&arguments.new)?.value()?;
+    let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
-        json(&merge_patch_between(&old, &new)?)?;
+        json(&policy.masked(&Path::root(), &merge_patch_between(&old, &new)?))?;
     } else if as_json {
-        json(&diff::Patch::between(&old, &new).to_value())?;
+        json(&masked_patch(&policy, &diff::Patch::between(&old, &new)).to_value())?;
     } else {
-        let rows: Vec<Vec<String>> = diff(&old, &new)
+        let rows: Vec<Vec<String>> = masked_changes(&policy, &diff(&old, &new))
             .into_iter()
             .map(|change| {
                 let side = |value: &Option<Value>| value.as_ref().map(canonical).unwrap_or_default();
@@ -149,35 +98,40 @@ pub(super) fn run_patch(arguments: &Patch) -> Outcome {
     let document = inputs.read(&arguments.document)?.value()?;
     let patch = inputs.read(&arguments.patch)?;
     let change = patch.value()?;
+    let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
-        json(&apply_merge_patch(&document, &change))?;
+        json(&policy.masked(&Path::root(), &apply_merge_patch(&document, &change)))?;
         return Ok(DONE);
     }
     let applied = diff::Patch::from_value(&change).and_then(|patch| patch.apply(&document));
-    json(&applied.map_err(|error| {
+    let applied = applied.map_err(|error| {
         // The path of the error is one of the document, or of the patch: the message tells which.
         let origin = crate::origin::Origin::source(&patch.source);
         let is_merge_patch = error.code() == Code::PatchSyntax && change.as_map().is_some();
         let error = error.with_origin(origin);
         if is_merge_patch { error.with_hint("add `--merge-patch` if this is a merge patch") } else { error }
-    })?)?;
+    })?;
+    json(&policy.masked(&Path::root(), &applied))?;
     Ok(DONE)
 }
 
 pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    if let Some(schema) = &arguments.schema {
-        let schema = schema::read(schema)?;
-        let layers = layers(&mut inputs, &arguments.files, arguments.env.as_deref(), as_json)?;
-        let checked = schema::merged(&schema, &layers, Vec::new(), false)?;
-        checked.warnings.iter().chain(&checked.merged.warnings).for_each(|warning| warn(warning, as_json));
-        return schema::tell(&checked.errors, &arguments.files, as_json);
+    if arguments.composing.checks() {
+        let composed = arguments.composing.compose(&mut inputs, &arguments.files, as_json)?;
+        composed.warnings.iter().for_each(|warning| warn(warning, as_json));
+        return schema::tell(&composed.errors, &arguments.files, as_json);
     }
+    let mut layers = Vec::new();
     let mut reports = Vec::new();
     let mut status = DONE;
     for file in &arguments.files {
         let problem = match inputs.read(file).and_then(|input| input.layer(priority::FILE)) {
-            Ok(_) => None,
+            Ok(layer) => {
+                // The later one wins.
+                layers.insert(0, layer);
+                None
+            }
             Err(Stop::Error(error, code)) => {
                 status = status.max(code.max(CORRECTABLE));
                 Some(error)
@@ -186,6 +140,11 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
         };
         reports.push((file, problem));
     }
+    if let Some(prefix) = &arguments.composing.env {
+        layers.push(Layer::from_env(prefix, environment::variables(prefix.trim_end_matches('_')).variables)?);
+    }
+    let merged = merge(&layers, &arguments.composing.policy()?);
+    merged.warnings.iter().for_each(|warning| warn(warning, as_json));
     if as_json {
         let reports = reports.iter().map(|(file, problem)| -> Value {
             let problems: Vec<Value> = problem.iter().map(error_value).collect();
@@ -213,10 +172,13 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
 pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    let merged = merged(&mut inputs, &arguments.files, arguments.env.as_deref(), &arguments.rules, as_json)?;
+    let composed = arguments.composing.compose(&mut inputs, &arguments.files, as_json)?;
+    if !is_sound(&composed, as_json) {
+        return Ok(CORRECTABLE);
+    }
     if path.is_root() {
         // Of the whole document the account is that of its parts.
-        let accounts = merged.explain_all();
+        let accounts = composed.explain_all();
         if as_json {
             let list: Vec<Value> = accounts.iter().map(Explanation::to_value).collect();
             json(&[("paths", Value::from(list))].into_iter().collect())?;
@@ -225,7 +187,7 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
         }
         return Ok(DONE);
     }
-    let found = merged.explain(&path).ok_or_else(|| not_found(&path, &merged.value))?;
+    let found = composed.explain(&path).ok_or_else(|| not_found(&path, &composed.value))?;
     if as_json {
         json(&found.to_value())?
     } else {

@@ -1,6 +1,7 @@
 //! Commands that talk to a running instance.
 use super::arguments::{Explain, Get, Set, Status, Unset};
 use super::client::Client;
+use super::compose::note_masks;
 use super::offline::{accounts_table, argument_value};
 use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
 use super::suggest::not_found;
@@ -18,10 +19,14 @@ pub(super) fn run_get(arguments: &Get, as_json: bool) -> Outcome {
         data(&format!("{}\n", client.version(&path.to_string())?))?;
         return Ok(DONE);
     }
-    let value = match client.value(&path.to_string())? {
+    let found = if arguments.show_secrets { client.value(&path.to_string()) } else { client.shown(&path.to_string()) };
+    let value = match found? {
         Some(value) => value,
         None => return Err(missing(&client, &path)?.into()),
     };
+    if value.as_str().is_none() && !arguments.show_secrets {
+        note_masks(&value, as_json);
+    }
     match value.as_str() {
         Some(text) if !as_json => data(&format!("{text}\n"))?,
         _ => json(&value)?,
@@ -82,6 +87,11 @@ pub(super) fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -
 
 pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
+    if !arguments.composing.is_empty() {
+        return Err(Error::new(Code::Usage, "the options say how files become a document, and no file is named")
+            .with_hint("name files behind the path; a running instance has the options it was started with; see `confmesh explain --help`")
+            .into());
+    }
     let client = Client::new(&arguments.instance.url)?;
     let found = match client.explain(&path.to_string())? {
         Some(found) => found,
@@ -189,6 +199,14 @@ fn status_text(base: &str, status: &Value) -> String {
         if let Some(file) = document.child("bound_file").and_then(Value::as_str) {
             rows.push(vec!["file".to_owned(), file.to_owned()]);
         }
+        if let Some(rejected) = document.child("rejected") {
+            for error in items(rejected, "errors") {
+                rows.push(vec![
+                    "rejected".to_owned(),
+                    format!("{}: {}", plain(rejected.child("cause")), problem(error)),
+                ]);
+            }
+        }
         for source in items(document, "sources") {
             let mut what = format!(
                 "{} (priority {}): {}",
@@ -247,7 +265,9 @@ pub(super) fn plain(value: Option<&Value>) -> String {
 
 /// An error in an answer: a text, or the JSON shape.
 fn problem(value: &Value) -> String {
-    super::output::error_from_value(value).map_or_else(|| plain(Some(value)), |error| error.to_string())
+    let Some(error) = super::output::error_from_value(value) else { return plain(Some(value)) };
+    let all = std::iter::once(&error).chain(error.related()).map(ToString::to_string);
+    all.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -6,10 +6,8 @@ use super::arguments::{Init, SchemaReference};
 use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json};
 use crate::error::{Code, Error};
-use crate::merge::{Checked, Layer, MergeOptions, merge_with};
 use crate::native::io_error;
 use crate::origin::Origin;
-use crate::policy::{Policy, Rule};
 use crate::schema::{ReferenceOptions, ReferenceStyle, Schema};
 use crate::value::Value;
 
@@ -73,19 +71,6 @@ fn read_with(inputs: &mut Inputs, argument: &str) -> Result<Schema, Stop> {
     Schema::from_value(&input.value()?).map_err(|error| {
         if error.origin().is_some() { error.into() } else { error.with_origin(Origin::source(&input.source)).into() }
     })
-}
-
-/// Merges layers under a schema: variables by declared type and, where asked for, defaults as the lowest layer.
-pub(super) fn merged(
-    schema: &Schema,
-    layers: &[Layer],
-    rules: Vec<Rule>,
-    with_defaults: bool,
-) -> Result<Checked, Stop> {
-    let policy = Policy::of(rules)?;
-    let options =
-        MergeOptions { policy, schema: Some(schema), without_defaults: !with_defaults, ..MergeOptions::default() };
-    Ok(merge_with(layers, &options)?)
 }
 
 /// Lists the errors of a document on stdout.

@@ -26,8 +26,7 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     };
     let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
     check_files(arguments)?;
-    let policy = arguments.policy.as_deref().map(policy).transpose()?.unwrap_or_default();
-    let mesh = options(arguments, &data_dir).policy(policy).start().map_err(as_options)?;
+    let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
     announce(&mesh, arguments, &data_dir);
     let mut changes = mesh.subscribe("**")?;
     let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
@@ -68,37 +67,43 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     }
 }
 
-fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
+fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
+    let composing = &arguments.composing;
     let mut options = MeshOptions::default()
         .data_dir(data_dir)
         .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
         .settle(arguments.settle)
+        .policy(policy(arguments)?)
+        .interpolate(composing.interpolate)
         .log(LogLevel::Info);
+    options.schema = composing.schema.as_deref().map(super::schema::read).transpose()?;
+    options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
     options.peers = arguments.peers.clone();
-    options.env_prefix = arguments.env.clone();
+    options.env_prefix = composing.env.clone();
     options.listen = arguments.listen.clone();
     if options.listen.is_empty() {
         options.listen.push(DEFAULT_ADDRESS.to_owned());
     }
-    options
+    Ok(options)
 }
 
-/// Reads a list of rules.
-fn policy(file: &str) -> Result<Policy, Stop> {
+/// The rules of the command line, then those of the file.
+fn policy(arguments: &Serve) -> Result<Policy, Stop> {
+    let given = arguments.composing.policy()?;
+    let Some(file) = &arguments.policy else { return Ok(given) };
     let rules = Inputs::default().read(file)?.value()?;
-    Policy::from_value(&rules).map_err(|error| match error.path().map(ToString::to_string) {
-        Some(at) => {
-            Error::new(error.code(), format!("{file}: rule {at}: {}", error.message()))
-                .with_hint(error.hint().unwrap_or(
-                    "rules are maps such as `{\"pattern\": \"app.*\", \"conflict\": \"manual_resolution\"}`",
-                ))
-                .into()
-        }
-        None => error.into(),
-    })
+    let rules = Policy::from_value(&rules).map_err(|error| match error.path().map(ToString::to_string) {
+        Some(at) => Error::new(error.code(), format!("{file}: rule {at}: {}", error.message())).with_hint(
+            error
+                .hint()
+                .unwrap_or("rules are maps such as `{\"pattern\": \"app.*\", \"conflict\": \"manual_resolution\"}`"),
+        ),
+        None => error,
+    })?;
+    Ok(Policy::of(given.rules().iter().chain(rules.rules()).cloned())?)
 }
 
 /// Files may come later, but a directory that is missing is a slip.
@@ -131,8 +136,11 @@ fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     for file in &arguments.files {
         say(format!("  below {}", file.display()));
     }
-    if let Some(prefix) = &arguments.env {
+    if let Some(prefix) = &arguments.composing.env {
         say(format!("  env   {}_*", prefix.trim_end_matches('_')));
+    }
+    if let Some(schema) = &arguments.composing.schema {
+        say(format!("  check {schema}"));
     }
     for peer in &arguments.peers {
         say(format!("  peer  {peer}"));

@@ -44,9 +44,10 @@ pub trait Host: Send + Sync + 'static {
     /// Everything that an operator may want to know, as `GET /status` shows it.
     fn status(&self) -> BoxFuture<'static, Result<Value>>;
 
-    /// Events that match one of the patterns, as `GET /events` shows them.
+    /// Events that match one of the patterns, as `GET /events` shows them; secrets are masked if
+    /// `mask` says so.
     ///
     /// # Errors
     /// [`Code::Closed`](crate::Code::Closed) once it is closing.
-    fn events(&self, patterns: Vec<Pattern>) -> Result<BoxStream<'static, Value>>;
+    fn events(&self, patterns: Vec<Pattern>, mask: bool) -> Result<BoxStream<'static, Value>>;
 }

@@ -29,6 +29,7 @@ use crate::limits::MAX_TEXT_BYTES;
 use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
 use crate::path::Path;
 use crate::pattern::Pattern;
+use crate::secret::masked_below;
 use crate::value::Value;
 
 /// The page: path, content type and bytes of each of its files.
@@ -165,7 +166,7 @@ async fn events(State(server): State<Server>, Query(parameters): Parameters) -> 
     if patterns.is_empty() {
         patterns.push(Pattern::parse("*")?);
     }
-    let events = server.host.events(patterns)?;
+    let events = server.host.events(patterns, wants_mask(&parameters))?;
     let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event))));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
@@ -191,8 +192,13 @@ async fn read(
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let value = path.as_ref().map_or(Some(&snapshot.value), |path| snapshot.value.at(path));
-        json(StatusCode::OK, value.unwrap_or(&Value::Null))
+        let value = path.as_ref().map_or(Some(&snapshot.value), |path| snapshot.value.at(path)).unwrap_or(&Value::Null);
+        // Programs read secrets; what is for people is asked for with `mask=true`.
+        if wants_mask(&parameters) {
+            json(StatusCode::OK, &masked_below(snapshot.policy(), &path.unwrap_or_else(Path::root), value))
+        } else {
+            json(StatusCode::OK, value)
+        }
     };
     set_tag(&mut response, &tag);
     Ok(response)
@@ -289,6 +295,10 @@ pub(super) fn only<'a>(parameters: &'a [(String, String)], name: &'a str) -> imp
 
 fn path(parameters: &[(String, String)]) -> Result<Option<Path>> {
     only(parameters, "path").next().map(Path::parse).transpose()
+}
+
+fn wants_mask(parameters: &[(String, String)]) -> bool {
+    only(parameters, "mask").next().is_some_and(|text| text == "true")
 }
 
 /// The tags of a conditional header; weak ones compare as strong ones, since equal hashes mean equal documents.

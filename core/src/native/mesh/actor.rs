@@ -33,6 +33,7 @@ use crate::native::watch::Watcher;
 use crate::path::Path;
 use crate::protocol;
 use crate::replica::Disagreement;
+use crate::secret::secret_paths;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -45,6 +46,8 @@ pub(super) struct Actor {
     pub(super) watcher: Option<Watcher>,
     pub(super) layers: Vec<LayerFile>,
     pub(super) bound: Option<Bound>,
+    /// Whether nobody else could mend an invalid document.
+    pub(super) is_alone: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
     writer: Option<Writer>,
@@ -123,6 +126,11 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
         actor.handle(input);
         actor.drain();
     }
+    if actor.is_alone
+        && let Some(rejection) = actor.engine.status().into_iter().find_map(|status| status.rejected)
+    {
+        return Err(rejection.to_error());
+    }
     let links = Links::new(actor.senders.links.clone(), LinkOptions::default());
     let host = Arc::new(Hosting(Arc::clone(&actor.shared)));
     let guard = http::Guard::new(&addresses);
@@ -153,6 +161,7 @@ impl Actor {
             watcher: None,
             layers: Vec::new(),
             bound: None,
+            is_alone: false,
             logged: BTreeMap::new(),
             writer,
             unanswered: 0,
@@ -367,11 +376,12 @@ impl Actor {
             status
         });
         let documents = self.engine.status().into_iter().map(|status| {
-            let mut keys = 0;
+            let (mut keys, mut secrets) = (0, Vec::new());
             if let Some(snapshot) = self.engine.snapshot(&status.document) {
                 snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
+                secrets = secret_paths(snapshot.policy(), &snapshot.value);
             }
-            DocumentState { status, keys }
+            DocumentState { status, keys, secrets }
         });
         MeshStatus {
             instance: self.shared.instance,

@@ -76,15 +76,16 @@ impl Host for Hosting {
         Box::pin(async { Ok(status.await?.to_value()) })
     }
 
-    fn events(&self, patterns: Vec<Pattern>) -> Result<BoxStream<'static, Value>> {
+    fn events(&self, patterns: Vec<Pattern>, mask: bool) -> Result<BoxStream<'static, Value>> {
         let mut subscription = self.0.subscribers.add(patterns)?;
-        Ok(stream::poll_fn(move |context| subscription.poll_next(context)).map(event).boxed())
+        Ok(stream::poll_fn(move |context| subscription.poll_next(context)).map(move |news| event(news, mask)).boxed())
     }
 }
 
-fn event(notification: Notification) -> Value {
+fn event(notification: Notification, mask: bool) -> Value {
     let fields = match notification {
         Notification::Changed(ChangeSet { snapshot, changes, cause }) => {
+            let changes = if mask { snapshot.masked_changes(&changes) } else { changes };
             let changes: Vec<Value> = changes.iter().map(Change::to_value).collect();
             vec![
                 ("event_type", Value::from("config_changed")),

@@ -62,8 +62,8 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let mut engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
 
     let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-    let environment = setup.env_prefix.as_deref().map(|prefix| read_environment(prefix, setup)).transpose()?;
-    sources.extend(environment.as_ref().map(|layer| (layer.id.clone(), layer.priority)));
+    let environment = read_environment(setup)?;
+    sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
     let bound = setup.bind.take();
     let options = DocumentOptions {
         shared: setup.shared,
@@ -72,9 +72,13 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         sources,
         policy: std::mem::take(&mut setup.policy),
         settle: setup.settle,
+        schema: setup.schema.take(),
+        profiles: setup.profiles.clone(),
+        // References see the environment as it is now.
+        variables: setup.interpolate.then(|| environment::variables("").variables.into_iter().collect()),
     };
     engine.open(name.clone(), options, now);
-    if let Some(layer) = environment {
+    for layer in environment {
         let id = layer.id.clone();
         engine.handle_layer(&name, &id, Ok(Some(layer)), now);
     }
@@ -105,6 +109,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let mut actor = Actor::new(shared, engine, clock, writer, senders, setup.log);
     actor.watcher = watcher;
     actor.layers = layers;
+    actor.is_alone = setup.peers.is_empty();
     actor.bound = bound.map(|bound| Bound::new(bound.path, setup.watch.unwrap_or_default()));
     first_look(&mut actor)?;
     Ok((actor, inputs))
@@ -120,7 +125,7 @@ fn first_look(actor: &mut Actor) -> Result<()> {
     actor.look_at_new();
     let status = actor.engine.status().into_iter().next();
     let Some(status) = status else { return Ok(()) };
-    for source in status.sources {
+    for source in status.sources.iter().cloned() {
         let layer = actor.layers.iter().find(|layer| layer.id == source.id);
         let is_bound = actor.bound.is_some() && source.priority == priority::SHARED;
         match source.state {
@@ -134,15 +139,28 @@ fn first_look(actor: &mut Actor) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    match status.rejected {
+        Some(rejection) if is_new && actor.is_alone => Err(rejection.to_error()),
+        _ => Ok(()),
+    }
 }
 
-fn read_environment(prefix: &str, setup: &Setup) -> Result<Layer> {
-    let found = environment::variables(prefix.trim_end_matches('_'));
-    for warning in &found.warnings {
-        log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
+/// The layers of the environment: the variables that fields of the schema name for themselves, and those of a prefix.
+fn read_environment(setup: &Setup) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    if let Some(schema) = &setup.schema {
+        let named = schema.env_layer(environment::variables("").variables);
+        // Warnings of the layer are those of the document.
+        layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
     }
-    Layer::from_env(prefix, found.variables)
+    if let Some(prefix) = &setup.env_prefix {
+        let found = environment::variables(prefix.trim_end_matches('_'));
+        for warning in &found.warnings {
+            log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
+        }
+        layers.push(Layer::from_env(prefix, found.variables)?);
+    }
+    Ok(layers)
 }
 
 fn spawn_writer(store: Store, senders: &Senders) -> Result<Writer> {

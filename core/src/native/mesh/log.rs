@@ -83,11 +83,21 @@ fn line(wall_ms: u64, level: LogLevel, message: &str) -> String {
     format!("{} {} {message}", rfc3339(wall_ms), level.as_str())
 }
 
-/// An error as a line shows it.
+/// How many related errors a line shows.
+const MAX_RELATED: usize = 10;
+
+/// An error as a line shows it, with those that belong to it.
 pub(super) fn worded(error: &Error) -> String {
+    let mut text = error.to_string();
+    for related in error.related().iter().take(MAX_RELATED) {
+        text.push_str(&format!("; {related}"));
+    }
+    if let Some(left_out) = error.related().len().checked_sub(MAX_RELATED).filter(|count| *count > 0) {
+        text.push_str(&format!("; and {left_out} more"));
+    }
     match error.hint() {
-        Some(hint) => format!("{error} (hint: {hint})"),
-        None => error.to_string(),
+        Some(hint) => format!("{text} (hint: {hint})"),
+        None => text,
     }
 }
 

@@ -94,6 +94,16 @@ impl Mesh {
         Ok(self.snapshot().value.at(&Path::parse(path)?).cloned())
     }
 
+    /// Reads what stands at a path as a type of the program; the empty path is the whole document.
+    ///
+    /// # Errors
+    /// [`Code::PathSyntax`] for what is no path, [`Code::Type`] and [`Code::Invalid`] with path, file and line for what does
+    /// not fit. Nothing counts as null, which an `Option` takes.
+    #[cfg(feature = "serde")]
+    pub fn extract<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.snapshot().extract(&Path::parse(path)?)
+    }
+
     /// Sets a path of the shared layer, or of the runtime layer where nothing is shared.
     pub fn set(&self, path: &str, value: impl Into<Value>) -> Answer<Receipt> {
         match Path::parse(path) {

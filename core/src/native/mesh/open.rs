@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::id::DocumentName;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
+use crate::schema::Schema;
 
 /// A configuration before it is read; [`OpenOptions::start`] reads it.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub struct OpenOptions {
     files: Vec<PathBuf>,
     env_prefix: Option<String>,
     policy: Policy,
+    schema: Option<Schema>,
+    profiles: Vec<String>,
+    interpolate: bool,
     watch: Option<WatchOptions>,
     log: LogLevel,
 }
@@ -32,6 +36,9 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         files: files.into_iter().map(Into::into).collect(),
         env_prefix: None,
         policy: Policy::default(),
+        schema: None,
+        profiles: Vec::new(),
+        interpolate: false,
         watch: Some(WatchOptions::default()),
         log: LogLevel::default(),
     }
@@ -49,6 +56,29 @@ impl OpenOptions {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> OpenOptions {
         self.policy = policy;
+        self
+    }
+
+    /// Holds the document to a schema: defaults, types of variables, secrets, and validation. A file that makes the document
+    /// invalid keeps its last good content.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> OpenOptions {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Activates a profile: in every file, what stands below `profiles.<name>` lies over the rest of that file. Of several
+    /// the one that is added last wins.
+    #[must_use]
+    pub fn profile(mut self, name: impl Into<String>) -> OpenOptions {
+        self.profiles.push(name.into());
+        self
+    }
+
+    /// Sets whether references in texts are replaced, `${path}` and `${env:NAME}`; they are not by default.
+    #[must_use]
+    pub fn interpolate(mut self, interpolate: bool) -> OpenOptions {
+        self.interpolate = interpolate;
         self
     }
 
@@ -70,7 +100,8 @@ impl OpenOptions {
     /// [`Mesh::status`](super::Mesh::status) tells.
     ///
     /// # Errors
-    /// What is wrong with a file, with its path, line and column; a missing file is wrong too.
+    /// What is wrong with a file, with its path, line and column; a missing file is wrong too. What is wrong with the
+    /// document, if there is a schema: the first problem, with the others related to it.
     pub fn start(self) -> Result<Config> {
         start(Setup {
             document: DocumentName::default_name(),
@@ -83,6 +114,9 @@ impl OpenOptions {
             env_prefix: self.env_prefix,
             data_dir: None,
             policy: self.policy,
+            schema: self.schema,
+            profiles: self.profiles,
+            interpolate: self.interpolate,
             found_after_ms: 0,
             heartbeat_ms: u64::MAX,
             settle: false,

@@ -11,6 +11,7 @@ use crate::merge::priority;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
+use crate::schema::Schema;
 use crate::value::Str;
 
 /// A mesh before it runs; [`MeshOptions::start`] starts it.
@@ -41,6 +42,12 @@ pub struct MeshOptions {
     pub data_dir: Option<PathBuf>,
     /// Merge, conflict and secrecy rules; none.
     pub policy: Policy,
+    /// What the document has to look like; anything.
+    pub schema: Option<Schema>,
+    /// The active profiles, the most important last; none, and `profiles` is a key like others.
+    pub profiles: Vec<String>,
+    /// Whether `${path}` and `${env:NAME}` in texts are replaced; no.
+    pub interpolate: bool,
     /// How long a new instance waits for its peers before it goes on alone, in milliseconds; 3,000.
     pub found_after_ms: u64,
     /// How often instances compare what they have, in milliseconds; 5,000.
@@ -66,6 +73,9 @@ impl Default for MeshOptions {
             env_prefix: None,
             data_dir: None,
             policy: Policy::default(),
+            schema: None,
+            profiles: Vec::new(),
+            interpolate: false,
             found_after_ms: 3_000,
             heartbeat_ms: 5_000,
             settle: false,
@@ -139,6 +149,31 @@ impl MeshOptions {
         self
     }
 
+    /// Holds the document to a schema: defaults, types of variables, secrets, and validation. What is invalid never comes
+    /// into force: a write is refused, a file keeps its last good content, and what others wrote is held back until it is
+    /// mended.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> MeshOptions {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Activates a profile: in every file, what stands below `profiles.<name>` lies over the rest of that file. Of several
+    /// the one that is added last wins.
+    #[must_use]
+    pub fn profile(mut self, name: impl Into<String>) -> MeshOptions {
+        self.profiles.push(name.into());
+        self
+    }
+
+    /// Sets whether references in texts are replaced: `${path}` and `${env:NAME}`, see
+    /// [`interpolate`](crate::merge::interpolate()).
+    #[must_use]
+    pub fn interpolate(mut self, interpolate: bool) -> MeshOptions {
+        self.interpolate = interpolate;
+        self
+    }
+
     /// Sets how long a new instance waits for its peers, in milliseconds.
     #[must_use]
     pub fn found_after_ms(mut self, milliseconds: u64) -> MeshOptions {
@@ -181,7 +216,8 @@ impl MeshOptions {
     /// # Errors
     /// [`Code::Listen`] for an address that cannot be listened on, [`Code::Store`] for the data directory,
     /// [`Code::Usage`] for a peer or prefix that is none, and what is wrong with a file: one that is broken from the
-    /// start has no last good content that could stay in force.
+    /// start has no last good content that could stay in force. So with a document that the schema refuses, unless there
+    /// are peers, who may mend it.
     pub fn start(self) -> Result<Mesh> {
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let bind = self.bind.map(BoundPath::new).transpose()?;
@@ -196,6 +232,9 @@ impl MeshOptions {
             env_prefix: self.env_prefix,
             data_dir: self.data_dir,
             policy: self.policy,
+            schema: self.schema,
+            profiles: self.profiles,
+            interpolate: self.interpolate,
             found_after_ms: self.found_after_ms,
             heartbeat_ms: self.heartbeat_ms,
             settle: self.settle,
@@ -217,6 +256,9 @@ pub(super) struct Setup {
     pub(super) env_prefix: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) policy: Policy,
+    pub(super) schema: Option<Schema>,
+    pub(super) profiles: Vec<String>,
+    pub(super) interpolate: bool,
     pub(super) found_after_ms: u64,
     pub(super) heartbeat_ms: u64,
     pub(super) settle: bool,

@@ -7,6 +7,7 @@ use crate::engine::{DocumentStatus, PeerClock, SourceState, SourceStatus};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
+use crate::path::Path;
 use crate::replica::Disagreement;
 use crate::value::{Str, Value};
 
@@ -34,6 +35,8 @@ pub struct DocumentState {
     pub status: DocumentStatus,
     /// How many leaves it has.
     pub keys: usize,
+    /// The paths of what must not be shown.
+    pub secrets: Vec<Path>,
 }
 
 /// What the connection to a peer is doing.
@@ -84,10 +87,11 @@ fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 }
 
 impl MeshStatus {
-    /// Whether every source is in force as it lies there.
+    /// Whether every source is in force as it lies there, and so is what others wrote.
     pub fn is_healthy(&self) -> bool {
         let sources = self.documents.iter().flat_map(|document| &document.status.sources);
-        sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
+        let is_rejected = self.documents.iter().any(|document| document.status.rejected.is_some());
+        !is_rejected && sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
     }
 
     /// What `GET /status` answers.
@@ -148,8 +152,13 @@ impl DocumentState {
             ("sources", sources.into()),
             ("view_hash", status.shared_hash.map_or(Value::Null, |hash| hash.to_string().into())),
             ("keys", count(self.keys)),
+            ("secrets", self.secrets.iter().map(|path| path.to_string().into()).collect::<Vec<Value>>().into()),
             ("conflicts", status.disagreements.iter().map(conflict_value).collect::<Vec<_>>().into()),
         ];
+        fields.extend(status.rejected.as_ref().map(|rejection| {
+            let errors: Vec<Value> = rejection.errors.iter().map(error_value).collect();
+            ("rejected", map([("cause", rejection.cause.clone().into()), ("errors", errors.into())]))
+        }));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)
     }

@@ -1,0 +1,232 @@
+//! From layers to the document in force: rules, a schema, profiles, references.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::pattern::Pattern;
+use crate::policy::{Policy, Rule};
+use crate::schema::Schema;
+use crate::value::Value;
+
+use super::interpolate::{Interpolated, interpolate_hiding};
+use super::options::{overlaid, place, retyped};
+use super::{Layer, Merged, merge};
+
+/// How layers become a document: the rules of a policy, and where asked for a schema, profiles and references.
+///
+/// ```
+/// use confmesh::merge::{Composition, Layer};
+/// use confmesh::schema::{Field, Schema};
+/// use confmesh::{Policy, Value};
+///
+/// let schema = Schema::new(Field::map().field("port", Field::integer().range(1, 65_535).default_to(8080)));
+/// let composition = Composition::new(Policy::default()).with_schema(schema);
+/// assert_eq!(composition.compose(&[]).value.child("port"), Some(&8080.into()));
+/// let wrong = Layer::new("file:app.json", 30, [("port", 0)].into_iter().collect());
+/// let errors = composition.compose(&[wrong]).errors;
+/// assert_eq!(errors[0].to_string(), "file:app.json: 0 is below the minimum 1 (at `port`)");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Composition {
+    policy: Policy,
+    schema: Option<Schema>,
+    profiles: Vec<String>,
+    variables: Option<Arc<BTreeMap<String, String>>>,
+}
+
+/// What layers make together; O(1) to clone but for errors and warnings.
+#[derive(Clone)]
+pub struct Composed {
+    /// The document: a map.
+    pub value: Value,
+    /// The merge that it comes from; its value has references as they were written.
+    pub merged: Merged,
+    /// The policy with what the schema calls secret, and with what took a secret by reference.
+    pub policy: Policy,
+    /// What makes the document invalid: it must not come into force.
+    pub errors: Vec<Error>,
+    /// What is odd, but valid.
+    pub warnings: Vec<Error>,
+    /// The merge without defaults, where there is a schema.
+    plain: Option<Merged>,
+}
+
+impl Composition {
+    /// Layers that merge by a policy, and nothing more.
+    pub fn new(policy: Policy) -> Composition {
+        Composition { policy, ..Composition::default() }
+    }
+
+    /// Holds the document to a schema: its defaults are the lowest layer, variables take its types, what it calls secret
+    /// is secret, and what it refuses is an error.
+    #[must_use]
+    pub fn with_schema(mut self, schema: Schema) -> Composition {
+        hide(&mut self.policy, schema.policy_rules());
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Activates profiles, see [`split_profiles`](super::split_profiles): in every layer the map below `profiles` with that name lies over the
+    /// rest of the same layer, as a layer of its own named `<id>#<profile>`. A profile that is named later wins.
+    #[must_use]
+    pub fn with_profiles(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Composition {
+        self.profiles = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Replaces references in texts; one that then is of the type that the schema declares takes it. See [`interpolate`](super::interpolate()), with these variables for `${env:NAME}`.
+    #[must_use]
+    pub fn with_references(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Composition {
+        self.variables = Some(Arc::new(variables.into_iter().collect()));
+        self
+    }
+
+    /// The rules, with what the schema calls secret.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
+    }
+
+    /// Whether any layers at all can make a document that is refused.
+    pub fn can_refuse(&self) -> bool {
+        self.schema.is_some() || !self.profiles.is_empty() || self.variables.is_some()
+    }
+
+    /// Puts layers together.
+    pub fn compose(&self, layers: &[Layer]) -> Composed {
+        self.put_together(layers, None)
+    }
+
+    /// What [`Composition::compose`] makes of these layers, found from what it made of the layers as they were before: the
+    /// merge costs what differs, see [`Merged::update`]. Validation and references look at the whole document.
+    #[must_use]
+    pub fn update(&self, layers: &[Layer], last: &Composed) -> Composed {
+        self.put_together(layers, Some(last))
+    }
+
+    fn put_together(&self, layers: &[Layer], last: Option<&Composed>) -> Composed {
+        let mut errors = Vec::new();
+        let mut layers = Cow::Borrowed(layers);
+        if !self.profiles.is_empty() {
+            match overlaid(&layers, &self.profiles) {
+                Ok(split) => layers = Cow::Owned(split),
+                Err(error) => errors.push(error),
+            }
+        }
+        if let Some(schema) = &self.schema
+            && layers.iter().any(|layer| layer.raw)
+        {
+            layers = Cow::Owned(layers.iter().map(|layer| schema.coerce(layer)).collect());
+        }
+        let again = |last: Option<&Merged>, layers: &[Layer]| match last {
+            Some(last) => last.update(layers, &self.policy),
+            None => merge(layers, &self.policy),
+        };
+        let Some(schema) = &self.schema else {
+            let merged = again(last.map(|last| &last.merged), &layers);
+            return self.finished(merged, None, errors);
+        };
+        let plain = again(last.and_then(|last| last.plain.as_ref()), &layers);
+        let mut defaults = schema.defaults_for(&plain.value);
+        if let Some(before) = last.and_then(|last| last.merged.layers().last()).filter(|layer| layer.id == defaults.id)
+            && before.value == defaults.value
+        {
+            defaults.value = before.value.clone();
+        }
+        let layers: Vec<Layer> = layers.iter().cloned().chain([defaults]).collect();
+        let merged = again(last.map(|last| &last.merged), &layers);
+        self.finished(merged, Some(plain), errors)
+    }
+
+    fn finished(&self, merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
+        let mut policy = self.policy.clone();
+        let mut warnings = merged.warnings.clone();
+        let locate = |path: &Path| place(&merged, path);
+        let value = match &self.variables {
+            None => merged.value.clone(),
+            Some(variables) => {
+                let is_secret = |path: &Path| policy.is_secret(path);
+                let Interpolated { value, errors: found, secrets } =
+                    interpolate_hiding(&merged.value, &|name| variables.get(name).cloned(), &is_secret);
+                errors.extend(found.into_iter().map(|error| match error.path().and_then(locate) {
+                    Some(origin) => error.with_origin(origin),
+                    None => error,
+                }));
+                let value = match &self.schema {
+                    Some(schema) => retyped(schema, &merged.value, &value, &Path::root()),
+                    None => value,
+                };
+                hide(&mut policy, secrets.iter().map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
+                value
+            }
+        };
+        // A document with holes says nothing about the schema.
+        if let Some(schema) = self.schema.as_ref().filter(|_| errors.is_empty()) {
+            let report = schema.report(&value, &policy, locate);
+            errors.extend(report.errors);
+            warnings.extend(report.warnings);
+        }
+        Composed { value, merged, policy, errors, warnings, plain }
+    }
+}
+
+/// Adds rules that say nothing but that something is secret: a policy takes every such rule.
+fn hide(policy: &mut Policy, rules: impl IntoIterator<Item = Rule>) {
+    for rule in rules {
+        let added = policy.add(rule);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+}
+
+impl Composed {
+    /// Nothing, made of nothing.
+    pub(crate) fn empty() -> Composed {
+        Composition::default().compose(&[])
+    }
+
+    /// Why the value at a path is what it is, see [`Merged::explain`]; secrets are masked.
+    pub fn explain(&self, path: &Path) -> Option<super::Explanation> {
+        let found = self.merged.explain(path).or_else(|| {
+            // Below a reference the account is that of the text that refers.
+            self.value.at(path)?;
+            let mut above = std::iter::successors(path.parent(), Path::parent);
+            let found = above.find_map(|above| self.merged.explain(&above))?;
+            Some(super::Explanation { path: path.clone(), ..found })
+        });
+        found.map(|found| self.shown(found))
+    }
+
+    /// Why every value is what it is, see [`Merged::explain_all`]; secrets are masked.
+    pub fn explain_all(&self) -> Vec<super::Explanation> {
+        self.merged.explain_all().into_iter().map(|found| self.shown(found)).collect()
+    }
+
+    /// An account tells the value that is in force; what layers hold is told as they hold it.
+    fn shown(&self, mut found: super::Explanation) -> super::Explanation {
+        if !self.value.ptr_eq(&self.merged.value) && found.value.is_some() {
+            found.value = self.value.at(&found.path).map(|value| self.policy.masked(&found.path, value));
+        }
+        found
+    }
+
+    /// Where a value that is in force stands.
+    pub fn origin(&self, path: &Path) -> Option<Origin> {
+        let found = self.merged.explain(path)?;
+        found.winner.map(|winner| winner.origin)
+    }
+}
+
+impl std::fmt::Debug for Composed {
+    /// Names the layers without their values, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Composed").field("merged", &self.merged).field("errors", &self.errors).finish_non_exhaustive()
+    }
+}

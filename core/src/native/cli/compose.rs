@@ -1,0 +1,143 @@
+//! Files, variables and options to one document, and what of it is shown.
+use super::arguments::{Composing, Secrecy};
+use super::input::Inputs;
+use super::output::{Stop, complain, warn};
+use super::schema;
+use crate::error::{Code, Error, Result};
+use crate::merge::{Composed, Composition, Layer, priority};
+use crate::native::source::environment;
+use crate::pattern::Pattern;
+use crate::policy::{MergeStrategy, Policy, Rule};
+use crate::secret::count_masks;
+use crate::value::Value;
+
+impl Composing {
+    /// Whether anything but the files themselves can make the document wrong.
+    pub fn checks(&self) -> bool {
+        self.schema.is_some() || !self.profiles.is_empty() || self.interpolate
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        !self.checks() && self.env.is_none() && self.rules.is_empty() && self.secrets.is_empty()
+    }
+
+    /// The rules of `--rule` and `--secret`.
+    pub fn policy(&self) -> Result<Policy> {
+        let rules = self.rules.iter().map(|rule| read_rule(rule));
+        let secrets = self.secrets.iter().map(|pattern| read_secret(pattern));
+        Policy::of(rules.chain(secrets).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Merges files, the later one wins, and variables above them. Warnings of the input are told; those of the result and
+    /// its errors are for the caller.
+    pub fn compose(&self, inputs: &mut Inputs, files: &[String], as_json: bool) -> Result<Composed, Stop> {
+        let mut composition = Composition::new(self.policy()?).with_profiles(&self.profiles);
+        let schema = self.schema.as_deref().map(schema::read).transpose()?;
+        let mut layers = layers(inputs, files)?;
+        let mut errors = Vec::new();
+        if let Some(schema) = &schema {
+            let named = schema.env_layer(environment::variables("").variables);
+            layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
+        }
+        if let Some(prefix) = &self.env {
+            let found = environment::variables(prefix.trim_end_matches('_'));
+            found.warnings.iter().for_each(|warning| warn(warning, as_json));
+            layers.push(Layer::from_env(prefix, found.variables)?);
+        }
+        if let Some(schema) = schema {
+            for layer in layers.iter_mut().filter(|layer| !layer.variables.is_empty() || layer.raw) {
+                // A variable of the wrong type is as much an error as a value in a file.
+                let known = if layer.raw { layer.warnings.len() } else { 0 };
+                *layer = schema.coerce(layer);
+                errors.extend(layer.warnings.split_off(known));
+            }
+            composition = composition.with_schema(schema);
+        }
+        if self.interpolate {
+            composition = composition.with_references(environment::variables("").variables);
+        }
+        let mut composed = composition.compose(&layers);
+        errors.append(&mut composed.errors);
+        composed.errors = errors;
+        Ok(composed)
+    }
+}
+
+/// Tells the warnings, and the errors if there are any: then there is no document.
+pub(super) fn is_sound(composed: &Composed, as_json: bool) -> bool {
+    composed.warnings.iter().for_each(|warning| warn(warning, as_json));
+    composed.errors.iter().for_each(|error| complain(error, as_json));
+    composed.errors.is_empty()
+}
+
+/// The document as it is printed.
+pub(super) fn shown(value: &Value, policy: &Policy, show_secrets: bool, as_json: bool) -> Value {
+    if show_secrets {
+        return value.clone();
+    }
+    let masked = policy.masked(&crate::path::Path::root(), value);
+    note_masks(&masked, as_json);
+    masked
+}
+
+/// Says that something was masked: a program that reads the output would take the mask for the value.
+pub(super) fn note_masks(masked: &Value, as_json: bool) {
+    let what = match count_masks(masked) {
+        0 => return,
+        1 => "1 secret is masked".to_owned(),
+        count => format!("{count} secrets are masked"),
+    };
+    warn(&Error::new(Code::Usage, what).with_hint("add `--show-secrets` to print them"), as_json);
+}
+
+impl Secrecy {
+    /// What is masked.
+    pub fn policy(&self) -> Result<Policy, Stop> {
+        let mut rules = self.secrets.iter().map(|pattern| read_secret(pattern)).collect::<Result<Vec<_>>>()?;
+        if let Some(schema) = &self.schema {
+            rules.extend(schema::read(schema)?.policy_rules());
+        }
+        Ok(Policy::of(rules)?)
+    }
+}
+
+/// The layers of files, in the order that they were named.
+pub(super) fn layers(inputs: &mut Inputs, files: &[String]) -> Result<Vec<Layer>, Stop> {
+    let mut layers = Vec::new();
+    for (above, file) in files.iter().rev().enumerate() {
+        let distance = i32::try_from(above).unwrap_or(i32::MAX - priority::FILE);
+        layers.push((file, priority::FILE + distance));
+    }
+    // Read in the order they were named, so that the first problem told is the first one met.
+    layers.into_iter().rev().map(|(file, at)| inputs.read(file)?.layer(at)).collect()
+}
+
+fn read_secret(pattern: &str) -> Result<Rule> {
+    Ok(Rule::on(Pattern::parse(pattern)?).secret(true))
+}
+
+/// `PATTERN=STRATEGY`, or `PATTERN=keyed_list:KEY`.
+fn read_rule(text: &str) -> Result<Rule> {
+    let advice = "write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`";
+    let (pattern, strategy) = text
+        .rsplit_once('=')
+        .ok_or_else(|| Error::new(Code::Usage, format!("the rule `{text}` names no strategy")).with_hint(advice))?;
+    let rule = Rule::on(Pattern::parse(pattern)?);
+    match strategy.split_once(':') {
+        None if strategy == MergeStrategy::KeyedList.as_str() => {
+            Err(Error::new(Code::Usage, format!("the rule `{text}` names no key"))
+                .with_hint(format!("name the field that tells the items apart: `{pattern}=keyed_list:name`")))
+        }
+        None => Ok(rule.merge(strategy.parse()?)),
+        Some((strategy, key)) => {
+            let strategy: MergeStrategy = strategy.parse()?;
+            if strategy != MergeStrategy::KeyedList || key.is_empty() {
+                let message = format!("the rule `{text}` names a key, which only `keyed_list` takes");
+                let message = if key.is_empty() { format!("the rule `{text}` names an empty key") } else { message };
+                return Err(Error::new(Code::Usage, message).with_hint(advice));
+            }
+            Ok(rule.merge(strategy).key(key))
+        }
+    }
+}
