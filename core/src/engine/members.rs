@@ -149,7 +149,7 @@ impl Engine {
     pub(super) fn rebase(&mut self, name: &DocumentName, delta: &Delta, from: PeerId, now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
-        let Some(id) = founded.anew.filter(|_| delta.since.is_empty()) else { return };
+        let Some(id) = founded.anew.filter(|_| delta.since.is_empty() && !delta.to.is_empty()) else { return };
         let old = founded.pending.id();
         let own = if founded.was_put_back(&delta.to) { founded.stored_writes } else { u64::MAX };
         let shared = delta.to.iter().map(|(r, seq)| (r, if r == old { seq.min(own) } else { seq })).collect();
