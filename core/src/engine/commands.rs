@@ -97,6 +97,9 @@ impl Engine {
         if let Some(Shared::Unfounded { waiting, .. }) = &mut document.shared {
             return waiting.push_back((request, command, terms.clone()));
         }
+        if !REPLICATES {
+            return self.execute_here(name, request, &command, terms, now);
+        }
         if let Command::Assign(id, user) = command {
             return self.assign(name, request, (id, user), now);
         }
@@ -109,7 +112,7 @@ impl Engine {
         if document.guest.is_some() {
             return self.ask_host(name, request, command, terms.user, now);
         }
-        if document.shared.is_none() || !REPLICATES {
+        if document.shared.is_none() {
             let result = self.write_runtime(name, &command, now);
             return self.answer(request, result, now);
         }
@@ -121,6 +124,22 @@ impl Engine {
             }
             Err(error) => self.answer(request, Err(error), now),
         }
+    }
+
+    /// What a build without replication does with a command: asks its host, or writes the runtime layer.
+    fn execute_here(
+        &mut self,
+        name: &DocumentName,
+        request: RequestId,
+        command: &Command,
+        terms: &WriteTerms,
+        now: Now,
+    ) {
+        if self.documents.get(name).is_some_and(|document| document.guest.is_some()) {
+            return self.ask_host(name, request, command.clone(), terms.user.clone(), now);
+        }
+        let result = self.write_runtime(name, command, now);
+        self.answer(request, result, now);
     }
 
     fn write_runtime(&mut self, name: &DocumentName, command: &Command, now: Now) -> Result<Receipt> {

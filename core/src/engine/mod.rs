@@ -276,7 +276,9 @@ impl Engine {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.consider_founding(&name, now);
         }
-        self.settle_when_due(now);
+        if REPLICATES {
+            self.settle_when_due(now);
+        }
         self.heartbeat(now);
     }
 
