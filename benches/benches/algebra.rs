@@ -7,7 +7,7 @@ use confmesh::diff::{Patch, diff};
 use confmesh::format::{Format, parse};
 use confmesh::merge::{Layer, merge};
 use confmesh::{Policy, Value};
-use confmesh_benches::documents::{base, layers, mutated};
+use confmesh_benches::documents::{base, layers, leaves, mutated};
 use confmesh_benches::{Report, contender, naive};
 use figment::providers::{Format as _, Json as FigmentJson, Serialized};
 use serde_json::Value as Json;
@@ -64,18 +64,20 @@ fn merging(report: &mut Report, document: &Value) {
             texts.iter().zip((0..5).rev()).map(|layer_of| layer(layer_of).expect("it is JSON")).collect();
         merge(&layers, &policy)
     };
-    report.compare(
-        "merge five JSON texts",
-        vec![
-            contender("serde_json and naive merge", || {
-                naive::merged_owned(texts.iter().map(|text| serde_json::from_str(text).expect("it is JSON")))
-            }),
-            contender("confmesh, with provenance and lines", from_texts).note("a line is looked up when asked for"),
-            contender("figment", || {
-                let all = texts.iter().fold(figment::Figment::new(), |all, text| all.merge(FigmentJson::string(text)));
-                all.extract::<Json>().expect("it merges")
-            })
-            .note("no lines"),
+    let mut contenders = vec![
+        contender("serde_json and naive merge", || {
+            naive::merged_owned(texts.iter().map(|text| serde_json::from_str(text).expect("it is JSON")))
+        }),
+        contender("confmesh, with provenance and lines", from_texts).note("a line is looked up when asked for"),
+        contender("figment", || {
+            let all = texts.iter().fold(figment::Figment::new(), |all, text| all.merge(FigmentJson::string(text)));
+            all.extract::<Json>().expect("it merges")
+        })
+        .note("no lines"),
+    ];
+    // Of 100,000 leaves it makes minutes of work.
+    if leaves(document) < 10_000 {
+        contenders.push(
             contender("config-rs", || {
                 let all = texts.iter().fold(config::Config::builder(), |all, text| {
                     all.add_source(config::File::from_str(text, config::FileFormat::Json))
@@ -83,8 +85,9 @@ fn merging(report: &mut Report, document: &Value) {
                 all.build().expect("it merges")
             })
             .note("no lines; its own values, not turned into JSON"),
-        ],
-    );
+        );
+    }
+    report.compare("merge five JSON texts", contenders);
 }
 
 fn differing(report: &mut Report, old: &Value) {
