@@ -75,7 +75,7 @@ fn merging(report: &mut Report, document: &Value) {
         })
         .note("no lines"),
     ];
-    // Of 100,000 leaves it makes minutes of work.
+    // With 100,000 leaves it works for more than a minute.
     if leaves(document) < 10_000 {
         contenders.push(
             contender("config-rs", || {
