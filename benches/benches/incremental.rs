@@ -8,23 +8,20 @@ use confmesh::diff::diff;
 use confmesh::merge::{Layer, Merged, merge};
 use confmesh::value::Str;
 use confmesh::{Path, Policy, Value};
-use confmesh_benches::documents::{base, leaves, overlay};
-use confmesh_benches::{compare, contender};
+use confmesh_benches::documents::{base, layers};
+use confmesh_benches::{Report, contender};
 
 fn main() {
+    let mut report = Report::new();
     for size in [50, 2_000, 100_000] {
-        let document = base(size);
-        let mut layers = vec![document.clone()];
-        layers.extend((1..5).map(|seed| overlay(&document, seed)));
-        println!("\n== {} leaves in services\n", leaves(&document));
-        one_leaf(&layers);
+        report.group(format!("{size} leaves"));
+        one_leaf(&mut report, &layers(&base(size)));
     }
+    report.group("100000 keys in one map".to_owned());
     let flat: Value = (0..100_000u32).map(|at| (Str::from(format!("key-{at:06}")), at)).collect();
-    let mut layers = vec![flat.clone()];
-    layers.extend((1..5).map(|seed| overlay(&flat, seed)));
-    println!("\n== {} keys in one map\n", leaves(&flat));
-    one_leaf(&layers);
-    reached(&layers);
+    let layers = layers(&flat);
+    one_leaf(&mut report, &layers);
+    reached(&mut report, &layers);
 }
 
 /// The path of a leaf in the middle that only the lowest layer holds.
@@ -56,7 +53,7 @@ fn versions(values: &[Value], at: usize, path: &Path) -> [Vec<Layer>; 2] {
     })
 }
 
-fn one_leaf(values: &[Value]) {
+fn one_leaf(report: &mut Report, values: &[Value]) {
     let path = middle(values);
     let policy = Policy::default();
     let turn = Cell::new(0usize);
@@ -64,7 +61,7 @@ fn one_leaf(values: &[Value]) {
         turn.set(turn.get() + 1);
         turn.get() % 2
     };
-    for (case, at) in [("one leaf of the lowest layer", 0), ("one leaf of the highest layer", 4)] {
+    for (case, at) in [("one leaf of the lowest layer changes", 0), ("one leaf of the highest layer changes", 4)] {
         let versions = versions(values, at, &path);
         let merged: Vec<Merged> = versions.iter().map(|layers| merge(layers, &policy)).collect();
         // From each version to the other one, as an engine goes from change to change.
@@ -75,7 +72,7 @@ fn one_leaf(values: &[Value]) {
             assert_eq!(updated.value, merge(layers(to), &policy).value, "both merge alike");
             assert_eq!(diff(&from(to).value, &updated.value).len(), 1, "one leaf changed");
         }
-        compare(
+        report.compare(
             case,
             vec![
                 contender("merge anew, with the change list", || {
@@ -84,7 +81,7 @@ fn one_leaf(values: &[Value]) {
                     let changes = diff(&from(to).value, &new.value);
                     (new, changes)
                 }),
-                contender("update, with the change list", || {
+                contender("confmesh, with the change list", || {
                     let to = next();
                     let new = from(to).update(layers(to), &policy);
                     let changes = diff(&from(to).value, &new.value);
@@ -97,18 +94,18 @@ fn one_leaf(values: &[Value]) {
     let new = old.with(&path, "other".into());
     let unshared = confmesh::format::parse(&confmesh::canonical::canonical(&new), confmesh::format::Format::Json)
         .expect("canonical text is JSON");
-    compare(
-        "diff of one leaf",
+    report.compare(
+        "difference of one leaf",
         vec![
             contender("documents that share nothing", || diff(&old, &unshared)),
-            contender("two versions of one document", || diff(&old, &new)),
-            contender("setting the leaf", || old.with(&path, "other".into())),
+            contender("confmesh, two versions of one document", || diff(&old, &new)),
+            contender("confmesh, setting the leaf", || old.with(&path, "other".into())),
         ],
     );
 }
 
 /// Changes of one leaf each in places far apart, so that no cache holds the way.
-fn reached(values: &[Value]) {
+fn reached(report: &mut Report, values: &[Value]) {
     let policy = Policy::default();
     let base = values.first().expect("there is a base");
     let mut paths = Vec::new();
@@ -125,9 +122,9 @@ fn reached(values: &[Value]) {
         })
         .collect();
     let turn = Cell::new(0usize);
-    compare(
-        "one leaf, another one every time",
-        vec![contender("update, with the change list", || {
+    report.compare(
+        "one leaf of the highest layer, another one every time",
+        vec![contender("confmesh, with the change list", || {
             turn.set(turn.get() + 1);
             let new = merged.update(edited.get(turn.get() % edited.len()).expect("there are some"), &policy);
             let changes = diff(&merged.value, &new.value);

@@ -7,7 +7,7 @@ use confmesh::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use confmesh::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Wire, WireOptions, decode, encode};
 use confmesh::replica::{Edit, Replica, WriteOptions};
 use confmesh::{Path, Policy};
-use confmesh_benches::{compare, contender};
+use confmesh_benches::{Report, contender};
 
 fn main() {
     let wall_ms = 1_795_255_200_000;
@@ -26,11 +26,12 @@ fn main() {
         delta: replica.delta(since),
     };
     let but_last = [(replica.id(), 9_999)].into_iter().collect();
-    case("one live write", &message(&but_last));
-    case("10,000 keys, each written once", &message(&VersionVector::default()));
+    let mut report = Report::new();
+    case(&mut report, "one live write", &message(&but_last));
+    case(&mut report, "10,000 keys, each written once", &message(&VersionVector::default()));
 }
 
-fn case(name: &str, message: &Message) {
+fn case(report: &mut Report, name: &str, message: &Message) {
     let envelope = Envelope {
         event_id: "4fd4a4c6e4f2f7f8a7c4a1f3c6b2d9e0-123".to_owned(),
         instance: InstanceId::from_bytes([7; 16]),
@@ -52,20 +53,23 @@ fn case(name: &str, message: &Message) {
     // The other side reports what it learned with its next message, and from then on names are numbers.
     there.decode(FrameRef::from(&first)).expect("a message");
     let mut back = side(None).0;
-    let report = back.encode(&Message::Ping, &mut there, json);
-    plain.1.decode(FrameRef::from(&report)).expect("a report");
+    let learnt = back.encode(&Message::Ping, &mut there, json);
+    plain.1.decode(FrameRef::from(&learnt)).expect("a report");
     let learned = write(&mut plain);
-    println!("\n== {name}\n");
-    for (form, bytes) in [
-        ("JSON", text.len()),
-        ("binary", first.len()),
-        ("binary, names known", learned.len()),
-        ("binary, compressed", compressed.len()),
-    ] {
-        println!("  {form:<44} {bytes:>11} bytes");
-    }
+    report.group(name.to_owned());
+    let long = |frame: &Frame| frame.len() as f64;
+    report.figures(
+        "length",
+        "bytes",
+        &[
+            ("JSON", text.len() as f64, ""),
+            ("binary", long(&first), ""),
+            ("binary, names known", long(&learned), ""),
+            ("binary, compressed", long(&compressed), ""),
+        ],
+    );
     let mut deflating = small.clone();
-    compare(
+    report.compare(
         "write",
         vec![
             contender("JSON", json),
@@ -76,7 +80,7 @@ fn case(name: &str, message: &Message) {
     let read = |frame: &Frame, wire: &mut Wire| wire.decode(FrameRef::from(frame)).expect("a message");
     let mut wires = [there.clone(), there];
     let [one, two] = &mut wires;
-    compare(
+    report.compare(
         "read",
         vec![
             contender("JSON", || decode(&text).expect("a message")),

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
-use crate::value::Value;
+use crate::value::{Value, Walk, is_plain};
 
 /// The canonical text of a value: RFC 8785, integers of 64 bits in full.
 ///
@@ -26,6 +26,12 @@ pub fn canonical(value: &Value) -> String {
 
 /// Appends the canonical text of a value to `out`.
 pub fn write_canonical(value: &Value, out: &mut String) {
+    write(value, out, &mut None);
+}
+
+/// As [`write_canonical`]; a hash takes what was written in pieces that stay in the nearest cache.
+fn write(value: &Value, out: &mut String, hash: &mut Option<Sha256>) {
+    const PIECE: usize = 8 << 10;
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -33,34 +39,38 @@ pub fn write_canonical(value: &Value, out: &mut String) {
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(int), _) => write_integer(int.unsigned_abs(), int < 0, out),
             (None, Some(int)) => write_integer(int, false, out),
-            (None, None) => {
-                // Writing to a String never fails.
-                let _ = write!(out, "{number}");
-            }
+            // A number of neither kind is a finite float.
+            (None, None) => out.push_str(ryu_js::Buffer::new().format_finite(number.as_f64())),
         },
         Value::String(text) => write_string(text, out),
         Value::List(list) => {
-            out.push('[');
-            for (at, item) in list.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
+            let mut open = "[";
+            for item in list.iter() {
+                out.push_str(open);
+                write(item, out, hash);
+                open = ",";
             }
-            out.push(']');
+            out.push_str(if list.is_empty() { "[]" } else { "]" });
         }
         Value::Map(map) => {
-            out.push('{');
-            for (at, (key, child)) in map.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_string(key, out);
-                out.push(':');
-                write_canonical(child, out);
+            let mut open = "{\"";
+            let mut entries = Walk::default();
+            entries.enter(map);
+            while let Some((key, child)) = entries.next() {
+                out.push_str(open);
+                write_escaped(key, out);
+                out.push_str("\":");
+                write(child, out, hash);
+                open = ",\"";
             }
-            out.push('}');
+            out.push_str(if map.is_empty() { "{}" } else { "}" });
         }
+    }
+    if out.len() > PIECE
+        && let Some(hash) = hash
+    {
+        hash.update(out.as_bytes());
+        out.clear();
     }
 }
 
@@ -87,28 +97,31 @@ fn write_integer(mut rest: u64, negative: bool, out: &mut String) {
 /// Appends a JSON string with the escapes of RFC 8785 section 3.2.2.2 and no others.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    // No early exit: so the compiler checks many bytes at once.
-    let plain = text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'));
-    if plain {
-        out.push_str(text);
-    } else {
-        for c in text.chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\u{8}' => out.push_str("\\b"),
-                '\t' => out.push_str("\\t"),
-                '\n' => out.push_str("\\n"),
-                '\u{c}' => out.push_str("\\f"),
-                '\r' => out.push_str("\\r"),
-                c if c < ' ' => {
-                    let _ = write!(out, "\\u{:04x}", u32::from(c));
-                }
-                c => out.push(c),
+    write_escaped(text, out);
+    out.push('"');
+}
+
+#[inline]
+fn write_escaped(text: &str, out: &mut String) {
+    if is_plain(text.as_bytes()) { out.push_str(text) } else { write_escapes(text, out) }
+}
+
+fn write_escapes(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
+            c => out.push(c),
         }
     }
-    out.push('"');
 }
 
 /// The SHA-256 of a value's canonical text. Prints as `sha256:` and 64 lower-case hexadecimal digits.
@@ -129,7 +142,10 @@ impl ContentHash {
 
 /// The content hash of a value.
 pub fn content_hash(value: &Value) -> ContentHash {
-    ContentHash(Sha256::digest(canonical(value)).into())
+    let (mut out, mut hash) = (String::with_capacity(256), Some(Sha256::new()));
+    write(value, &mut out, &mut hash);
+    let rest = hash.unwrap_or_default().chain_update(&out);
+    ContentHash(rest.finalize().into())
 }
 
 impl FromStr for ContentHash {

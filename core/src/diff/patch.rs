@@ -115,39 +115,41 @@ impl Operation {
         Value::Map(entries.into_iter().collect())
     }
 
-    /// `left` is how many nodes of the document the patch may still copy or move deeper.
-    fn apply(&self, document: &Value, left: &mut usize) -> Result<Value> {
+    /// What other values share with the document is copied along the path, once for all operations. `left` is how many nodes
+    /// of the document the patch may still copy or move deeper.
+    fn apply(&self, document: &mut Value, left: &mut usize) -> Result<()> {
         match self {
             Operation::Add { path, value } => {
                 fit(value, path, &mut { usize::MAX })?;
                 add(document, path, value.clone())
             }
-            Operation::Remove { path } => remove(document, path),
+            Operation::Remove { path } => remove(document, path).map(drop),
             Operation::Replace { path, value } => {
-                existing(document, path)?;
+                let place = existing_mut(document, path)?;
                 fit(value, path, &mut { usize::MAX })?;
-                Ok(document.with(path, value.clone()))
+                *place = value.clone();
+                Ok(())
             }
-            Operation::Move { from, path } if from == path => existing(document, from).map(|_| document.clone()),
+            Operation::Move { from, path } if from == path => existing(document, from).map(drop),
             Operation::Move { from, path } if path.starts_with(from) => {
                 Err(failed("a value cannot move into itself", path))
             }
             Operation::Move { from, path } => {
-                let value = existing(document, from)?.clone();
+                let value = remove(document, from)?;
                 if path.len() > from.len() {
                     fit(&value, path, left)?;
                 }
-                add(&remove(document, from)?, path, value)
+                add(document, path, value)
             }
             Operation::Copy { from, path } => {
-                let value = existing(document, from)?;
-                fit(value, path, left)?;
-                add(document, path, value.clone())
+                let value = existing(document, from)?.clone();
+                fit(&value, path, left)?;
+                add(document, path, value)
             }
             Operation::Test { path, value } => {
                 // The values stay out of the message: they may be secret.
-                let found = existing(document, path)?;
-                if found == value { Ok(document.clone()) } else { Err(failed("the value there is another one", path)) }
+                let same = existing(document, path)? == value;
+                if same { Ok(()) } else { Err(failed("the value there is another one", path)) }
             }
         }
     }
@@ -217,14 +219,16 @@ impl Patch {
     /// nodes.
     pub fn apply(&self, document: &Value) -> Result<Value> {
         let mut left = MAX_COPIED_NODES;
-        self.0.iter().enumerate().try_fold(document.clone(), |document, (at, operation)| {
-            operation.apply(&document, &mut left).map_err(|error| {
+        let mut document = document.clone();
+        for (at, operation) in self.0.iter().enumerate() {
+            operation.apply(&mut document, &mut left).map_err(|error| {
                 let pointer = operation.path().to_pointer();
                 let message = format!("operation {at} (`{}` at `{pointer}`): {}", operation.name(), error.message());
                 let named = Error::new(Code::PatchFailed, message);
                 named.with_path(error.path().cloned().unwrap_or_else(|| operation.path().clone()))
-            })
-        })
+            })?;
+        }
+        Ok(document)
     }
 }
 
@@ -262,31 +266,46 @@ fn existing<'a>(document: &'a Value, path: &Path) -> Result<&'a Value> {
     document.at(path).ok_or_else(|| failed("nothing is there", path))
 }
 
-fn add(document: &Value, path: &Path, value: Value) -> Result<Value> {
-    let Some((last, parent)) = path.segments().split_last() else { return Ok(value) };
-    let parent: Path = parent.iter().cloned().collect();
-    let changed = match document.at(&parent) {
-        Some(Value::Map(map)) => Value::Map(map.with(last.clone(), value)),
+fn existing_mut<'a>(document: &'a mut Value, path: &Path) -> Result<&'a mut Value> {
+    let found = path.segments().iter().try_fold(document, |value, segment| value.child_mut(segment));
+    found.ok_or_else(|| failed("nothing is there", path))
+}
+
+fn add(document: &mut Value, path: &Path, value: Value) -> Result<()> {
+    let Some((last, above)) = path.segments().split_last() else {
+        *document = value;
+        return Ok(());
+    };
+    match above.iter().try_fold(document, |value, segment| value.child_mut(segment)) {
+        Some(Value::Map(map)) => *map = map.with(last.clone(), value),
         Some(Value::List(list)) => {
             let at = if last == "-" { Some(list.len()) } else { index(last) };
             match at {
-                Some(at) if at <= list.len() => Value::List(list.with_inserted(at, value)),
+                Some(at) if at <= list.len() => *list = list.with_inserted(at, value),
                 Some(_) => return Err(failed(&format!("the list has {} items", list.len()), path)),
                 None => return Err(failed("a list needs an index or `-`", path)),
             }
         }
         Some(other) => return Err(failed(&format!("a {} holds no keys", other.type_name()), path)),
         None => return Err(failed("the parent does not exist", path)),
-    };
-    Ok(document.with(&parent, changed))
+    }
+    Ok(())
 }
 
-fn remove(document: &Value, path: &Path) -> Result<Value> {
-    if path.is_root() {
+/// Takes out what is there.
+fn remove(document: &mut Value, path: &Path) -> Result<Value> {
+    let nothing = || failed("nothing is there", path);
+    let Some((last, above)) = path.segments().split_last() else {
         return Err(failed("the whole document cannot be removed", path));
+    };
+    let parent = above.iter().try_fold(document, |value, segment| value.child_mut(segment)).ok_or_else(nothing)?;
+    let value = parent.child(last).ok_or_else(nothing)?.clone();
+    match parent {
+        Value::Map(map) => *map = map.without(last),
+        Value::List(list) => *list = index(last).map_or_else(List::default, |at| list.without(at)),
+        _ => {}
     }
-    existing(document, path)?;
-    Ok(document.without(path))
+    Ok(value)
 }
 
 fn compare(above: &mut Vec<Str>, old: &Value, new: &Value, operations: &mut Vec<Operation>) {

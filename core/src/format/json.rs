@@ -8,7 +8,7 @@ use super::error_at;
 use super::tree::{Duplicate, Entry, Node};
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_DEPTH;
-use crate::value::{List, MapBuilder, Number, Str, Value};
+use crate::value::{List, MapBuilder, Number, Str, Value, plain_start};
 
 /// What the parser accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -239,7 +239,15 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[inline]
     fn blanks(&mut self) -> Result<()> {
+        match self.peek() {
+            Some(b'!'..=b'.' | b'0'..) => Ok(()),
+            _ => self.some_blanks(),
+        }
+    }
+
+    fn some_blanks(&mut self) -> Result<()> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
@@ -311,7 +319,7 @@ impl<'a> Parser<'a> {
     fn plain_run(&mut self) -> &'a str {
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or(&[]);
-        self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
+        self.at += plain_start(rest);
         self.text.get(start..self.at).unwrap_or("")
     }
 

@@ -33,7 +33,7 @@ use crate::policy::{Policy, Rule};
 use crate::value::{Map, Value};
 
 use prepare::Prepared;
-use strategy::of_highest;
+use strategy::{Held, of_highest};
 use union::{Clash, Merger};
 
 /// The default priorities of layers; lower numbers win.
@@ -95,7 +95,8 @@ pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
     let mut layers = by_priority(layers);
     let (effective, prepared) = prepare::prepare(&mut layers, policy, None);
     let mut merger = Merger::new(&layers);
-    let value = Value::Map(merger.maps(roots(&effective).into_iter(), None, &merge_rules(policy)));
+    let held: Vec<Held<'_>> = effective.iter().enumerate().collect();
+    let value = Value::Map(merger.maps(&held, None, &merge_rules(policy)));
     let clashes = Arc::new(merger.clashes);
     let clash_warnings = Arc::new(union::warnings(&clashes, &layers, &effective));
     Merged::of(value, layers, effective, policy, prepared, clashes, clash_warnings)

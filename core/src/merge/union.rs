@@ -1,9 +1,11 @@
 //! The union of layers, key by key.
 
+use std::cmp::Ordering;
+
 use crate::error::{Code, Error};
 use crate::path::Path;
 use crate::policy::{MergeStrategy, Rule};
-use crate::value::{List, Map, Str, Value, Walk, compare_keys, key_prefix};
+use crate::value::{List, Map, PREFIX, Str, Value, Walk, compare_keys, key_prefix};
 
 use super::strategy::{Held, Shape, inherited_below, join, join_keyed, of_highest, unkeyed};
 use super::{Layer, MAX_WARNINGS};
@@ -63,14 +65,17 @@ pub(super) struct Merger<'a> {
     pub(super) above: Vec<&'a Str>,
     pub(super) clashes: Vec<Clash>,
     /// Lists that earlier maps have no use for any more.
-    rooms: Vec<Room<'a>>,
+    #[expect(clippy::vec_box, reason = "a room goes in and out with every map, and is large")]
+    rooms: Vec<Box<Room<'a>>>,
 }
 
 /// What the union of maps works with.
 #[derive(Default)]
 struct Room<'a> {
     cursors: Vec<Cursor<'a>>,
+    /// The values of the key at hand, and the cursors that stand at it.
     here: Vec<Held<'a>>,
+    next: Vec<usize>,
     merged: Vec<(Str, Value)>,
 }
 
@@ -78,40 +83,31 @@ struct Room<'a> {
 struct Cursor<'a> {
     layer: usize,
     map: &'a Map,
-    /// The next entry, and the start of its key.
+    /// The next entry.
     head: Option<&'a (Str, Value)>,
+    /// The start of its key, and how long all of it is: they tell most keys apart without a look at them.
     prefix: u128,
+    len: usize,
     rest: Walk<'a>,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(layer: usize, map: &'a Map) -> Cursor<'a> {
-        let mut cursor = Cursor { layer, map, head: None, prefix: 0, rest: map.walk() };
-        cursor.advance();
-        cursor
-    }
-
+    /// Goes to the next entry; false after the last.
     #[inline]
-    fn advance(&mut self) {
+    fn advance(&mut self) -> bool {
         self.head = self.rest.next();
-        self.prefix = self.head.map_or(u128::MAX, |(key, _)| key_prefix(key));
-    }
-
-    /// The value, if the next key is this one.
-    #[inline]
-    fn take(&mut self, prefix: u128, key: &Str) -> Option<&'a Value> {
-        let (own, value) = self.head?;
-        if self.prefix != prefix || !(std::ptr::eq(own, key) || own == key) {
-            return None;
+        if let Some((key, _)) = self.head {
+            self.prefix = key_prefix(key);
+            self.len = key.len();
         }
-        self.advance();
-        Some(value)
+        self.head.is_some()
     }
-}
 
-/// Whether a key comes before another one; most are told apart by their starts.
-fn is_before((prefix, key): (u128, &Str), (other, than): (u128, &Str)) -> bool {
-    prefix < other || (prefix == other && key != than && compare_keys(key, than).is_lt())
+    /// How the next key compares with that of another cursor, where both start alike.
+    #[inline]
+    fn order(&self, key: &Str, other: &Cursor<'a>, than: &Str) -> Ordering {
+        if self.len == other.len && self.len <= PREFIX { Ordering::Equal } else { compare_keys(key, than) }
+    }
 }
 
 /// What holds for the values of one key.
@@ -171,15 +167,12 @@ impl<'a> Merger<'a> {
         let Judgement { strategy, shape, key, rules_below, .. } = judgement;
         let below = Some(inherited_below(strategy));
         match (shape, first) {
-            (Shape::Whole, Value::Map(map)) if !rules_below.is_empty() => {
-                Value::Map(self.maps(std::iter::once((first_layer, map)), below, &rules_below))
+            (Shape::Whole, Value::Map(_)) if !rules_below.is_empty() => {
+                Value::Map(self.maps(&[(first_layer, first)], below, &rules_below))
             }
             (Shape::Whole, _) => first.clone(),
             (Shape::Maps, _) if held.len() == 1 && rules_below.is_empty() => first.clone(),
-            (Shape::Maps, _) => {
-                let maps = held.iter().filter_map(|(at, value)| value.as_map().map(|map| (*at, map)));
-                Value::Map(self.maps(maps, below, &rules_below))
-            }
+            (Shape::Maps, _) => Value::Map(self.maps(held, below, &rules_below)),
             (Shape::Lists, _) => {
                 let lists: Vec<&List> = held.iter().filter_map(|(_, value)| value.as_list()).collect();
                 Value::List(join(&lists, strategy == MergeStrategy::UnionSet))
@@ -191,15 +184,18 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// The union of maps, key by key in one pass over all of them.
-    pub(super) fn maps(
-        &mut self,
-        held: impl Iterator<Item = (usize, &'a Map)>,
-        inherited: Option<MergeStrategy>,
-        rules: &[&'a Rule],
-    ) -> Map {
+    /// The union of the maps that are held, key by key in one pass over all of them.
+    pub(super) fn maps(&mut self, held: &[Held<'a>], inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
         let mut room = self.rooms.pop().unwrap_or_default();
-        room.cursors.extend(held.map(|(layer, map)| Cursor::new(layer, map)));
+        for (layer, value) in held {
+            let Value::Map(map) = value else { continue };
+            // In place, as a cursor is large.
+            room.cursors.push(Cursor { layer: *layer, map, head: None, prefix: 0, len: 0, rest: Walk::default() });
+            if let Some(cursor) = room.cursors.last_mut() {
+                cursor.rest.enter(map);
+                cursor.advance();
+            }
+        }
         let map = self.union(&mut room, inherited, rules);
         room.cursors.clear();
         room.merged.clear();
@@ -208,54 +204,77 @@ impl<'a> Merger<'a> {
     }
 
     fn union(&mut self, room: &mut Room<'a>, inherited: Option<MergeStrategy>, rules: &[&'a Rule]) -> Map {
-        let Room { cursors, here, merged } = room;
+        let Room { cursors, here, next, merged } = room;
         let Some(Cursor { layer: first_layer, map: first, .. }) = cursors.first() else { return Map::default() };
         let (first_layer, first) = (*first_layer, *first);
-        let plain = rules.is_empty() && inherited.is_some();
-        if plain && cursors.iter().all(|cursor| cursor.map.ptr_eq(first)) {
+        // Almost every value is governed by what is inherited: that is decided here, without judging it.
+        let plain = inherited.filter(|_| rules.is_empty());
+        if plain.is_some() && cursors.iter().all(|cursor| cursor.map.ptr_eq(first)) {
             return first.clone();
         }
-        let mut shared = true;
+        let (mut shared, mut ended) = (true, true);
         loop {
-            let (mut least, mut prefix): (Option<&'a Str>, u128) = (None, u128::MAX);
-            let mut live = 0;
-            for cursor in cursors.iter() {
-                let Some((key, _)) = cursor.head else { continue };
-                live += 1;
-                if least.is_none_or(|least| is_before((cursor.prefix, key), (prefix, least))) {
-                    (least, prefix) = (Some(key), cursor.prefix);
-                }
+            if std::mem::take(&mut ended) {
+                cursors.retain(|cursor| cursor.head.is_some());
             }
-            let Some(least) = least else { break };
-            if live == 1 && plain {
+            if let ([cursor], Some(_)) = (cursors.as_mut_slice(), plain) {
                 // What is left stands in one layer.
-                let rest = cursors.iter_mut().find(|cursor| cursor.head.is_some());
-                let entries = rest.into_iter().flat_map(|cursor| {
-                    shared &= cursor.layer == first_layer;
-                    cursor.head.take().into_iter().chain(std::iter::from_fn(|| cursor.rest.next()))
-                });
-                merged.extend(entries.cloned());
+                shared &= cursor.layer == first_layer;
+                while let Some((key, value)) = cursor.head {
+                    push_clone(merged, key, value);
+                    cursor.head = cursor.rest.next();
+                }
                 break;
             }
+            // Without a branch: which one comes next cannot be foretold.
+            let Some(prefix) = cursors.iter().map(|cursor| cursor.prefix).min() else { break };
+            let mut least: Option<(&'a Str, &Cursor<'a>)> = None;
             here.clear();
-            for cursor in cursors.iter_mut() {
-                if let Some(value) = cursor.take(prefix, least) {
+            next.clear();
+            for (at, cursor) in cursors.iter().enumerate().filter(|(_, cursor)| cursor.prefix == prefix) {
+                let Some((key, value)) = cursor.head else { continue };
+                let order = least.map_or(Ordering::Less, |(least, other)| cursor.order(key, other, least));
+                if order.is_lt() {
+                    least = Some((key, cursor));
+                    here.clear();
+                    next.clear();
+                }
+                if order.is_le() {
                     here.push((cursor.layer, value));
+                    next.push(at);
                 }
             }
-            let value = match here.as_slice() {
-                [(_, only)] if plain => (*only).clone(),
+            let Some((least, _)) = least else { break };
+            for cursor in next.iter() {
+                ended |= !cursors.get_mut(*cursor).is_some_and(Cursor::advance);
+            }
+            let Some(((at, top), below)) = here.split_first() else { break };
+            match plain {
+                Some(strategy) if below.is_empty() || overrides(top, below, strategy) => {
+                    shared &= *at == first_layer;
+                    push_clone(merged, least, top);
+                }
                 _ => {
                     self.above.push(least);
-                    let value = self.value(here, inherited, rules);
+                    let value = match plain {
+                        Some(strategy) if here.iter().all(|(_, value)| kind(value) == MAP) => {
+                            Value::Map(self.maps(here, Some(strategy), &[]))
+                        }
+                        _ => self.value(here, inherited, rules),
+                    };
                     self.above.pop();
-                    value
+                    shared = shared && *at == first_layer && value.ptr_eq(top);
+                    if let Some((own_key, own)) = pushed(merged) {
+                        *own_key = least.clone();
+                        *own = value;
+                    }
                 }
-            };
-            shared = shared && here.first().is_some_and(|(at, top)| *at == first_layer && value.ptr_eq(top));
-            merged.push((least.clone(), value));
+            }
         }
-        if shared && merged.len() == first.len() { first.clone() } else { Map::from_ascending(merged) }
+        if shared && merged.len() == first.len() {
+            return first.clone();
+        }
+        Map::from_ascending(merged.drain(..))
     }
 
     /// Notes values that do not fit; null fits everywhere, because a layer may say null on purpose.
@@ -285,10 +304,35 @@ impl<'a> Merger<'a> {
     }
 }
 
+const BLANK: (Str, Value) = (Str::EMPTY, Value::Null);
+
+/// A new entry to be written in place: one made elsewhere and moved costs more than the rest of a merge.
+#[inline]
+fn pushed(entries: &mut Vec<(Str, Value)>) -> Option<&mut (Str, Value)> {
+    entries.push(BLANK);
+    entries.last_mut()
+}
+
+#[inline]
+fn push_clone(entries: &mut Vec<(Str, Value)>, key: &Str, value: &Value) {
+    if let Some((own_key, own)) = pushed(entries) {
+        *own_key = key.clone();
+        own.clone_from(value);
+    }
+}
+
+/// Whether the first value overrides the others, and nothing is to be said of that.
+fn overrides(first: &Value, below: &[Held<'_>], strategy: MergeStrategy) -> bool {
+    let own = kind(first);
+    strategy == MergeStrategy::Override || (own != MAP && below.iter().all(|(_, value)| kind(value) == own))
+}
+
+const MAP: u8 = 0;
+
 /// Maps, lists and scalars do not mix; scalars of different types do.
 fn kind(value: &Value) -> u8 {
     match value {
-        Value::Map(_) => 0,
+        Value::Map(_) => MAP,
         Value::List(_) => 1,
         _ => 2,
     }

@@ -24,6 +24,11 @@ impl List {
         self.0.get(at)
     }
 
+    /// The item at an index, to change it in place; a list that others share is copied first.
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Value> {
+        if at < self.len() { Arc::make_mut(&mut self.0).get_mut(at) } else { None }
+    }
+
     /// The items in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Value> {
         self.0.iter()

@@ -15,7 +15,7 @@ pub use list::List;
 pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};
 pub use number::Number;
-pub(crate) use text::key_prefix;
+pub(crate) use text::{PREFIX, is_plain, key_prefix, plain_start};
 pub use text::{Str, compare_keys};
 
 use std::fmt;
@@ -23,7 +23,7 @@ use std::fmt;
 use crate::path::Path;
 
 /// An immutable JSON-like tree.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(PartialEq, Eq, Default)]
 pub enum Value {
     /// JSON `null`: a value, not the absence of one.
     #[default]
@@ -104,6 +104,15 @@ impl Value {
         match self {
             Value::Map(map) => map.get(segment),
             Value::List(list) => list.get(index(segment)?),
+            _ => None,
+        }
+    }
+
+    /// The child of one segment, to change it in place; what other values share is copied first, level by level.
+    pub(crate) fn child_mut(&mut self, segment: &str) -> Option<&mut Value> {
+        match self {
+            Value::Map(map) => map.get_mut(segment),
+            Value::List(list) => list.get_mut(index(segment)?),
             _ => None,
         }
     }
@@ -191,6 +200,27 @@ fn unset(value: &Value, segments: &[Str]) -> Option<Value> {
         Value::Map(map) => Some(Value::Map(map.with(first.clone(), child))),
         Value::List(list) => Some(Value::List(list.with(index(first)?, child))),
         _ => None,
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Value {
+        let mut value = Value::Null;
+        value.clone_from(self);
+        value
+    }
+
+    /// Writes each kind where it belongs, instead of a value that is then moved.
+    #[inline]
+    fn clone_from(&mut self, source: &Value) {
+        match source {
+            Value::Null => *self = Value::Null,
+            Value::Bool(bool) => *self = Value::Bool(*bool),
+            Value::Number(number) => *self = Value::Number(*number),
+            Value::String(text) => *self = Value::String(text.clone()),
+            Value::List(list) => *self = Value::List(list.clone()),
+            Value::Map(map) => *self = Value::Map(map.clone()),
+        }
     }
 }
 

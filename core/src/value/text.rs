@@ -12,6 +12,8 @@ use smol_str::SmolStr;
 pub struct Str(SmolStr);
 
 impl Str {
+    pub(crate) const EMPTY: Str = Str(SmolStr::new_inline(""));
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -110,6 +112,9 @@ pub fn compare_keys(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// How many bytes of a key [`key_prefix`] tells: two of one prefix and one length up to this are the same.
+pub(crate) const PREFIX: usize = 16;
+
 /// The start of a key as one number: of two keys with different ones the lower comes first (see [`compare_keys`]).
 #[inline]
 pub(crate) fn key_prefix(key: &str) -> u128 {
@@ -132,6 +137,45 @@ pub(crate) fn key_prefix(key: &str) -> u128 {
     if prefix & NOT_ASCII == 0 { prefix } else { u128::from_be_bytes(prefix.to_be_bytes().map(utf16_rank)) }
 }
 
+/// How many bytes come before the first that JSON writes with an escape, or ends a string with.
+#[inline]
+pub(crate) fn plain_start(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let found = escapes(*word);
+        if found != 0 {
+            return 8 * at + usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+        }
+    }
+    let is_plain = |byte: &&u8| **byte >= 0x20 && **byte != b'"' && **byte != b'\\';
+    8 * words.len() + rest.iter().take_while(is_plain).count()
+}
+
+/// Whether JSON writes all of it as it is: eight bytes at once, the last ones together with some of those before.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        words.iter().chain([last]).all(|word| escapes(*word) == 0)
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        escapes([*a, *b, *c, *d, *e, *f, *g, *h]) == 0
+    } else {
+        plain_start(bytes) == bytes.len()
+    }
+}
+
+/// The highest bit of the first byte that is a control character, a quote or a backslash, and maybe bits of bytes after it.
+#[inline]
+fn escapes(bytes: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(bytes);
+    let below = |word: u64, bound: u8| word.wrapping_sub(every(bound)) & !word & every(0x80);
+    below(word, 0x20) | below(word ^ every(b'"'), 1) | below(word ^ every(b'\\'), 1)
+}
+
+const fn every(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
 /// Bytes of UTF-8 in the order of UTF-16: lead bytes of surrogate pairs before EE and EF.
 fn utf16_rank(byte: u8) -> u8 {
     match byte {
@@ -152,7 +196,17 @@ mod tests {
             for (a, b) in [(a.clone(), b.clone()), (shared.clone() + &a, shared + &b)] {
                 let order = key_prefix(&a).cmp(&key_prefix(&b));
                 prop_assert!(order.is_eq() || order == compare_keys(&a, &b), "{a:?} {b:?}");
-                prop_assert!(order.is_ne() || a.len() != b.len() || a.len() > 16 || a == b, "{a:?} {b:?}");
+                prop_assert!(order.is_ne() || a.len() != b.len() || a.len() > PREFIX || a == b, "{a:?} {b:?}");
+            }
+        }
+
+        #[test]
+        fn what_is_plain_needs_no_escape(text in "[a\u{0}\u{1f} !\"#\\[\\\\\\]é\u{7f}😀]{0,20}", plain in "[a-zé]{0,20}") {
+            let needs = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+            for text in [text.clone(), plain.clone(), plain + &text] {
+                let start = text.bytes().position(needs).unwrap_or(text.len());
+                prop_assert_eq!(plain_start(text.as_bytes()), start, "{:?}", text);
+                prop_assert_eq!(is_plain(text.as_bytes()), start == text.len(), "{:?}", text);
             }
         }
     }

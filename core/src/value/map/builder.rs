@@ -45,6 +45,9 @@ impl MapBuilder {
 
     /// The first key that was pushed twice, if any: parsers refuse those.
     pub fn duplicate(&mut self) -> Option<Str> {
+        if !self.unsorted {
+            return None;
+        }
         self.sort();
         self.entries.windows(2).find_map(|pair| match pair {
             [(a, _), (b, _)] if a == b => Some(a.clone()),

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::slice;
 
+use super::Map;
 use super::tree::{Child, Entry, Node};
 use crate::value::{Str, Value, compare_keys};
 
@@ -36,6 +37,7 @@ impl<'a> Walk<'a> {
         walk
     }
 
+    #[inline]
     fn descend(&mut self, mut node: &'a Node, step: fn(&mut slice::Iter<'a, Child>) -> Option<&'a Child>) {
         loop {
             match node {
@@ -53,15 +55,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// From the first entry on.
-    pub(super) fn forward(root: &'a Node) -> Walk<'a> {
-        match root {
-            Node::Leaf(entries) => Walk { entries: entries.iter(), above: Vec::new() },
-            Node::Inner(_) => Walk::from(root, slice::Iter::next),
-        }
+    /// Starts at the first entry of a map.
+    #[inline]
+    pub(crate) fn enter(&mut self, map: &'a Map) {
+        self.descend(&map.0, slice::Iter::next);
     }
 
     /// The next entry on the way forward.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<&'a Entry> {
         loop {
             if let Some(entry) = self.entries.next() {

@@ -35,6 +35,11 @@ impl Map {
         self.0.get(key)
     }
 
+    /// The value of a key, to change it in place; of the storage, what others share is copied first.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.0.get_mut(key)
+    }
+
     /// Whether the key is there.
     pub fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()
@@ -72,15 +77,11 @@ impl Map {
         self.0.ptr_eq(&other.0)
     }
 
-    /// The entries in order, in the way that costs least.
-    pub(crate) fn walk(&self) -> Walk<'_> {
-        Walk::forward(&self.0)
-    }
-
-    /// A map of entries whose keys ascend; leaves the list empty.
-    pub(crate) fn from_ascending(entries: &mut Vec<(Str, Value)>) -> Map {
-        debug_assert!(entries.is_sorted_by(|(a, _), (b, _)| super::compare_keys(a, b).is_lt()));
-        Map(Node::drained(entries))
+    /// A map of entries whose keys ascend.
+    pub(crate) fn from_ascending(entries: impl ExactSizeIterator<Item = (Str, Value)>) -> Map {
+        let map = Map(Node::ascending(entries));
+        debug_assert!(map.keys().is_sorted_by(|a, b| super::compare_keys(a, b).is_lt()));
+        map
     }
 
     /// The keys that differ, in order, each with its value here and in `other`; values that are the same scalar or share

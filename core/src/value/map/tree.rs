@@ -23,6 +23,7 @@ pub(super) enum Node {
     Inner(Arc<Inner>),
 }
 
+#[derive(Clone)]
 pub(super) struct Inner {
     /// How many entries lie below.
     len: usize,
@@ -31,16 +32,11 @@ pub(super) struct Inner {
     pub(super) children: Box<[Child]>,
 }
 
+#[derive(Clone)]
 pub(super) struct Child {
     /// The first key below.
     first: Str,
     pub(super) node: Node,
-}
-
-impl Clone for Child {
-    fn clone(&self) -> Child {
-        Child { first: self.first.clone(), node: self.node.clone() }
-    }
 }
 
 /// The highest kind of node that a key starts.
@@ -122,9 +118,12 @@ impl Inner {
 
     /// The child that holds a key, or would.
     fn child_of(&self, key: &str) -> Option<(usize, &Child)> {
-        let after = self.children.partition_point(|child| compare_keys(&child.first, key).is_le());
-        let at = after.saturating_sub(1);
+        let at = self.position(key);
         self.children.get(at).map(|child| (at, child))
+    }
+
+    fn position(&self, key: &str) -> usize {
+        self.children.partition_point(|child| compare_keys(&child.first, key).is_le()).saturating_sub(1)
     }
 }
 
@@ -158,13 +157,9 @@ impl Node {
         if entries.len() <= FLAT { Node::Leaf(entries.into()) } else { raised(leaves(entries), 0) }
     }
 
-    /// As [`Node::from_sorted`]; the list keeps its room for the next map.
-    pub(super) fn drained(entries: &mut Vec<Entry>) -> Node {
-        if entries.len() <= FLAT {
-            Node::Leaf(entries.drain(..).collect())
-        } else {
-            Node::from_sorted(std::mem::take(entries))
-        }
+    /// As [`Node::from_sorted`], without a list in between where one slice is enough.
+    pub(super) fn ascending(entries: impl ExactSizeIterator<Item = Entry>) -> Node {
+        if entries.len() <= FLAT { Node::Leaf(entries.collect()) } else { Node::from_sorted(entries.collect()) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -197,6 +192,23 @@ impl Node {
                     return position(entries, key).ok().and_then(|at| entries.get(at)).map(|(_, value)| value);
                 }
                 Node::Inner(inner) => node = &inner.child_of(key)?.1.node,
+            }
+        }
+    }
+
+    /// The value of a key, in storage that nobody shares.
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    let at = position(entries, key).ok()?;
+                    return Arc::make_mut(entries).get_mut(at).map(|(_, value)| value);
+                }
+                Node::Inner(inner) => {
+                    let at = inner.position(key);
+                    node = &mut Arc::make_mut(inner).children.get_mut(at)?.node;
+                }
             }
         }
     }
