@@ -3,6 +3,9 @@
 use confmesh::Value;
 use confmesh::value::Str;
 
+/// The sizes that every benchmark runs at, with their leaves.
+pub const SIZES: [(&str, usize); 3] = [("small", 50), ("medium", 2_000), ("large", 100_000)];
+
 /// A small deterministic generator (SplitMix64).
 pub struct Dice(u64);
 

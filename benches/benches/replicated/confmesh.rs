@@ -1,0 +1,118 @@
+//! confmesh: causal assertions; the document is kept current with every write, as the engine does.
+use confmesh::canonical::canonical;
+use confmesh::clock::VersionVector;
+use confmesh::format::{Format, parse};
+use confmesh::id::{Genesis, ReplicaId};
+use confmesh::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions};
+use confmesh::{Path, Policy, Value};
+
+use crate::{GROUPS, Replicated, SERVICES, group, service};
+
+const WALL_MS: u64 = 1_790_000_000_000;
+
+pub struct Confmesh {
+    replica: Replica,
+    document: Value,
+    policy: Policy,
+    slots: Vec<Path>,
+}
+
+impl Confmesh {
+    fn empty(id: u64) -> Confmesh {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&id.to_be_bytes());
+        let slots = (0..GROUPS * SERVICES).map(|slot| {
+            Path::root().child(&group(slot / SERVICES)).child(&service(slot % SERVICES))
+        });
+        Confmesh {
+            replica: Replica::new(ReplicaId::from_bytes(bytes), Genesis::from_bytes([7; 16])),
+            document: Value::empty_map(),
+            policy: Policy::default(),
+            slots: slots.collect(),
+        }
+    }
+
+    fn write(&mut self, edits: &[Edit]) -> Effect {
+        let options = WriteOptions::under(&self.policy);
+        let effect = self.replica.write(&self.document, edits, &options, WALL_MS).unwrap().unwrap();
+        self.document = self.replica.advance_value(&self.document, &effect);
+        effect
+    }
+
+    fn edit(&self, slot: usize, key: &str, value: &str) -> Edit {
+        Edit { path: self.slots[slot].child(key), value: Some(value.into()) }
+    }
+}
+
+fn encode(delta: &Delta) -> Vec<u8> {
+    canonical(&delta.to_value()).into_bytes()
+}
+
+fn decode(bytes: &[u8]) -> Delta {
+    Delta::from_value(&parse(std::str::from_utf8(bytes).unwrap(), Format::Json).unwrap()).unwrap()
+}
+
+impl Replicated for Confmesh {
+    const NAME: &'static str = "confmesh";
+    type Version = VersionVector;
+
+    fn skeleton() -> Vec<u8> {
+        let mut first = Confmesh::empty(999);
+        let edits: Vec<Edit> =
+            first.slots.iter().map(|path| Edit { path: path.clone(), value: Some(Value::empty_map()) }).collect();
+        first.write(&edits);
+        first.save()
+    }
+
+    fn open(state: &[u8], id: u64) -> Self {
+        let mut opened = Confmesh::empty(id);
+        opened.apply(state);
+        opened
+    }
+
+    fn put(&mut self, slot: usize, key: &str, value: &str) {
+        let edit = self.edit(slot, key, value);
+        self.write(&[edit]);
+    }
+
+    fn version(&mut self) -> VersionVector {
+        self.replica.seen().clone()
+    }
+
+    fn delta(&mut self, since: &VersionVector) -> Vec<u8> {
+        encode(&self.replica.delta(since))
+    }
+
+    fn put_delta(&mut self, slot: usize, key: &str, value: &str) -> Vec<u8> {
+        let since = self.replica.seen().clone();
+        let edit = self.edit(slot, key, value);
+        let items = self.write(&[edit]).added;
+        encode(&Delta { since, to: self.replica.seen().clone(), items })
+    }
+
+    fn apply(&mut self, bytes: &[u8]) {
+        match self.replica.apply(&decode(bytes), WALL_MS).unwrap() {
+            Applied::Advanced { effect, .. } => {
+                self.document = self.replica.advance_value(&self.document, &effect);
+            }
+            Applied::Duplicate => {}
+            Applied::Gap => panic!("something is missing"),
+        }
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        encode(&self.replica.delta(&VersionVector::default()))
+    }
+
+    fn get(&mut self, slot: usize, key: &str) -> Option<String> {
+        self.document.at(&self.slots[slot].child(key))?.as_str().map(str::to_owned)
+    }
+
+    fn each(&mut self, found: &mut dyn FnMut(usize, &str, &str)) {
+        for (slot, path) in self.slots.iter().enumerate() {
+            for (key, value) in self.document.at(path).unwrap().as_map().unwrap().iter() {
+                found(slot, key, value.as_str().unwrap());
+            }
+        }
+    }
+}
