@@ -87,17 +87,23 @@ impl Replicated for Confmesh {
         let since = self.replica.seen().clone();
         let edit = self.edit(slot, key, value);
         let items = self.write(&[edit]).added;
-        encode(&Delta { since, to: self.replica.seen().clone(), items })
+        encode(&Delta { since, to: self.replica.seen().clone(), base: None, items })
     }
 
     fn apply(&mut self, bytes: &[u8]) {
-        match self.replica.apply(&decode(bytes), WALL_MS).unwrap() {
+        let delta = decode(bytes);
+        match self.replica.apply(&delta, WALL_MS).unwrap() {
+            Applied::Advanced { .. } if delta.base.is_some() => self.document = self.replica.view().value,
             Applied::Advanced { effect, .. } => {
                 self.document = self.replica.advance_value(&self.document, &effect);
             }
             Applied::Duplicate => {}
-            Applied::Gap => panic!("something is missing"),
+            other => panic!("cannot apply: {other:?}"),
         }
+    }
+
+    fn settle(&mut self) {
+        self.replica.settle().unwrap();
     }
 
     fn save(&mut self) -> Vec<u8> {
