@@ -129,6 +129,7 @@ impl Engine {
         cause: &'static str,
         now: Now,
     ) {
+        self.succeed(name, now);
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();

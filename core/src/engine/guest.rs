@@ -12,7 +12,7 @@ use super::{Engine, Session};
 use crate::clock::Now;
 use crate::diff::Change;
 use crate::error::{Code, Error};
-use crate::id::DocumentName;
+use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Layer, priority};
 use crate::protocol::Message;
 use crate::replica::Edit;
@@ -55,7 +55,7 @@ impl Guest {
 impl Engine {
     /// Opens a document as a guest: it is empty until a host that was dialed as [`super::Link::Host`] has sent it.
     pub fn open_guest(&mut self, name: DocumentName) {
-        let mut document = Document::new(name.clone(), DocumentOptions::default());
+        let mut document = Document::new(name.clone(), DocumentOptions::default(), ReplicaId::from_bytes([0; 16]));
         document.guest = Some(Guest::default());
         document.refresh(HOST);
         self.documents.insert(name, document);

@@ -21,8 +21,10 @@ mod files;
 mod founding;
 mod guest;
 mod guests;
+mod members;
 mod records;
 mod replicas;
+mod settling;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 
 use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, InstanceId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
 use crate::protocol::{Envelope, Message, encode};
 use document::Document;
@@ -81,6 +83,8 @@ pub struct Engine {
     last_request: u64,
     last_message: u64,
     next_heartbeat_ms: Option<u64>,
+    /// When to see whether a document of an instance without peers can drop its history.
+    next_settling_ms: Option<u64>,
 }
 
 impl Engine {
@@ -104,6 +108,7 @@ impl Engine {
             last_request: 0,
             last_message: 0,
             next_heartbeat_ms: None,
+            next_settling_ms: None,
         })
     }
 
@@ -115,10 +120,12 @@ impl Engine {
     /// Opens a document: what the store holds of it is in force at once. Without a bound file and without peers it is
     /// founded at once; a bound file is waited for ([`Engine::handle_file`]).
     pub fn open(&mut self, name: DocumentName, options: DocumentOptions, now: Now) {
-        let mut document = Document::new(name.clone(), options);
+        let replica = ReplicaId::from_bytes(self.entropy.next_id());
+        let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
         if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
-            *shared = shared::Shared::Founded(Box::new(shared::Founded::new(replica, stored.founding)));
+            let founded = shared::Founded::new(replica, stored.founding);
+            *shared = shared::Shared::Founded(Box::new(shared::Founded { base_bytes: stored.base_bytes, ..founded }));
         }
         if let Some(file) = &mut document.file
             && let Some(record) = stored.files.get(&file.binding.id)
@@ -222,6 +229,7 @@ impl Engine {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.consider_founding(&name, now);
         }
+        self.settle_when_due(now);
         self.heartbeat(now);
     }
 
@@ -253,7 +261,7 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
-        founding.chain(self.next_heartbeat_ms).min()
+        founding.chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.

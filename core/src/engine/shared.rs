@@ -66,6 +66,8 @@ pub(super) fn edits(changes: &[Change]) -> Vec<Edit> {
 pub(super) enum Shared {
     /// Neither founded nor synced: commands wait.
     Unfounded {
+        /// The name under which it will write.
+        replica: ReplicaId,
         /// Commands in their order.
         waiting: VecDeque<(RequestId, Command)>,
         /// When the wait for others began, on the monotonic clock; none before the bound file was first looked at.
@@ -85,6 +87,22 @@ pub(super) struct Founded {
     pub(super) ready: bool,
     /// What it was founded with, while it never met another replica.
     pub(super) alone: Option<Value>,
+    /// What this instance last had in common with another one.
+    pub(super) synced: Value,
+    /// How many writes of its own the store held at the start: those are surely its own.
+    pub(super) stored_writes: u64,
+    /// The name under which it starts anew, when others went on without it.
+    pub(super) anew: Option<ReplicaId>,
+    /// The name under which it takes over the document of others, where it was founded alone.
+    pub(super) adopting: Option<ReplicaId>,
+    /// The name that it had before the store failed, with its last write.
+    pub(super) former: Option<(ReplicaId, u64)>,
+    /// How long the records of its base are, or were: an upper bound.
+    pub(super) base_bytes: usize,
+    /// When it last dropped history, on the monotonic clock.
+    pub(super) settled_ms: Option<u64>,
+    /// Whether dropping the history would have changed the document once: it never should.
+    pub(super) is_unsettling: bool,
 }
 
 /// A batch on its way to the store.
@@ -105,13 +123,23 @@ pub(super) enum Step {
     Delta(Delta),
     /// Another document in place of this one.
     Replace(Box<Replica>),
+    /// The history is dropped.
+    Settle,
     /// Only records beside the replica.
     Records,
 }
 
 impl Shared {
-    pub(super) fn unfounded() -> Shared {
-        Shared::Unfounded { waiting: VecDeque::new(), since_ms: None }
+    pub(super) fn unfounded(replica: ReplicaId) -> Shared {
+        Shared::Unfounded { replica, waiting: VecDeque::new(), since_ms: None }
+    }
+
+    /// The name under which this instance writes, or will.
+    pub(super) fn author(&self) -> ReplicaId {
+        match self {
+            Shared::Unfounded { replica, .. } => *replica,
+            Shared::Founded(founded) => founded.anew.unwrap_or(founded.durable.id()),
+        }
     }
 
     pub(super) fn founded(&self) -> Option<&Founded> {
@@ -126,6 +154,8 @@ impl Shared {
 impl Founded {
     pub(super) fn new(replica: Replica, alone: Option<Value>) -> Founded {
         let view = replica.view();
+        let synced = replica.base().map_or_else(Value::empty_map, |base| base.document.clone());
+        let stored_writes = replica.seen().seq(replica.id());
         Founded {
             pending: replica.clone(),
             pending_value: view.value.clone(),
@@ -134,6 +164,14 @@ impl Founded {
             staged: VecDeque::new(),
             ready: true,
             alone,
+            synced,
+            stored_writes,
+            anew: None,
+            adopting: None,
+            former: None,
+            base_bytes: 0,
+            settled_ms: None,
+            is_unsettling: false,
         }
     }
 
@@ -141,7 +179,8 @@ impl Founded {
     pub(super) fn on_its_way(replica: Replica, alone: Option<Value>) -> Founded {
         let durable = Replica::new(replica.id(), replica.genesis());
         let pending_value = replica.view().value;
-        Founded { pending: replica, pending_value, ready: false, ..Founded::new(durable, alone) }
+        let synced = pending_value.clone();
+        Founded { pending: replica, pending_value, synced, ready: false, ..Founded::new(durable, alone) }
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
@@ -150,15 +189,31 @@ impl Founded {
         let options = WriteOptions::under(policy);
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
+        Ok(Some(self.written(since, effect)))
+    }
+
+    /// Makes notes in the pending replica. `None` where they are there already.
+    pub(super) fn note(&mut self, notes: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
+        let since = self.pending.seen().clone();
+        let effect = self.pending.note(notes, wall_ms)?;
+        Ok(effect.map(|effect| self.written(since, effect)))
+    }
+
+    fn written(&self, since: VersionVector, effect: Effect) -> Written {
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
         let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
-        Ok(Some(Written {
-            effect,
-            changed,
-            dot,
-            delta: Delta { since, to: self.pending.seen().clone(), base: None, items },
-        }))
+        Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), base: None, items } }
+    }
+
+    /// Whether a vector tells of own writes that this replica does not know: its store was put back from a copy.
+    pub(super) fn was_put_back(&self, seen: &VersionVector) -> bool {
+        seen.seq(self.pending.id()) > self.pending.seen().seq(self.pending.id())
+    }
+
+    /// Whether others take its writes.
+    pub(super) fn may_write(&self) -> bool {
+        self.anew.is_none() && (!self.durable.settles() || self.durable.is_member(self.durable.id()))
     }
 
     /// Takes a peer's delta into the pending replica.
@@ -183,6 +238,12 @@ impl Founded {
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
+            // The pending replica settled with the same writes.
+            Step::Settle => {
+                if self.durable.settle().is_ok() {
+                    self.view = self.durable.view();
+                }
+            }
             // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
             Step::Delta(delta) => {
                 if let Ok(Applied::Advanced { effect, .. }) = self.durable.apply(delta, wall_ms) {
@@ -196,6 +257,8 @@ impl Founded {
     /// The store failed: everything on its way is lost, and the replica goes on under a new name, since nobody can say
     /// whether its lost writes reached the disk. Returns what was staged.
     pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
+        let old = self.durable.id();
+        self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.pending_value = self.view.value.clone();

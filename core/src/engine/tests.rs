@@ -13,6 +13,7 @@ mod founding;
 mod guests;
 mod random;
 mod replication;
+mod settling;
 
 /// One process and its machine: engine, store, bound file.
 pub(super) struct Host {

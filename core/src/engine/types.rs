@@ -66,6 +66,9 @@ pub struct DocumentOptions {
     pub sources: Vec<(Str, i32)>,
     /// Rules by pattern.
     pub policy: crate::policy::Policy,
+    /// Whether a document that is founded here drops its history once all its replicas have it. They must all be reached
+    /// from time to time; one that is gone for good has to be expelled ([`super::Engine::expel`]). Off by default.
+    pub settle: bool,
 }
 
 /// One change of the store.
@@ -167,6 +170,13 @@ pub enum Event {
         level: Level,
         /// The message.
         error: Error,
+    },
+    /// The history of a document was dropped.
+    Settled {
+        /// Which document.
+        document: DocumentName,
+        /// What rules had decided: the last chance to write down what lost. Secrets are masked.
+        decided: Vec<crate::replica::Disagreement>,
     },
     /// Whether a guest is in step with its host.
     Connection {

@@ -308,6 +308,9 @@ pub(super) struct Serve {
     /// How long a new instance looks for its peers before it starts from its own file, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 3_000)]
     pub found_after: u64,
+    /// If the document begins here, drop its history once every instance has it: all must come back now and then.
+    #[arg(long)]
+    pub settle: bool,
     /// Allow addresses that other machines can reach: whoever reaches them can read and write.
     #[arg(long)]
     pub insecure: bool,

@@ -70,6 +70,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
         .data_dir(data_dir)
         .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
+        .settle(arguments.settle)
         .log(LogLevel::Info);
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();

@@ -19,6 +19,7 @@ use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
+use crate::canonical::canonical;
 use crate::engine::{Engine, Event, Level, Link as Direction, PeerId, Receipt, RequestId, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::native::http::{self, Write};
@@ -27,6 +28,7 @@ use crate::native::transport::websocket::{
     DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
 };
 use crate::native::watch::Watcher;
+use crate::replica::Disagreement;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -289,7 +291,18 @@ impl Actor {
                 }
                 Event::Source { source, state, .. } => self.log_source(&source, state),
                 Event::Notice { level, error } => self.log_line(level, &worded(&error)),
+                Event::Settled { decided, .. } => self.log_decided(&decided),
                 Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
+            }
+        }
+    }
+
+    /// Writes down what lost a disagreement, before nothing remembers it.
+    fn log_decided(&self, decided: &[Disagreement]) {
+        for disagreement in decided {
+            for side in disagreement.sides.iter().filter(|side| !side.in_force) {
+                let lost = side.value.as_ref().map_or_else(|| "a removal".to_owned(), canonical);
+                self.log_line(Level::Info, &format!("`{}`: {lost} of {:?} lost for good", disagreement.path, side.dot));
             }
         }
     }

@@ -315,7 +315,11 @@ impl World {
             return Ok(());
         }
         let delta = self.nodes[from].replica.delta(self.nodes[to].replica.seen());
-        if at_once { self.receive(to, &delta) } else { Ok(self.bag.push(Letter::Delta(to, delta))) }
+        if at_once {
+            return self.receive(to, &delta);
+        }
+        self.bag.push(Letter::Delta(to, delta));
+        Ok(())
     }
 
     /// Everybody who is there gets everything, and says so.
@@ -503,8 +507,7 @@ fn run(seed: u64, count: &mut Count) -> Result<(), String> {
 #[test]
 fn replicas_that_drop_their_history_agree_with_the_oracle_that_never_forgets() {
     let mut count = Count::default();
-    let (first, all) = (seed_of("CONFMESH_FIRST_SEED"), cases(400));
-    for seed in first..first + all {
+    for seed in 0..cases(400) {
         if let Err(why) = run(seed, &mut count) {
             panic!("seed {seed}: {why}");
         }
@@ -512,8 +515,4 @@ fn replicas_that_drop_their_history_agree_with_the_oracle_that_never_forgets() {
     let Count { writes, settled, refused, rebased } = count;
     assert!(writes > 1_000 && settled > 500, "the simulation did too little: {writes} writes, settled {settled}");
     assert!(refused > 20 && rebased > 20, "the simulation broke too little: {refused} refused, {rebased} rebased");
-}
-
-fn seed_of(name: &str) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
