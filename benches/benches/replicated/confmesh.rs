@@ -21,9 +21,8 @@ impl Confmesh {
     fn empty(id: u64) -> Confmesh {
         let mut bytes = [0; 16];
         bytes[8..].copy_from_slice(&id.to_be_bytes());
-        let slots = (0..GROUPS * SERVICES).map(|slot| {
-            Path::root().child(&group(slot / SERVICES)).child(&service(slot % SERVICES))
-        });
+        let slots = (0..GROUPS * SERVICES)
+            .map(|slot| Path::root().child(&group(slot / SERVICES)).child(&service(slot % SERVICES)));
         Confmesh {
             replica: Replica::new(ReplicaId::from_bytes(bytes), Genesis::from_bytes([7; 16])),
             document: Value::empty_map(),

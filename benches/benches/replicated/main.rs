@@ -235,8 +235,17 @@ fn main() {
                 println!("D. {keys} writes, {mode}, {replicas} replicas");
                 println!(
                     "  {:<10} {:>9} {:>10} {:>10} {:>7} {:>9} {:>9} {:>10} {:>10} {:>8} {:>9}",
-                    "", "write µs", "sync ms", "sync B", "delta B", "send µs", "recv µs", "state B", "settled B",
-                    "load ms", "heap KiB"
+                    "",
+                    "write µs",
+                    "sync ms",
+                    "sync B",
+                    "delta B",
+                    "send µs",
+                    "recv µs",
+                    "state B",
+                    "settled B",
+                    "load ms",
+                    "heap KiB"
                 );
                 for name in &only {
                     match name.as_str() {
