@@ -6,6 +6,9 @@ use confmesh::value::{Number, Str};
 const WORDS: [&str; 10] = ["auth", "billing", "cart", "search", "mail", "media", "order", "user", "report", "ledger"];
 const FLAGS: [&str; 6] = ["new_checkout", "dark_mode", "beta_api", "audit_log", "fast_path", "async_export"];
 
+/// The sizes that every benchmark runs at, with their leaves.
+pub const SIZES: [(&str, usize); 3] = [("small", 50), ("medium", 2_000), ("large", 100_000)];
+
 /// A small deterministic generator (SplitMix64).
 pub struct Dice(u64);
 

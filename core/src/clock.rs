@@ -3,7 +3,6 @@
 //! Causality decides first: a write is never beaten by one that it had seen. Stamps only order *concurrent* writes, so a
 //! bad clock can at most win against what happened at the same time. See Kulkarni et al., "Logical Physical Clocks" (2014).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::id::ReplicaId;
@@ -176,13 +175,19 @@ impl fmt::Debug for Dot {
 }
 
 /// What a replica has seen: for every author, all writes up to a number.
+///
+/// Every write carries one, so it is one short block of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VersionVector(BTreeMap<ReplicaId, u64>);
+pub struct VersionVector(Vec<(ReplicaId, u64)>);
 
 impl VersionVector {
+    fn position(&self, replica: ReplicaId) -> Result<usize, usize> {
+        self.0.binary_search_by(|(probe, _)| probe.cmp(&replica))
+    }
+
     /// How many writes of an author are in.
     pub fn seq(&self, replica: ReplicaId) -> u64 {
-        self.0.get(&replica).copied().unwrap_or(0)
+        self.position(replica).ok().and_then(|at| self.0.get(at)).map_or(0, |(_, seq)| *seq)
     }
 
     /// Whether the write is in.
@@ -197,8 +202,14 @@ impl VersionVector {
 
     /// Adds a write and all before it by the same author.
     pub fn add(&mut self, dot: Dot) {
-        let seq = self.0.entry(dot.replica).or_default();
-        *seq = dot.seq.max(*seq);
+        match self.position(dot.replica) {
+            Ok(at) => {
+                if let Some((_, seq)) = self.0.get_mut(at) {
+                    *seq = dot.seq.max(*seq);
+                }
+            }
+            Err(at) => self.0.insert(at, (dot.replica, dot.seq)),
+        }
     }
 
     /// Adds everything in `other`.
@@ -210,7 +221,7 @@ impl VersionVector {
 
     /// The authors with their counts, by author.
     pub fn iter(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
-        self.0.iter().map(|(replica, seq)| (*replica, *seq))
+        self.0.iter().copied()
     }
 
     /// How many authors it names.

@@ -13,7 +13,7 @@ macro_rules! id {
 
         impl $name {
             /// Makes an id from entropy that the caller supplies.
-            pub fn from_bytes(bytes: [u8; 16]) -> $name {
+            pub const fn from_bytes(bytes: [u8; 16]) -> $name {
                 $name(bytes)
             }
 

@@ -4,6 +4,7 @@
 //! segment is text; it counts as an index only where it meets a list. The empty path is the whole document.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
@@ -11,13 +12,19 @@ use crate::limits::MAX_DEPTH;
 use crate::value::{Str, compare_keys};
 
 /// The place of a value in a document.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Path(Arc<[Str]>);
+///
+/// A path shares its storage with its parents.
+#[derive(Clone)]
+pub struct Path {
+    all: Arc<[Str]>,
+    /// How many of them are this path's.
+    len: usize,
+}
 
 impl Path {
     /// The path of the whole document.
     pub fn root() -> Path {
-        Path(Arc::from([]))
+        Path { all: Arc::from([]), len: 0 }
     }
 
     /// Reads a dotted path or, with a leading `/`, a JSON Pointer. The empty text is the root.
@@ -52,17 +59,17 @@ impl Path {
 
     /// The JSON Pointer form (RFC 6901).
     pub fn to_pointer(&self) -> String {
-        self.0.iter().fold(String::new(), |out, s| out + "/" + &s.replace('~', "~0").replace('/', "~1"))
+        self.segments().iter().fold(String::new(), |out, s| out + "/" + &s.replace('~', "~0").replace('/', "~1"))
     }
 
     /// The segments from the root down.
     pub fn segments(&self) -> &[Str] {
-        &self.0
+        self.all.get(..self.len).unwrap_or_default()
     }
 
     /// How many segments it has.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
     /// Whether it has no segment; the same as [`Path::is_root`].
@@ -72,34 +79,40 @@ impl Path {
 
     /// Whether it names the whole document.
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.len == 0
     }
 
     /// The path of a child.
     #[must_use]
     pub fn child(&self, segment: &str) -> Path {
-        self.0.iter().cloned().chain([Str::from(segment)]).collect()
+        self.segments().iter().cloned().chain([Str::from(segment)]).collect()
     }
 
     /// This path followed by another one.
     #[must_use]
     pub fn join(&self, below: &Path) -> Path {
-        self.0.iter().chain(below.0.iter()).cloned().collect()
+        self.segments().iter().chain(below.segments().iter()).cloned().collect()
     }
 
     /// The path of the parent; none for the root.
     pub fn parent(&self) -> Option<Path> {
-        self.0.split_last().map(|(_, above)| above.iter().cloned().collect())
+        Some(Path { all: Arc::clone(&self.all), len: self.len.checked_sub(1)? })
+    }
+
+    /// The first `len` segments; the path itself where it has no more.
+    #[must_use]
+    pub fn prefix(&self, len: usize) -> Path {
+        Path { all: Arc::clone(&self.all), len: self.len.min(len) }
     }
 
     /// The last segment; none for the root.
     pub fn last(&self) -> Option<&Str> {
-        self.0.last()
+        self.segments().last()
     }
 
     /// Whether this is `above` or lies below it.
     pub fn starts_with(&self, above: &Path) -> bool {
-        self.0.starts_with(&above.0)
+        self.segments().starts_with(above.segments())
     }
 }
 
@@ -168,7 +181,22 @@ fn dotted_segments(text: &str) -> Result<Vec<String>> {
 
 impl FromIterator<Str> for Path {
     fn from_iter<I: IntoIterator<Item = Str>>(segments: I) -> Path {
-        Path(segments.into_iter().collect())
+        let all: Arc<[Str]> = segments.into_iter().collect();
+        Path { len: all.len(), all }
+    }
+}
+
+impl PartialEq for Path {
+    fn eq(&self, other: &Path) -> bool {
+        self.segments() == other.segments()
+    }
+}
+
+impl Eq for Path {}
+
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.segments().hash(state);
     }
 }
 
@@ -181,7 +209,12 @@ impl PartialOrd for Path {
 impl Ord for Path {
     /// Segment by segment in RFC 8785 key order, the order in which maps iterate; a parent comes before its children.
     fn cmp(&self, other: &Path) -> std::cmp::Ordering {
-        let first = self.0.iter().zip(other.0.iter()).map(|(a, b)| compare_keys(a, b)).find(|order| order.is_ne());
+        let first = self
+            .segments()
+            .iter()
+            .zip(other.segments().iter())
+            .map(|(a, b)| compare_keys(a, b))
+            .find(|order| order.is_ne());
         first.unwrap_or_else(|| self.len().cmp(&other.len()))
     }
 }
@@ -189,7 +222,7 @@ impl Ord for Path {
 impl fmt::Display for Path {
     /// The dotted form; [`Path::parse`] reads it back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, segment) in self.0.iter().enumerate() {
+        for (at, segment) in self.segments().iter().enumerate() {
             if at > 0 {
                 f.write_str(".")?;
             }

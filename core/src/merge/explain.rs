@@ -315,7 +315,7 @@ impl Merged {
         if let Some((layer, unset)) = self.unsetting(self.layers.len(), path) {
             return Some(Absence { origin: Origin::source(&layer.id), path: unset.clone(), unset: true });
         }
-        let above: Path = path.segments().iter().take(depth).cloned().collect();
+        let above = path.prefix(depth);
         let (at, _) = place.held.first()?;
         let layer = self.layers.get(*at)?;
         (depth > 0).then(|| Absence { origin: layer.origin(&above), path: above, unset: false })

@@ -47,8 +47,7 @@ impl Replica {
         if changed.is_empty() {
             return (before.clone(), Vec::new());
         }
-        let above = changed.iter().flat_map(|path| (0..path.len()).map(|depth| prefix(path, depth)));
-        let above = above.filter_map(|path| self.live.get(&path)).flatten();
+        let above = changed.iter().flat_map(|path| self.live.above(path));
         let sequences = self.claimed(above.chain(changed.iter().flat_map(|path| self.from(path))));
         let reader = self.reader(&sequences);
         let mut found = Vec::new();
@@ -58,11 +57,8 @@ impl Replica {
 
     /// The live assertions at and below a path; with the base where that is the root.
     fn from<'a>(&'a self, path: &Path) -> impl Iterator<Item = &'a Arc<Assertion>> + use<'a> {
-        let top = path.clone();
         let ground = self.ground.as_ref().filter(|_| path.is_root());
-        let all = self.live.range(path.clone()..);
-        let live = all.take_while(move |(below, _)| below.starts_with(&top)).flat_map(|(_, here)| here);
-        ground.into_iter().chain(live)
+        ground.into_iter().chain(self.live.from(path))
     }
 
     fn renew<'a>(
@@ -79,15 +75,16 @@ impl Replica {
             return reader.node(path, cover, &below, found);
         }
         let ground = self.ground.iter().filter(|_| path.is_root());
-        cover.extend(ground.chain(self.live.get(path).into_iter().flatten()).map(|a| reader.covering(a)));
+        cover.extend(ground.chain(self.live.at(path)).map(|a| reader.covering(a)));
         let cover = maximal(cover);
         // The entries of a map in force are its surviving children.
         let mut children: Map = old.and_then(Value::as_map).cloned().unwrap_or_default();
         let key_of = |path_below: &Path| path_below.segments().get(path.len()).cloned().unwrap_or_default();
         for group in changed.chunk_by(|a, b| key_of(a) == key_of(b)) {
-            let Some(key) = group.first().map(|first| key_of(first)) else { continue };
+            let Some(first) = group.first() else { continue };
+            let key = key_of(first);
             let above = cover.iter().map(|c| c.child(&key)).collect();
-            let child = self.renew(reader, &path.child(&key), above, children.get(&key), group, found);
+            let child = self.renew(reader, &first.prefix(path.len() + 1), above, children.get(&key), group, found);
             children = match child {
                 Some(child) => children.with(key, child),
                 None => children.without(&key),
@@ -100,8 +97,4 @@ impl Replica {
         let strict: Vec<&Assertion> = self.from(path).map(Arc::as_ref).filter(|a| a.path.len() > path.len()).collect();
         reader.decide(path, &cover, children, &strict, found)
     }
-}
-
-fn prefix(path: &Path, depth: usize) -> Path {
-    path.segments().iter().take(depth).cloned().collect()
 }

@@ -89,14 +89,15 @@ impl Replica {
         for edit in edits {
             check(edit)?;
             let place = lift(&document, &edit.path, options.policy)?;
+            if !options.reasserts && document.at(&edit.path) == edit.value.as_ref() {
+                continue;
+            }
             let next = match &edit.value {
                 Some(value) => document.with(&edit.path, value.clone()),
                 None => document.without(&edit.path),
             };
-            if next != document || options.reasserts {
-                document = next;
-                touched.push(place);
-            }
+            document = next;
+            touched.push(place);
         }
         touched.sort();
         touched.dedup_by(|below, above| below.starts_with(above));
@@ -269,7 +270,7 @@ impl Encoder<'_> {
             draft.added = items.iter().filter(|item| not_in(&before, item)).cloned().collect();
             let own = before.iter().filter(|item| not_in(items, item));
             // What this write takes the place of had removed items too. Who did not see that still lists them.
-            let covered = self.replica.live.get(path).into_iter().flatten();
+            let covered = self.replica.live.at(path).iter();
             let inherited = covered.flat_map(|assertion| &assertion.removed).filter(|item| not_in(items, item));
             for item in own.chain(inherited) {
                 if draft.removed.len() < MAX_REMEMBERED_ITEMS && !draft.removed.contains(item) {
@@ -314,6 +315,9 @@ impl Encoder<'_> {
     /// What covers a sequence deletes every item of it that its author saw, so that items which others insert at the same
     /// time stay alone.
     fn clear_sequences(&mut self) {
+        if self.replica.sequences.is_empty() {
+            return;
+        }
         let covering: BTreeSet<Path> = self.drafts.keys().cloned().collect();
         for above in &covering {
             let below = self.replica.sequences.range(above.clone()..).map(|(path, _)| path);
@@ -364,7 +368,7 @@ fn lift(document: &Value, path: &Path, policy: &Policy) -> Result<Path> {
     let mut here = document;
     let mut atomic: Option<Path> = None;
     for (depth, segment) in path.segments().iter().enumerate() {
-        let above = || path.segments().iter().take(depth).cloned().collect::<Path>();
+        let above = || path.prefix(depth);
         if atomic.is_none() && policy.is_atomic(&above()) {
             atomic = Some(above());
         }

@@ -14,6 +14,7 @@ mod base_wire;
 mod delta;
 mod encode;
 mod notes;
+mod places;
 mod rebase;
 mod settle;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod wire;
 pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
 pub use notes::{joins, leaves, settles};
+use places::Places;
 pub use rebase::Rebased;
 pub use settle::{Base, Settled, Standing};
 pub use view::{Disagreement, Side, View};
@@ -127,10 +129,9 @@ pub struct Replica {
     genesis: Genesis,
     seen: VersionVector,
     clock: Hlc,
-    /// Live assertions by path; those of one subtree stand together ([`Path`] orders parents before children).
-    live: BTreeMap<Path, Vec<Arc<Assertion>>>,
+    live: Places,
     /// The same for what confmesh itself replicates: a tree of its own, which no write of the document covers.
-    reserved: BTreeMap<Path, Vec<Arc<Assertion>>>,
+    reserved: Places,
     /// What the reserved tree says.
     notes: Notes,
     /// What the history that was dropped had come to.
@@ -151,8 +152,8 @@ impl Replica {
             genesis,
             seen: VersionVector::default(),
             clock: Hlc::default(),
-            live: BTreeMap::new(),
-            reserved: BTreeMap::new(),
+            live: Places::default(),
+            reserved: Places::default(),
             notes: Notes::default(),
             base: None,
             ground: None,
@@ -189,9 +190,9 @@ impl Replica {
 
     /// The assertions that it holds beside its base: the live ones, and all that edit a sequence.
     pub fn live(&self) -> impl Iterator<Item = &Arc<Assertion>> {
-        let plain = self.live.values().flatten().filter(|assertion| assertion.edits.is_empty());
+        let plain = self.live.iter().filter(|assertion| assertion.edits.is_empty());
         let edits = self.sequences.values().flat_map(BTreeMap::values).filter(|edit| !edit.is_ground());
-        plain.chain(edits).chain(self.reserved.values().flatten())
+        plain.chain(edits).chain(self.reserved.iter())
     }
 
     /// How many assertions it holds.
@@ -232,32 +233,14 @@ impl Replica {
             return;
         }
         let live = if is_reserved(&new.path) { &mut self.reserved } else { &mut self.live };
-        let mut above = Some(new.path.clone());
-        while let Some(path) = above {
-            if live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
-                return;
-            }
-            above = path.parent();
+        let is_known = live.above(&new.path).any(|old| old.prunes(&new))
+            || live.at(&new.path).iter().any(|old| **old == *new || old.prunes(&new));
+        if is_known {
+            return;
         }
-        let covered: Vec<Path> = live
-            .range(new.path.clone()..)
-            .take_while(|(path, _)| path.starts_with(&new.path))
-            .filter(|(_, here)| here.iter().any(|old| new.prunes(old)))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in covered {
-            if let Some(here) = live.get_mut(&path) {
-                let dropped = here.iter().filter(|old| old.edits.is_empty() && new.prunes(old));
-                effect.dropped.extend(dropped.cloned());
-                here.retain(|old| !new.prunes(old));
-                if here.is_empty() {
-                    live.remove(&path);
-                }
-            }
-        }
-        let here = live.entry(new.path.clone()).or_default();
-        let at = here.partition_point(|old| old.dot < new.dot);
-        here.insert(at, Arc::clone(&new));
+        let dropped = live.remove_from(&new.path, |old| new.prunes(old));
+        effect.dropped.extend(dropped.into_iter().filter(|old| old.edits.is_empty()));
+        live.insert(Arc::clone(&new));
         if new.edits.is_empty() {
             effect.added.push(new);
         }

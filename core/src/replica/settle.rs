@@ -237,15 +237,13 @@ impl Replica {
 
     /// Whether a live assertion lies at, above or below a path.
     fn is_touched(&self, path: &Path) -> bool {
-        let above = |depth| path.segments().iter().take(depth).cloned().collect::<Path>();
-        (0..=path.len()).any(|depth| self.live.contains_key(&above(depth)))
-            || self.live.range(path.clone()..).next().is_some_and(|(below, _)| below.starts_with(path))
+        self.live.above(path).chain(self.live.from(path)).next().is_some()
     }
 
     /// Which maps of its document were asserted.
     fn standing(&self, document: &Value) -> Standing {
-        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.values().flatten()).map(Arc::as_ref).collect();
-        let sequences = self.claimed(self.live.values().flatten());
+        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.iter()).map(Arc::as_ref).collect();
+        let sequences = self.claimed(self.live.iter());
         let reader = self.reader(&sequences);
         document.as_map().map(|map| reader.standing(0, map, Vec::new(), &all)).unwrap_or_default()
     }

@@ -131,9 +131,9 @@ pub(super) struct Reader<'a> {
 impl Replica {
     /// Computes the document.
     pub fn view(&self) -> View {
-        let sequences = self.claimed(self.live.values().flatten());
+        let sequences = self.claimed(self.live.iter());
         let reader = self.reader(&sequences);
-        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.values().flatten()).map(Arc::as_ref).collect();
+        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.iter()).map(Arc::as_ref).collect();
         let mut disagreements: Vec<Disagreement> = self.still_open().cloned().collect();
         let value = reader.node(&Path::root(), Vec::new(), &all, &mut disagreements);
         disagreements.sort_by(|a: &Disagreement, b| a.path.cmp(&b.path));
@@ -149,15 +149,14 @@ impl Replica {
         let reader = Reader { sequences: &sequences, standing: Some(&standing), empty: Value::empty_map() };
         let settled = settled.map(|notes| [(RESERVED_KEY, notes)].into_iter().collect());
         let ground = settled.map(|all| ground(Path::root(), Claim::Value(all), BTreeMap::new()));
-        let all: Vec<&Assertion> = ground.iter().chain(self.reserved.values().flatten()).map(Arc::as_ref).collect();
+        let all: Vec<&Assertion> = ground.iter().chain(self.reserved.iter()).map(Arc::as_ref).collect();
         let notes = reader.node(&Path::root(), Vec::new(), &all, &mut Vec::new());
         notes.and_then(|all| all.child(RESERVED_KEY).cloned()).unwrap_or_else(Value::empty_map)
     }
 
     /// Whether the live assertions at and above a path make it a map, whatever lies below.
     pub(super) fn holds_map(&self, path: &Path) -> bool {
-        let places = (0..=path.len()).map(|depth| path.segments().iter().take(depth).cloned().collect::<Path>());
-        let above = places.filter_map(|place| self.live.get(&place)).flatten();
+        let above = self.live.above(path).chain(self.live.at(path));
         let above: Vec<&Arc<Assertion>> = self.ground.iter().chain(above).collect();
         let sequences = self.claimed(above.iter().copied());
         let reader = self.reader(&sequences);

@@ -40,7 +40,7 @@ pub(super) fn oracle(history: &[Arc<Assertion>], seen: &VersionVector) -> Replic
     for assertion in history.iter().filter(|a| seen.contains(a.dot)) {
         if assertion.claim != Claim::Nothing {
             let tree = if is_reserved(&assertion.path) { &mut all.reserved } else { &mut all.live };
-            tree.entry(assertion.path.clone()).or_default().push(Arc::clone(assertion));
+            tree.insert(Arc::clone(assertion));
         }
         if !assertion.edits.is_empty() {
             let here = all.sequences.entry(assertion.path.clone()).or_default();
