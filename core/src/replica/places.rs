@@ -7,13 +7,21 @@ use super::Assertion;
 use crate::path::Path;
 
 /// Live assertions by path; those of one subtree stand together ([`Path`] orders parents before children).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     by_path: BTreeMap<Path, Vec<Arc<Assertion>>>,
     /// How many paths there are of every length: most documents are written at few depths, and looking above a path is
     /// what every write does.
     lengths: Vec<usize>,
 }
+
+impl PartialEq for Places {
+    fn eq(&self, other: &Places) -> bool {
+        self.by_path == other.by_path
+    }
+}
+
+impl Eq for Places {}
 
 impl Places {
     /// How many paths hold assertions.
