@@ -31,6 +31,15 @@
 //! A layer is `{id, priority, strategy?, unset?}` with `value`, or `text` and `format`? (JSON where none is given), or
 //! `env: {prefix, variables}` in the place of `id`.
 
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    reason = "the simulator is a test: what should not happen in it ends the run, and is reported with its seed"
+)]
+pub mod simulator;
+
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way};
 use confmesh::format::{Format, parse, print, rewrite};
