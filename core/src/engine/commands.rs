@@ -148,7 +148,10 @@ impl Engine {
                 return;
             }
             Ok(None) => {
-                if let Some(request) = request {
+                // What it asks for may be on its way to the store still: then the answer waits for it.
+                if let Some(request) = request.filter(|_| !founded.staged.is_empty()) {
+                    answer = Some((request, Vec::new(), None));
+                } else if let Some(request) = request {
                     let receipt = self.receipt(name, Vec::new(), None).ok_or_else(|| unknown(name));
                     self.answer(request, receipt, now);
                     return;
@@ -156,7 +159,7 @@ impl Engine {
             }
             Ok(Some(written)) => {
                 writes.extend(effect_records(name, &founded.pending, &written.effect));
-                answer = request.map(|request| (request, written.changed, written.dot));
+                answer = request.map(|request| (request, written.changed, Some(written.dot)));
                 step = Step::Delta(written.delta);
             }
         }
@@ -173,13 +176,20 @@ impl Engine {
         writes: Vec<super::StoreWrite>,
         step: Step,
         cause: &'static str,
-        request: Option<(RequestId, Vec<Path>, Dot)>,
+        request: Option<(RequestId, Vec<Path>, Option<Dot>)>,
         from: Option<PeerId>,
     ) -> Ticket {
-        let ticket = self.stage(writes);
-        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        if let Some(founded) = founded {
-            founded.staged.push_back(Staged { ticket, step, cause, request, from });
+        let document = self.documents.get(name);
+        let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let file = document.and_then(|d| d.file.as_ref()).map(|file| (&*file.binding.id, file.record()));
+        let doubtful = document.and_then(|d| d.doubtful.as_ref());
+        let repair = founded.and_then(|founded| Some(super::records::repair_records(name, founded, doubtful?, file)));
+        let ticket = self.stage(repair.into_iter().flatten().chain(writes).collect());
+        if let Some(document) = self.documents.get_mut(name)
+            && let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut)
+        {
+            let repairs = document.doubtful.take();
+            founded.staged.push_back(Staged { ticket, step, cause, request, from, repairs });
         }
         ticket
     }
@@ -200,7 +210,7 @@ impl Engine {
             self.refresh(&name, staged.cause, now);
         }
         if let Some((request, changed, dot)) = staged.request {
-            let receipt = self.receipt(&name, changed, Some(dot)).ok_or_else(|| unknown(&name));
+            let receipt = self.receipt(&name, changed, dot).ok_or_else(|| unknown(&name));
             self.answer(request, receipt, now);
         }
         self.replicate(&name, staged.from, now);
@@ -209,7 +219,8 @@ impl Engine {
         self.mirror(&name);
     }
 
-    /// The store could not write the batch with this ticket. It and every later one fail, what was in force stays.
+    /// The store could not write the batch with this ticket. It and every later one fail, what was in force stays:
+    /// the driver must not store any batch that it took before this call.
     pub fn handle_persist_failed(&mut self, ticket: Ticket, reason: &Error, now: Now) {
         let holder = self.documents.iter().find(|(_, document)| {
             let founded = document.shared.as_ref().and_then(Shared::founded);
@@ -220,8 +231,17 @@ impl Engine {
         let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         let lost = founded.persist_failed(id);
-        if let Some(file) = self.documents.get_mut(&name).and_then(|document| document.file.as_mut()) {
-            file.edits_lost(reason.clone());
+        let was_ready = founded.ready;
+        self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
+        if let Some(document) = self.documents.get_mut(&name) {
+            document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
+            if !was_ready {
+                // It never was on disk: the document begins anew, and what the file says is not lost.
+                document.shared = Some(Shared::Unfounded { waiting: Default::default(), since_ms: Some(now.mono_ms) });
+            }
+            if let Some(file) = document.file.as_mut() {
+                file.edits_lost(reason.clone());
+            }
         }
         for staged in lost {
             if let Some((request, ..)) = staged.request {

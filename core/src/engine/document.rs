@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::id::DocumentName;
 use crate::merge::{Layer, merge, priority};
 use crate::policy::Policy;
+use crate::replica::Assertion;
 use crate::value::{Str, Value};
 
 /// The layer that `set` writes where no layer is shared.
@@ -26,6 +27,8 @@ pub(super) struct Document {
     pub(super) file: Option<BoundFile>,
     pub(super) guest: Option<Guest>,
     pub(super) snapshot: Arc<Snapshot>,
+    /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
+    pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
 }
 
 struct Source {
@@ -49,6 +52,7 @@ impl Document {
             file: options.file.map(BoundFile::new),
             guest: None,
             snapshot: Arc::new(empty),
+            doubtful: None,
         }
     }
 

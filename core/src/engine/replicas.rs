@@ -135,7 +135,7 @@ impl Engine {
                 self.send_delta(peer, name, true, now);
             }
             (Some((mine, _)), Some((theirs, _))) if mine == theirs => {
-                self.no_longer_alone(name);
+                self.no_longer_alone(name, now);
                 self.send_delta(peer, name, false, now);
             }
             (Some((mine, alone)), Some((theirs, they_alone))) => {
@@ -163,17 +163,19 @@ impl Engine {
         let delta = if link.genesis == Some(genesis) { link.next_delta(&founded.durable) } else { None };
         let empty = || Delta { since: VersionVector::default(), to: VersionVector::default(), items: Vec::new() };
         if let Some(delta) = delta.or_else(|| always.then(empty)) {
-            self.no_longer_alone(name);
+            self.no_longer_alone(name, now);
             self.send(peer, &Message::Delta { document: name.clone(), genesis, delta }, now);
         }
     }
 
     /// The document has been shared: from now on it never gives way silently.
-    fn no_longer_alone(&mut self, name: &DocumentName) {
+    /// Everybody hears of it: two instances that each take the other one for new would wait for each other for ever.
+    fn no_longer_alone(&mut self, name: &DocumentName, now: Now) {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         if founded.is_some_and(|founded| founded.alone.take().is_some()) {
             let record = super::records::founding_record(name, None);
             self.stage_step(name, vec![record], Step::Records, "shared", None, None);
+            self.greet_all(now);
         }
     }
 

@@ -4,6 +4,7 @@
 //! after the store has it. So nobody ever sees a dot that a crash could take back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::types::{PeerId, RequestId, Ticket};
 use crate::clock::{Dot, VersionVector};
@@ -12,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, View, WriteOptions};
+use crate::replica::{Applied, Assertion, Delta, Edit, Effect, Replica, View, WriteOptions};
 use crate::value::Value;
 
 /// What a user asks for.
@@ -85,6 +86,8 @@ pub(super) struct Founded {
     pub(super) ready: bool,
     /// What it was founded with, while it never met another replica.
     pub(super) alone: Option<Value>,
+    /// That value, while the document that takes the place of this one is on its way to the store.
+    pub(super) gave_up: Option<Value>,
 }
 
 /// A batch on its way to the store.
@@ -94,9 +97,23 @@ pub(super) struct Staged {
     /// The cause that a visible change names.
     pub(super) cause: &'static str,
     /// The command to answer.
-    pub(super) request: Option<(RequestId, Vec<Path>, Dot)>,
+    pub(super) request: Option<(RequestId, Vec<Path>, Option<Dot>)>,
     /// The peer to acknowledge to.
     pub(super) from: Option<PeerId>,
+    /// The doubtful writes that the batch sets right.
+    pub(super) repairs: Option<Vec<Arc<Assertion>>>,
+}
+
+impl Staged {
+    /// The writes of which nobody can say whether they are in the store, should the batch fail.
+    pub(super) fn doubtful(&self) -> Vec<Arc<Assertion>> {
+        let writes = match &self.step {
+            Step::Delta(delta) => delta.items.clone(),
+            Step::Replace(replica) => replica.live().cloned().collect(),
+            Step::Records => Vec::new(),
+        };
+        self.repairs.iter().flatten().cloned().chain(writes).collect()
+    }
 }
 
 /// What becomes durable with a batch.
@@ -134,6 +151,7 @@ impl Founded {
             staged: VecDeque::new(),
             ready: true,
             alone,
+            gave_up: None,
         }
     }
 
@@ -175,6 +193,7 @@ impl Founded {
         match &staged.step {
             Step::Records => return Some(staged),
             Step::Replace(replica) => {
+                self.gave_up = None;
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
@@ -194,6 +213,7 @@ impl Founded {
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.pending_value = self.view.value.clone();
+        self.alone = self.gave_up.take().or(self.alone.take());
         std::mem::take(&mut self.staged)
     }
 

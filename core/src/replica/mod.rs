@@ -182,7 +182,10 @@ impl Replica {
     ) -> Replica {
         let mut replica = Replica { seen, clock: Hlc::after(last), ..Replica::new(id, genesis) };
         for assertion in assertions {
-            replica.insert(Arc::new(assertion), &mut Effect::default());
+            // What it has not seen was left behind by a batch that failed.
+            if replica.seen.contains(assertion.dot) {
+                replica.insert(Arc::new(assertion), &mut Effect::default());
+            }
         }
         replica
     }
