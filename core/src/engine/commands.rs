@@ -205,6 +205,7 @@ impl Engine {
         if !was_ready || matches!(staged.step, Step::Replace(_)) {
             // What this instance says of the document is no longer what it told its peers.
             self.greet_all(now);
+            self.meet_all(&name, now);
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);

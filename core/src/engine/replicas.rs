@@ -153,6 +153,13 @@ impl Engine {
         }
     }
 
+    /// The document is another one than when its peers greeted: each meeting is decided anew.
+    pub(super) fn meet_all(&mut self, name: &DocumentName, now: Now) {
+        for peer in self.replica_peers() {
+            self.meet(peer, name, now);
+        }
+    }
+
     /// Sends what the peer lacks; `always` also an empty delta, which tells an unfounded peer the document's birth.
     fn send_delta(&mut self, peer: PeerId, name: &DocumentName, always: bool, now: Now) {
         let Some(document) = self.documents.get(name) else { return };

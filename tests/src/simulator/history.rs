@@ -93,12 +93,17 @@ impl History {
         if author != host {
             return violated(Property::Other, format!("instance {host} writes under a name of instance {author}"));
         }
-        let mut fresh = BTreeSet::new();
+        // A batch counts by what it leaves.
+        let mut left = BTreeMap::new();
         for write in writes {
-            let StoreWrite::Put { key, bytes } = write else { continue };
-            if !key_holds(key, WRITE) {
-                continue;
-            }
+            match write {
+                StoreWrite::Put { key, bytes } if key_holds(key, WRITE) => left.insert(key, bytes),
+                StoreWrite::Put { .. } => None,
+                StoreWrite::Delete { key } => left.remove(key),
+            };
+        }
+        let mut fresh = BTreeSet::new();
+        for (key, bytes) in left {
             match self.records.get(&(replica.genesis, key.clone())) {
                 Some(before) if before == bytes => continue,
                 Some(before) => {
