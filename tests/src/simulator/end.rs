@@ -77,23 +77,7 @@ impl World {
 
     /// What people do who read what the instances say. Returns whether there was anything to do.
     fn operate(&mut self) -> Checked<bool> {
-        let mut acted = false;
-        let geneses: Vec<_> = self.alive().into_iter().map(|at| (at, self.hosts[at].known.as_ref().map(|k| k.genesis))).collect();
-        let kept = geneses.first().and_then(|(_, genesis)| *genesis);
-        for (at, genesis) in geneses {
-            if genesis != kept {
-                let told = self.hosts.iter().any(|host| host.notices.iter().any(|text| text.contains("both have been shared")));
-                if !told {
-                    return violated(Property::Liveness, format!("{at} holds another document, and nobody says so"));
-                }
-                self.note(|| format!("an operator gives {at} a fresh data directory"));
-                self.kill(at)?;
-                self.hosts[at].store.clear();
-                self.hosts[at].options.has_peers = true;
-                self.start(at)?;
-                acted = true;
-            }
-        }
+        let mut acted = self.start_afresh()?;
         for at in self.alive() {
             if self.hosts[at].options.file.is_none() {
                 continue;
@@ -111,6 +95,41 @@ impl World {
             }
         }
         Ok(acted)
+    }
+
+    /// Instances whose document was shared, but is not that of the first one, begin anew with an empty data directory: one
+    /// after the other, or they would found a document of their own again.
+    fn start_afresh(&mut self) -> Checked<bool> {
+        let genesis = |world: &World, at: usize| world.hosts[at].known.as_ref().map(|known| known.genesis);
+        let alive = self.alive();
+        let Some(kept) = alive.iter().find_map(|at| genesis(self, *at)) else { return Ok(false) };
+        let foreign: Vec<usize> = alive.iter().copied().filter(|at| genesis(self, *at).is_some_and(|g| g != kept)).collect();
+        let is_told = |text: &String| text.contains("both have been shared");
+        if let Some(at) = foreign.first()
+            && !self.hosts.iter().any(|host| host.notices.iter().any(is_told))
+        {
+            return violated(Property::Liveness, format!("{at} holds another document, and nobody says so"));
+        }
+        for at in &foreign {
+            self.note(|| format!("an operator gives {at} a fresh data directory"));
+            self.kill(*at)?;
+            self.hosts[*at].store.clear();
+            self.hosts[*at].options.has_peers = true;
+        }
+        for at in &foreign {
+            let edges = 0..self.edges.len();
+            let holder = alive.iter().copied().find(|other| self.hosts[*other].is_up()).unwrap_or(*at);
+            self.edges.push(Edge { ends: [*at, holder], link: Link::Dialed, connection: None, block: None });
+            self.start(*at)?;
+            self.connect(edges.end)?;
+            self.pass(10_000 + 4 * u64::try_from(self.swarm.latency_ms).unwrap())?;
+            for edge in edges {
+                if self.edges[edge].ends.contains(at) {
+                    self.connect(edge)?;
+                }
+            }
+        }
+        Ok(!foreign.is_empty())
     }
 
     /// All agree (P1, P2, P5, P21, P24).

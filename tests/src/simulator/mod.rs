@@ -93,8 +93,9 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
 pub fn shrink(seed: u64) -> Option<(Options, Violation)> {
     let mut best = Options::default();
     let mut violation = run(seed, &best).violation?;
+    let kind = violation.property;
     let mut attempt = |best: &mut Options, candidate: Options| {
-        let found = run(seed, &candidate).violation;
+        let found = run(seed, &candidate).violation.filter(|found| found.property == kind);
         let still_fails = found.is_some();
         if let Some(found) = found {
             violation = found;
