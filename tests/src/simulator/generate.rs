@@ -66,9 +66,9 @@ pub(crate) fn value(random: &mut Random, marker: &mut i64, depth: usize) -> Valu
     }
 }
 
-/// The markers in a text of ours.
+/// The markers in a text of ours. What has a fraction is a mean.
 pub(crate) fn markers(text: &str) -> Vec<i64> {
-    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() == 7);
+    let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|digits| digits.len() == 7);
     numbers.filter_map(|digits| digits.parse().ok()).filter(|number| *number > FIRST_MARKER).collect()
 }
 

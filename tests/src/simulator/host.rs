@@ -54,6 +54,8 @@ pub(crate) struct Host {
     pub(crate) store: Store,
     pub(crate) batches: VecDeque<Persist>,
     pub(crate) holds_batches: bool,
+    /// Whether a batch failed, and none was stored since that could set the store right.
+    pub(crate) is_doubtful: bool,
     /// What the running engine knows to be on disk.
     pub(crate) known: Option<Known>,
     pub(crate) file: Option<String>,
@@ -89,6 +91,7 @@ impl Host {
             store: Store::new(),
             batches: VecDeque::new(),
             holds_batches: false,
+            is_doubtful: false,
             known: None,
             file,
             file_deleted: false,

@@ -141,6 +141,12 @@ impl World {
         self.start(number)
     }
 
+    /// Whether any rule makes numbers that nobody wrote.
+    fn averages(&self) -> bool {
+        let mut rules = self.hosts.iter().flat_map(|host| host.policy.rules());
+        rules.any(|rule| rule.conflict == Some(confmesh::policy::ConflictStrategy::NumericAverage))
+    }
+
     /// A distance of at most ten years.
     pub(crate) fn offset(&mut self) -> i64 {
         let decade = 315_360_000_000;
@@ -176,7 +182,6 @@ impl World {
         self.note(|| format!("{at} dies"));
         self.hosts[at].engine = None;
         self.hosts[at].dies_in = None;
-        self.hosts[at].known = None;
         self.hosts[at].open.clear();
         let batches = std::mem::take(&mut self.hosts[at].batches);
         let survive = self.random.below(batches.len() + 1);
@@ -189,6 +194,7 @@ impl World {
             self.replace_file(at, &write)?;
         }
         self.hosts[at].due.clear();
+        self.hosts[at].known = None;
         for edge in 0..self.edges.len() {
             if self.edges[edge].ends.contains(&at) {
                 self.disconnect(edge, false);
@@ -199,7 +205,7 @@ impl World {
 
     /// A batch gets to the disk.
     fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite]) -> Checked {
-        let before = stored(&self.hosts[at].store);
+        let before = self.hosts[at].known.clone();
         let founding = super::history::founding(&self.hosts[at].store);
         self.history.take(at, writes)?;
         self.hosts[at].apply(writes);
@@ -207,6 +213,7 @@ impl World {
         if let (Some(old), Some(new), Some(founding)) = (before, left_by(writes), founding)
             && old.genesis != new.genesis
             && !self.hosts[at].keeps_first_values()
+            && !self.averages()
         {
             let made = confmesh::canonical::canonical(&self.history.expected(&old).value);
             let founding = markers(&founding);
@@ -279,6 +286,7 @@ impl World {
             if arrives {
                 self.store(at, &batch.writes)?;
             }
+            self.hosts[at].is_doubtful = true;
             // What was handed to the store behind it fails as well.
             self.hosts[at].batches.clear();
             if let Some(engine) = &mut self.hosts[at].engine {
@@ -287,6 +295,7 @@ impl World {
             return Ok(true);
         }
         self.store(at, &batch.writes)?;
+        self.hosts[at].is_doubtful = false;
         if self.dies(at)? {
             return Ok(false);
         }
@@ -329,6 +338,8 @@ impl World {
         let old = self.hosts[at].file.clone().unwrap_or_default();
         if write.keep_as.is_some() {
             self.hosts[at].kept.push(old);
+        } else if self.averages() {
+            // A mean of two markers may look like one.
         } else if let Some(marker) = markers(&old).into_iter().find(|marker| !self.history.holds_marker(*marker)) {
             return violated(Property::Loss, format!("the file of {at} loses {marker}, which no write holds"));
         }
