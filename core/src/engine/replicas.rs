@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shared::{Shared, Step};
+use super::shared::{Founded, Shared, Step};
 use super::types::{Level, PeerId};
 use super::{Engine, Session};
 use crate::canonical::content_hash;
@@ -291,8 +291,16 @@ impl Engine {
     }
 
     fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
-        let founded = self.documents.get(&pulse.document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        let Some(founded) = founded.filter(|f| f.ready && f.durable.genesis() == pulse.genesis) else { return };
+        let Some(shared) = self.documents.get(&pulse.document).and_then(|d| d.shared.as_ref()) else { return };
+        let is_same = |founded: &&Founded| founded.ready && founded.durable.genesis() == pulse.genesis;
+        let Some(founded) = shared.founded().filter(is_same) else {
+            // One of the two has yet to take over the document of the other, and what they told each other got lost.
+            let is_open = shared.founded().is_none_or(|founded| founded.ready && founded.alone.is_some());
+            if is_open || self.link(peer, &pulse.document).is_none_or(|link| link.alone) {
+                self.greet(peer, now);
+            }
+            return;
+        };
         let seen = founded.pending.seen().clone();
         let same = *founded.seen() == pulse.seen;
         if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {

@@ -74,7 +74,10 @@ fn replay(seed: u64, flags: &BTreeMap<&str, &str>) -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            println!("\nseed {seed} keeps every property ({} writes, {} comparisons)", outcome.writes, outcome.comparisons);
+            println!(
+                "\nseed {seed} keeps every property ({} writes, {} comparisons)",
+                outcome.writes, outcome.comparisons
+            );
             ExitCode::SUCCESS
         }
     }

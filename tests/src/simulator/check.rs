@@ -32,7 +32,11 @@ impl World {
             return violated(Property::Oracle, format!("instance {at} reports another hash than that of its document"));
         }
         if listed(&status.disagreements) != expected.conflicts {
-            let what = format!("instance {at} lists {:?}, has to list {:?}", listed(&status.disagreements), expected.conflicts);
+            let what = format!(
+                "instance {at} lists {:?}, has to list {:?}",
+                listed(&status.disagreements),
+                expected.conflicts
+            );
             return violated(Property::Oracle, what);
         }
         self.hosts[at].checked = checked;

@@ -105,7 +105,8 @@ impl World {
         let genesis = |world: &World, at: usize| world.hosts[at].known.as_ref().map(|known| known.genesis);
         let alive = self.alive();
         let Some(kept) = alive.iter().find_map(|at| genesis(self, *at)) else { return Ok(false) };
-        let foreign: Vec<usize> = alive.iter().copied().filter(|at| genesis(self, *at).is_some_and(|g| g != kept)).collect();
+        let foreign: Vec<usize> =
+            alive.iter().copied().filter(|at| genesis(self, *at).is_some_and(|g| g != kept)).collect();
         let is_told = |text: &String| text.contains("both have been shared");
         if let Some(at) = foreign.first()
             && !self.hosts.iter().any(|host| host.notices.iter().any(is_told))
@@ -153,9 +154,13 @@ impl World {
             }
             let text = |at: usize| self.hosts[at].shown().map(|value| canonical(&value));
             if text(*at) != text(first) {
-                return violated(Property::Divergence, format!("{at} shows {:?}, {first} {:?}", text(*at), text(first)));
+                return violated(
+                    Property::Divergence,
+                    format!("{at} shows {:?}, {first} {:?}", text(*at), text(first)),
+                );
             }
-            let conflicts = |at: usize| self.hosts[at].engine.as_ref().map(|engine| engine.status()[0].disagreements.clone());
+            let conflicts =
+                |at: usize| self.hosts[at].engine.as_ref().map(|engine| engine.status()[0].disagreements.clone());
             if conflicts(*at) != conflicts(first) {
                 return violated(Property::Divergence, format!("{at} lists other conflicts than {first}"));
             }
@@ -179,7 +184,9 @@ impl World {
     fn file_agrees(&self, at: usize) -> Checked {
         let host = &self.hosts[at];
         let shown = host.shown().unwrap_or_default();
-        if host.options.file.is_none() || (host.file.is_none() && (host.file_deleted || shown.as_map().is_some_and(|m| m.is_empty()))) {
+        if host.options.file.is_none()
+            || (host.file.is_none() && (host.file_deleted || shown.as_map().is_some_and(|m| m.is_empty())))
+        {
             return Ok(());
         }
         let file = host.file.as_deref().and_then(|text| parse(text, Format::Json).ok());
@@ -199,7 +206,10 @@ impl World {
             if !is_live || guest.shown() != through.shown() || !guest.open.is_empty() {
                 let open: Vec<_> = guest.open.keys().collect();
                 let (shown, theirs) = (guest.shown(), through.shown());
-                let what = format!("guest {} is live: {is_live}, waits for {open:?}, shows {shown:?}, its host {theirs:?}", guest.number);
+                let what = format!(
+                    "guest {} is live: {is_live}, waits for {open:?}, shows {shown:?}, its host {theirs:?}",
+                    guest.number
+                );
                 return violated(Property::Liveness, what);
             }
         }
@@ -207,8 +217,14 @@ impl World {
         for (through, life, place, value) in &self.guest_writes {
             // Who saves an old file writes an old value again.
             let is_same_life = self.swarm.rate(Fault::Files) == 0 && self.hosts[*through].life == *life;
-            if is_same_life && counted.insert((place, canonical(value))) && self.history.count(genesis, place, value) > 1 {
-                return violated(Property::Other, format!("what a guest wrote once was written twice: {place} = {value:?}"));
+            if is_same_life
+                && counted.insert((place, canonical(value)))
+                && self.history.count(genesis, place, value) > 1
+            {
+                return violated(
+                    Property::Other,
+                    format!("what a guest wrote once was written twice: {place} = {value:?}"),
+                );
             }
         }
         Ok(())
@@ -232,7 +248,10 @@ impl World {
         }
         let most = MAX_RECONNECT_BYTES + authors * MAX_RECONNECT_BYTES_PER_AUTHOR;
         if self.sent_bytes > most {
-            return violated(Property::Other, format!("the reconnect of {a} and {b}, in step, cost {} B", self.sent_bytes));
+            return violated(
+                Property::Other,
+                format!("the reconnect of {a} and {b}, in step, cost {} B", self.sent_bytes),
+            );
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub(crate) struct History {
     /// Every record by its key in the store.
     records: BTreeMap<(Genesis, Vec<u8>), Vec<u8>>,
     /// Writes of which all assertions are known.
-    closed: BTreeSet<Dot>,
+    closed: BTreeMap<Dot, Genesis>,
     authors: BTreeMap<ReplicaId, usize>,
     markers: BTreeSet<(i64, Genesis)>,
     views: BTreeMap<(Genesis, String), Rc<Expected>>,
@@ -117,10 +117,11 @@ impl History {
             let dot = assertion.dot;
             let author = *self.authors.entry(dot.replica).or_insert(host);
             if author != host {
-                let what = format!("{dot:?} is on the disk of instance {host} before it is on that of its author {author}");
+                let what =
+                    format!("{dot:?} is on the disk of instance {host} before it is on that of its author {author}");
                 return violated(Property::Durability, what);
             }
-            if self.closed.contains(&dot) {
+            if self.closed.contains_key(&dot) {
                 return violated(Property::Durability, format!("the name {dot:?} was given to two writes"));
             }
             fresh.insert(dot);
@@ -129,13 +130,18 @@ impl History {
             self.records.insert((replica.genesis, key.clone()), bytes.clone());
             self.writes.entry(replica.genesis).or_default().push(Arc::new(assertion));
         }
-        self.closed.extend(fresh);
+        self.closed.extend(fresh.into_iter().map(|dot| (dot, replica.genesis)));
         Ok(())
     }
 
     /// Whether a write was ever on its author's disk.
     pub(crate) fn holds(&self, dot: Dot) -> bool {
-        self.closed.contains(&dot)
+        self.closed.contains_key(&dot)
+    }
+
+    /// The document that a write was made in.
+    pub(crate) fn document_of(&self, dot: Dot) -> Option<Genesis> {
+        self.closed.get(&dot).copied()
     }
 
     /// Whether a number that was given out once is in any write.

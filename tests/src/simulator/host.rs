@@ -27,8 +27,11 @@ pub(crate) fn is_greeting(frame: &Frame) -> bool {
 /// A frame that no engine can make sense of.
 pub(crate) fn garbage(frame: Option<&Frame>, at: usize) -> Frame {
     match frame {
-        Some(frame) => frame.char_indices().take_while(|(index, _)| *index < at % frame.len().max(1)).map(|(_, c)| c).collect(),
-        None => ["", "{", "null", "[1]", "\u{0}\u{1}", "{\"v\":1}", "{\"v\":1,\"type\":\"delta\"}", "nonsense"][at % 8].to_owned(),
+        Some(frame) => {
+            frame.char_indices().take_while(|(index, _)| *index < at % frame.len().max(1)).map(|(_, c)| c).collect()
+        }
+        None => ["", "{", "null", "[1]", "\u{0}\u{1}", "{\"v\":1}", "{\"v\":1,\"type\":\"delta\"}", "nonsense"][at % 8]
+            .to_owned(),
     }
 }
 

@@ -85,7 +85,12 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
             Some(Violation { property: Property::Panic, what: text.unwrap_or_default() })
         }
     };
-    Outcome { violation, writes: world.history.len(), comparisons: world.comparisons, trace: world.trace.take().unwrap_or_default() }
+    Outcome {
+        violation,
+        writes: world.history.len(),
+        comparisons: world.comparisons,
+        trace: world.trace.take().unwrap_or_default(),
+    }
 }
 
 /// The smallest options under which a seed still breaks something, and what it breaks then: fewer kinds of faults, fewer

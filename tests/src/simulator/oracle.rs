@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
         }
         let mut children = BTreeMap::new();
         for key in keys {
-            let of = |value: &Option<Value>| value.as_ref().and_then(Value::as_map).and_then(|map| map.get(&key)).cloned();
+            let of =
+                |value: &Option<Value>| value.as_ref().and_then(Value::as_map).and_then(|map| map.get(&key)).cloned();
             let above = cover
                 .iter()
                 .map(|s| Speaker { by: s.by, value: of(&s.value), previous: of(&s.previous), is_here: false })
@@ -111,7 +112,8 @@ impl<'a> Reader<'a> {
         }
         let winner = outcome?.1?;
         let mut scalars = cover.iter().filter(|s| s.value.as_ref().is_some_and(|value| !is_map(value)));
-        let is_outgrown = !is_map(&winner) && scalars.all(|old| strict.iter().any(|new| new.context.contains(old.by.dot)));
+        let is_outgrown =
+            !is_map(&winner) && scalars.all(|old| strict.iter().any(|new| new.context.contains(old.by.dot)));
         (!is_outgrown).then_some(winner)
     }
 

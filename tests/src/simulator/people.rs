@@ -240,7 +240,8 @@ impl World {
                 engine.set(&name(), place, new, now)
             }
             6 | 7 => {
-                let in_list = place.parent().is_some_and(|p| snapshot.value.at(&p).is_some_and(|v| v.as_list().is_some()));
+                let in_list =
+                    place.parent().is_some_and(|p| snapshot.value.at(&p).is_some_and(|v| v.as_list().is_some()));
                 wish.place = (!in_list && !ends_in_index(&place)).then(|| (place.clone(), None));
                 engine.unset(&name(), place, now)
             }
@@ -293,11 +294,11 @@ impl World {
         if let Some(why) = wish.refused {
             return violated(Property::Other, format!("{at} accepted {:?} although {why}", wish.place));
         }
-        if let (Some(dot), Some(known)) = (receipt.dot, &self.hosts[at].known) {
-            if !self.history.holds(dot) {
+        if let Some(dot) = receipt.dot {
+            let Some(genesis) = self.history.document_of(dot) else {
                 return violated(Property::Durability, format!("{at} acknowledged {dot:?}, which is on no disk"));
-            }
-            self.acknowledged.push((at, known.genesis, dot));
+            };
+            self.acknowledged.push((at, genesis, dot));
         }
         if let Some((place, wanted)) = wish.place
             && receipt.snapshot.value.at(&place) != wanted.as_ref()
@@ -345,7 +346,8 @@ impl World {
 
     /// Writes that were acknowledged in a document, by instances that are still there.
     pub(crate) fn acknowledged_in(&self, genesis: confmesh::id::Genesis) -> impl Iterator<Item = Dot> {
-        let mine = self.acknowledged.iter().filter(move |(at, document, _)| *document == genesis && !self.hosts[*at].has_left);
+        let mine =
+            self.acknowledged.iter().filter(move |(at, document, _)| *document == genesis && !self.hosts[*at].has_left);
         mine.map(|(_, _, dot)| *dot)
     }
 }

@@ -53,9 +53,10 @@ pub(crate) fn resolve(sides: &[Side]) -> Option<(Tag, Option<Value>)> {
         Tag::Mean => mean(&there).or(last_there),
         Tag::Manual => {
             let chosen = sorted.iter().filter(|side| side.tag == Tag::Manual).max_by_key(|side| side.policy);
-            let chosen = sorted.iter().rev().find(|side| {
-                side.tag == Tag::Manual && chosen.is_some_and(|best| best.policy == side.policy)
-            });
+            let chosen = sorted
+                .iter()
+                .rev()
+                .find(|side| side.tag == Tag::Manual && chosen.is_some_and(|best| best.policy == side.policy));
             match chosen.map_or(Meanwhile::Last, |side| side.meanwhile) {
                 Meanwhile::First => earliest(&|_| true).unwrap_or(None),
                 Meanwhile::Previous if sorted.iter().all(|side| side.previous == latest.previous) => {
@@ -71,8 +72,10 @@ pub(crate) fn resolve(sides: &[Side]) -> Option<(Tag, Option<Value>)> {
 
 /// All lists one behind the other, each item once, without what one author removed and no other one added.
 fn united(there: &[&Side]) -> Option<Value> {
-    let lists: Vec<(&Side, Vec<Value>)> =
-        there.iter().map(|side| Some((*side, side.value.as_ref()?.as_list()?.as_slice().to_vec()))).collect::<Option<_>>()?;
+    let lists: Vec<(&Side, Vec<Value>)> = there
+        .iter()
+        .map(|side| Some((*side, side.value.as_ref()?.as_list()?.as_slice().to_vec())))
+        .collect::<Option<_>>()?;
     let mut all: Vec<Value> = Vec::new();
     for (side, items) in lists {
         for item in items {
@@ -91,7 +94,8 @@ fn mean(there: &[&Side]) -> Option<Value> {
         return None;
     }
     let count = numbers.len();
-    let integers: Option<Vec<i128>> = numbers.iter().map(|n| n.as_i64().map(i128::from).or(n.as_u64().map(i128::from))).collect();
+    let integers: Option<Vec<i128>> =
+        numbers.iter().map(|n| n.as_i64().map(i128::from).or(n.as_u64().map(i128::from))).collect();
     let mean = match integers {
         Some(integers) => {
             let sum: i128 = integers.iter().sum();

@@ -112,12 +112,20 @@ impl World {
         let has_peers = !first && (self.swarm.begins_together || self.random.below(4) > 0);
         let rate = self.swarm.rate(Fault::Files);
         let has_file = rate > 0 && self.random.chance(200 + rate);
-        let file = (has_file && self.random.below(3) > 0).then(|| generate::document(&mut self.random, &mut self.marker));
+        let file =
+            (has_file && self.random.below(3) > 0).then(|| generate::document(&mut self.random, &mut self.marker));
         let binding = has_file.then(|| FileBinding { id: format!("{number}.json").into(), format: Format::Json });
-        let options =
-            DocumentOptions { shared: true, file: binding, has_peers, policy: policy.clone(), ..DocumentOptions::default() };
+        let options = DocumentOptions {
+            shared: true,
+            file: binding,
+            has_peers,
+            policy: policy.clone(),
+            ..DocumentOptions::default()
+        };
         let text = file.map(|value| print(&value, Format::Json).unwrap());
-        self.note(|| format!("{number} begins, peers expected: {has_peers}, rules {:?}, file {text:?}", policy.to_value()));
+        self.note(|| {
+            format!("{number} begins, peers expected: {has_peers}, rules {:?}, file {text:?}", policy.to_value())
+        });
         let mut host = Host::new(number, options, policy, text);
         if self.swarm.rate(Fault::Clock) > 0 {
             host.offset_ms = self.offset();
