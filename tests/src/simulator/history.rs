@@ -86,8 +86,8 @@ pub(crate) fn held(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
 }
 
 impl History {
-    /// A batch reached the disk of an instance.
-    pub(crate) fn take(&mut self, host: usize, writes: &[StoreWrite]) -> Checked {
+    /// A batch reached the disk of an instance, whose own stamps cannot be later than `latest_ms`.
+    pub(crate) fn take(&mut self, host: usize, writes: &[StoreWrite], latest_ms: u64) -> Checked {
         let Some(replica) = left_by(writes) else { return Ok(()) };
         let author = *self.authors.entry(replica.replica).or_insert(host);
         if author != host {
@@ -123,6 +123,9 @@ impl History {
             }
             if self.closed.contains_key(&dot) {
                 return violated(Property::Durability, format!("the name {dot:?} was given to two writes"));
+            }
+            if assertion.stamp.wall_ms() > latest_ms {
+                return violated(Property::Other, format!("a clock elsewhere dragged that of {host} along: {dot:?}"));
             }
             fresh.insert(dot);
             let text = canonical(&assertion.to_value());

@@ -1,5 +1,6 @@
 //! One process and its machine: engine, store, bound file, clock.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use confmesh::clock::Now;
@@ -72,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) dies_in: Option<usize>,
     pub(crate) offset_ms: i64,
     pub(crate) stopped_at: Option<u64>,
+    /// The latest time that its clock ever showed.
+    pub(crate) latest_wall_ms: Cell<u64>,
     pub(crate) notices: Vec<String>,
     /// What the last comparison with the oracle was about.
     pub(crate) checked: Option<(Known, u64)>,
@@ -105,6 +108,7 @@ impl Host {
             dies_in: None,
             offset_ms: 0,
             stopped_at: None,
+            latest_wall_ms: Cell::new(0),
             notices: Vec::new(),
             checked: None,
         }
@@ -139,7 +143,9 @@ impl Host {
     pub(crate) fn now(&self, true_ms: u64) -> Now {
         // In the year 2026.
         let wall = self.stopped_at.unwrap_or(1_790_000_000_000 + true_ms);
-        Now { wall_ms: wall.saturating_add_signed(self.offset_ms), mono_ms: true_ms }
+        let wall_ms = wall.saturating_add_signed(self.offset_ms);
+        self.latest_wall_ms.set(wall_ms.max(self.latest_wall_ms.get()));
+        Now { wall_ms, mono_ms: true_ms }
     }
 
     /// Whether its rules may refuse a write because of what is there.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use confmesh::clock::Dot;
+use confmesh::clock::{Dot, MAX_AHEAD_MS};
 use confmesh::engine::{DocumentOptions, Engine, Event, FileBinding, Link};
 use confmesh::format::{Format, print};
 use confmesh::id::Genesis;
@@ -215,7 +215,8 @@ impl World {
     fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite]) -> Checked {
         let before = self.hosts[at].known.clone();
         let founding = super::history::founding(&self.hosts[at].store);
-        self.history.take(at, writes)?;
+        let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
+        self.history.take(at, writes, latest_ms)?;
         self.hosts[at].apply(writes);
         // Who gives up a document takes along what was acknowledged since it was founded.
         if let (Some(old), Some(new), Some(founding)) = (before, left_by(writes), founding)
