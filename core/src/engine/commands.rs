@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::records::effect_records;
-use super::shared::{Command, Shared, Staged, Step};
+use super::shared::{Command, Founded, Shared, Staged, Step};
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
 use super::{Engine, unknown};
 use crate::canonical::ContentHash;
@@ -70,9 +70,12 @@ impl Engine {
         self.last_request += 1;
         let request = RequestId(self.last_request);
         let current = self.documents.get(name).map(|document| *document.snapshot.hash());
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        // Of two writes that name one hash only the first is made, also while it is on its way to the store.
+        let is_changing = founded.is_some_and(Founded::is_changing);
         match (current, if_hash) {
             (None, _) => self.answer(request, Err(unknown(name)), now),
-            (Some(current), Some(wanted)) if current != wanted => {
+            (Some(current), Some(wanted)) if current != wanted || is_changing => {
                 let error = Error::new(Code::Stale, format!("the document is at {current}, not at {wanted}"))
                     .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");
                 self.answer(request, Err(error), now);

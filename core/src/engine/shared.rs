@@ -217,6 +217,11 @@ impl Founded {
         std::mem::take(&mut self.staged)
     }
 
+    /// Whether something is on its way to the store that will change the document.
+    pub(super) fn is_changing(&self) -> bool {
+        !self.staged.is_empty() && self.pending_value != self.view.value
+    }
+
     /// What is on disk.
     pub(super) fn seen(&self) -> &VersionVector {
         self.durable.seen()

@@ -163,6 +163,13 @@ impl History {
         all.filter(|assertion| known.seen.contains(assertion.dot)).cloned().collect()
     }
 
+    /// The document that the author of a write saw.
+    pub(crate) fn made_on(&mut self, genesis: Genesis, dot: Dot) -> Option<Rc<Expected>> {
+        let write = self.writes.get(&genesis)?.iter().find(|assertion| assertion.dot == dot)?;
+        let seen = VersionVector::clone(&write.context);
+        Some(self.expected(&Known { replica: dot.replica, genesis, seen }))
+    }
+
     /// How many writes put exactly this value at exactly this path.
     pub(crate) fn count(&self, genesis: Genesis, path: &confmesh::Path, value: &Value) -> usize {
         let all = self.writes.get(&genesis).into_iter().flatten();

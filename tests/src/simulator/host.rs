@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
+use confmesh::canonical::ContentHash;
 use confmesh::clock::Now;
 use confmesh::engine::{DocumentOptions, Engine, EngineConfig, FileWrite, PeerId, Persist, RequestId, StoreWrite};
 use confmesh::id::{DocumentName, InstanceId};
@@ -41,6 +42,8 @@ pub(crate) fn garbage(frame: Option<&Frame>, at: usize) -> Frame {
 pub(crate) struct Wish {
     /// Where, for writes of one path.
     pub(crate) place: Option<(Path, Option<Value>)>,
+    /// The document that it was for, where it was for one only.
+    pub(crate) if_hash: Option<ContentHash>,
     /// Whether an error is the only right answer, and why.
     pub(crate) refused: Option<&'static str>,
 }

@@ -19,6 +19,7 @@ mod random;
 mod sequences;
 mod strategies;
 mod swarm;
+pub mod trace;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

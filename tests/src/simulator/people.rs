@@ -1,5 +1,6 @@
 //! What happens in a run: people write and save, processes die, networks break, clocks jump.
 
+use confmesh::canonical::content_hash;
 use confmesh::clock::Dot;
 use confmesh::diff::Patch;
 use confmesh::engine::{Receipt, RequestId};
@@ -221,12 +222,18 @@ impl World {
         let Some(engine) = &mut host.engine else { return Ok(()) };
         let Some(snapshot) = engine.snapshot(&name()) else { return Ok(()) };
         let if_hash = match condition {
+            // While it waits for a document nobody knows which one it will be.
+            _ if host.known.is_none() => None,
             0 => Some(*snapshot.hash()),
-            1 => Some(confmesh::canonical::content_hash(&Value::empty_map())),
+            1 => Some(content_hash(&Value::empty_map())),
             _ => None,
         };
         let is_stale = kind > 7 && if_hash.is_some_and(|hash| hash != *snapshot.hash());
-        let mut wish = Wish { place: None, refused: is_stale.then_some("the document is another one") };
+        let mut wish = Wish {
+            place: None,
+            if_hash: if_hash.filter(|_| kind > 7),
+            refused: is_stale.then_some("the document is another one"),
+        };
         let pointer: Value = place.to_pointer().as_str().into();
         let operation = |fields: Vec<(&str, Value)>| -> Value { fields.into_iter().collect() };
         let what = format!("{place} = {new:?}");
@@ -282,7 +289,7 @@ impl World {
         if is_counted {
             self.guest_writes.push((through, self.hosts[through].life, place, new));
         }
-        self.hosts[at].open.insert(request, Wish { place: None, refused: None });
+        self.hosts[at].open.insert(request, Wish { place: None, if_hash: None, refused: None });
         self.settle(at)
     }
 
@@ -299,6 +306,11 @@ impl World {
                 return violated(Property::Durability, format!("{at} acknowledged {dot:?}, which is on no disk"));
             };
             self.acknowledged.push((at, genesis, dot));
+            if let (Some(wanted), Some(base)) = (wish.if_hash, self.history.made_on(genesis, dot))
+                && wanted != content_hash(&base.value)
+            {
+                return violated(Property::Other, format!("{at} made {dot:?} on another document than it was for"));
+            }
         }
         if let Some((place, wanted)) = wish.place
             && receipt.snapshot.value.at(&place) != wanted.as_ref()

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use confmesh::clock::Dot;
+use confmesh::clock::{Dot, VersionVector};
 use confmesh::replica::Assertion;
-use confmesh::sequence::{Content, Kind, Step};
+use confmesh::sequence::{Content, Kind, Operation, Step};
 use confmesh::value::List;
 use confmesh::{Path, Value};
 
@@ -21,17 +21,32 @@ struct Item {
     deleted_by: Vec<Dot>,
 }
 
+/// One author's edit: its name, what the author had seen, and the change.
+#[derive(Clone, Copy)]
+pub(crate) struct Edit<'a> {
+    pub(crate) dot: Dot,
+    pub(crate) context: &'a VersionVector,
+    pub(crate) operation: &'a Operation,
+}
+
 /// The value of the sequence of a path.
 pub(crate) fn value(history: &[Arc<Assertion>], path: &Path, kind: Kind) -> Value {
-    let mut edits: Vec<&Arc<Assertion>> =
-        history.iter().filter(|a| a.path == *path && a.edits.contains_key(&kind)).collect();
+    let here = history.iter().filter(|a| a.path == *path);
+    replayed(
+        kind,
+        here.filter_map(|a| Some(Edit { dot: a.dot, context: &a.context, operation: a.edits.get(&kind)? })).collect(),
+    )
+}
+
+/// What edits of one sequence come to.
+pub(crate) fn replayed(kind: Kind, mut edits: Vec<Edit<'_>>) -> Value {
     // What an author saw is a set that is smaller than what any later author saw.
-    edits.sort_by_key(|a| (a.context.iter().map(|(_, seq)| seq).sum::<u64>(), a.dot));
+    edits.sort_by_key(|edit| (edit.context.iter().map(|(_, seq)| seq).sum::<u64>(), edit.dot));
     let mut items: Vec<Item> = Vec::new();
     let mut births = 0;
-    for edit in edits {
+    for edit in &edits {
         let mut at = 0;
-        for step in edit.edits[&kind].steps() {
+        for step in edit.operation.steps() {
             match step {
                 Step::Retain(n) => at += n,
                 Step::Delete(n) => delete(&mut items, edit, at, *n),
@@ -62,21 +77,21 @@ fn units(content: &Content) -> Vec<Value> {
     }
 }
 
-fn saw(edit: &Assertion, dot: Dot) -> bool {
+fn saw(edit: &Edit<'_>, dot: Dot) -> bool {
     dot == edit.dot || edit.context.contains(dot)
 }
 
-fn sees(edit: &Assertion, item: &Item) -> bool {
+fn sees(edit: &Edit<'_>, item: &Item) -> bool {
     saw(edit, item.dot) && !item.deleted_by.iter().any(|by| saw(edit, *by))
 }
 
-fn delete(items: &mut [Item], edit: &Assertion, at: usize, count: usize) {
+fn delete(items: &mut [Item], edit: &Edit<'_>, at: usize, count: usize) {
     for item in items.iter_mut().filter(|item| sees(edit, item)).skip(at).take(count) {
         item.deleted_by.push(edit.dot);
     }
 }
 
-fn insert(items: &mut Vec<Item>, edit: &Assertion, at: usize, birth: usize, unit: Value) {
+fn insert(items: &mut Vec<Item>, edit: &Edit<'_>, at: usize, birth: usize, unit: Value) {
     let visible: Vec<usize> = (0..items.len()).filter(|index| sees(edit, &items[*index])).collect();
     let left = at.min(visible.len()).checked_sub(1).map(|last| visible[last]);
     let from = left.map_or(0, |index| index + 1);
