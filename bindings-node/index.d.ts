@@ -29,6 +29,10 @@ export type Layer = LayerFields &
 /** What holds for the paths of a pattern; the most specific pattern wins. */
 export interface Rule {
   pattern: string;
+  /** What shows while a conflict under `manual_resolution` is open; `last`. */
+  meanwhile?: "last" | "first" | "previous";
+  /** What becomes of a write on an old version; `refuse`. */
+  stale?: "merge" | "refuse";
   merge?: MergeStrategy;
   /** The field that tells the items of a `keyed_list` apart: needed there, and refused elsewhere. */
   key?: string;
@@ -163,6 +167,8 @@ export interface Receipt {
   revision: number;
   hash: string;
   changed: string[];
+  /** The version of the path that was written. */
+  version?: string;
   shadowedBy?: string;
 }
 
@@ -239,6 +245,45 @@ export interface MeshOptions extends MergeOptions {
   insecure?: boolean;
 }
 
+export interface PathWriteOptions {
+  /** Write only if this is the version of the path: what `read` tells, or `none` where nothing is. */
+  ifVersion?: string;
+  /** Write over a first value that a rule keeps. */
+  force?: boolean;
+  /** The token of the lock that is held. */
+  fence?: number | bigint | string;
+  /** Who writes, for those who look at conflicts. */
+  user?: string;
+}
+
+/** One side of a conflict; without `value` it removed the path. */
+export interface ConflictSide {
+  value?: Value;
+  inForce: boolean;
+  timestamp: string;
+  author: string;
+  version: string;
+  instanceId?: string;
+  user?: string;
+  fence?: string;
+}
+
+/** A path that was written at the same time in different ways; `shown` is what the document holds meanwhile. */
+export interface Conflict {
+  id: string;
+  document: string;
+  path: string;
+  strategy: string;
+  status: "pending_manual_resolution" | "decided";
+  createdAt: string;
+  assignedTo: string | null;
+  shown?: Value;
+  sides: ConflictSide[];
+}
+
+/** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
+export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };
+
 export interface WriteOptions {
   /** Write only if this is the document's hash. */
   ifHash?: string;
@@ -251,8 +296,16 @@ export declare class Mesh extends Reader {
   start(): Promise<this>;
   /** The addresses that are really listened on. */
   readonly addresses: string[];
-  set(path: string, value: unknown): Promise<Receipt>;
-  unset(path: string): Promise<Receipt>;
+  set(path: string, value: unknown, options?: PathWriteOptions): Promise<Receipt>;
+  unset(path: string, options?: PathWriteOptions): Promise<Receipt>;
+  /** The value at a path, if one is there, with its version. */
+  read(path: string): Promise<{ value?: Value; version: string }>;
+  /** What waits for a decision, and with `all` what a rule decided. */
+  conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
+  /** Names for every instance who is to decide an open conflict; `null` withdraws the name. */
+  assign(id: string, user: string | null): Promise<Receipt>;
+  /** Settles a conflict. */
+  resolve(id: string, choice: Choice): Promise<Receipt>;
   patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;
   mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
   replace(value: unknown, options?: WriteOptions): Promise<Receipt>;

@@ -168,6 +168,10 @@ export function open(files, { envPrefix, rules = null, watch = true } = {}) {
   return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch)));
 }
 
+const terms = ({ ifVersion, force, fence, user } = {}) => ({
+  ifVersion, force, fence: fence === undefined ? undefined : String(fence), user,
+});
+
 /** An instance whose document agrees with that of its peers. It keeps the process alive until `close()`. */
 export class Mesh extends Reader {
   #options;
@@ -203,12 +207,35 @@ export class Mesh extends Reader {
     return fromText(await awaiting(call));
   }
 
-  set(path, value) {
-    return this.#written(() => this._live.set(path, text(value)));
+  set(path, value, options) {
+    return this.#written(() => this._live.set(path, text(value), terms(options)));
   }
 
-  unset(path) {
-    return this.#written(() => this._live.unset(path));
+  unset(path, options) {
+    return this.#written(() => this._live.unset(path, terms(options)));
+  }
+
+  read(path) {
+    return this.#written(() => this._live.readText(path));
+  }
+
+  async conflicts({ all = false } = {}) {
+    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, sides, ...conflict }) => ({
+      ...conflict,
+      createdAt: created_at,
+      assignedTo: assigned_to,
+      sides: sides.map(({ in_force, instance_id, ...side }) => ({
+        ...side, inForce: in_force, ...(instance_id && { instanceId: instance_id }),
+      })),
+    }));
+  }
+
+  assign(id, user) {
+    return this.#written(() => this._live.assign(id, user ?? undefined));
+  }
+
+  resolve(id, { user, ...choice }) {
+    return this.#written(() => this._live.resolve(id, text(choice), terms({ user })));
   }
 
   patch(operations, { ifHash } = {}) {

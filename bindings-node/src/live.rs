@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::Receipt;
+use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
-use confmesh::{Answer, Error, Mesh, MeshOptions, Path, Result, Value};
+use confmesh::{Answer, Code, Error, Mesh, MeshOptions, Path, Result, Value};
 use napi_derive::napi;
 
 use crate::convert::{policy, read, shown};
@@ -81,6 +81,7 @@ fn receipt(receipt: &Receipt) -> String {
         ("hash", receipt.snapshot.hash().to_string().into()),
         ("changed", changed.into()),
     ];
+    fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowedBy", source.into())));
     shown(&fields.into_iter().collect())
 }
@@ -92,6 +93,41 @@ async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
 
 fn parsed(hash: Option<String>) -> Result<Option<ContentHash>> {
     hash.map(|hash| hash.parse()).transpose()
+}
+
+/// How a write is made.
+#[napi(object)]
+pub struct Terms {
+    /// Only on this version.
+    pub if_version: Option<String>,
+    /// Over a first value that a rule keeps.
+    pub force: Option<bool>,
+    /// The token of a lock, in digits.
+    pub fence: Option<String>,
+    /// Who.
+    pub user: Option<String>,
+}
+
+impl Terms {
+    fn read(self) -> Result<WriteTerms> {
+        let if_version = self.if_version.map(|text| PathVersion::parse(&text)).transpose()?;
+        let fence = self
+            .fence
+            .map(|text| text.parse().map_err(|_| Error::new(Code::Usage, format!("`{text}` is no token of a lock"))));
+        Ok(WriteTerms {
+            if_hash: None,
+            if_version,
+            force: self.force.unwrap_or(false),
+            fence: fence.transpose()?.unwrap_or(0),
+            user: self.user.map(Into::into),
+        })
+    }
+}
+
+impl Live {
+    fn command(&self, terms: Terms, command: impl FnOnce() -> Result<Command>) -> Result<Answer<Receipt>> {
+        Ok(self.0.write(command()?, terms.read()?))
+    }
 }
 
 #[napi]
@@ -158,14 +194,42 @@ impl Live {
 
     /// Sets a path.
     #[napi]
-    pub async fn set(&self, path: String, value: String) -> napi::Result<String> {
-        written(read(&value).map(|value| self.0.set(&path, value))).await
+    pub async fn set(&self, path: String, value: String, terms: Terms) -> napi::Result<String> {
+        written(self.command(terms, || Ok(Command::set(Path::parse(&path)?, read(&value)?)))).await
     }
 
     /// Removes a path.
     #[napi]
-    pub async fn unset(&self, path: String) -> napi::Result<String> {
-        written(Ok(self.0.unset(&path))).await
+    pub async fn unset(&self, path: String, terms: Terms) -> napi::Result<String> {
+        written(self.command(terms, || Path::parse(&path).map(Command::unset))).await
+    }
+
+    /// `{value?, version}` of a path.
+    #[napi]
+    pub async fn read_text(&self, path: String) -> napi::Result<String> {
+        let read = self.0.read(&path).await.map_err(thrown)?;
+        let version = ("version", Value::from(read.version.to_string()));
+        Ok(shown(&[version].into_iter().chain(read.value.map(|value| ("value", value))).collect()))
+    }
+
+    /// The conflicts that wait for a decision, or all.
+    #[napi]
+    pub async fn conflicts_text(&self, all: bool) -> napi::Result<String> {
+        let found = self.0.conflicts(all).await.map_err(thrown)?;
+        Ok(shown(&found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
+    }
+
+    /// Names who is to decide a conflict.
+    #[napi]
+    pub async fn assign(&self, id: String, user: Option<String>) -> napi::Result<String> {
+        written(id.parse().map(|id| self.0.assign(id, user.as_deref()))).await
+    }
+
+    /// Settles a conflict.
+    #[napi]
+    pub async fn resolve(&self, id: String, choice: String, terms: Terms) -> napi::Result<String> {
+        let command = || Ok(Command::Resolve(id.parse()?, Choice::from_value(&read(&choice)?)?));
+        written(self.command(terms, command)).await
     }
 
     /// Applies an RFC 6902 patch.

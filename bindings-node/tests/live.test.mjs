@@ -120,3 +120,53 @@ test("what a callback throws is an uncaught exception, and nobody misses a chang
   assert.equal(status, 0);
   assert.deepEqual(stdout.trim().split("\n").sort(), ["2", "3", "mine", "mine"]);
 });
+
+test("a write on an old version is refused", async () => {
+  const mesh = await Mesh.start({ dataDir: join(folder(), "data") });
+  const receipt = await mesh.set("limit", 1, { ifVersion: "none", user: "ann" });
+  const read = await mesh.read("limit");
+  assert.deepEqual(read, { value: 1, version: receipt.version });
+  await mesh.set("limit", 2, { ifVersion: read.version, fence: 7n });
+  await assert.rejects(mesh.set("limit", 3, { ifVersion: read.version }), { code: "stale" });
+  await assert.rejects(mesh.unset("limit", { ifVersion: read.version }), { code: "stale" });
+  await assert.rejects(mesh.set("limit", 3, { fence: "x" }), { code: "usage" });
+  assert.equal(mesh.get("limit"), 2);
+  assert.deepEqual(await mesh.read("nothing"), { version: "none" });
+  await mesh.close();
+});
+
+test("a manual conflict is listed and resolved", async () => {
+  const rules = [{ pattern: "app.*", conflict: "manual_resolution", meanwhile: "previous" }];
+  const dataDir = join(folder(), "first");
+  let first = await Mesh.start({ listen: "127.0.0.1:0", dataDir, rules });
+  await first.set("app.limit", 0);
+  const [listen] = first.addresses;
+  const second = await Mesh.start({ peers: [`ws://${listen}`], rules });
+  await until(() => second.get("app.limit") === 0);
+  await first.close();
+  await second.set("app.limit", 2, { user: "ben" });
+  // Apart from the second: nobody listens.
+  const apart = await Mesh.start({ dataDir, rules });
+  await apart.set("app.limit", 1, { user: "ann" });
+  await apart.close();
+  first = await Mesh.start({ listen, dataDir, rules });
+  let found = [];
+  while (found.length === 0) {
+    found = await second.conflicts();
+    await sleep(10);
+  }
+  assert.equal(found[0].path, "app.limit");
+  assert.equal(found[0].shown, 0);
+  const sides = Object.fromEntries(found[0].sides.map(({ user, value }) => [user, value]));
+  assert.deepEqual(sides, { ann: 1, ben: 2 });
+  await assert.rejects(second.resolve(found[0].id, {}), { code: "usage" });
+  const at = found[0].sides.findIndex(({ user }) => user === "ann");
+  await second.assign(found[0].id, "eve");
+  assert.equal((await second.conflicts())[0].assignedTo, "eve");
+  await second.resolve(found[0].id, { take: at, user: "eve" });
+  await until(() => first.get("app.limit") === 1);
+  assert.deepEqual(await first.conflicts({ all: true }), []);
+  await assert.rejects(first.resolve(found[0].id, { keep: true }), { code: "not_found" });
+  await first.close();
+  await second.close();
+});

@@ -1,6 +1,6 @@
 // Compiled, never run: the declarations fit what a program writes.
 import { canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, ready as nativeReady, version } from "confmesh";
-import type { Change, Operation, Receipt, Value } from "confmesh";
+import type { Change, Choice, Operation, Receipt, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 
 const texts: string[] = [version(), clientVersion(), canonical({ a: 1n })];
@@ -17,6 +17,13 @@ async function live(): Promise<Receipt> {
   config.set("limit", limit);
   const mesh = await Mesh.start({ listen: "127.0.0.1:0", peers: ["ws://10.0.0.7:8765"] });
   for await (const change of mesh.subscribe("*")) console.log(change.new);
+  const { version: seen } = await mesh.read("limit");
+  await mesh.set("limit", 1, { ifVersion: seen, force: true, fence: 7n, user: "ann" });
+  for (const conflict of await mesh.conflicts({ all: true })) {
+    const choice: Choice = conflict.sides[0]?.inForce ? { take: 0 } : { value: 1, user: "ann" };
+    await mesh.assign(conflict.id, null);
+    await mesh.resolve(conflict.id, choice);
+  }
   try {
     return await mesh.patch(operations, { ifHash: mesh.hash });
   } catch (error) {

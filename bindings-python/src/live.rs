@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::Receipt;
+use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::{Mesh, MeshOptions, Path, Value};
 use pyo3::prelude::*;
@@ -82,8 +82,20 @@ fn receipt(receipt: Receipt) -> Value {
         ("hash", receipt.snapshot.hash().to_string().into()),
         ("changed", changed.into()),
     ];
+    fields.extend(receipt.version.map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.map(|source| ("shadowed_by", source.into())));
     fields.into_iter().collect()
+}
+
+fn terms(
+    py: Python<'_>,
+    if_version: Option<&str>,
+    force: bool,
+    fence: u64,
+    user: Option<String>,
+) -> PyResult<WriteTerms> {
+    let if_version = if_version.map(|text| run(py, || PathVersion::parse(text))).transpose()?;
+    Ok(WriteTerms { if_version, force, fence, user: user.map(Into::into), if_hash: None })
 }
 
 fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentHash>> {
@@ -142,12 +154,56 @@ impl Live {
         Explanation::found(py, &path, self.0.snapshot().explain(&path))
     }
 
-    fn set(&self, path: &str, value: &Bound<'_, PyAny>) -> PyResult<Answer> {
-        Ok(Answer::of(self.0.set(path, to_value(value)?), receipt))
+    #[pyo3(signature = (path, value, *, if_version = None, force = false, fence = 0, user = None))]
+    #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
+    fn set(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        value: &Bound<'_, PyAny>,
+        if_version: Option<&str>,
+        force: bool,
+        fence: u64,
+        user: Option<String>,
+    ) -> PyResult<Answer> {
+        let command = Command::set(to_path(py, path)?, to_value(value)?);
+        Ok(Answer::of(self.0.write(command, terms(py, if_version, force, fence, user)?), receipt))
     }
 
-    fn unset(&self, path: &str) -> Answer {
-        Answer::of(self.0.unset(path), receipt)
+    #[pyo3(signature = (path, *, if_version = None, force = false, fence = 0, user = None))]
+    fn unset(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        if_version: Option<&str>,
+        force: bool,
+        fence: u64,
+        user: Option<String>,
+    ) -> PyResult<Answer> {
+        let command = Command::unset(to_path(py, path)?);
+        Ok(Answer::of(self.0.write(command, terms(py, if_version, force, fence, user)?), receipt))
+    }
+
+    fn read(&self, path: &str) -> Answer {
+        Answer::of(self.0.read(path), |read| {
+            let version = Value::from(read.version.to_string());
+            [("version", version)].into_iter().chain(read.value.map(|value| ("value", value))).collect()
+        })
+    }
+
+    fn conflicts(&self, all: bool) -> Answer {
+        Answer::of(self.0.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
+    }
+
+    fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {
+        let id = run(py, || id.parse())?;
+        Ok(Answer::of(self.0.assign(id, user), receipt))
+    }
+
+    fn resolve(&self, py: Python<'_>, id: &str, choice: &Bound<'_, PyAny>, user: Option<String>) -> PyResult<Answer> {
+        let choice = to_value(choice)?;
+        let (id, choice) = run(py, || Ok((id.parse()?, Choice::from_value(&choice)?)))?;
+        Ok(Answer::of(self.0.write(Command::Resolve(id, choice), terms(py, None, false, 0, user)?), receipt))
     }
 
     #[pyo3(signature = (patch, *, if_hash))]

@@ -235,3 +235,45 @@ cfg.set("limit", 7)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, env=os.environ)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def a_write_on_an_old_version_is_refused(tmp_path: Path) -> None:
+    with confmesh.Mesh(data_dir=tmp_path / "data") as mesh:
+        receipt = mesh.set("limit", 1, if_version="none", user="ann").wait()
+        read = mesh.read("limit").wait()
+        assert read == {"value": 1, "version": receipt["version"]}
+        mesh.set("limit", 2, if_version=read["version"]).wait()
+        for write in (mesh.set("limit", 3, if_version=read["version"]), mesh.unset("limit", if_version=read["version"])):
+            with pytest.raises(confmesh.ConflictError) as caught:
+                write.wait()
+            assert caught.value.code == "stale"
+        assert mesh["limit"] == 2 and mesh.read("nothing").wait() == {"version": "none"}
+
+
+def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
+    rules: Any = [{"pattern": "app.*", "conflict": "manual_resolution", "meanwhile": "previous"}]
+    directory = tmp_path / "first"
+    first = confmesh.Mesh(listen="127.0.0.1:0", data_dir=directory, rules=rules).start()
+    first.set("app.limit", 0).wait()
+    port = first.addresses[0]
+    with confmesh.Mesh(peers=[f"ws://{port}"], rules=rules) as second:
+        _until(lambda: second.get("app.limit") == 0)
+        first.close()
+        second.set("app.limit", 2, user="ben").wait()
+        # Apart from the second: nobody listens.
+        with confmesh.Mesh(data_dir=directory, rules=rules) as apart:
+            apart.set("app.limit", 1, user="ann").wait()
+        with confmesh.Mesh(listen=port, data_dir=directory, rules=rules) as first:
+            _until(lambda: second.conflicts().wait())
+            (conflict,) = second.conflicts().wait()
+            assert conflict["path"] == "app.limit" and conflict["shown"] == 0 and second["app.limit"] == 0
+            assert {side["user"]: side["value"] for side in conflict["sides"]} == {"ann": 1, "ben": 2}
+            with pytest.raises(confmesh.UsageError):
+                second.resolve(conflict["id"])
+            second.assign(conflict["id"], "eve").wait()
+            _until(lambda: [one["assigned_to"] for one in first.conflicts().wait()] == ["eve"])
+            second.resolve(conflict["id"], value=5).wait()
+            _until(lambda: first["app.limit"] == 5)
+            assert first.conflicts(all=True).wait() == []
+            with pytest.raises(confmesh.NotFoundError):
+                first.resolve(conflict["id"], keep=True).wait()

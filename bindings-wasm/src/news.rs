@@ -41,6 +41,7 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
         Event::Connection { live, .. } => object([("type", "connection".into()), ("live", live.into())]),
         Event::Notice { level, error } => notice(level, &error),
         Event::Source { state: SourceState::Stale(error), .. } => notice(Level::Warning, &error),
+        Event::Settled { .. } => object([("type", "settled".into())]),
         Event::Source { .. } => object([("type", "source".into())]),
     }
 }

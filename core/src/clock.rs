@@ -34,6 +34,34 @@ pub fn rfc3339(wall_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
+/// Reads what [`rfc3339`] prints: UTC, with or without a fraction of a second. `None` for anything else.
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let number = |text: &str, digits: usize| {
+        (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u64>().ok())?
+    };
+    let mut date = date.splitn(3, '-');
+    let (year, month, day) = (number(date.next()?, 4)?, number(date.next()?, 2)?, number(date.next()?, 2)?);
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut time = time.splitn(3, ':');
+    let (hour, minute, second) = (number(time.next()?, 2)?, number(time.next()?, 2)?, number(time.next()?, 2)?);
+    let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || !is_fraction {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let ms: u64 = fraction.chars().chain("00".chars()).take(3).collect::<String>().parse().ok()?;
+    // As in `rfc3339`, the year begins on 1 March.
+    let shifted_year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (shifted_year / 400, shifted_year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + ms)
+}
+
 /// How far a remote stamp may be ahead of the local clock and still move it, in milliseconds.
 pub const MAX_AHEAD_MS: u64 = 60_000;
 
@@ -219,6 +247,44 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(ms), text);
+            assert_eq!(parse_rfc3339(text), Some(ms));
+        }
+        assert_eq!(parse_rfc3339("2026-11-21T10:00:00Z"), Some(1_795_255_200_000));
+        assert_eq!(parse_rfc3339("2026-11-21T10:00:00.5Z"), Some(1_795_255_200_500));
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T10:00:00",
+            "2026-13-01T00:00:00Z",
+            "2026-1-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn stamps_grow_and_stay_near_the_clock_whatever_clocks_do() {
+        let decade: u64 = 10 * 365 * 86_400_000;
+        let mut random = crate::testing::Random::of(7);
+        let (mut clock, mut wall, mut last) = (Hlc::default(), 2 * decade, Stamp::default());
+        let mut highest = wall;
+        for step in 0..20_000 {
+            wall = match random.below(8) {
+                0 => wall + 10_000,
+                1 => wall.saturating_sub(10_000).max(1),
+                2 if step % 100 == 0 => 2 * decade + random.below(1_000) as u64,
+                _ => wall, // it stopped
+            };
+            highest = highest.max(wall);
+            let theirs = [wall + decade, wall.saturating_sub(decade), wall + MAX_AHEAD_MS / 2, wall][random.below(4)];
+            if random.below(2) == 0 {
+                clock.observe(Stamp::from_u64(theirs << 16), wall);
+            }
+            let stamp = clock.tick(wall);
+            assert!(stamp > last, "step {step}: a stamp that does not grow");
+            assert!(stamp.wall_ms() <= highest + MAX_AHEAD_MS, "step {step}: {} is dragged along", stamp.wall_ms());
+            last = stamp;
         }
     }
 

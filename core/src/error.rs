@@ -98,6 +98,8 @@ codes! {
     Stale = "stale", Conflict;
     /// A value is there already, and its rule keeps the first one.
     AlreadySet = "already_set", Conflict;
+    /// Somebody else holds the lock, or the lock has ended.
+    Locked = "locked", Conflict;
     /// The document is not founded yet, or not connected.
     NotReady = "not_ready", Conflict;
     /// A file cannot be read or written.

@@ -51,6 +51,7 @@ pub mod error;
 pub mod format;
 pub mod id;
 pub mod limits;
+pub mod lock;
 pub mod merge;
 // The gate: what lies below touches the world, and everything else only decides.
 #[cfg(all(feature = "native", not(target_family = "wasm")))]

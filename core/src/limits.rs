@@ -14,3 +14,6 @@ pub const MAX_QUEUED_EVENTS: usize = 1_024;
 pub const MAX_REMEMBERED_REMOVALS: usize = 1_024;
 /// The key under which confmesh replicates its own settings; user documents may not use it.
 pub const RESERVED_KEY: &str = "$confmesh";
+
+/// How long the name of the person may be that a write is made for.
+pub const MAX_USER_BYTES: usize = 256;

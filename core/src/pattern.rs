@@ -109,6 +109,39 @@ impl Pattern {
         reached.last().copied().unwrap_or(false)
     }
 
+    /// Whether some path matches both. Where both have stars inside a segment the answer may be yes although none does.
+    pub fn intersects(&self, other: &Pattern) -> bool {
+        let (ours, theirs) = (self.steps(), other.steps());
+        // reached[j] = the steps of ours from here on and those of theirs from j on match a common path.
+        let mut reached = vec![false; theirs.len() + 1];
+        for at in (0..=ours.len()).rev() {
+            let below = std::mem::replace(&mut reached, vec![false; theirs.len() + 1]);
+            for there in (0..=theirs.len()).rev() {
+                let (own, their) = (ours.get(at).copied(), theirs.get(there).copied());
+                let is = |row: &[bool], at: usize| row.get(at).copied().unwrap_or(false);
+                let found = match (own, their) {
+                    (None, None) => true,
+                    (Some(Part::Deep), None) => is(&below, there),
+                    (Some(Part::Deep), Some(_)) => is(&below, there) || is(&reached, there + 1),
+                    (None, Some(Part::Deep)) => is(&reached, there + 1),
+                    (Some(_), Some(Part::Deep)) => is(&reached, there + 1) || is(&below, there),
+                    (Some(own), Some(their)) => own.may_match_with(their) && is(&below, there + 1),
+                    _ => false,
+                };
+                if let Some(slot) = reached.get_mut(there) {
+                    *slot = found;
+                }
+            }
+        }
+        reached.first().copied().unwrap_or(false)
+    }
+
+    /// The parts with the trailing `*` as one segment and any number after it.
+    fn steps(&self) -> Vec<&Part> {
+        let step = |part: &'_ Part| matches!(part, Part::Rest);
+        self.parts.iter().flat_map(|part| if step(part) { vec![&Part::One, &Part::Deep] } else { vec![part] }).collect()
+    }
+
     /// Whether any path strictly below `path` could match: a rule that may apply inside a subtree.
     pub fn may_match_below(&self, path: &Path) -> bool {
         let mut parts = self.parts.iter();
@@ -148,6 +181,21 @@ impl Part {
             Part::Literal(text) => text == segment,
             Part::Glob(pieces) => glob(pieces, segment),
             Part::One | Part::Deep | Part::Rest => true,
+        }
+    }
+
+    /// Whether one segment may match both.
+    fn may_match_with(&self, other: &Part) -> bool {
+        match (self, other) {
+            (Part::Literal(text), part) | (part, Part::Literal(text)) => part.matches_segment(text),
+            (Part::Glob(ours), Part::Glob(theirs)) => {
+                let agree = |a: Option<&String>, b: Option<&String>, end: fn(&str, &str) -> bool| {
+                    a.zip(b).is_none_or(|(a, b)| end(a, b) || end(b, a))
+                };
+                agree(ours.first(), theirs.first(), |a, b| a.starts_with(b))
+                    && agree(ours.last(), theirs.last(), |a, b| a.ends_with(b))
+            }
+            _ => true,
         }
     }
 
@@ -209,6 +257,30 @@ impl fmt::Debug for Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_intersect_where_some_path_matches_both() {
+        for (a, b, expected) in [
+            ("db", "db", true),
+            ("db", "db.*", false),
+            ("db.host", "db.*", true),
+            ("db.*", "db.*.port", true),
+            ("db.*", "app.*", false),
+            ("*", "a.b.c", true),
+            ("**", "a", true),
+            ("a.**.z", "a.z", true),
+            ("a.**.z", "a.b.*", true),
+            ("a.*.z", "a.z", false),
+            ("a.feat*", "a.features", true),
+            ("a.feat*", "a.other", false),
+            ("a.feat*", "a.*ure", true),
+            ("a.feat*", "a.other*", false),
+            ("a.*.c", "a.b.*", true),
+        ] {
+            let (left, right) = (Pattern::parse(a).unwrap(), Pattern::parse(b).unwrap());
+            assert_eq!((left.intersects(&right), right.intersects(&left)), (expected, expected), "{a} and {b}");
+        }
+    }
 
     fn matches(pattern: &str, path: &str) -> bool {
         Pattern::parse(pattern).unwrap().matches(&Path::parse(path).unwrap())

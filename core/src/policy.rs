@@ -89,6 +89,28 @@ strategies! {
     NumericAverage = "numeric_average",
 }
 
+strategies! {
+    /// What becomes of a write whose author says which version it was made on, where that is no longer the current one.
+    Stale, "stale":
+    /// What the author changed is merged with what others changed since, as far as the base is still known.
+    Merge = "merge",
+    /// It is refused.
+    Refuse = "refuse",
+}
+
+strategies! {
+    /// What a document shows while a manual conflict is open; travels in the write.
+    #[derive(Default)]
+    Meanwhile, "meanwhile":
+    /// The side with the greatest stamp.
+    #[default]
+    Last = "last",
+    /// The side with the smallest stamp.
+    First = "first",
+    /// What all sides replaced, where that was the same; else the side with the greatest stamp.
+    Previous = "previous",
+}
+
 /// What holds for the paths that a pattern matches. What a rule leaves open, less specific rules may say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -100,6 +122,10 @@ pub struct Rule {
     pub key: Option<Str>,
     /// How concurrent writes are settled there.
     pub conflict: Option<ConflictStrategy>,
+    /// What shows while a conflict under `manual_resolution` is open.
+    pub meanwhile: Option<Meanwhile>,
+    /// What becomes of writes that were made on an older version.
+    pub stale: Option<Stale>,
     /// Whether values there, and below, are secret.
     pub secret: Option<bool>,
     /// Whether the value there is written whole, so that parts of it which were written apart never mix.
@@ -109,7 +135,16 @@ pub struct Rule {
 impl Rule {
     /// A rule that says nothing yet.
     pub fn on(pattern: Pattern) -> Rule {
-        Rule { pattern, merge: None, key: None, conflict: None, secret: None, atomic: None }
+        Rule {
+            pattern,
+            merge: None,
+            key: None,
+            conflict: None,
+            meanwhile: None,
+            stale: None,
+            secret: None,
+            atomic: None,
+        }
     }
 
     /// This rule with a merge strategy.
@@ -133,6 +168,20 @@ impl Rule {
         self
     }
 
+    /// This rule with what shows while a manual conflict is open.
+    #[must_use]
+    pub fn meanwhile(mut self, meanwhile: Meanwhile) -> Rule {
+        self.meanwhile = Some(meanwhile);
+        self
+    }
+
+    /// This rule with what becomes of stale writes.
+    #[must_use]
+    pub fn stale(mut self, stale: Stale) -> Rule {
+        self.stale = Some(stale);
+        self
+    }
+
     /// This rule with a say on secrecy.
     #[must_use]
     pub fn secret(mut self, secret: bool) -> Rule {
@@ -147,8 +196,8 @@ impl Rule {
         self
     }
 
-    /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "secret": …, "atomic": …}`; all but the pattern may be
-    /// missing.
+    /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "meanwhile": …, "stale": …, "secret": …, "atomic": …}`;
+    /// all but the pattern may be missing.
     ///
     /// # Errors
     /// [`Code::Policy`] for an unknown field, strategy or type, [`Code::PatternSyntax`] for a bad pattern.
@@ -167,6 +216,8 @@ impl Rule {
                 "merge" => rule.merge = Some(text()?.parse()?),
                 "key" => rule.key = Some(text()?.into()),
                 "conflict" => rule.conflict = Some(text()?.parse()?),
+                "meanwhile" => rule.meanwhile = Some(text()?.parse()?),
+                "stale" => rule.stale = Some(text()?.parse()?),
                 "secret" => {
                     rule.secret = Some(field.as_bool().ok_or_else(|| bad("`secret` of a rule is a bool".to_owned()))?);
                 }
@@ -175,7 +226,7 @@ impl Rule {
                 }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
-                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `secret` and `atomic`"));
+                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `meanwhile`, `stale`, `secret` and `atomic`"));
                 }
             }
         }
@@ -188,6 +239,8 @@ impl Rule {
         entries.extend(self.merge.map(|merge| ("merge".into(), merge.as_str().into())));
         entries.extend(self.key.clone().map(|key| ("key".into(), key.into())));
         entries.extend(self.conflict.map(|conflict| ("conflict".into(), conflict.as_str().into())));
+        entries.extend(self.meanwhile.map(|meanwhile| ("meanwhile".into(), meanwhile.as_str().into())));
+        entries.extend(self.stale.map(|stale| ("stale".into(), stale.as_str().into())));
         entries.extend(self.secret.map(|secret| ("secret".into(), secret.into())));
         entries.extend(self.atomic.map(|atomic| ("atomic".into(), atomic.into())));
         Value::Map(entries.into_iter().collect())
@@ -225,9 +278,9 @@ impl Policy {
                 Error::new(Code::Policy, message).with_hint("write `\"merge\": \"keyed_list\", \"key\": \"name\"`")
             );
         }
-        if rule.merge.is_none() && rule.conflict.is_none() && rule.secret.is_none() && rule.atomic.is_none() {
+        if rule == Rule::on(rule.pattern.clone()) {
             return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern))
-                .with_hint("give it `merge`, `conflict`, `secret` or `atomic`"));
+                .with_hint("give it `merge`, `conflict`, `meanwhile`, `stale`, `secret` or `atomic`"));
         }
         if rule.secret == Some(true)
             && (rule.merge.is_some_and(|merge| merge != MergeStrategy::Override)
@@ -317,6 +370,18 @@ impl Policy {
         self.rules.iter().any(differs)
             || self.conflict_at(&child) != here
             || self.conflict_at(&child.child(ANY_KEY)) != here
+    }
+
+    /// What shows at a path while a manual conflict is open there; the last side where no rule says anything.
+    pub fn meanwhile_at(&self, path: &Path) -> Meanwhile {
+        let mut rules = self.rules.iter().filter(|rule| rule.meanwhile.is_some());
+        rules.find(|rule| rule.pattern.matches(path)).and_then(|rule| rule.meanwhile).unwrap_or_default()
+    }
+
+    /// What becomes of a stale write to a path; it is refused where no rule says anything.
+    pub fn stale_at(&self, path: &Path) -> Stale {
+        let mut rules = self.rules.iter().filter(|rule| rule.stale.is_some());
+        rules.find(|rule| rule.pattern.matches(path)).and_then(|rule| rule.stale).unwrap_or(Stale::Refuse)
     }
 
     /// Whether the value at a path is written whole.
@@ -448,6 +513,7 @@ mod tests {
             on("b").secret(true),
             on("c").atomic(true),
             on("d").merge(MergeStrategy::KeyedList).key("name"),
+            on("e").conflict(ConflictStrategy::ManualResolution).meanwhile(Meanwhile::Previous).stale(Stale::Merge),
         ])
         .unwrap();
         assert_eq!(Policy::from_value(&policy.to_value()).unwrap(), policy);

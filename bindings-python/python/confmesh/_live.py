@@ -18,7 +18,7 @@ from . import _native
 from ._errors import Error, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from ._native import Answer, Change, Explanation, Feed, Live, Receipt, Rule
+    from ._native import Answer, Change, Explanation, Feed, Live, Receipt, Rule, Versioned, WriteConflict
 
 _T = TypeVar("_T")
 _Self = TypeVar("_Self", bound="_Reader")
@@ -336,13 +336,71 @@ class Mesh(_Reader):
         """The addresses that are really listened on, `host:port`."""
         return self._live.addresses
 
-    def set(self, path: str, value: Any) -> Pending[Receipt]:
-        """Sets a path of the shared document: `await mesh.set(…)`, or `mesh.set(…).wait()`."""
-        return Pending(self._live.set(path, value))
+    def set(
+        self,
+        path: str,
+        value: Any,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        fence: int = 0,
+        user: str | None = None,
+    ) -> Pending[Receipt]:
+        """Sets a path of the shared document: `await mesh.set(…)`, or `mesh.set(…).wait()`.
 
-    def unset(self, path: str) -> Pending[Receipt]:
-        """Removes a path from the shared document."""
-        return Pending(self._live.unset(path))
+        With `if_version` only if that is the version of the path (`read` tells it; `"none"` where nothing is), with
+        `force` also over a first value that a rule keeps. `fence` is the token of a lock; `user` is shown in conflicts.
+        """
+        return Pending(self._live.set(path, value, if_version=if_version, force=force, fence=fence, user=user))
+
+    def unset(
+        self,
+        path: str,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        fence: int = 0,
+        user: str | None = None,
+    ) -> Pending[Receipt]:
+        """Removes a path from the shared document, under the same terms as `set`."""
+        return Pending(self._live.unset(path, if_version=if_version, force=force, fence=fence, user=user))
+
+    def read(self, path: str) -> Pending[Versioned]:
+        """The value at a path, if one is there, with its version: what `set` takes as `if_version`."""
+        return Pending(self._live.read(path))
+
+    def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:
+        """What instances wrote at the same time in different ways and waits for a decision.
+
+        With `all` also what a rule decided, so that whatever lost can be seen.
+        """
+        return Pending(self._live.conflicts(all))
+
+    def assign(self, id: str, user: str | None) -> Pending[Receipt]:
+        """Names for every instance who is to decide an open conflict; `None` withdraws the name."""
+        return Pending(self._live.assign(id, user))
+
+    def resolve(
+        self,
+        id: str,
+        *,
+        take: int | None = None,
+        value: Any = ...,
+        keep: bool = False,
+        remove: bool = False,
+        user: str | None = None,
+    ) -> Pending[Receipt]:
+        """Settles a conflict: `take` a side by its place in the list, write a `value`, `keep` what shows, or `remove`."""
+        choice: dict[str, Any] = {}
+        if take is not None:
+            choice["take"] = take
+        if value is not ...:
+            choice["value"] = value
+        if keep:
+            choice["keep"] = True
+        if remove:
+            choice["remove"] = True
+        return Pending(self._live.resolve(id, choice, user))
 
     def patch(self, patch: Sequence[Mapping[str, Any]], *, if_hash: str | None = None) -> Pending[Receipt]:
         """Applies a JSON Patch (RFC 6902), with `if_hash` only if that is the document's hash."""

@@ -72,6 +72,8 @@ class Rule(TypedDict):
     """What holds for the paths that a pattern matches."""
 
     pattern: str
+    meanwhile: NotRequired[Literal["last", "first", "previous"]]
+    stale: NotRequired[Literal["merge", "refuse"]]
     merge: NotRequired[_MergeStrategy]
     key: NotRequired[str]
     conflict: NotRequired[str]
@@ -126,7 +128,42 @@ class Receipt(TypedDict):
     revision: int
     hash: str
     changed: list[str]
+    version: NotRequired[str]
     shadowed_by: NotRequired[str]
+
+@type_check_only
+class Versioned(TypedDict):
+    """A value with its version; without `value` nothing is there."""
+
+    value: NotRequired[Any]
+    version: str
+
+@type_check_only
+class ConflictSide(TypedDict):
+    """One side of a conflict; without `value` it removed the path."""
+
+    value: NotRequired[Any]
+    in_force: bool
+    timestamp: str
+    author: str
+    version: str
+    instance_id: NotRequired[str]
+    user: NotRequired[str]
+    fence: NotRequired[str]
+
+@type_check_only
+class WriteConflict(TypedDict):
+    """A path that was written at the same time in different ways; `shown` is what the document holds meanwhile."""
+
+    id: str
+    document: str
+    path: str
+    strategy: str
+    status: Literal["pending_manual_resolution", "decided"]
+    created_at: str
+    assigned_to: str | None
+    shown: NotRequired[Any]
+    sides: list[ConflictSide]
 
 @final
 class Change:
@@ -243,8 +280,29 @@ class Live:
     @property
     def addresses(self) -> list[str]: ...
     def explain(self, path: str) -> Explanation: ...
-    def set(self, path: str, value: Any) -> Answer: ...
-    def unset(self, path: str) -> Answer: ...
+    def set(
+        self,
+        path: str,
+        value: Any,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        fence: int = 0,
+        user: str | None = None,
+    ) -> Answer: ...
+    def unset(
+        self,
+        path: str,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        fence: int = 0,
+        user: str | None = None,
+    ) -> Answer: ...
+    def read(self, path: str) -> Answer: ...
+    def conflicts(self, all: bool) -> Answer: ...
+    def assign(self, id: str, user: str | None) -> Answer: ...
+    def resolve(self, id: str, choice: dict[str, Any], user: str | None) -> Answer: ...
     def patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
     def merge_patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
     def replace(self, value: Any, *, if_hash: str | None) -> Answer: ...

@@ -8,11 +8,12 @@ mod changes;
 #[cfg(test)]
 mod tests;
 
+pub use crate::policy::Meanwhile;
 pub use changes::{Change, Details, Resolution, resolve_changes};
 
 use crate::clock::{Dot, Stamp};
 use crate::policy::ConflictStrategy;
-use crate::value::{List, Number, Value};
+use crate::value::{List, Number, Str, Value};
 
 /// The rule that a write carries, chosen where it was written. The numbers are part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,18 +76,6 @@ impl From<Tag> for ConflictStrategy {
     }
 }
 
-/// What a document shows while a manual conflict is open; travels in the write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Meanwhile {
-    /// The side with the greatest stamp.
-    #[default]
-    Last,
-    /// The side with the smallest stamp.
-    First,
-    /// What all sides replaced, where that was the same; else the side with the greatest stamp.
-    Previous,
-}
-
 /// One side of a disagreement on a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
@@ -112,6 +101,8 @@ pub struct Candidate<'a> {
     pub previous: Option<&'a Value>,
     /// What shows while the sides wait for a decision, under [`Tag::Manual`].
     pub meanwhile: Meanwhile,
+    /// The person that it was written for; decides nothing.
+    pub user: Option<&'a Str>,
 }
 
 impl<'a> Candidate<'a> {
@@ -129,6 +120,7 @@ impl<'a> Candidate<'a> {
             removed: &[],
             previous: None,
             meanwhile: Meanwhile::Last,
+            user: None,
         }
     }
 

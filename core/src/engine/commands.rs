@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::records::effect_records;
-use super::shared::{Command, Founded, Shared, Staged, Step};
+use super::shared::{Command, Reply, Shared, Staged, Step};
+use super::terms::WriteTerms;
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
 use super::{Engine, unknown};
 use crate::canonical::ContentHash;
@@ -15,15 +16,23 @@ use crate::path::Path;
 use crate::replica::Edit;
 use crate::value::Value;
 
+/// The command that a write of the shared layer answers.
+pub(super) struct Asked<'a> {
+    pub(super) request: RequestId,
+    /// What the command is about.
+    pub(super) path: Path,
+    pub(super) terms: &'a WriteTerms,
+}
+
 impl Engine {
     /// Sets a path of the shared layer (of the runtime layer where none is shared). Answered by [`Event::Written`].
     pub fn set(&mut self, document: &DocumentName, path: Path, value: Value, now: Now) -> RequestId {
-        self.command(document, Command::Edits(vec![Edit { path, value: Some(value) }]), None, now)
+        self.write(document, Command::set(path, value), WriteTerms::default(), now)
     }
 
     /// Removes a path of the layer that [`Engine::set`] writes.
     pub fn unset(&mut self, document: &DocumentName, path: Path, now: Now) -> RequestId {
-        self.command(document, Command::Edits(vec![Edit { path, value: None }]), None, now)
+        self.write(document, Command::unset(path), WriteTerms::default(), now)
     }
 
     /// Applies an RFC 6902 patch to the effective document and writes what differs. With `if_hash` only if that is the
@@ -35,7 +44,7 @@ impl Engine {
         if_hash: Option<ContentHash>,
         now: Now,
     ) -> RequestId {
-        self.command(document, Command::Patch(patch), if_hash, now)
+        self.write(document, Command::Patch(patch), WriteTerms { if_hash, ..WriteTerms::default() }, now)
     }
 
     /// Applies an RFC 7396 merge patch to the effective document and writes what differs.
@@ -46,7 +55,7 @@ impl Engine {
         if_hash: Option<ContentHash>,
         now: Now,
     ) -> RequestId {
-        self.command(document, Command::MergePatch(patch), if_hash, now)
+        self.write(document, Command::MergePatch(patch), WriteTerms { if_hash, ..WriteTerms::default() }, now)
     }
 
     /// Makes the effective document this one as far as the written layer can, by writing what differs.
@@ -57,52 +66,59 @@ impl Engine {
         if_hash: Option<ContentHash>,
         now: Now,
     ) -> RequestId {
-        self.command(document, Command::Replace(value), if_hash, now)
+        self.write(document, Command::Replace(value), WriteTerms { if_hash, ..WriteTerms::default() }, now)
     }
 
-    pub(super) fn command(
-        &mut self,
-        name: &DocumentName,
-        command: Command,
-        if_hash: Option<ContentHash>,
-        now: Now,
-    ) -> RequestId {
+    /// Writes under conditions, by force, under a lock's token, or in somebody's name: every other command is this one
+    /// with the default terms. Answered by [`Event::Written`].
+    ///
+    /// A condition that does not hold any more refuses the write ([`Code::Stale`]), or merges it where the policy says so
+    /// ([`crate::policy::Stale`]).
+    pub fn write(&mut self, document: &DocumentName, command: Command, terms: WriteTerms, now: Now) -> RequestId {
         self.last_request += 1;
         let request = RequestId(self.last_request);
-        let current = self.documents.get(name).map(|document| *document.snapshot.hash());
-        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        // Of two writes that name one hash only the first is made, also while it is on its way to the store.
-        let is_changing = founded.is_some_and(Founded::is_changing);
-        match (current, if_hash) {
-            (None, _) => self.answer(request, Err(unknown(name)), now),
-            (Some(current), Some(wanted)) if current != wanted || is_changing => {
-                let error = Error::new(Code::Stale, format!("the document is at {current}, not at {wanted}"))
-                    .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");
-                self.answer(request, Err(error), now);
-            }
-            _ => self.execute(name, request, command, now),
+        let checked = if self.documents.contains_key(document) { terms.check() } else { Err(unknown(document)) };
+        match checked {
+            Ok(()) => self.execute(document, request, command, &terms, now),
+            Err(error) => self.answer(request, Err(error), now),
         }
         request
     }
 
-    pub(super) fn execute(&mut self, name: &DocumentName, request: RequestId, command: Command, now: Now) {
+    pub(super) fn execute(
+        &mut self,
+        name: &DocumentName,
+        request: RequestId,
+        command: Command,
+        terms: &WriteTerms,
+        now: Now,
+    ) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        if let Some(Shared::Unfounded { waiting, .. }) = &mut document.shared {
+            return waiting.push_back((request, command, terms.clone()));
+        }
+        if let Command::Assign(id, user) = command {
+            return self.assign(name, request, (id, user), now);
+        }
+        let (command, terms) = match self.settled(name, command, terms).and_then(|(c, t)| self.unless_stale(name, c, t))
+        {
+            Ok(ready) => ready,
+            Err(error) => return self.answer(request, Err(error), now),
+        };
         let Some(document) = self.documents.get_mut(name) else { return };
         if document.guest.is_some() {
-            return self.ask_host(name, request, command, now);
+            return self.ask_host(name, request, command, terms.user, now);
         }
-        match &mut document.shared {
-            Some(Shared::Unfounded { waiting, .. }) => waiting.push_back((request, command)),
-            Some(Shared::Founded(_)) => {
-                let effective = document.snapshot.value.clone();
-                match command.edits(&effective) {
-                    Ok(edits) => self.write_shared(name, &edits, Some(request), "shared", now),
-                    Err(error) => self.answer(request, Err(error), now),
-                }
+        if document.shared.is_none() {
+            let result = self.write_runtime(name, &command, now);
+            return self.answer(request, result, now);
+        }
+        match command.edits(&document.snapshot.value) {
+            Ok(edits) => {
+                let asked = Asked { request, path: command.path(), terms: &terms };
+                self.write_shared(name, &edits, Some(asked), "shared", now);
             }
-            None => {
-                let result = self.write_runtime(name, &command, now);
-                self.answer(request, result, now);
-            }
+            Err(error) => self.answer(request, Err(error), now),
         }
     }
 
@@ -120,7 +136,7 @@ impl Engine {
         let changed = edits.into_iter().map(|edit| edit.path).filter(|path| old.at(path) != new.at(path)).collect();
         document.set_runtime(new);
         self.refresh(name, super::document::RUNTIME, now);
-        self.receipt(name, changed, None).ok_or_else(|| unknown(name))
+        self.receipt(name, changed, None, &command.path()).ok_or_else(|| unknown(name))
     }
 
     /// Encodes edits into the shared layer of a founded document and sends them to the store.
@@ -128,19 +144,22 @@ impl Engine {
         &mut self,
         name: &DocumentName,
         edits: &[Edit],
-        request: Option<RequestId>,
+        asked: Option<Asked<'_>>,
         cause: &'static str,
         now: Now,
     ) {
+        self.succeed(name, now);
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();
         let mut step = Step::Records;
         let mut answer = None;
-        match founded.write(edits, &document.policy, now.wall_ms) {
+        let default = WriteTerms::default();
+        let terms = asked.as_ref().map_or(&default, |asked| asked.terms);
+        match founded.write(edits, &document.policy, terms, now.wall_ms) {
             Err(error) => {
-                match request {
-                    Some(request) => self.answer(request, Err(error), now),
+                match asked {
+                    Some(asked) => self.answer(asked.request, Err(error), now),
                     None => {
                         if let Some(file) = &mut document.file {
                             file.edits_lost(error.clone());
@@ -152,17 +171,19 @@ impl Engine {
             }
             Ok(None) => {
                 // What it asks for may be on its way to the store still: then the answer waits for it.
-                if let Some(request) = request.filter(|_| !founded.staged.is_empty()) {
-                    answer = Some((request, Vec::new(), None));
-                } else if let Some(request) = request {
-                    let receipt = self.receipt(name, Vec::new(), None).ok_or_else(|| unknown(name));
-                    self.answer(request, receipt, now);
-                    return;
+                if let Some(asked) = asked {
+                    if founded.staged.is_empty() {
+                        let receipt = self.receipt(name, Vec::new(), None, &asked.path).ok_or_else(|| unknown(name));
+                        self.answer(asked.request, receipt, now);
+                        return;
+                    }
+                    answer = Some(Reply { request: asked.request, path: asked.path, changed: Vec::new(), dot: None });
                 }
             }
             Ok(Some(written)) => {
                 writes.extend(effect_records(name, &founded.pending, &written.effect));
-                answer = request.map(|request| (request, written.changed, Some(written.dot)));
+                let (changed, dot) = (written.changed, Some(written.dot));
+                answer = asked.map(|asked| Reply { request: asked.request, path: asked.path, changed, dot });
                 step = Step::Delta(written.delta);
             }
         }
@@ -179,7 +200,7 @@ impl Engine {
         writes: Vec<super::StoreWrite>,
         step: Step,
         cause: &'static str,
-        request: Option<(RequestId, Vec<Path>, Option<Dot>)>,
+        reply: Option<Reply>,
         from: Option<PeerId>,
     ) -> Ticket {
         let document = self.documents.get(name);
@@ -192,7 +213,7 @@ impl Engine {
             && let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut)
         {
             let repairs = document.doubtful.take();
-            founded.staged.push_back(Staged { ticket, step, cause, request, from, repairs });
+            founded.staged.push_back(Staged { ticket, step, cause, reply, from, repairs });
         }
         ticket
     }
@@ -213,9 +234,9 @@ impl Engine {
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
         }
-        if let Some((request, changed, dot)) = staged.request {
-            let receipt = self.receipt(&name, changed, dot).ok_or_else(|| unknown(&name));
-            self.answer(request, receipt, now);
+        if let Some(reply) = staged.reply {
+            let receipt = self.receipt(&name, reply.changed, reply.dot, &reply.path).ok_or_else(|| unknown(&name));
+            self.answer(reply.request, receipt, now);
         }
         self.replicate(&name, staged.from, now);
         self.settle_file_edits(&name, staged.cause);
@@ -241,15 +262,16 @@ impl Engine {
             document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
             if !was_ready {
                 // It never was on disk: the document begins anew, and what the file says is not lost.
-                document.shared = Some(Shared::Unfounded { waiting: Default::default(), since_ms: Some(now.mono_ms) });
+                let (waiting, since_ms) = (Default::default(), Some(now.mono_ms));
+                document.shared = Some(Shared::Unfounded { replica: id, waiting, since_ms });
             }
             if let Some(file) = document.file.as_mut() {
                 file.edits_lost(reason.clone());
             }
         }
         for staged in lost {
-            if let Some((request, ..)) = staged.request {
-                self.answer(request, Err(reason.clone()), now);
+            if let Some(reply) = staged.reply {
+                self.answer(reply.request, Err(reason.clone()), now);
             }
         }
         self.notice(Level::Error, reason.clone());
@@ -261,7 +283,13 @@ impl Engine {
         self.events.push_back(Event::Written { request, result });
     }
 
-    fn receipt(&self, name: &DocumentName, changed: Vec<Path>, dot: Option<Dot>) -> Option<Receipt> {
+    pub(super) fn receipt(
+        &self,
+        name: &DocumentName,
+        changed: Vec<Path>,
+        dot: Option<Dot>,
+        about: &Path,
+    ) -> Option<Receipt> {
         let document = self.documents.get(name)?;
         let layer = document.written_layer();
         let written = match &document.shared {
@@ -275,6 +303,6 @@ impl Engine {
             .filter_map(|path| snapshot.explain(path))
             .filter_map(|explanation| explanation.winner.map(|winner| winner.source))
             .find(|source| *source != layer);
-        Some(Receipt { snapshot, changed, dot, shadowed_by })
+        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by })
     }
 }

@@ -9,10 +9,10 @@ use super::types::{ChangeEvent, DocumentOptions, DocumentStatus, Snapshot, Sourc
 use crate::canonical::content_hash;
 use crate::diff::diff;
 use crate::error::Result;
-use crate::id::DocumentName;
+use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Layer, merge, priority};
 use crate::policy::Policy;
-use crate::replica::Assertion;
+use crate::replica::{Assertion, Disagreement};
 use crate::value::{Str, Value};
 
 /// The layer that `set` writes where no layer is shared.
@@ -21,6 +21,8 @@ pub(super) const RUNTIME: &str = "runtime";
 pub(super) struct Document {
     pub(super) name: DocumentName,
     pub(super) has_peers: bool,
+    /// Whether it drops its history, if it is founded here.
+    pub(super) settle: bool,
     pub(super) policy: Policy,
     sources: Vec<Source>,
     pub(super) shared: Option<Shared>,
@@ -39,16 +41,18 @@ struct Source {
 }
 
 impl Document {
-    pub(super) fn new(name: DocumentName, options: DocumentOptions) -> Document {
+    /// A document whose shared layer, until it is founded, waits under this name.
+    pub(super) fn new(name: DocumentName, options: DocumentOptions, replica: ReplicaId) -> Document {
         let mut sources = vec![Source::new(RUNTIME.into(), priority::RUNTIME)];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
         let empty = Snapshot::new(name.clone(), 0, Value::empty_map(), merge(&[], &Policy::default()));
         Document {
             name,
             has_peers: options.has_peers,
+            settle: options.settle,
             policy: options.policy,
             sources,
-            shared: options.shared.then(Shared::unfounded),
+            shared: options.shared.then(|| Shared::unfounded(replica)),
             file: options.file.map(BoundFile::new),
             guest: None,
             snapshot: Arc::new(empty),
@@ -161,6 +165,16 @@ impl Document {
         })
     }
 
+    /// Disagreements without secret values.
+    pub(super) fn masked(&self, mut disagreements: Vec<Disagreement>) -> Vec<Disagreement> {
+        for disagreement in &mut disagreements {
+            for side in &mut disagreement.sides {
+                side.value = side.value.as_ref().map(|value| self.policy.masked(&disagreement.path, value));
+            }
+        }
+        disagreements
+    }
+
     pub(super) fn status(&self) -> DocumentStatus {
         let founded = self.shared.as_ref().and_then(Shared::founded);
         let mut sources: Vec<SourceStatus> = self
@@ -178,12 +192,7 @@ impl Document {
             sources.push(SourceStatus { id: self.written_layer(), priority: priority::SHARED, state });
         }
         sources.sort_by_key(|source| source.priority);
-        let mut disagreements = founded.map_or_else(Vec::new, |founded| founded.view.disagreements.clone());
-        for disagreement in &mut disagreements {
-            for side in &mut disagreement.sides {
-                side.value = side.value.as_ref().map(|value| self.policy.masked(&disagreement.path, value));
-            }
-        }
+        let disagreements = founded.map_or_else(Vec::new, |founded| self.masked(founded.view.disagreements.clone()));
         DocumentStatus {
             document: self.name.clone(),
             revision: self.snapshot.revision,

@@ -6,7 +6,7 @@
 
 use super::Engine;
 use super::document::Document;
-use super::records::{effect_records, founding_record};
+use super::records::{base_records, effect_records, founding_record};
 use super::shared::{Founded, Shared, Step, edits};
 use super::types::{Level, PeerId, StoreWrite};
 use crate::clock::Now;
@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions};
+use crate::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions, joins, settles};
 use crate::value::Value;
 
 impl Engine {
@@ -62,15 +62,18 @@ impl Engine {
     }
 
     fn found(&mut self, name: &DocumentName, now: Now) {
-        let id = ReplicaId::from_bytes(self.entropy.next_id());
         let genesis = Genesis::from_bytes(self.entropy.next_id());
         let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(Shared::Unfounded { replica: id, .. }) = document.shared else { return };
         let provisional = document.file.as_ref().and_then(|file| file.provisional.clone());
         let value = provisional.unwrap_or_else(Value::empty_map);
         let mut replica = Replica::new(id, genesis);
         let edit = Edit { path: Path::root(), value: Some(value.clone()) };
         let since = replica.seen().clone();
-        let effect =
+        let notes = [settles(), joins(id)];
+        let noted = if document.settle { replica.note(&notes, now.wall_ms).unwrap_or_default() } else { None };
+        let mut effect = noted.unwrap_or_default();
+        let written =
             match replica.write(&Value::empty_map(), &[edit], &WriteOptions::under(&document.policy), now.wall_ms) {
                 Ok(effect) => effect.unwrap_or_default(),
                 Err(error) => {
@@ -80,7 +83,8 @@ impl Engine {
                     return self.notice(Level::Error, error);
                 }
             };
-        let delta = Delta { since, to: replica.seen().clone(), items: effect.added.clone() };
+        effect.added.extend(written.added);
+        let delta = Delta { since, to: replica.seen().clone(), base: None, items: effect.added.clone() };
         let mut records = effect_records(name, &replica, &effect);
         records.push(founding_record(name, Some(&value)));
         self.begin(name, Founded::on_its_way(replica, Some(value)), records, Step::Delta(delta), None, now);
@@ -88,17 +92,26 @@ impl Engine {
 
     /// An unfounded document takes over what a peer sent.
     pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let mut replica = Replica::new(ReplicaId::from_bytes(self.entropy.next_id()), genesis);
+        let Some(shared) = self.documents.get(name).and_then(|document| document.shared.as_ref()) else { return };
+        let Shared::Unfounded { replica: id, .. } = shared else { return };
+        let mut replica = Replica::new(*id, genesis);
         let effect = match replica.apply(delta, now.wall_ms) {
             Ok(Applied::Advanced { effect, .. }) => effect,
             Ok(Applied::Duplicate) => Effect::default(),
-            Ok(Applied::Gap) => return self.greet(from, now),
+            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => return self.greet(from, now),
             Err(error) => return self.notice(Level::Warning, error),
         };
+        if replica.settles() && !replica.is_member(replica.id()) {
+            // It was not made for this replica, which would write without having seen that it may.
+            return;
+        }
         let mut records = effect_records(name, &replica, &effect);
         records.push(founding_record(name, None));
+        let (parts, base_bytes) = base_records(name, &replica, 0);
+        records.extend(parts);
         let step = Step::Replace(Box::new(replica.clone()));
-        self.begin(name, Founded::on_its_way(replica, None), records, step, Some(from), now);
+        let founded = Founded { base_bytes, ..Founded::on_its_way(replica, None) };
+        self.begin(name, founded, records, step, Some(from), now);
     }
 
     fn begin(
@@ -118,8 +131,8 @@ impl Engine {
         let before = document.shared.replace(Shared::Founded(Box::new(founded)));
         self.stage_step(name, records, step, "shared", None, from);
         if let Some(Shared::Unfounded { waiting, .. }) = before {
-            for (request, command) in waiting {
-                self.execute(name, request, command, now);
+            for (request, command, terms) in waiting {
+                self.execute(name, request, command, &terms, now);
             }
         }
     }
@@ -127,17 +140,22 @@ impl Engine {
     /// Gives up a document that was founded alone for the one that a peer sent, and writes again what was acknowledged
     /// here since. One batch in the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let fresh = ReplicaId::from_bytes(self.entropy.next_id());
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let id = founded.adopting.unwrap_or(fresh);
         let Some(founding) = founded.alone.clone() else { return };
         let mut replica = Replica::new(id, genesis);
         let effect = match replica.apply(delta, now.wall_ms) {
             Ok(Applied::Advanced { effect, .. }) => effect,
             Ok(Applied::Duplicate) => Effect::default(),
-            Ok(Applied::Gap) => return self.give_up(name, from, now),
+            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => return self.give_up(name, from, now),
             Err(error) => return self.notice(Level::Warning, error),
         };
+        if replica.settles() && !replica.is_member(id) {
+            // It was not made for this replica, which would write without having seen that it may.
+            return;
+        }
         let view = replica.view().value;
         let own = edits(&diff(&founding, &founded.pending_value));
         let mut rewritten: Vec<Effect> = Vec::new();
@@ -168,9 +186,10 @@ impl Engine {
             records.extend(effect_records(name, &replica, effect));
         }
         records.push(founding_record(name, None));
-        founded.pending = replica.clone();
-        founded.pending_value = replica.view().value;
-        founded.gave_up = founded.alone.take();
+        founded.gave_up = founded.alone.clone();
+        let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
+        records.extend(parts);
+        founded.replace(replica.clone(), base_bytes);
         if let Some(file) = &mut document.file {
             file.set_aside_if_different(&view);
             records.push(super::records::file_record(name, &file.binding.id, &file.record()));

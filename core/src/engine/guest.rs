@@ -12,11 +12,11 @@ use super::{Engine, Session};
 use crate::clock::Now;
 use crate::diff::Change;
 use crate::error::{Code, Error};
-use crate::id::DocumentName;
+use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Layer, priority};
 use crate::protocol::Message;
 use crate::replica::Edit;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// The layer that a guest sees its host as.
 const HOST: &str = "host";
@@ -33,6 +33,7 @@ struct OpenEdit {
     request: RequestId,
     request_id: String,
     edit: Edit,
+    user: Option<Str>,
     /// Edits of one command are answered together.
     last: bool,
 }
@@ -55,7 +56,7 @@ impl Guest {
 impl Engine {
     /// Opens a document as a guest: it is empty until a host that was dialed as [`super::Link::Host`] has sent it.
     pub fn open_guest(&mut self, name: DocumentName) {
-        let mut document = Document::new(name.clone(), DocumentOptions::default());
+        let mut document = Document::new(name.clone(), DocumentOptions::default(), ReplicaId::from_bytes([0; 16]));
         document.guest = Some(Guest::default());
         document.refresh(HOST);
         self.documents.insert(name, document);
@@ -91,7 +92,14 @@ impl Engine {
     }
 
     /// Sends a command of this guest's program to the host, or keeps it until there is one.
-    pub(super) fn ask_host(&mut self, name: &DocumentName, request: RequestId, command: Command, now: Now) {
+    pub(super) fn ask_host(
+        &mut self,
+        name: &DocumentName,
+        request: RequestId,
+        command: Command,
+        user: Option<Str>,
+        now: Now,
+    ) {
         let Some(document) = self.documents.get_mut(name) else { return };
         let wishes = match command.edits(&document.snapshot.value) {
             Ok(wishes) => wishes,
@@ -101,14 +109,14 @@ impl Engine {
         let count = wishes.len();
         for (at, edit) in wishes.into_iter().enumerate() {
             let request_id = format!("{}-{}-{at}", self.config.instance, request.0);
-            guest.edits.push_back(OpenEdit { request, request_id, edit, last: at + 1 == count });
+            guest.edits.push_back(OpenEdit { request, request_id, edit, user: user.clone(), last: at + 1 == count });
         }
         let host = guest.host;
         if count == 0 {
             let snapshot = std::sync::Arc::clone(&document.snapshot);
             return self.answer(
                 request,
-                Ok(Receipt { snapshot, changed: Vec::new(), dot: None, shadowed_by: None }),
+                Ok(Receipt { snapshot, changed: Vec::new(), dot: None, version: None, shadowed_by: None }),
                 now,
             );
         }
@@ -128,7 +136,7 @@ impl Engine {
                 document: name.clone(),
                 key: open.edit.path.to_string(),
                 value: open.edit.value.clone(),
-                user: None,
+                user: open.user.as_ref().map(ToString::to_string),
                 request_id: Some(open.request_id.clone()),
             })
             .collect();
@@ -194,7 +202,11 @@ impl Engine {
             Ok(_) if open.last => {
                 let changed = vec![open.edit.path];
                 let shadowed_by = shadowed_by.map(Into::into);
-                self.answer(open.request, Ok(Receipt { snapshot, changed, dot: None, shadowed_by }), now);
+                self.answer(
+                    open.request,
+                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by }),
+                    now,
+                );
             }
             Ok(_) => {}
             Err(error) if open.last => self.answer(open.request, Err(error), now),

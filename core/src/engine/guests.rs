@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::shared::Command;
+use super::terms::WriteTerms;
 use super::types::{ChangeEvent, PeerId, Receipt, RequestId, Transmit};
 use super::{Engine, Session, unknown};
 use crate::clock::Now;
@@ -14,6 +15,7 @@ use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::protocol::Message;
 use crate::replica::Edit;
+use crate::value::{Str, Value};
 
 /// How many answered request ids are remembered, so that one that is repeated after a lost connection is answered and not
 /// written again.
@@ -71,8 +73,9 @@ impl Engine {
                 }
             }
             Message::ConfigRequest { document, follow } => self.answer_request(peer, document, follow, now),
-            Message::ConfigChange { document, key, value, request_id, .. } => {
-                self.guest_writes(peer, &document, key, value, request_id, now);
+            Message::ConfigChange { document, key, value, user, request_id } => {
+                let terms = WriteTerms { user: user.map(Str::from), ..WriteTerms::default() };
+                self.guest_writes(peer, &document, (key, value), terms, request_id, now);
             }
             // Answers to what a host never asks.
             _ => {}
@@ -95,8 +98,8 @@ impl Engine {
         &mut self,
         peer: PeerId,
         document: &DocumentName,
-        key: String,
-        value: Option<crate::Value>,
+        (key, value): (String, Option<Value>),
+        terms: WriteTerms,
         request_id: Option<String>,
         now: Now,
     ) {
@@ -120,7 +123,7 @@ impl Engine {
         // The answer may come out of the very call below, so the guest waits for it before it is made.
         let request = RequestId(self.last_request + 1);
         self.guest_requests.open.push(OpenRequest { request, peer, key, request_id });
-        self.command(document, Command::Edits(vec![Edit { path, value }]), None, now);
+        self.write(document, Command::Edits(vec![Edit { path, value }]), terms, now);
     }
 
     /// Passes an answer to the guest that asked.

@@ -13,7 +13,9 @@
 //! Time and entropy are arguments. The native runtime, the Python and Node packages, the browser client and the simulator
 //! drive this same machine.
 
+mod authors;
 mod commands;
+mod conflicts;
 mod document;
 mod entropy;
 mod file;
@@ -21,13 +23,23 @@ mod files;
 mod founding;
 mod guest;
 mod guests;
+mod members;
 mod records;
 mod replicas;
+mod settling;
 mod shared;
+mod skew;
+mod stale;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use authors::Written;
+pub use conflicts::{Conflict, ConflictSide};
+pub use shared::{Choice, Command};
+pub use skew::PeerClock;
+pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
     Receipt, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
@@ -38,7 +50,7 @@ use std::sync::Arc;
 
 use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, InstanceId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
 use crate::protocol::{Envelope, Message, encode};
 use document::Document;
@@ -81,6 +93,11 @@ pub struct Engine {
     last_request: u64,
     last_message: u64,
     next_heartbeat_ms: Option<u64>,
+    /// What documents were a moment ago, where their rules merge stale writes.
+    past: stale::Past,
+    clocks: BTreeMap<InstanceId, skew::Watched>,
+    /// When to see whether a document of an instance without peers can drop its history.
+    next_settling_ms: Option<u64>,
 }
 
 impl Engine {
@@ -104,6 +121,9 @@ impl Engine {
             last_request: 0,
             last_message: 0,
             next_heartbeat_ms: None,
+            past: stale::Past::default(),
+            clocks: BTreeMap::new(),
+            next_settling_ms: None,
         })
     }
 
@@ -115,10 +135,12 @@ impl Engine {
     /// Opens a document: what the store holds of it is in force at once. Without a bound file and without peers it is
     /// founded at once; a bound file is waited for ([`Engine::handle_file`]).
     pub fn open(&mut self, name: DocumentName, options: DocumentOptions, now: Now) {
-        let mut document = Document::new(name.clone(), options);
+        let replica = ReplicaId::from_bytes(self.entropy.next_id());
+        let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
         if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
-            *shared = shared::Shared::Founded(Box::new(shared::Founded::new(replica, stored.founding)));
+            let founded = shared::Founded::new(replica, stored.founding);
+            *shared = shared::Shared::Founded(Box::new(shared::Founded { base_bytes: stored.base_bytes, ..founded }));
         }
         if let Some(file) = &mut document.file
             && let Some(record) = stored.files.get(&file.binding.id)
@@ -126,6 +148,7 @@ impl Engine {
             file.restore(record.clone());
         }
         document.refresh("open");
+        self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
         self.consider_founding(&name, now);
         self.greet_all(now);
@@ -196,7 +219,13 @@ impl Engine {
     /// A frame arrived. A bad one is answered with an error and changes nothing.
     pub fn handle_message(&mut self, peer: PeerId, frame: &str, now: Now) {
         match crate::protocol::decode(frame) {
-            Ok((message, instance)) => self.dispatch(peer, message, instance, now),
+            Ok((message, instance)) => {
+                let tells_time = matches!(message, Message::Hello { .. } | Message::Heartbeat { .. });
+                self.dispatch(peer, message, instance, now);
+                if let Some(sent_ms) = tells_time.then(|| crate::protocol::sent_ms(frame)).flatten() {
+                    self.compare_clocks(peer, sent_ms, now);
+                }
+            }
             Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
         }
     }
@@ -222,6 +251,7 @@ impl Engine {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.consider_founding(&name, now);
         }
+        self.settle_when_due(now);
         self.heartbeat(now);
     }
 
@@ -253,7 +283,7 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
-        founding.chain(self.next_heartbeat_ms).min()
+        founding.chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.
@@ -261,6 +291,7 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return false };
         let before = document.snapshot.revision;
         let Some(change) = document.refresh(cause) else { return false };
+        self.past.remember(&document.policy, &change.snapshot);
         self.tell_guests(name, before, &change, now);
         self.events.push_back(Event::Changed(change));
         true

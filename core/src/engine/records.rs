@@ -1,6 +1,6 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
-//! Keys are text: `doc/<tenant>/<name>/replica`, `…/founding`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
+//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::clock::{Stamp, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, ReplicaId};
-use crate::replica::{Assertion, Effect, Replica};
+use crate::replica::{Assertion, Base, Effect, Replica};
 use crate::value::{Str, Value};
 
 /// A bound file as the engine left it.
@@ -33,6 +33,33 @@ pub(super) struct Stored {
     /// What it was founded with, while it never met another replica.
     pub(super) founding: Option<Value>,
     pub(super) files: BTreeMap<Str, FileRecord>,
+    /// How long the records of its base are.
+    pub(super) base_bytes: usize,
+}
+
+/// How long one record of a base is.
+const BASE_PART_BYTES: usize = 256 << 10;
+
+fn base_key(document: &DocumentName, part: usize) -> Vec<u8> {
+    key(document, &format!("base/{part:08x}"))
+}
+
+/// The records of what a replica settled to, in parts, and those to remove of one that was so long; then how long it is.
+pub(super) fn base_records(document: &DocumentName, replica: &Replica, old_bytes: usize) -> (Vec<StoreWrite>, usize) {
+    let text = replica.base().map(|base| canonical(&base.to_value())).unwrap_or_default();
+    let parts = text.as_bytes().chunks(BASE_PART_BYTES).enumerate();
+    let put = parts.map(|(part, bytes)| StoreWrite::Put { key: base_key(document, part), bytes: bytes.to_vec() });
+    let count = |bytes: usize| bytes.div_ceil(BASE_PART_BYTES);
+    let gone = (count(text.len())..count(old_bytes)).map(|part| StoreWrite::Delete { key: base_key(document, part) });
+    (put.chain(gone).collect(), text.len())
+}
+
+/// Removes the records of assertions.
+pub(super) fn dropped_records<'a>(
+    document: &'a DocumentName,
+    dropped: impl IntoIterator<Item = &'a Arc<Assertion>> + 'a,
+) -> impl Iterator<Item = StoreWrite> + 'a {
+    dropped.into_iter().map(move |assertion| StoreWrite::Delete { key: write_key(document, assertion) })
 }
 
 fn key(document: &DocumentName, rest: &str) -> Vec<u8> {
@@ -65,7 +92,7 @@ pub(super) fn effect_records(document: &DocumentName, replica: &Replica, effect:
         key: write_key(document, assertion),
         bytes: canonical(&assertion.to_value()).into_bytes(),
     });
-    let dropped = effect.dropped.iter().map(|assertion| StoreWrite::Delete { key: write_key(document, assertion) });
+    let dropped = dropped_records(document, &effect.dropped);
     added.chain(dropped).chain([replica_record(document, replica)]).collect()
 }
 
@@ -80,6 +107,7 @@ pub(super) fn repair_records(
     let mut records: Vec<StoreWrite> =
         doubtful.iter().map(|assertion| StoreWrite::Delete { key: write_key(document, assertion) }).collect();
     records.extend(effect_records(document, &founded.durable, &everything));
+    records.extend(base_records(document, &founded.durable, founded.base_bytes).0);
     records.push(founding_record(document, founded.alone.as_ref()));
     records.extend(file.map(|(id, record)| file_record(document, id, &record)));
     records
@@ -119,6 +147,10 @@ pub(super) fn load<'a>(
         };
         let document = DocumentName::parse(&format!("{tenant}/{name}")).map_err(|e| broken(e.message()))?;
         let parts = documents.entry(document).or_default();
+        if kind.starts_with("base/") {
+            parts.base.insert(key.to_string(), bytes.to_vec());
+            continue;
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| broken("it is not UTF-8"))?;
         let value = parse(text, Format::Json).map_err(|e| broken(e.message()))?;
         match kind.split_once('/').unwrap_or((kind, "")) {
@@ -134,22 +166,36 @@ pub(super) fn load<'a>(
             _ => {}
         }
     }
-    Ok(documents.into_iter().map(|(document, parts)| (document, parts.assemble())).collect())
+    documents.into_iter().map(|(document, parts)| Ok((document, parts.assemble()?))).collect()
 }
 
 #[derive(Default)]
 struct Parts {
     replica: Option<(ReplicaId, Genesis, VersionVector, Stamp)>,
     founding: Option<Value>,
+    base: BTreeMap<String, Vec<u8>>,
     writes: Vec<Assertion>,
     files: BTreeMap<Str, FileRecord>,
 }
 
 impl Parts {
-    fn assemble(self) -> Stored {
-        let writes = self.writes;
-        let replica = self.replica.map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, writes));
-        Stored { replica, founding: self.founding, files: self.files }
+    fn assemble(self) -> Result<Stored> {
+        let broken = |why: &str| {
+            Error::new(Code::Store, format!("a settled document in the store cannot be read: {why}"))
+                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+        };
+        let bytes: Vec<u8> = self.base.into_values().flatten().collect();
+        let base_bytes = bytes.len();
+        let mut base = None;
+        if !bytes.is_empty() {
+            let text = String::from_utf8(bytes).map_err(|_| broken("it is not UTF-8"))?;
+            let value = parse(&text, Format::Json).map_err(|e| broken(e.message()))?;
+            base = Some(Base::from_value(&value).map_err(|e| broken(e.message()))?);
+        }
+        let replica = self
+            .replica
+            .map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, base, self.writes));
+        Ok(Stored { replica, founding: self.founding, files: self.files, base_bytes })
     }
 }
 

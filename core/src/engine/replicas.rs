@@ -11,7 +11,7 @@ use super::{Engine, Session};
 use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
-use crate::id::{DocumentName, Genesis, InstanceId};
+use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::protocol::{Greeting, Message, Pulse, ReplicaLink, VERSION};
 use crate::replica::{Applied, Delta};
 
@@ -19,6 +19,12 @@ use crate::replica::{Applied, Delta};
 pub(super) struct ReplicaSession {
     pub(super) instance: Option<InstanceId>,
     links: BTreeMap<DocumentName, ReplicaLink>,
+}
+
+impl ReplicaSession {
+    pub(super) fn link_mut(&mut self, name: &DocumentName) -> Option<&mut ReplicaLink> {
+        self.links.get_mut(name)
+    }
 }
 
 impl Engine {
@@ -38,7 +44,7 @@ impl Engine {
         self.sessions.iter().filter(|(_, session)| is_replica(session)).map(|(peer, _)| *peer).collect()
     }
 
-    fn link(&mut self, peer: PeerId, name: &DocumentName) -> Option<&mut ReplicaLink> {
+    pub(super) fn link(&mut self, peer: PeerId, name: &DocumentName) -> Option<&mut ReplicaLink> {
         match self.sessions.get_mut(&peer)? {
             Session::Replica(session) => session.links.get_mut(name),
             _ => None,
@@ -50,12 +56,19 @@ impl Engine {
             .documents
             .values()
             .filter_map(|document| {
-                let founded = document.shared.as_ref()?.founded().filter(|founded| founded.ready);
+                let shared = document.shared.as_ref()?;
+                let founded = shared.founded().filter(|founded| founded.ready);
+                // Who starts anew asks for the whole document.
+                let seen = founded.filter(|f| f.anew.is_none()).map(|f| f.seen().clone()).unwrap_or_default();
+                let former = founded.filter(|f| f.anew.is_some()).map(|f| f.durable.id());
+                let replica = shared.author();
                 Some(Greeting {
                     document: document.name.clone(),
                     genesis: founded.map(|f| f.durable.genesis()),
                     alone: founded.is_some_and(|f| f.alone.is_some()),
-                    seen: founded.map_or_else(VersionVector::default, |f| f.seen().clone()),
+                    seen,
+                    replica: Some(replica),
+                    former,
                 })
             })
             .collect();
@@ -70,8 +83,11 @@ impl Engine {
 
     /// Tells a peer that its document shall replace ours.
     pub(super) fn give_up(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
-        let seen = VersionVector::default();
-        let documents = vec![Greeting { document: name.clone(), genesis: None, alone: false, seen }];
+        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let replica = founded.map(|founded| *founded.adopting.get_or_insert(id));
+        let (document, seen) = (name.clone(), VersionVector::default());
+        let documents = vec![Greeting { document, genesis: None, alone: false, seen, replica, former: None }];
         self.send(peer, &Message::Hello { versions: vec![VERSION], documents }, now);
     }
 
@@ -111,6 +127,7 @@ impl Engine {
             let link = session.links.entry(greeting.document).or_default();
             link.genesis = greeting.genesis;
             link.alone = greeting.alone;
+            (link.replica, link.former, link.waits) = (greeting.replica, greeting.former, false);
             link.told(&greeting.seen);
         }
         if self.next_heartbeat_ms.is_none() {
@@ -126,12 +143,25 @@ impl Engine {
         let Some(document) = self.documents.get(name) else { return };
         let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.ready);
         let mine = founded.map(|founded| (founded.durable.genesis(), founded.alone.is_some()));
-        let Some(link) = self.link(peer, name) else { return };
+        let Some(link) = self.link(peer, name).cloned() else { return };
         let theirs = link.genesis.map(|genesis| (genesis, link.alone));
+        let is_asked = mine.is_some_and(|(mine, _)| theirs.is_none_or(|(theirs, _)| mine == theirs));
+        if is_asked && self.is_left_behind(name, &link.acknowledged) {
+            return self.start_anew(name, now);
+        }
+        if is_asked && self.has_to_join(name, &link) {
+            if let Some(link) = self.link(peer, name) {
+                link.waits = true;
+            }
+            self.no_longer_alone(name, now);
+            return self.admit(name, now);
+        }
         match (mine, theirs) {
             (None, _) => self.consider_founding(name, now),
             (Some((genesis, _)), None) => {
-                link.genesis = Some(genesis);
+                if let Some(link) = self.link(peer, name) {
+                    link.genesis = Some(genesis);
+                }
                 self.send_delta(peer, name, true, now);
             }
             (Some((mine, _)), Some((theirs, _))) if mine == theirs => {
@@ -161,14 +191,19 @@ impl Engine {
     }
 
     /// Sends what the peer lacks; `always` also an empty delta, which tells an unfounded peer the document's birth.
-    fn send_delta(&mut self, peer: PeerId, name: &DocumentName, always: bool, now: Now) {
+    pub(super) fn send_delta(&mut self, peer: PeerId, name: &DocumentName, always: bool, now: Now) {
         let Some(document) = self.documents.get(name) else { return };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
-        let Some(link) = session.links.get_mut(name) else { return };
+        let Some(link) = session.links.get_mut(name).filter(|link| !link.waits) else { return };
+        if !founded.may_send() {
+            // What this replica wrote, others do not take; under a new name it will write it again.
+            return;
+        }
         let genesis = founded.durable.genesis();
         let delta = if link.genesis == Some(genesis) { link.next_delta(&founded.durable) } else { None };
-        let empty = || Delta { since: VersionVector::default(), to: VersionVector::default(), items: Vec::new() };
+        let nothing = VersionVector::default();
+        let empty = || Delta { since: nothing.clone(), to: nothing.clone(), base: None, items: Vec::new() };
         if let Some(delta) = delta.or_else(|| always.then(empty)) {
             self.no_longer_alone(name, now);
             self.send(peer, &Message::Delta { document: name.clone(), genesis, delta }, now);
@@ -191,6 +226,8 @@ impl Engine {
         for peer in self.replica_peers() {
             self.send_delta(peer, name, false, now);
         }
+        self.admit(name, now);
+        self.plan_settling(name, now);
         if let Some(peer) = from {
             self.acknowledge(peer, name, now);
         }
@@ -198,7 +235,7 @@ impl Engine {
 
     fn acknowledge(&mut self, peer: PeerId, name: &DocumentName, now: Now) {
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        if let Some(seen) = founded.map(|founded| founded.seen().clone()) {
+        if let Some(seen) = founded.filter(|founded| founded.anew.is_none()).map(|founded| founded.seen().clone()) {
             self.send(peer, &Message::Ack { document: name.clone(), seen }, now);
         }
     }
@@ -216,6 +253,7 @@ impl Engine {
                 if let Some(link) = self.link(peer, &document) {
                     link.acknowledge(&seen);
                 }
+                self.note_synced(&document, peer);
             }
             Message::Heartbeat { documents } => {
                 for pulse in documents {
@@ -245,19 +283,33 @@ impl Engine {
             }
             return;
         }
+        if founded.anew.is_some() && delta.since.is_empty() {
+            return self.rebase(name, &delta, peer, now);
+        }
+        if founded.was_put_back(&delta.to) {
+            return self.start_anew(name, now);
+        }
         match founded.receive(&delta, now.wall_ms) {
             Ok(Applied::Advanced { effect, skew_ms }) => {
                 let records = super::records::effect_records(name, &founded.pending, &effect);
+                let to = delta.to.clone();
                 self.stage_step(name, records, Step::Delta(delta), "peer", None, Some(peer));
-                if skew_ms > 0 {
-                    let message =
-                        format!("the clock of a peer is {} s ahead of the clock of this instance", skew_ms / 1_000);
-                    let hint =
-                        "synchronise the clocks (NTP); no write is lost, but among simultaneous ones its writes win";
-                    self.notice(Level::Warning, Error::new(Code::Protocol, message).with_hint(hint));
+                self.compare_stamps(peer, skew_ms);
+                if self.is_left_behind(name, &to) {
+                    self.start_anew(name, now);
                 }
             }
             Ok(Applied::Duplicate) => self.acknowledge(peer, name, now),
+            Ok(Applied::Behind) => self.start_anew(name, now),
+            Ok(Applied::Refused { author }) => {
+                let message = format!("a peer holds writes of `{author}` that this instance cannot take any more");
+                let hint = "the peer was expelled or its data put back from a copy; it takes over this document and writes its own again";
+                self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_hint(hint));
+                if let Some(link) = self.link(peer, name) {
+                    link.told(&VersionVector::default());
+                }
+                self.send_delta(peer, name, false, now);
+            }
             Ok(Applied::Gap) => {
                 let seen = founded.pending.seen().clone();
                 self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
@@ -273,16 +325,18 @@ impl Engine {
         if self.next_heartbeat_ms.is_none_or(|due| now.mono_ms < due) {
             return;
         }
+        self.settle_all(now);
         let peers = self.replica_peers();
         self.next_heartbeat_ms = (!peers.is_empty()).then_some(now.mono_ms + self.config.heartbeat_ms);
         let documents: Vec<Pulse> = self
             .documents
             .values()
             .filter_map(|document| {
-                let founded = document.shared.as_ref()?.founded().filter(|founded| founded.ready)?;
+                let founded = document.shared.as_ref()?.founded().filter(|f| f.ready && f.anew.is_none())?;
                 let view_hash = content_hash(&founded.view.value).to_string();
                 let (genesis, seen) = (founded.durable.genesis(), founded.seen().clone());
-                Some(Pulse { document: document.name.clone(), genesis, seen, view_hash })
+                let floor = founded.durable.base().map(|base| base.floor.clone()).unwrap_or_default();
+                Some(Pulse { document: document.name.clone(), genesis, seen, floor, view_hash })
             })
             .collect();
         for peer in peers {
@@ -313,9 +367,14 @@ impl Engine {
         if !seen.includes(&pulse.seen) {
             self.send(peer, &Message::Pull { document: pulse.document.clone(), seen }, now);
         }
+        if self.is_left_behind(&pulse.document, &pulse.seen) {
+            return self.start_anew(&pulse.document, now);
+        }
         if let Some(link) = self.link(peer, &pulse.document) {
             link.told(&pulse.seen);
         }
+        self.note_synced(&pulse.document, peer);
+        self.follow_floor(&pulse.document, &pulse.floor, now);
         self.send_delta(peer, &pulse.document, false, now);
     }
 }

@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::terms::WriteTerms;
 use super::types::{PeerId, RequestId, Ticket};
+use crate::canonical::ContentHash;
 use crate::clock::{Dot, VersionVector};
 use crate::diff::{Change, Patch, apply_merge_patch, diff};
 use crate::error::{Code, Error, Result};
@@ -14,11 +16,11 @@ use crate::id::ReplicaId;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Applied, Assertion, Delta, Edit, Effect, Replica, View, WriteOptions};
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
     /// Paths to set or remove.
     Edits(Vec<Edit>),
     /// RFC 6902, against the effective document.
@@ -27,17 +29,82 @@ pub(super) enum Command {
     MergePatch(Value),
     /// The effective document shall be this.
     Replace(Value),
+    /// Settles what is disagreed on: the conflict of this id, see [`super::Engine::conflicts`].
+    Resolve(ContentHash, Choice),
+    /// Names for all who is to decide a conflict; nobody withdraws the name.
+    Assign(ContentHash, Option<Str>),
+}
+
+/// How a conflict is settled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// By one side, by its place in the list.
+    Take(usize),
+    /// By what the document shows now.
+    Keep,
+    /// By this value.
+    Value(Value),
+    /// By nothing: the path is removed.
+    Remove,
+}
+
+impl Choice {
+    /// Reads one of `{"take": N}`, `{"value": …}`, `{"keep": true}` and `{"remove": true}`.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for anything else.
+    pub fn from_value(value: &Value) -> Result<Choice> {
+        let bad = || {
+            Error::new(Code::Usage, "nothing says how the conflict is settled")
+                .with_hint("give one of `{\"take\": 0}`, `{\"value\": …}`, `{\"keep\": true}` and `{\"remove\": true}`")
+        };
+        let mut fields = value.as_map().ok_or_else(bad)?.iter();
+        let (Some((field, value)), None) = (fields.next(), fields.next()) else { return Err(bad()) };
+        match (field.as_str(), value) {
+            ("take", at) => at.as_u64().and_then(|at| usize::try_from(at).ok()).map(Choice::Take).ok_or_else(bad),
+            ("value", value) => Ok(Choice::Value(value.clone())),
+            ("keep", Value::Bool(true)) => Ok(Choice::Keep),
+            ("remove", Value::Bool(true)) => Ok(Choice::Remove),
+            _ => Err(bad()),
+        }
+    }
 }
 
 impl Command {
+    /// Sets a path.
+    pub fn set(path: Path, value: Value) -> Command {
+        Command::Edits(vec![Edit { path, value: Some(value) }])
+    }
+
+    /// Removes a path.
+    pub fn unset(path: Path) -> Command {
+        Command::Edits(vec![Edit { path, value: None }])
+    }
+
+    /// The path that it is about; the root for everything that looks at the whole document.
+    pub fn path(&self) -> Path {
+        match self {
+            Command::Edits(edits) => match edits.as_slice() {
+                [only] => only.path.clone(),
+                _ => Path::root(),
+            },
+            _ => Path::root(),
+        }
+    }
+
     /// The edits that it comes to. What does not differ from the effective document is not written, so a document that
     /// was read, edited and put back never copies another layer's values.
     pub(super) fn edits(&self, effective: &Value) -> Result<Vec<Edit>> {
+        let nothing_disputed = || {
+            Error::new(Code::NotFound, "there are no conflicts here")
+                .with_hint("ask an instance that holds the shared document")
+        };
         let target = match self {
             Command::Edits(edits) => return Ok(edits.clone()),
             Command::Patch(patch) => patch.apply(effective)?,
             Command::MergePatch(patch) => apply_merge_patch(effective, patch),
             Command::Replace(value) => value.clone(),
+            Command::Resolve(..) | Command::Assign(..) => return Err(nothing_disputed()),
         };
         if target.as_map().is_none() {
             return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", target.type_name())));
@@ -67,8 +134,10 @@ pub(super) fn edits(changes: &[Change]) -> Vec<Edit> {
 pub(super) enum Shared {
     /// Neither founded nor synced: commands wait.
     Unfounded {
+        /// The name under which it will write.
+        replica: ReplicaId,
         /// Commands in their order.
-        waiting: VecDeque<(RequestId, Command)>,
+        waiting: VecDeque<(RequestId, Command, WriteTerms)>,
         /// When the wait for others began, on the monotonic clock; none before the bound file was first looked at.
         since_ms: Option<u64>,
     },
@@ -88,6 +157,22 @@ pub(super) struct Founded {
     pub(super) alone: Option<Value>,
     /// That value, while the document that takes the place of this one is on its way to the store.
     pub(super) gave_up: Option<Value>,
+    /// What this instance last had in common with another one.
+    pub(super) synced: Value,
+    /// How many writes of its own the store held at the start: those are surely its own.
+    pub(super) stored_writes: u64,
+    /// The name under which it starts anew, when others went on without it.
+    pub(super) anew: Option<ReplicaId>,
+    /// The name under which it takes over the document of others, where it was founded alone.
+    pub(super) adopting: Option<ReplicaId>,
+    /// The name that it had before the store failed, with its last write.
+    pub(super) former: Option<(ReplicaId, u64)>,
+    /// How long the records of its base are, or were: an upper bound.
+    pub(super) base_bytes: usize,
+    /// When it last dropped history, on the monotonic clock.
+    pub(super) settled_ms: Option<u64>,
+    /// Whether dropping the history would have changed the document once: it never should.
+    pub(super) is_unsettling: bool,
 }
 
 /// A batch on its way to the store.
@@ -97,7 +182,7 @@ pub(super) struct Staged {
     /// The cause that a visible change names.
     pub(super) cause: &'static str,
     /// The command to answer.
-    pub(super) request: Option<(RequestId, Vec<Path>, Option<Dot>)>,
+    pub(super) reply: Option<Reply>,
     /// The peer to acknowledge to.
     pub(super) from: Option<PeerId>,
     /// The doubtful writes that the batch sets right.
@@ -110,10 +195,20 @@ impl Staged {
         let writes = match &self.step {
             Step::Delta(delta) => delta.items.clone(),
             Step::Replace(replica) => replica.live().cloned().collect(),
-            Step::Records => Vec::new(),
+            Step::Records | Step::Settle => Vec::new(),
         };
         self.repairs.iter().flatten().cloned().chain(writes).collect()
     }
+}
+
+/// What the author of a write is told once it is durable.
+pub(super) struct Reply {
+    pub(super) request: RequestId,
+    /// What the command was about.
+    pub(super) path: Path,
+    pub(super) changed: Vec<Path>,
+    /// The write, where one was made.
+    pub(super) dot: Option<Dot>,
 }
 
 /// What becomes durable with a batch.
@@ -122,13 +217,23 @@ pub(super) enum Step {
     Delta(Delta),
     /// Another document in place of this one.
     Replace(Box<Replica>),
+    /// The history is dropped.
+    Settle,
     /// Only records beside the replica.
     Records,
 }
 
 impl Shared {
-    pub(super) fn unfounded() -> Shared {
-        Shared::Unfounded { waiting: VecDeque::new(), since_ms: None }
+    pub(super) fn unfounded(replica: ReplicaId) -> Shared {
+        Shared::Unfounded { replica, waiting: VecDeque::new(), since_ms: None }
+    }
+
+    /// The name under which this instance writes, or will.
+    pub(super) fn author(&self) -> ReplicaId {
+        match self {
+            Shared::Unfounded { replica, .. } => *replica,
+            Shared::Founded(founded) => founded.anew.unwrap_or(founded.durable.id()),
+        }
     }
 
     pub(super) fn founded(&self) -> Option<&Founded> {
@@ -143,6 +248,8 @@ impl Shared {
 impl Founded {
     pub(super) fn new(replica: Replica, alone: Option<Value>) -> Founded {
         let view = replica.view();
+        let synced = replica.base().map_or_else(Value::empty_map, |base| base.document.clone());
+        let stored_writes = replica.seen().seq(replica.id());
         Founded {
             pending: replica.clone(),
             pending_value: view.value.clone(),
@@ -152,6 +259,14 @@ impl Founded {
             ready: true,
             alone,
             gave_up: None,
+            synced,
+            stored_writes,
+            anew: None,
+            adopting: None,
+            former: None,
+            base_bytes: 0,
+            settled_ms: None,
+            is_unsettling: false,
         }
     }
 
@@ -159,19 +274,55 @@ impl Founded {
     pub(super) fn on_its_way(replica: Replica, alone: Option<Value>) -> Founded {
         let durable = Replica::new(replica.id(), replica.genesis());
         let pending_value = replica.view().value;
-        Founded { pending: replica, pending_value, ready: false, ..Founded::new(durable, alone) }
+        let synced = pending_value.clone();
+        Founded { pending: replica, pending_value, synced, ready: false, ..Founded::new(durable, alone) }
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
-    pub(super) fn write(&mut self, edits: &[Edit], policy: &Policy, wall_ms: u64) -> Result<Option<Written>> {
+    pub(super) fn write(
+        &mut self,
+        edits: &[Edit],
+        policy: &Policy,
+        terms: &WriteTerms,
+        wall_ms: u64,
+    ) -> Result<Option<Written>> {
         let since = self.pending.seen().clone();
-        let options = WriteOptions::under(policy);
+        // Who writes what is shown already, where others wrote something else, decides for it.
+        let is_disputed = |edit: &Edit| self.view.disagreements.iter().any(|found| found.path.starts_with(&edit.path));
+        let options = WriteOptions {
+            force: terms.force,
+            fence: terms.fence,
+            user: terms.user.clone(),
+            reasserts: edits.iter().any(is_disputed),
+            ..WriteOptions::under(policy)
+        };
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
+        Ok(Some(self.written(since, effect)))
+    }
+
+    /// Makes notes in the pending replica. `None` where they are there already.
+    pub(super) fn note(&mut self, notes: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
+        let since = self.pending.seen().clone();
+        let effect = self.pending.note(notes, wall_ms)?;
+        Ok(effect.map(|effect| self.written(since, effect)))
+    }
+
+    fn written(&self, since: VersionVector, effect: Effect) -> Written {
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
         let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
-        Ok(Some(Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), items } }))
+        Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), base: None, items } }
+    }
+
+    /// Whether a vector tells of own writes that this replica does not know: its store was put back from a copy.
+    pub(super) fn was_put_back(&self, seen: &VersionVector) -> bool {
+        seen.seq(self.pending.id()) > self.pending.seen().seq(self.pending.id())
+    }
+
+    /// Whether others take what is here.
+    pub(super) fn may_send(&self) -> bool {
+        self.anew.is_none() && self.durable.is_in_standing()
     }
 
     /// Takes a peer's delta into the pending replica.
@@ -197,6 +348,12 @@ impl Founded {
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
+            // The pending replica settled with the same writes.
+            Step::Settle => {
+                if self.durable.settle(&self.view).is_ok() {
+                    self.view = self.durable.view();
+                }
+            }
             // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
             Step::Delta(delta) => {
                 if let Ok(Applied::Advanced { effect, .. }) = self.durable.apply(delta, wall_ms) {
@@ -210,6 +367,8 @@ impl Founded {
     /// The store failed: everything on its way is lost, and the replica goes on under a new name, since nobody can say
     /// whether its lost writes reached the disk. Returns what was staged.
     pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
+        let old = self.durable.id();
+        self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.pending_value = self.view.value.clone();

@@ -8,11 +8,14 @@ use crate::merge::priority;
 use crate::path::Path;
 use crate::value::Value;
 
+mod clocks;
 mod files;
 mod founding;
 mod guests;
 mod random;
 mod replication;
+mod settling;
+mod writes;
 
 /// One process and its machine: engine, store, bound file.
 pub(super) struct Host {

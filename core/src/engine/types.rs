@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::terms::PathVersion;
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::diff::Change;
@@ -66,6 +67,9 @@ pub struct DocumentOptions {
     pub sources: Vec<(Str, i32)>,
     /// Rules by pattern.
     pub policy: crate::policy::Policy,
+    /// Whether a document that is founded here drops its history once all its replicas have it. They must all be reached
+    /// from time to time; one that is gone for good has to be expelled ([`super::Engine::expel`]). Off by default.
+    pub settle: bool,
 }
 
 /// One change of the store.
@@ -125,6 +129,8 @@ pub struct Receipt {
     pub changed: Vec<Path>,
     /// The replicated write, where one was made.
     pub dot: Option<Dot>,
+    /// The version of what the command was about, as it is now; none where the document's host did not say.
+    pub version: Option<PathVersion>,
     /// The source of higher priority that hides the new value, if one does.
     pub shadowed_by: Option<Str>,
 }
@@ -167,6 +173,13 @@ pub enum Event {
         level: Level,
         /// The message.
         error: Error,
+    },
+    /// The history of a document was dropped.
+    Settled {
+        /// Which document.
+        document: DocumentName,
+        /// What rules had decided: the last chance to write down what lost. Secrets are masked.
+        decided: Vec<crate::replica::Disagreement>,
     },
     /// Whether a guest is in step with its host.
     Connection {

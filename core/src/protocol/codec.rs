@@ -2,11 +2,11 @@
 
 use super::{Greeting, Message, Pulse, VERSION};
 use crate::canonical::canonical;
-use crate::clock::{Stamp, VersionVector, rfc3339};
+use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
-use crate::id::{DocumentName, Genesis, InstanceId};
+use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
 use crate::path::Path;
 use crate::replica::Delta;
@@ -58,6 +58,12 @@ pub fn decode(frame: &str) -> Result<(Message, Option<InstanceId>)> {
     let kind = reader.optional_text("type").or(reader.optional_text("action"));
     let kind = kind.ok_or_else(|| malformed("it has no `type`"))?;
     Ok((message(kind, &reader)?, instance))
+}
+
+/// When a frame was sent, in milliseconds since 1970, where it says so.
+pub fn sent_ms(frame: &str) -> Option<u64> {
+    let value = parse(frame, Format::Json).ok()?;
+    parse_rfc3339(value.child("timestamp")?.as_str()?)
 }
 
 fn body(message: &Message) -> (&'static str, Fields) {
@@ -272,7 +278,9 @@ fn greeting_value(greeting: &Greeting) -> Value {
         ("seen", greeting.seen.to_value()),
         ("genesis", greeting.genesis.map_or(Value::Null, |g| g.to_string().into())),
     ];
-    named(&greeting.document, fields).into_iter().collect()
+    let id = |name: &'static str, id: Option<ReplicaId>| id.map(|id| (name, Value::from(id.to_string())));
+    let ids = id("replica", greeting.replica).into_iter().chain(id("former", greeting.former));
+    named(&greeting.document, fields).into_iter().chain(ids).collect()
 }
 
 fn greeting(r: &Reader<'_>) -> Result<Greeting> {
@@ -281,7 +289,9 @@ fn greeting(r: &Reader<'_>) -> Result<Greeting> {
         Some(_) => Some(r.genesis()?),
     };
     let alone = r.value.child("alone").and_then(Value::as_bool).unwrap_or(false);
-    Ok(Greeting { document: r.document()?, genesis, alone, seen: r.seen()? })
+    let id = |name: &str| r.optional_text(name).and_then(ReplicaId::parse);
+    let (replica, former) = (id("replica"), id("former"));
+    Ok(Greeting { document: r.document()?, genesis, alone, seen: r.seen()?, replica, former })
 }
 
 fn pulse_value(pulse: &Pulse) -> Value {
@@ -290,12 +300,14 @@ fn pulse_value(pulse: &Pulse) -> Value {
         ("seen", pulse.seen.to_value()),
         ("view_hash", pulse.view_hash.as_str().into()),
     ];
-    named(&pulse.document, fields).into_iter().collect()
+    let floor = Some(&pulse.floor).filter(|floor| !floor.is_empty()).map(|floor| ("floor", floor.to_value()));
+    named(&pulse.document, fields).into_iter().chain(floor).collect()
 }
 
 fn pulse(r: &Reader<'_>) -> Result<Pulse> {
     let view_hash = r.text("view_hash")?.to_owned();
-    Ok(Pulse { document: r.document()?, genesis: r.genesis()?, seen: r.seen()?, view_hash })
+    let floor = r.value.child("floor").map(VersionVector::from_value).transpose()?.unwrap_or_default();
+    Ok(Pulse { document: r.document()?, genesis: r.genesis()?, seen: r.seen()?, floor, view_hash })
 }
 
 /// Reads fields of a message with errors that name them.

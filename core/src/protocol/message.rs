@@ -2,7 +2,7 @@
 
 use crate::clock::VersionVector;
 use crate::diff::Change;
-use crate::id::{DocumentName, Genesis};
+use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::replica::Delta;
 use crate::value::Value;
 
@@ -17,6 +17,10 @@ pub struct Greeting {
     pub alone: bool,
     /// What the sender has seen, durably.
     pub seen: VersionVector,
+    /// The name under which the sender writes, or will once it has the document.
+    pub replica: Option<ReplicaId>,
+    /// The name under which it wrote before, where it starts anew: nothing of that name is to be expected any more.
+    pub former: Option<ReplicaId>,
 }
 
 /// What one replica says of a document from time to time.
@@ -28,6 +32,8 @@ pub struct Pulse {
     pub genesis: Genesis,
     /// What the sender has seen, durably.
     pub seen: VersionVector,
+    /// What the sender has settled to; nothing where it keeps its history.
+    pub floor: VersionVector,
     /// The hash of its view: equal `seen` with different views is a defect, and said aloud.
     pub view_hash: String,
 }

@@ -11,7 +11,7 @@ mod codec;
 mod message;
 mod session;
 
-pub use codec::{Envelope, decode, encode};
+pub use codec::{Envelope, decode, encode, sent_ms};
 pub use message::{Greeting, Message, Pulse};
 pub use session::ReplicaLink;
 

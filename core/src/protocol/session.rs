@@ -1,7 +1,7 @@
 //! The state of one document in the session with one replica: what the other side has, as far as we know.
 
 use crate::clock::VersionVector;
-use crate::id::Genesis;
+use crate::id::{Genesis, ReplicaId};
 use crate::replica::{Delta, Replica};
 
 /// What one peer has of one document.
@@ -11,6 +11,12 @@ pub struct ReplicaLink {
     pub genesis: Option<Genesis>,
     /// Whether the peer founded it and never met another replica.
     pub alone: bool,
+    /// The name under which the peer writes.
+    pub replica: Option<ReplicaId>,
+    /// The name under which it wrote before it started anew.
+    pub former: Option<ReplicaId>,
+    /// Whether it gets nothing before it is a member: whatever it writes has to have seen that.
+    pub waits: bool,
     /// What was sent or is known to be there: the `since` of the next delta.
     pub sent: VersionVector,
     /// What the peer said it has on disk.

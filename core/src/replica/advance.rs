@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::notes::is_reserved;
 use super::view::{Covering, Reader, maximal};
 use super::{Assertion, Disagreement, Effect, Replica, View};
 use crate::path::Path;
@@ -19,9 +20,10 @@ impl Replica {
     pub fn advance(&self, before: &View, effect: &Effect) -> View {
         let Some(changed) = self.changed(effect) else { return self.view() };
         let (value, found) = self.renew_all(&before.value, &changed);
-        let is_old = |d: &&Disagreement| !changed.iter().any(|p| p.starts_with(&d.path) || d.path.starts_with(p));
-        let mut disagreements: Vec<Disagreement> = before.disagreements.iter().filter(is_old).cloned().collect();
-        disagreements.extend(found);
+        let is_changed = |d: &Disagreement| changed.iter().any(|p| p.starts_with(&d.path) || d.path.starts_with(p));
+        let old = before.disagreements.iter().filter(|d| !is_changed(d));
+        let mut disagreements: Vec<Disagreement> = old.cloned().chain(found).collect();
+        disagreements.extend(self.still_open().filter(|d| is_changed(d)).cloned());
         disagreements.sort_by(|a, b| a.path.cmp(&b.path));
         View { value, disagreements }
     }
@@ -34,10 +36,11 @@ impl Replica {
     /// The paths that an effect names, without those below others; none where they are so many that all is computed.
     fn changed<'a>(&self, effect: &'a Effect) -> Option<Vec<&'a Path>> {
         let both = effect.added.iter().chain(&effect.dropped);
-        let mut changed: Vec<&Path> = both.map(|assertion| &assertion.path).collect();
+        let mut changed: Vec<&Path> = both.map(|assertion| &assertion.path).filter(|path| !is_reserved(path)).collect();
         changed.sort();
         changed.dedup_by(|below, above| below.starts_with(above));
-        (changed.len() <= FEW || changed.len().saturating_mul(8) < self.live.len()).then_some(changed)
+        let size = self.live.len().saturating_add(self.settled_entries);
+        (changed.len() <= FEW || changed.len().saturating_mul(8) < size).then_some(changed)
     }
 
     fn renew_all(&self, before: &Value, changed: &[&Path]) -> (Value, Vec<Disagreement>) {
@@ -47,17 +50,19 @@ impl Replica {
         let above = changed.iter().flat_map(|path| (0..path.len()).map(|depth| prefix(path, depth)));
         let above = above.filter_map(|path| self.live.get(&path)).flatten();
         let sequences = self.claimed(above.chain(changed.iter().flat_map(|path| self.from(path))));
-        let reader = Reader { sequences: &sequences, empty: &Value::empty_map() };
+        let reader = self.reader(&sequences);
         let mut found = Vec::new();
         let value = self.renew(&reader, &Path::root(), Vec::new(), Some(before), changed, &mut found);
         (value.filter(|v| v.as_map().is_some()).unwrap_or_else(Value::empty_map), found)
     }
 
-    /// The live assertions at and below a path.
+    /// The live assertions at and below a path; with the base where that is the root.
     fn from<'a>(&'a self, path: &Path) -> impl Iterator<Item = &'a Arc<Assertion>> + use<'a> {
         let top = path.clone();
+        let ground = self.ground.as_ref().filter(|_| path.is_root());
         let all = self.live.range(path.clone()..);
-        all.take_while(move |(below, _)| below.starts_with(&top)).flat_map(|(_, here)| here)
+        let live = all.take_while(move |(below, _)| below.starts_with(&top)).flat_map(|(_, here)| here);
+        ground.into_iter().chain(live)
     }
 
     fn renew<'a>(
@@ -73,7 +78,8 @@ impl Replica {
             let below: Vec<&Assertion> = self.from(path).map(Arc::as_ref).collect();
             return reader.node(path, cover, &below, found);
         }
-        cover.extend(self.live.get(path).into_iter().flatten().map(|a| reader.covering(a)));
+        let ground = self.ground.iter().filter(|_| path.is_root());
+        cover.extend(ground.chain(self.live.get(path).into_iter().flatten()).map(|a| reader.covering(a)));
         let cover = maximal(cover);
         // The entries of a map in force are its surviving children.
         let mut children: Map = old.and_then(Value::as_map).cloned().unwrap_or_default();

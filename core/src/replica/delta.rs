@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Assertion, Effect, Replica};
+use super::notes::is_reserved;
+use super::{Assertion, Base, Claim, Effect, Replica};
 use crate::clock::{Observed, VersionVector};
 use crate::error::{Code, Error, Result};
+use crate::id::ReplicaId;
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::sequence::{Content, Step};
 use crate::value::Value;
@@ -12,13 +14,16 @@ use crate::value::Value;
 /// The assertions between two states of knowledge.
 ///
 /// A write that `to` contains and that `since` does not, and that is not among the items, was superseded by one that is.
-/// A live broadcast is the delta of one write.
+/// A live broadcast is the delta of one write. Where the sender no longer has all that lies in between, the delta is a
+/// *snapshot*: it starts from nothing and holds what the sender settled to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta {
     /// What the receiver must have seen.
     pub since: VersionVector,
     /// What it has seen afterwards.
     pub to: VersionVector,
+    /// Of a snapshot: what the items go on from.
+    pub base: Option<Arc<Base>>,
     /// The assertions in between that are still held.
     pub items: Vec<Arc<Assertion>>,
 }
@@ -37,13 +42,23 @@ pub enum Applied {
     Duplicate,
     /// Something before it is missing here: ask for everything since [`Replica::seen`].
     Gap,
+    /// It is a snapshot of a document that dropped history which is missing here. [`Replica::rebased`] takes it over.
+    Behind,
+    /// Its author may not write, or had not seen what this replica settled to: nothing was taken. Send it everything, so
+    /// that it notices.
+    Refused {
+        /// The author.
+        author: ReplicaId,
+    },
 }
 
 impl Replica {
-    /// What a replica that has seen `since` lacks.
+    /// What a replica that has seen `since` lacks: a snapshot where this one no longer has all of it.
     pub fn delta(&self, since: &VersionVector) -> Delta {
+        let base = self.base.as_ref().filter(|base| !since.includes(&base.floor)).cloned();
+        let since = if base.is_some() { VersionVector::default() } else { since.clone() };
         let items = self.live().filter(|a| !since.contains(a.dot)).cloned().collect();
-        Delta { since: since.clone(), to: self.seen.clone(), items }
+        Delta { since, to: self.seen.clone(), base, items }
     }
 
     /// Takes in a delta: idempotent, and the order of deltas does not matter. A delta that is malformed, or that skips
@@ -59,6 +74,25 @@ impl Replica {
         if self.seen.includes(&delta.to) {
             return Ok(Applied::Duplicate);
         }
+        match &delta.base {
+            Some(base) if self.seen.is_empty() => {
+                let mut fresh = self.clone();
+                fresh.stand_on(Arc::clone(base));
+                let applied = match fresh.apply(delta, wall_ms)? {
+                    Applied::Duplicate => Applied::Advanced { effect: Effect::default(), skew_ms: 0 },
+                    applied => applied,
+                };
+                if matches!(applied, Applied::Advanced { .. }) {
+                    *self = fresh;
+                }
+                return Ok(applied);
+            }
+            Some(base) if !self.seen.includes(&base.floor) => return Ok(Applied::Behind),
+            _ => {}
+        }
+        if let Some(author) = self.stranger(delta).or_else(|| self.latecomer(delta)) {
+            return Ok(Applied::Refused { author });
+        }
         let mut effect = Effect::default();
         let mut skew_ms = 0;
         for item in &delta.items {
@@ -69,14 +103,40 @@ impl Replica {
                 }
             }
         }
+        if delta.items.iter().any(|item| is_reserved(&item.path)) {
+            self.read_notes();
+        }
         self.seen.join(&delta.to);
         Ok(Applied::Advanced { effect, skew_ms })
+    }
+
+    /// The first author of a write that should have seen what this replica settled to and had not. Members never write
+    /// so; a store that was put back from a copy may.
+    fn latecomer(&self, delta: &Delta) -> Option<ReplicaId> {
+        let floor = &self.base.as_ref()?.floor;
+        let mut new = delta.items.iter().filter(|item| !self.seen.contains(item.dot));
+        new.find(|item| !item.context.includes(floor)).map(|item| item.dot.replica)
     }
 }
 
 impl Delta {
     fn check(&self) -> Result<()> {
         let bad = |why: &str| Err(Error::new(Code::Message, format!("malformed delta: {why}")));
+        if let Some(base) = &self.base {
+            let sequences =
+                base.sequences.iter().flat_map(|(path, kinds)| kinds.values().map(|v| path.len() + v.depth()));
+            if sequences.chain([base.document.depth(), base.notes.depth() + 1]).any(|depth| depth > MAX_DEPTH) {
+                return bad("a value nests too deep");
+            }
+            let holds_reserved = base.document.as_map().is_none_or(|map| map.contains_key(RESERVED_KEY));
+            if holds_reserved || base.notes.as_map().is_none() {
+                return bad("a document must be a map without reserved keys");
+            }
+            let is_above = |item: &Arc<Assertion>| !base.floor.contains(item.dot) && item.context.includes(&base.floor);
+            if !self.since.is_empty() || !self.to.includes(&base.floor) || !self.items.iter().all(is_above) {
+                return bad("a snapshot does not start from its base");
+            }
+        }
         for item in &self.items {
             if item.dot.seq == 0 || !self.to.contains(item.dot) {
                 return bad("a write lies outside of its range");
@@ -98,8 +158,9 @@ impl Delta {
             if root && (!item.edits.is_empty() || map.is_none_or(|map| map.contains_key(RESERVED_KEY))) {
                 return bad("a document must be a map without reserved keys");
             }
-            if item.path.segments().first().is_some_and(|first| first == RESERVED_KEY) {
-                return bad("a user document holds a reserved key");
+            let is_note = item.edits.is_empty() && matches!(item.claim, Claim::Value(_) | Claim::Absent);
+            if is_reserved(&item.path) && (item.path.len() < 2 || !is_note) {
+                return bad("a note is a value below the reserved key");
             }
         }
         Ok(())

@@ -33,16 +33,29 @@ pub struct WriteOptions<'a> {
     pub fence: u64,
     /// Whether to write over values whose rule keeps the first one.
     pub force: bool,
-    /// What shows while a manual conflict that this write takes part in is open.
-    pub meanwhile: Meanwhile,
+    /// What shows while a manual conflict that this write takes part in is open; none leaves it to the rules.
+    pub meanwhile: Option<Meanwhile>,
     /// Write only if the replica has seen this and nothing else.
     pub if_version: Option<VersionVector>,
+    /// Whether edits that change nothing are written too: they settle what is disagreed on at their paths.
+    pub reasserts: bool,
+    /// The person that it is written for.
+    pub user: Option<Str>,
 }
 
 impl<'a> WriteOptions<'a> {
     /// Writing by these rules, without lock, force or condition.
     pub fn under(policy: &'a Policy) -> WriteOptions<'a> {
-        WriteOptions { policy, policy_version: 0, fence: 0, force: false, meanwhile: Meanwhile::Last, if_version: None }
+        WriteOptions {
+            policy,
+            policy_version: 0,
+            fence: 0,
+            force: false,
+            meanwhile: None,
+            if_version: None,
+            reasserts: false,
+            user: None,
+        }
     }
 }
 
@@ -80,14 +93,14 @@ impl Replica {
                 Some(value) => document.with(&edit.path, value.clone()),
                 None => document.without(&edit.path),
             };
-            if next != document {
+            if next != document || options.reasserts {
                 document = next;
                 touched.push(place);
             }
         }
         touched.sort();
         touched.dedup_by(|below, above| below.starts_with(above));
-        touched.retain(|path| view.at(path) != document.at(path));
+        touched.retain(|path| options.reasserts || view.at(path) != document.at(path));
         if touched.is_empty() {
             return Ok(None);
         }
@@ -119,6 +132,7 @@ impl Replica {
                 removed: draft.removed,
                 previous: draft.previous,
                 meanwhile: draft.meanwhile,
+                user: options.user.clone(),
             };
             self.insert(Arc::new(assertion), &mut effect);
         }
@@ -168,7 +182,7 @@ impl Encoder<'_> {
 
     /// Writes what leads from `old` to `new` at a path.
     fn region(&mut self, path: &Path, old: Option<&Value>, new: Option<&Value>) -> Result<()> {
-        if old == new {
+        if old == new && !self.options.reasserts {
             return Ok(());
         }
         let (policy, tag) = (self.options.policy, self.tag_at(path));
@@ -234,7 +248,7 @@ impl Encoder<'_> {
 
     /// The claim of one value at a path.
     fn whole(&self, path: &Path, old: Option<&Value>, new: Option<&Value>, tag: Tag, is_atomic: bool) -> Draft {
-        let (meanwhile, previous) = self.meanwhile(old, new, tag);
+        let (meanwhile, previous) = self.meanwhile(path, old, new, tag);
         let Some(new) = new else { return Draft { previous, meanwhile, ..Draft::of(tag, Claim::Absent) } };
         let mut draft = Draft { previous, meanwhile, ..Draft::of(tag, Claim::Value(new.clone())) };
         if tag == Tag::Sequence
@@ -268,9 +282,9 @@ impl Encoder<'_> {
 
     /// What shows while a manual conflict is open. What was there before cannot where a map gave way to something else:
     /// it was held by assertions below, which the write replaces.
-    fn meanwhile(&self, old: Option<&Value>, new: Option<&Value>, tag: Tag) -> (Meanwhile, Option<Value>) {
+    fn meanwhile(&self, path: &Path, old: Option<&Value>, new: Option<&Value>, tag: Tag) -> (Meanwhile, Option<Value>) {
         let is_map = |value: &Value| value.as_map().is_some();
-        match self.options.meanwhile {
+        match self.options.meanwhile.unwrap_or_else(|| self.options.policy.meanwhile_at(path)) {
             _ if tag != Tag::Manual => (Meanwhile::Last, None),
             Meanwhile::Previous if old.is_some_and(is_map) && !new.is_some_and(is_map) => (Meanwhile::Last, None),
             Meanwhile::Previous => (Meanwhile::Previous, old.cloned()),

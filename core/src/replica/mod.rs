@@ -10,15 +10,23 @@
 //! them. So replicas with different policies, versions and clocks agree as well.
 
 mod advance;
+mod base_wire;
 mod delta;
 mod encode;
+mod notes;
+mod rebase;
+mod settle;
 #[cfg(test)]
 mod tests;
+mod version;
 mod view;
 mod wire;
 
 pub use delta::{Applied, Delta};
 pub use encode::{Edit, WriteOptions};
+pub use notes::{joins, leaves, settles};
+pub use rebase::Rebased;
+pub use settle::{Base, Settled, Standing};
 pub use view::{Disagreement, Side, View};
 
 use std::collections::BTreeMap;
@@ -29,7 +37,8 @@ use crate::conflict::{Meanwhile, Tag};
 use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
 use crate::sequence::{self, Content, Kind, Operation};
-use crate::value::Value;
+use crate::value::{Str, Value};
+use notes::{Notes, is_reserved};
 
 /// One stored write: *this path, and everything below it, is this value*.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +69,8 @@ pub struct Assertion {
     pub previous: Option<Value>,
     /// Under [`Tag::Manual`]: what shows while a conflict is open.
     pub meanwhile: Meanwhile,
+    /// The person that it was written for, where the author's program said so.
+    pub user: Option<Str>,
 }
 
 /// What an assertion says of its path.
@@ -118,6 +129,16 @@ pub struct Replica {
     clock: Hlc,
     /// Live assertions by path; those of one subtree stand together ([`Path`] orders parents before children).
     live: BTreeMap<Path, Vec<Arc<Assertion>>>,
+    /// The same for what confmesh itself replicates: a tree of its own, which no write of the document covers.
+    reserved: BTreeMap<Path, Vec<Arc<Assertion>>>,
+    /// What the reserved tree says.
+    notes: Notes,
+    /// What the history that was dropped had come to.
+    base: Option<Arc<Base>>,
+    /// The base as an assertion of the root that comes before every other.
+    ground: Option<Arc<Assertion>>,
+    /// How many entries its maps have.
+    settled_entries: usize,
     /// Everything that edits a sequence, live or not, by path and then by dot.
     sequences: BTreeMap<Path, BTreeMap<Dot, Arc<Assertion>>>,
 }
@@ -131,6 +152,11 @@ impl Replica {
             seen: VersionVector::default(),
             clock: Hlc::default(),
             live: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            notes: Notes::default(),
+            base: None,
+            ground: None,
+            settled_entries: 0,
             sequences: BTreeMap::new(),
         }
     }
@@ -161,10 +187,11 @@ impl Replica {
         Replica { id, ..self.clone() }
     }
 
-    /// The assertions that it holds: the live ones, and all that edit a sequence.
+    /// The assertions that it holds beside its base: the live ones, and all that edit a sequence.
     pub fn live(&self) -> impl Iterator<Item = &Arc<Assertion>> {
         let plain = self.live.values().flatten().filter(|assertion| assertion.edits.is_empty());
-        plain.chain(self.sequences.values().flat_map(BTreeMap::values))
+        let edits = self.sequences.values().flat_map(BTreeMap::values).filter(|edit| !edit.is_ground());
+        plain.chain(edits).chain(self.reserved.values().flatten())
     }
 
     /// How many assertions it holds.
@@ -178,15 +205,20 @@ impl Replica {
         genesis: Genesis,
         seen: VersionVector,
         last: Stamp,
+        base: Option<Base>,
         assertions: impl IntoIterator<Item = Assertion>,
     ) -> Replica {
         let mut replica = Replica { seen, clock: Hlc::after(last), ..Replica::new(id, genesis) };
+        if let Some(base) = base {
+            replica.stand_on(Arc::new(base));
+        }
         for assertion in assertions {
             // What it has not seen was left behind by a batch that failed.
             if replica.seen.contains(assertion.dot) {
                 replica.insert(Arc::new(assertion), &mut Effect::default());
             }
         }
+        replica.read_notes();
         replica
     }
 
@@ -202,31 +234,31 @@ impl Replica {
         if new.claim == Claim::Nothing {
             return;
         }
+        let live = if is_reserved(&new.path) { &mut self.reserved } else { &mut self.live };
         let mut above = Some(new.path.clone());
         while let Some(path) = above {
-            if self.live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
+            if live.get(&path).is_some_and(|here| here.iter().any(|old| **old == *new || old.prunes(&new))) {
                 return;
             }
             above = path.parent();
         }
-        let covered: Vec<Path> = self
-            .live
+        let covered: Vec<Path> = live
             .range(new.path.clone()..)
             .take_while(|(path, _)| path.starts_with(&new.path))
             .filter(|(_, here)| here.iter().any(|old| new.prunes(old)))
             .map(|(path, _)| path.clone())
             .collect();
         for path in covered {
-            if let Some(here) = self.live.get_mut(&path) {
+            if let Some(here) = live.get_mut(&path) {
                 let dropped = here.iter().filter(|old| old.edits.is_empty() && new.prunes(old));
                 effect.dropped.extend(dropped.cloned());
                 here.retain(|old| !new.prunes(old));
                 if here.is_empty() {
-                    self.live.remove(&path);
+                    live.remove(&path);
                 }
             }
         }
-        let here = self.live.entry(new.path.clone()).or_default();
+        let here = live.entry(new.path.clone()).or_default();
         let at = here.partition_point(|old| old.dot < new.dot);
         here.insert(at, Arc::clone(&new));
         if new.edits.is_empty() {

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::settle::{Standing, Stands, ground};
 use super::{Assertion, Claim, Replica};
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Dot, Stamp};
 use crate::conflict::{Candidate, Outcome, Tag, resolve};
+use crate::limits::RESERVED_KEY;
 use crate::path::Path;
 use crate::sequence::Kind;
 use crate::value::{Map, MapBuilder, Str, Value};
@@ -63,6 +65,8 @@ pub struct Side {
     pub value: Option<Value>,
     /// Whether it is what the document shows.
     pub in_force: bool,
+    /// The person that it was written for.
+    pub user: Option<Str>,
 }
 
 /// An assertion above or at a place, with what it says of that place.
@@ -74,13 +78,21 @@ pub(super) struct Covering<'a> {
     previous: Option<&'a Value>,
     /// Whether it names this very place, and not one above.
     is_here: bool,
+    /// Whether it asserts the map that it has there: a base also has maps that exist only through what is in them.
+    pub(super) stands: Stands<'a>,
 }
 
 impl<'a> Covering<'a> {
     /// What it says of a child.
     pub(super) fn child(&self, key: &str) -> Covering<'a> {
         let of = |value: Option<&'a Value>| value.and_then(Value::as_map).and_then(|map| map.get(key));
-        Covering { by: self.by, value: of(self.value), previous: of(self.previous), is_here: false }
+        let stands = self.stands.child(key);
+        Covering { by: self.by, value: of(self.value), previous: of(self.previous), is_here: false, stands }
+    }
+
+    /// Whether it says anything of the place itself.
+    fn speaks(&self) -> bool {
+        self.stands.alone || self.value.is_none_or(|v| v.as_map().is_none())
     }
 
     pub(super) fn is_scalar(&self) -> bool {
@@ -99,6 +111,7 @@ impl<'a> Covering<'a> {
             removed: own(&self.by.removed),
             previous: self.previous.map(outline),
             meanwhile: self.by.meanwhile,
+            user: self.by.user.as_ref(),
             ..Candidate::new(self.by.dot, self.by.stamp, self.by.tag, self.value.map(outline))
         }
     }
@@ -109,35 +122,56 @@ pub(super) type Sequences = BTreeMap<Path, BTreeMap<Kind, Value>>;
 
 /// Decides places.
 pub(super) struct Reader<'a> {
-    pub(super) sequences: &'a Sequences,
-    pub(super) empty: &'a Value,
+    sequences: &'a Sequences,
+    /// Of the base.
+    standing: Option<&'a Standing>,
+    empty: Value,
 }
 
 impl Replica {
     /// Computes the document.
     pub fn view(&self) -> View {
         let sequences = self.claimed(self.live.values().flatten());
-        let reader = Reader { sequences: &sequences, empty: &Value::empty_map() };
-        let all: Vec<&Assertion> = self.live.values().flatten().map(Arc::as_ref).collect();
-        let mut disagreements = Vec::new();
+        let reader = self.reader(&sequences);
+        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.values().flatten()).map(Arc::as_ref).collect();
+        let mut disagreements: Vec<Disagreement> = self.still_open().cloned().collect();
         let value = reader.node(&Path::root(), Vec::new(), &all, &mut disagreements);
         disagreements.sort_by(|a: &Disagreement, b| a.path.cmp(&b.path));
         let value = value.filter(|v| v.as_map().is_some()).unwrap_or_else(Value::empty_map);
         View { value, disagreements }
     }
 
+    /// What the reserved tree comes to, on top of what it had settled to.
+    pub(super) fn notes_of(&self, settled: Option<Value>) -> Value {
+        let sequences = Sequences::new();
+        // Notes are leaves: no map of them is asserted by itself.
+        let standing = Standing::default();
+        let reader = Reader { sequences: &sequences, standing: Some(&standing), empty: Value::empty_map() };
+        let settled = settled.map(|notes| [(RESERVED_KEY, notes)].into_iter().collect());
+        let ground = settled.map(|all| ground(Path::root(), Claim::Value(all), BTreeMap::new()));
+        let all: Vec<&Assertion> = ground.iter().chain(self.reserved.values().flatten()).map(Arc::as_ref).collect();
+        let notes = reader.node(&Path::root(), Vec::new(), &all, &mut Vec::new());
+        notes.and_then(|all| all.child(RESERVED_KEY).cloned()).unwrap_or_else(Value::empty_map)
+    }
+
     /// Whether the live assertions at and above a path make it a map, whatever lies below.
     pub(super) fn holds_map(&self, path: &Path) -> bool {
         let places = (0..=path.len()).map(|depth| path.segments().iter().take(depth).cloned().collect::<Path>());
-        let above: Vec<&Arc<Assertion>> = places.filter_map(|place| self.live.get(&place)).flatten().collect();
+        let above = places.filter_map(|place| self.live.get(&place)).flatten();
+        let above: Vec<&Arc<Assertion>> = self.ground.iter().chain(above).collect();
         let sequences = self.claimed(above.iter().copied());
-        let reader = Reader { sequences: &sequences, empty: &Value::empty_map() };
+        let reader = self.reader(&sequences);
         let cover = above.iter().map(|by| {
             let rest = path.segments().iter().skip(by.path.len());
             rest.fold(reader.covering(by), |covering, key| covering.child(key))
         });
         let outcome = reader.resolve(&maximal(cover.collect()));
         outcome.and_then(|o| o.value).is_some_and(|v| v.as_map().is_some())
+    }
+
+    pub(super) fn reader<'a>(&'a self, sequences: &'a Sequences) -> Reader<'a> {
+        let standing = self.base.as_deref().map(|base| &base.standing);
+        Reader { sequences, standing, empty: Value::empty_map() }
     }
 
     pub(super) fn claimed<'a>(&self, assertions: impl Iterator<Item = &'a Arc<Assertion>>) -> Sequences {
@@ -170,12 +204,17 @@ impl<'a> Reader<'a> {
             Claim::Sequence(kind) => self.sequences.get(&by.path).and_then(|here| here.get(kind)),
             Claim::Absent | Claim::Nothing => None,
         };
-        Covering { by, value, previous: by.previous.as_ref(), is_here: true }
+        let stands = self.standing.filter(|_| by.is_ground()).map_or(Stands::ASSERTED, Stands::of);
+        Covering { by, value, previous: by.previous.as_ref(), is_here: true, stands }
     }
 
-    fn resolve(&self, cover: &[Covering<'a>]) -> Option<Outcome> {
-        let candidates: Vec<Candidate<'a>> = cover.iter().map(|c| c.candidate(self.empty)).collect();
-        resolve(&candidates)
+    /// What the assertions that cover a place come to there, whatever lies below.
+    pub(super) fn resolve(&self, cover: &[Covering<'a>]) -> Option<Outcome> {
+        resolve(&self.candidates(cover))
+    }
+
+    fn candidates<'s>(&'s self, cover: &[Covering<'s>]) -> Vec<Candidate<'s>> {
+        cover.iter().filter(|c| c.speaks()).map(|c| c.candidate(&self.empty)).collect()
     }
 
     /// The value at `path`, given the assertions above it (`cover`) and those at or below it (`below`, by path).
@@ -210,10 +249,10 @@ impl<'a> Reader<'a> {
         strict: &[&'a Assertion],
         found: &mut Vec<Disagreement>,
     ) -> Option<Value> {
-        let outcome = self.resolve(cover);
+        let candidates = self.candidates(cover);
+        let outcome = resolve(&candidates);
         if let Some(outcome) = &outcome {
-            let candidates: Vec<Candidate<'a>> = cover.iter().map(|c| c.candidate(self.empty)).collect();
-            note_disagreement(path, &candidates, outcome, (!children.is_empty()).then_some(strict), found);
+            note_disagreement(path, &candidates, outcome, !children.is_empty(), strict, found);
         }
         if !children.is_empty() {
             return Some(Value::Map(children));
@@ -265,26 +304,34 @@ impl<'a> Reader<'a> {
 }
 
 /// Lists the sides where they differ. Maps agree as such: what differs inside them shows at their children. A scalar that
-/// lost to children written beside it is listed too, unless their author had seen it.
+/// lost to children written beside it is listed too, unless their author had seen it. Who saw all sides and wrote below the
+/// place has decided.
 fn note_disagreement(
     path: &Path,
     candidates: &[Candidate<'_>],
     outcome: &Outcome,
-    children: Option<&[&Assertion]>,
+    has_children: bool,
+    strict: &[&Assertion],
     found: &mut Vec<Disagreement>,
 ) {
     let is_map = |c: &Candidate<'_>| c.value.is_some_and(|v| v.as_map().is_some());
     let mut sides: Vec<&Candidate<'_>> = candidates.iter().collect();
-    if let Some(strict) = children {
+    if has_children {
         sides.retain(|c| c.value.is_some() && !is_map(c) && !strict.iter().any(|new| new.context.contains(c.dot)));
     } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value)) {
         return;
     }
-    if sides.is_empty() {
+    if strict.iter().any(|new| sides.iter().all(|side| new.context.contains(side.dot))) || sides.is_empty() {
         return;
     }
-    let in_force = |c: &Candidate<'_>| children.is_none() && outcome.winner == Some(c.dot);
+    let in_force = |c: &Candidate<'_>| !has_children && outcome.winner == Some(c.dot);
     sides.sort_by_key(|c| (std::cmp::Reverse(in_force(c)), std::cmp::Reverse((c.stamp, c.dot))));
-    let side = |c: &Candidate<'_>| Side { dot: c.dot, stamp: c.stamp, value: c.value.cloned(), in_force: in_force(c) };
+    let side = |c: &Candidate<'_>| Side {
+        dot: c.dot,
+        stamp: c.stamp,
+        value: c.value.cloned(),
+        in_force: in_force(c),
+        user: c.user.cloned(),
+    };
     found.push(Disagreement { path: path.clone(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
 }

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assertion, Claim, Delta};
+use super::{Assertion, Base, Claim, Delta};
 use crate::clock::{Dot, Stamp, VersionVector};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
+use crate::limits::MAX_USER_BYTES;
 use crate::path::Path;
 use crate::sequence::{Kind, Operation};
 use crate::value::{Str, Value};
@@ -41,7 +42,7 @@ impl Assertion {
     /// The JSON form. Fields that hold what most writes do are left out.
     pub fn to_value(&self) -> Value {
         let mut fields: Vec<(&str, Value)> = vec![
-            ("dot", vec![self.dot.replica.to_string().into(), self.dot.seq.into()].into()),
+            ("dot", dot_value(self.dot)),
             ("context", self.context.to_value()),
             ("stamp", self.stamp.as_u64().to_string().into()),
             ("tag", u32::from(self.tag.as_u8()).into()),
@@ -75,6 +76,7 @@ impl Assertion {
             Meanwhile::First => fields.push(("meanwhile", "first".into())),
             Meanwhile::Previous => fields.push(("meanwhile", "previous".into())),
         }
+        fields.extend(self.user.iter().map(|user| ("user", user.clone().into())));
         fields.into_iter().collect()
     }
 
@@ -84,13 +86,6 @@ impl Assertion {
     /// [`Code::Message`] where it is none, or where it carries a rule that this version does not know.
     pub fn from_value(value: &Value) -> Result<Assertion> {
         let field = |name: &str| value.child(name).ok_or_else(|| malformed(&format!("a write lacks `{name}`")));
-        let dot = field("dot")?.as_list().map(|list| list.as_slice().to_vec());
-        let (replica, seq) = match dot.as_deref() {
-            Some([replica, seq]) => (replica.as_str().and_then(ReplicaId::parse), seq.as_u64()),
-            _ => (None, None),
-        };
-        let (Some(replica), Some(seq)) = (replica, seq) else { return Err(malformed("a dot is [replica, number]")) };
-        let stamp = field("stamp")?.as_str().and_then(|text| text.parse().ok());
         let tag = field("tag")?.as_u64().and_then(|tag| u8::try_from(tag).ok());
         let tag = tag.and_then(Tag::from_u8).ok_or_else(|| unknown_rule("conflict rule"))?;
         let path = field("path")?.as_str().ok_or_else(|| malformed("a path is a JSON Pointer"))?;
@@ -119,9 +114,9 @@ impl Assertion {
         let policy = value.child("policy").map_or(Ok(0), |v| number("policy", v.as_u64()))?;
         let fence = value.child("fence").map_or(Ok(0), |v| number("fence", v.as_str().and_then(|t| t.parse().ok())))?;
         Ok(Assertion {
-            dot: Dot { replica, seq },
+            dot: dot_of(field("dot")?)?,
             context: Arc::new(VersionVector::from_value(field("context")?)?),
-            stamp: Stamp::from_u64(stamp.ok_or_else(|| malformed("a stamp is a number in a string"))?),
+            stamp: stamp_of(field("stamp")?)?,
             tag,
             path: Path::parse_pointer(path)?,
             claim,
@@ -137,18 +132,43 @@ impl Assertion {
                 Some(Some("previous")) => Meanwhile::Previous,
                 Some(_) => return Err(unknown_rule("rule for the meantime")),
             },
+            user: match value.child("user") {
+                None => None,
+                Some(Value::String(user)) if user.len() <= MAX_USER_BYTES => Some(user.clone()),
+                Some(_) => return Err(malformed("`user` is a short text")),
+            },
         })
     }
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+pub(super) fn dot_value(dot: Dot) -> Value {
+    vec![dot.replica.to_string().into(), dot.seq.into()].into()
+}
+
+pub(super) fn dot_of(value: &Value) -> Result<Dot> {
+    let (replica, seq) = match value.as_list().map(|list| list.as_slice()) {
+        Some([replica, seq]) => (replica.as_str().and_then(ReplicaId::parse), seq.as_u64()),
+        _ => (None, None),
+    };
+    match (replica, seq) {
+        (Some(replica), Some(seq)) => Ok(Dot { replica, seq }),
+        _ => Err(malformed("a dot is [replica, number]")),
+    }
+}
+
+pub(super) fn stamp_of(value: &Value) -> Result<Stamp> {
+    let stamp = value.as_str().and_then(|text| text.parse().ok()).map(Stamp::from_u64);
+    stamp.ok_or_else(|| malformed("a stamp is a number in a string"))
+}
+
+pub(super) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::List => "list",
         Kind::Text => "text",
     }
 }
 
-fn kind_of(name: &str) -> Result<Kind> {
+pub(super) fn kind_of(name: &str) -> Result<Kind> {
     match name {
         "list" => Ok(Kind::List),
         "text" => Ok(Kind::Text),
@@ -156,7 +176,7 @@ fn kind_of(name: &str) -> Result<Kind> {
     }
 }
 
-fn unknown_rule(what: &str) -> Error {
+pub(super) fn unknown_rule(what: &str) -> Error {
     malformed(&format!("a write carries a {what} that this version does not know"))
         .with_hint("upgrade this instance to the version of the others")
 }
@@ -165,7 +185,8 @@ impl Delta {
     /// The JSON form.
     pub fn to_value(&self) -> Value {
         let items: Vec<Value> = self.items.iter().map(|item| item.to_value()).collect();
-        [("since", self.since.to_value()), ("to", self.to.to_value()), ("items", items.into())].into_iter().collect()
+        let fields = [("since", self.since.to_value()), ("to", self.to.to_value()), ("items", items.into())];
+        fields.into_iter().chain(self.base.iter().map(|base| ("base", base.to_value()))).collect()
     }
 
     /// Reads the JSON form.
@@ -178,11 +199,12 @@ impl Delta {
         Ok(Delta {
             since: VersionVector::from_value(field("since")?)?,
             to: VersionVector::from_value(field("to")?)?,
+            base: value.child("base").map(|base| Base::from_value(base).map(Arc::new)).transpose()?,
             items: items.iter().map(|item| Assertion::from_value(item).map(Arc::new)).collect::<Result<_>>()?,
         })
     }
 }
 
-fn malformed(why: &str) -> Error {
+pub(super) fn malformed(why: &str) -> Error {
     Error::new(Code::Message, format!("malformed message: {why}"))
 }

@@ -58,7 +58,7 @@ fn gate(wanted: &[String]) -> io::Result<bool> {
             continue;
         }
         let began = Instant::now();
-        let verdict = shop.trial(&root, &mutant)?;
+        let verdict = shop.trial(&mutant)?;
         let is_fine = verdict.starts_with("found");
         all_fine &= is_fine;
         let row = format!("{:<36} {:<34} {:>4} s  {}", mutant.name, verdict, began.elapsed().as_secs(), mutant.says);
@@ -122,8 +122,9 @@ fn read(file: &Path) -> io::Result<Mutant> {
 
 impl Workshop {
     /// Breaks the tree, has the simulator look, and mends it.
-    fn trial(&self, root: &Path, mutant: &Mutant) -> io::Result<String> {
+    fn trial(&self, mutant: &Mutant) -> io::Result<String> {
         let mut verdict = None;
+        let mut whole = Vec::new();
         for edit in &mutant.edits {
             let file = self.tree.join(&edit.file);
             let source = fs::read_to_string(&file)?;
@@ -132,13 +133,14 @@ impl Workshop {
                 break;
             }
             fs::write(&file, source.replace(&edit.find, &edit.replace))?;
+            whole.push((file, source));
         }
         let verdict = match verdict {
             Some(verdict) => verdict,
             None => self.simulate()?,
         };
-        for edit in &mutant.edits {
-            put(&self.tree.join(&edit.file), &fs::read(root.join(&edit.file))?)?;
+        for (file, source) in whole.into_iter().rev() {
+            fs::write(file, source)?;
         }
         Ok(verdict)
     }

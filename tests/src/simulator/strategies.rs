@@ -63,6 +63,7 @@ pub(crate) fn resolve(sides: &[Side]) -> Option<(Tag, Option<Value>)> {
                     latest.previous.clone()
                 }
                 Meanwhile::Last | Meanwhile::Previous => latest.value.clone(),
+                other => unreachable!("the oracle does not know the rule {other:?}"),
             }
         }
         other => unreachable!("the oracle does not know the rule {other:?}"),

@@ -57,9 +57,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_breaks_and_whenever_nothing_accepted_is_lost_and_all_agree(steps in prop::collection::vec(step(), 1..60)) {
+    fn whatever_breaks_and_whenever_nothing_accepted_is_lost_and_all_agree(
+        steps in prop::collection::vec(step(), 1..60),
+        settle in any::<bool>(),
+    ) {
         let mut world = World::new();
-        world.add(1, Some(r#"{"first":1}"#), false);
+        let binding = FileBinding { id: "1.json".into(), format: Format::Json };
+        let options = DocumentOptions { shared: true, file: Some(binding), settle, ..DocumentOptions::default() };
+        world.add_with(1, Some(r#"{"first":1}"#), options);
         for byte in 2..=3 {
             world.add(byte, None, true);
             world.connect(byte as usize - 1, 0);
@@ -126,6 +131,13 @@ proptest! {
         for (host, request, key) in &asked {
             let answer = world.answer(*host, *request);
             prop_assert!(answer.as_ref().is_some_and(Result::is_ok), "{} was never answered: {:?}", key, answer);
+        }
+        if settle {
+            world.pass(80_000);
+            for host in &world.hosts {
+                let keys: Vec<_> = host.store.keys().map(|key| String::from_utf8_lossy(key)).collect();
+                prop_assert!(!keys.iter().any(|key| key.contains("/write/")), "{:?}", keys);
+            }
         }
         let accepted = asked.iter().map(|(.., key)| key).chain(&saved);
         for key in accepted {

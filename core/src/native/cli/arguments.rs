@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::conflicts::{Assign, Conflicts, Resolve};
+use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
 
@@ -49,6 +51,9 @@ pub(super) enum Command {
     Unset(Unset),
     Watch(Watch),
     Status(Status),
+    Conflicts(Conflicts),
+    Assign(Assign),
+    Resolve(Resolve),
     Demo(Demo),
 }
 
@@ -305,9 +310,15 @@ pub(super) struct Serve {
     /// A file that counts less than what is shared, on this instance only; the later one wins.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The rules by pattern: a list of maps with `pattern` and `merge`, `conflict`, `meanwhile`, `stale`, `atomic` or `secret`.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<String>,
     /// How long a new instance looks for its peers before it starts from its own file, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 3_000)]
     pub found_after: u64,
+    /// If the document begins here, drop its history once every instance has it: all must come back now and then.
+    #[arg(long)]
+    pub settle: bool,
     /// Allow addresses that other machines can reach: whoever reaches them can read and write.
     #[arg(long)]
     pub insecure: bool,
@@ -325,6 +336,9 @@ pub(super) struct Get {
     /// The path, such as app.rate_limit or /app/rate_limit. Default: the whole document.
     #[arg(value_name = "PATH", default_value = "")]
     pub path: String,
+    /// Print the version instead: what `confmesh set --if-version` takes.
+    #[arg(long)]
+    pub version: bool,
     #[command(flatten)]
     pub instance: Instance,
 }
@@ -334,7 +348,9 @@ pub(super) struct Get {
 #[command(after_help = "\
 Example: a number, and a text that looks like one:
   confmesh set app.rate_limit 200
-  confmesh set app.pin 0123 --string")]
+  confmesh set app.pin 0123 --string
+Only if nobody changed it since it was read:
+  confmesh set app.rate_limit 200 --if-version \"$(confmesh get app.rate_limit --version)\"")]
 pub(super) struct Set {
     /// The path, such as app.rate_limit or /app/rate_limit.
     #[arg(value_name = "PATH")]
@@ -345,6 +361,8 @@ pub(super) struct Set {
     /// Take VALUE as a text even if it is JSON.
     #[arg(long)]
     pub string: bool,
+    #[command(flatten)]
+    pub terms: Terms,
     #[command(flatten)]
     pub instance: Instance,
 }
@@ -358,6 +376,8 @@ pub(super) struct Unset {
     /// The path, such as app.features.beta or /app/features/beta.
     #[arg(value_name = "PATH")]
     pub path: String,
+    #[command(flatten)]
+    pub terms: Terms,
     #[command(flatten)]
     pub instance: Instance,
 }

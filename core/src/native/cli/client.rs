@@ -6,6 +6,7 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::output::{FAILED, Stop, error_from_value};
+use super::terms::Terms;
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::limits::MAX_TEXT_BYTES;
@@ -58,14 +59,46 @@ impl Client {
         }
     }
 
+    /// The version of a path of the document; `none` where nothing is there.
+    pub fn version(&self, path: &str) -> Result<String, Stop> {
+        let response = self.send(Method::GET, &at(DOCUMENT, path), None, None)?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok("none".to_owned());
+        }
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        let tag = tag.map(|tag| tag.trim_matches('"').to_owned());
+        tag.ok_or_else(|| self.strange(StatusCode::OK).into())
+    }
+
     /// Sets a path; the answer is the receipt.
-    pub fn set(&self, path: &str, value: &Value) -> Result<Value, Stop> {
-        self.ask(Method::PUT, &at(DOCUMENT, path), Some(crate::canonical::canonical(value)))
+    pub fn set(&self, path: &str, value: &Value, terms: &Terms) -> Result<Value, Stop> {
+        let body = Some(crate::canonical::canonical(value));
+        self.ask_under(Method::PUT, &terms.target(&at(DOCUMENT, path)), body, terms)
     }
 
     /// Removes a path; the answer is the receipt.
-    pub fn unset(&self, path: &str) -> Result<Value, Stop> {
-        self.ask(Method::DELETE, &at(DOCUMENT, path), None)
+    pub fn unset(&self, path: &str, terms: &Terms) -> Result<Value, Stop> {
+        self.ask_under(Method::DELETE, &terms.target(&at(DOCUMENT, path)), None, terms)
+    }
+
+    /// What waits for a decision, and with `all` what a rule decided.
+    pub fn conflicts(&self, all: bool) -> Result<Value, Stop> {
+        self.ask(Method::GET, if all { "/conflicts?all=true" } else { "/conflicts" }, None)
+    }
+
+    /// Names who is to decide a conflict; the answer is the receipt.
+    pub fn assign(&self, id: &str, user: &Value) -> Result<Value, Stop> {
+        let body: Value = [("user", user.clone())].into_iter().collect();
+        self.ask(Method::POST, &of_conflict(id, "assign"), Some(crate::canonical::canonical(&body)))
+    }
+
+    /// Settles a conflict; the answer is the receipt.
+    pub fn resolve(&self, id: &str, choice: &Value, terms: &Terms) -> Result<Value, Stop> {
+        let target = of_conflict(id, "resolve");
+        self.ask_under(Method::POST, &terms.target(&target), Some(crate::canonical::canonical(choice)), terms)
     }
 
     /// The account of a path.
@@ -96,7 +129,7 @@ impl Client {
             target.push_str("pattern=");
             encode(pattern, &mut target);
         }
-        let response = self.send(Method::GET, &target, None)?;
+        let response = self.send(Method::GET, &target, None, None)?;
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
@@ -105,7 +138,11 @@ impl Client {
     }
 
     fn ask(&self, method: Method, target: &str, body: Option<String>) -> Result<Value, Stop> {
-        let response = self.send(method, target, body)?;
+        self.ask_under(method, target, body, &Terms::default())
+    }
+
+    fn ask_under(&self, method: Method, target: &str, body: Option<String>, terms: &Terms) -> Result<Value, Stop> {
+        let response = self.send(method, target, body, terms.condition())?;
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
@@ -113,8 +150,15 @@ impl Client {
         parse(&text, Format::Json).map_err(|_| self.strange(StatusCode::OK).into())
     }
 
-    fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Response<Body>, Stop> {
+    fn send(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<String>,
+        header: Option<(&'static str, String)>,
+    ) -> Result<Response<Body>, Stop> {
         let request = Request::builder().method(method).uri(format!("{}{target}", self.base));
+        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let sent = match body {
             Some(body) => request
                 .header("content-type", "application/json")
@@ -240,8 +284,14 @@ fn at(target: &str, path: &str) -> String {
     target
 }
 
+fn of_conflict(id: &str, what: &str) -> String {
+    let mut target = "/conflicts/".to_owned();
+    encode(id, &mut target);
+    format!("{target}/{what}")
+}
+
 /// Percent-encodes for a query (RFC 3986).
-fn encode(text: &str, out: &mut String) {
+pub(super) fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

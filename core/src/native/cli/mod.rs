@@ -1,6 +1,7 @@
 //! The `confmesh` command: reads arguments, calls the library, prints data on stdout and words on stderr.
 mod arguments;
 mod client;
+mod conflicts;
 mod demo;
 mod follow;
 mod input;
@@ -11,6 +12,7 @@ mod schema;
 mod serve;
 mod signals;
 mod suggest;
+mod terms;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -72,6 +74,9 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Watch(arguments) => follow::run_watch(&arguments, as_json),
         Command::Serve(arguments) => serve::run_serve(&arguments),
         Command::Demo(arguments) => demo::run_demo(&arguments),
+        Command::Conflicts(arguments) => conflicts::run_conflicts(&arguments, as_json),
+        Command::Assign(arguments) => conflicts::run_assign(&arguments, as_json),
+        Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }
 }

@@ -14,6 +14,10 @@ use crate::value::{Str, Value};
 pub(super) fn run_get(arguments: &Get, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
     let client = Client::new(&arguments.instance.url)?;
+    if arguments.version {
+        data(&format!("{}\n", client.version(&path.to_string())?))?;
+        return Ok(DONE);
+    }
     let value = match client.value(&path.to_string())? {
         Some(value) => value,
         None => return Err(missing(&client, &path)?.into()),
@@ -37,7 +41,7 @@ pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
     if let Some(warning) = warning {
         warn(&warning, as_json);
     }
-    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value)?;
+    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value, &arguments.terms)?;
     written(&path, &receipt, "set", as_json)
 }
 
@@ -55,7 +59,7 @@ fn key_path(text: &str) -> Result<Path, Error> {
 pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
     let path = key_path(&arguments.path)?;
     let client = Client::new(&arguments.instance.url)?;
-    match client.unset(&path.to_string()) {
+    match client.unset(&path.to_string(), &arguments.terms) {
         Ok(receipt) => written(&path, &receipt, "removed", as_json),
         Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Err(missing(&client, &path)?.into()),
         Err(stop) => Err(stop),
@@ -63,7 +67,7 @@ pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
 }
 
 /// Tells what a write did not achieve; the receipt itself is data.
-fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -> Outcome {
+pub(super) fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -> Outcome {
     if let Some(above) = receipt.child("shadowed_by").and_then(Value::as_str) {
         let message =
             format!("`{path}` is {what}, but `{above}` counts more on this instance and still decides it here");
@@ -88,11 +92,22 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
         return Ok(DONE);
     }
     match explanation(&found) {
-        Some(explanation) => data(&explanation.to_string())?,
+        Some(explanation) => data(&format!("{explanation}{}", written_text(&found)))?,
         // The account of the whole document is that of its parts.
         None => data(&accounts_table(&items(&found, "paths").filter_map(explanation).collect::<Vec<_>>()))?,
     }
     Ok(DONE)
+}
+
+/// Who wrote what the instances share of it, a line a write.
+fn written_text(found: &Value) -> String {
+    let line = |write: &Value| {
+        let user = write.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
+        let instance = write.child("instance_id").and_then(Value::as_str);
+        let place = instance.map(|instance| format!(" at instance {instance}")).unwrap_or_default();
+        format!("written {}{user}{place}\n", plain(write.child("timestamp")))
+    };
+    items(found, "written").map(line).collect()
 }
 
 /// Reads what [`Explanation::to_value`] makes; none where it is something else.
@@ -154,6 +169,7 @@ fn status_text(base: &str, status: &Value) -> String {
         if let Some(instance) = peer.child("instance_id").and_then(Value::as_str) {
             what.push_str(&format!(" ({instance})"));
         }
+        what.push_str(&clock_text(peer));
         if let Some(error) = peer.child("last_error").filter(|error| **error != Value::Null) {
             what.push_str(&format!(", {}", problem(error)));
         }
@@ -202,12 +218,26 @@ fn status_text(base: &str, status: &Value) -> String {
     table(&rows)
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+/// What is wrong with a peer's clock; differences below a second are the network's.
+fn clock_text(peer: &Value) -> String {
+    let offset = peer.child("clock_offset_ms").and_then(Value::as_i64).filter(|offset| offset.unsigned_abs() >= 1_000);
+    let seconds = |ms: u64| format!("{:.1} s", ms as f64 / 1_000.0);
+    let mut text = offset.map_or_else(String::new, |offset| {
+        let side = if offset > 0 { "ahead" } else { "behind" };
+        format!(", its clock is {} {side}", seconds(offset.unsigned_abs()))
+    });
+    if let Some(ahead) = peer.child("stamps_ahead_ms").and_then(Value::as_u64) {
+        text.push_str(&format!(", writes came stamped {} ahead", seconds(ahead)));
+    }
+    text
+}
+
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value.child(key).and_then(Value::as_list).into_iter().flatten()
 }
 
 /// A string as it is, anything else as JSON.
-fn plain(value: Option<&Value>) -> String {
+pub(super) fn plain(value: Option<&Value>) -> String {
     match value {
         None => "?".to_owned(),
         Some(Value::String(text)) => text.to_string(),
@@ -244,7 +274,7 @@ mod tests {
     fn status_shows_peers_sources_and_what_is_wrong_with_them() {
         let status = parse(
             r#"{"instance_id":"i","version":"0.1.0","uptime_seconds":3,"connected_clients":0,
-            "peers":[{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
+            "peers":[{"url":"ws://c/sync","state":"connected","clock_offset_ms":-75250,"stamps_ahead_ms":90000},{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
             "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,
             "sources":[{"id":"file:a.json","priority":30,"state":"stale","error":{"code":"syntax","message":"bad"}}]}]}"#,
             Format::Json,
@@ -252,6 +282,7 @@ mod tests {
         .unwrap();
         let text = status_text("http://a", &status);
         for expected in [
+            "peer      ws://c/sync: connected, its clock is 75.2 s behind, writes came stamped 90.0 s ahead\n",
             "peer      ws://b/sync: waiting, connection refused, retries in 1.5 s\n",
             "document  default (4 keys, not founded yet)\n",
             "source    file:a.json (priority 30): stale, bad\n",

@@ -6,11 +6,13 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::arguments::Serve;
+use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, say};
 use super::signals::Signals;
 use crate::error::{Code, Error, Result};
 use crate::native::io_error::{failure, reason};
 use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
+use crate::policy::Policy;
 
 /// Where an instance listens unless it is told otherwise.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8765";
@@ -24,7 +26,8 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     };
     let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
     check_files(arguments)?;
-    let mesh = options(arguments, &data_dir).start().map_err(as_options)?;
+    let policy = arguments.policy.as_deref().map(policy).transpose()?.unwrap_or_default();
+    let mesh = options(arguments, &data_dir).policy(policy).start().map_err(as_options)?;
     announce(&mesh, arguments, &data_dir);
     let mut changes = mesh.subscribe("**")?;
     let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
@@ -70,6 +73,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
         .data_dir(data_dir)
         .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
+        .settle(arguments.settle)
         .log(LogLevel::Info);
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
@@ -80,6 +84,21 @@ fn options(arguments: &Serve, data_dir: &Path) -> MeshOptions {
         options.listen.push(DEFAULT_ADDRESS.to_owned());
     }
     options
+}
+
+/// Reads a list of rules.
+fn policy(file: &str) -> Result<Policy, Stop> {
+    let rules = Inputs::default().read(file)?.value()?;
+    Policy::from_value(&rules).map_err(|error| match error.path().map(ToString::to_string) {
+        Some(at) => {
+            Error::new(error.code(), format!("{file}: rule {at}: {}", error.message()))
+                .with_hint(error.hint().unwrap_or(
+                    "rules are maps such as `{\"pattern\": \"app.*\", \"conflict\": \"manual_resolution\"}`",
+                ))
+                .into()
+        }
+        None => error.into(),
+    })
 }
 
 /// Files may come later, but a directory that is missing is a slip.

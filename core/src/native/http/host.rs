@@ -5,28 +5,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use crate::canonical::ContentHash;
-use crate::diff::Patch;
-use crate::engine::{Receipt, Snapshot};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::DocumentName;
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::value::Value;
-
-/// A write.
-#[derive(Clone, Debug)]
-pub enum Write {
-    /// Sets a path.
-    Set(Path, Value),
-    /// Removes a path.
-    Unset(Path),
-    /// Applies an RFC 6902 patch.
-    Patch(Patch, Option<ContentHash>),
-    /// Applies an RFC 7396 merge patch.
-    MergePatch(Value, Option<ContentHash>),
-    /// Makes the document this one.
-    Replace(Value, Option<ContentHash>),
-}
+use crate::value::{Str, Value};
 
 /// Whoever holds the document.
 pub trait Host: Send + Sync + 'static {
@@ -36,8 +20,23 @@ pub trait Host: Send + Sync + 'static {
     /// [`Code::UnknownDocument`](crate::Code::UnknownDocument) where none has that name.
     fn snapshot(&self, name: &DocumentName) -> Result<Arc<Snapshot>>;
 
-    /// Writes, and answers when that is on the disk. `if_hash` beside a `Set` or `Unset` is checked by the caller.
-    fn write(&self, name: &DocumentName, write: Write) -> BoxFuture<'static, Result<Receipt>>;
+    /// The document and the version of one of its paths, of one moment.
+    fn read(&self, name: &DocumentName, path: Path) -> BoxFuture<'static, Result<(Arc<Snapshot>, PathVersion)>>;
+
+    /// Writes, and answers when that is on the disk.
+    fn write(&self, name: &DocumentName, command: Command, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;
+
+    /// The shared writes that made what is at a path, the newest first.
+    fn written(&self, path: Path) -> BoxFuture<'static, Result<Vec<Written>>>;
+
+    /// What waits for a decision, and with `all` also what a rule decided.
+    fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>>;
+
+    /// Names who is to decide a conflict, and answers when that is on the disk.
+    fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>>;
+
+    /// Settles a conflict, and answers when that is on the disk.
+    fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;
 
     /// How it is doing, as `GET /health` shows it.
     fn health(&self) -> BoxFuture<'static, Result<Value>>;

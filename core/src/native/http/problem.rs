@@ -20,7 +20,7 @@ pub fn error_value(error: &Error) -> Value {
     Value::Map(fields.into_iter().collect())
 }
 
-/// An error on its way to a client.
+/// An error on its way to a client, as problem details (RFC 9457) with the error as every interface shows it in `error`.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -51,8 +51,17 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body: Value = [("error", error_value(&self.error))].into_iter().collect();
-        json(self.status, &body)
+        let fields = [
+            ("type", format!("urn:confmesh:error:{}", self.error.code().as_str()).into()),
+            ("title", self.status.canonical_reason().unwrap_or("error").into()),
+            ("status", u64::from(self.status.as_u16()).into()),
+            ("detail", self.error.to_string().into()),
+            ("error", error_value(&self.error)),
+        ];
+        let mut response = json(self.status, &fields.into_iter().collect());
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
     }
 }
 

@@ -10,16 +10,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
+use super::conflicts;
 use super::guard::Guard;
-use super::host::{Host, Write};
+use super::host::Host;
 use super::problem::{Problem, json};
-use crate::canonical::{ContentHash, canonical};
+use super::terms::terms;
+use crate::canonical::canonical;
 use crate::diff::Patch;
-use crate::engine::{Receipt, Snapshot};
+use crate::engine::{Command, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse_from};
 use crate::id::DocumentName;
@@ -36,10 +38,27 @@ type Parameters = Query<Vec<(String, String)>>;
 type Answered = Result<Response, Problem>;
 
 #[derive(Clone)]
-struct Server {
-    host: Arc<dyn Host>,
+pub(super) struct Server {
+    pub(super) host: Arc<dyn Host>,
     links: Links,
     guard: Guard,
+}
+
+impl Server {
+    /// The document as it is now, and the terms of a write to it.
+    async fn terms(
+        &self,
+        name: &DocumentName,
+        headers: &HeaderMap,
+        parameters: &[(String, String)],
+        path: Option<&Path>,
+    ) -> Result<(Arc<Snapshot>, WriteTerms)> {
+        let (snapshot, version) = self.host.read(name, path.cloned().unwrap_or_else(Path::root)).await?;
+        let mut current = vec![snapshot.hash().to_string()];
+        current.extend(path.map(|_| version.to_string()));
+        let terms = terms(headers, parameters, path, &current)?;
+        Ok((snapshot, terms))
+    }
 }
 
 /// Answers on a listener for as long as the future lives. Connections that stand go on without it.
@@ -55,6 +74,9 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/events", get(events))
         .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
         .route("/config/{name}/explain", get(explain))
+        .route("/conflicts", get(conflicts::list))
+        .route("/conflicts/{id}/assign", post(conflicts::assign))
+        .route("/conflicts/{id}/resolve", post(conflicts::resolve))
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
@@ -154,17 +176,23 @@ async fn read(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Answered {
-    let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
-    let tag = format!("\"{}\"", snapshot.hash());
+    let name = DocumentName::parse(&name)?;
+    let path = path(&parameters)?;
+    let (snapshot, tag) = match &path {
+        Some(path) => {
+            server.host.read(&name, path.clone()).await.map(|(now, version)| (now, format!("\"{version}\"")))?
+        }
+        None => server.host.snapshot(&name).map(|now| (Arc::clone(&now), format!("\"{}\"", now.hash())))?,
+    };
+    if let Some(path) = path.as_ref().filter(|path| snapshot.value.at(path).is_none()) {
+        return Err(nothing(path).into());
+    }
     let known = tags(&headers, header::IF_NONE_MATCH).any(|known| known == "*" || known == tag);
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let value = match path(&parameters)? {
-            Some(path) => snapshot.value.at(&path).ok_or_else(|| nothing(&path))?.clone(),
-            None => snapshot.value.clone(),
-        };
-        json(StatusCode::OK, &value)
+        let value = path.as_ref().map_or(Some(&snapshot.value), |path| snapshot.value.at(path));
+        json(StatusCode::OK, value.unwrap_or(&Value::Null))
     };
     set_tag(&mut response, &tag);
     Ok(response)
@@ -179,20 +207,17 @@ async fn replace(
 ) -> Answered {
     let name = DocumentName::parse(&name)?;
     let value = json_body(body).await?;
-    let snapshot = server.host.snapshot(&name)?;
-    let if_hash = if_match(&headers, &snapshot)?;
-    let write = match (path(&parameters)?, if_hash) {
-        (None, _) => Write::Replace(value, if_hash),
-        (Some(path), None) => Write::Set(path, value),
-        // Whole documents can be compared and replaced in one step, single paths cannot.
-        (Some(path), Some(_)) => Write::Replace(snapshot.value.with(&path, value), if_hash),
-    };
-    Ok(receipt(&server.host.write(&name, write).await?))
+    let path = path(&parameters)?;
+    let (_, terms) = server.terms(&name, &headers, &parameters, path.as_ref()).await?;
+    let is_path = path.is_some();
+    let command = path.map_or_else(|| Command::Replace(value.clone()), |path| Command::set(path, value.clone()));
+    Ok(receipt(&server.host.write(&name, command, terms).await?, is_path))
 }
 
 async fn patch(
     State(server): State<Server>,
     UrlPath(name): UrlPath<String>,
+    Query(parameters): Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
@@ -210,10 +235,9 @@ async fn patch(
         }
     };
     let body = json_body(body).await?;
-    let if_hash = if_match(&headers, &*server.host.snapshot(&name)?)?;
-    let write =
-        if is_operations { Write::Patch(Patch::from_value(&body)?, if_hash) } else { Write::MergePatch(body, if_hash) };
-    Ok(receipt(&server.host.write(&name, write).await?))
+    let (_, terms) = server.terms(&name, &headers, &parameters, None).await?;
+    let command = if is_operations { Command::Patch(Patch::from_value(&body)?) } else { Command::MergePatch(body) };
+    Ok(receipt(&server.host.write(&name, command, terms).await?, false))
 }
 
 async fn remove(
@@ -228,16 +252,11 @@ async fn remove(
             .with_hint("name what to remove: `?path=a.b`; or `PUT` an empty document")
             .into());
     };
-    let snapshot = server.host.snapshot(&name)?;
-    let if_hash = if_match(&headers, &snapshot)?;
+    let (snapshot, terms) = server.terms(&name, &headers, &parameters, Some(&path)).await?;
     if snapshot.value.at(&path).is_none() {
         return Err(nothing(&path).into());
     }
-    let write = match if_hash {
-        None => Write::Unset(path),
-        Some(_) => Write::Replace(snapshot.value.without(&path), if_hash),
-    };
-    Ok(receipt(&server.host.write(&name, write).await?))
+    Ok(receipt(&server.host.write(&name, Command::unset(path), terms).await?, true))
 }
 
 async fn explain(
@@ -247,7 +266,11 @@ async fn explain(
 ) -> Answered {
     let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
     let value = match path(&parameters)? {
-        Some(path) => snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value(),
+        Some(path) => {
+            let account = snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value();
+            let written: Vec<Value> = server.host.written(path).await?.iter().map(Written::to_value).collect();
+            account.with(&Path::root().child("written"), written.into())
+        }
         None => {
             let paths: Vec<Value> = snapshot.explain_all().iter().map(|one| one.to_value()).collect();
             [("paths", Value::from(paths))].into_iter().collect()
@@ -260,7 +283,7 @@ fn nothing(path: &Path) -> Error {
     Error::new(Code::NotFound, format!("nothing is at `{path}`")).with_path(path.clone())
 }
 
-fn only<'a>(parameters: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn only<'a>(parameters: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
     parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
@@ -269,27 +292,12 @@ fn path(parameters: &[(String, String)]) -> Result<Option<Path>> {
 }
 
 /// The tags of a conditional header; weak ones compare as strong ones, since equal hashes mean equal documents.
-fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+pub(super) fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"))
 }
 
-/// The hash that the document must have when it is written; none where the request does not care.
-fn if_match(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Option<ContentHash>, Error> {
-    let wanted: Vec<&str> = tags(headers, header::IF_MATCH).collect();
-    let current = snapshot.hash();
-    if wanted.is_empty() || wanted.contains(&"*") {
-        return Ok(None);
-    }
-    let current_text = current.to_string();
-    if wanted.iter().any(|tag| tag.trim_matches('"') == current_text) {
-        return Ok(Some(*current));
-    }
-    Err(Error::new(Code::Stale, format!("the document is at {current}, not at {}", wanted.join(", ")))
-        .with_hint("read it again, apply the change to what it is now, and send it with the new ETag"))
-}
-
-async fn json_body(body: Body) -> Result<Value, Problem> {
+pub(super) async fn json_body(body: Body) -> Result<Value, Problem> {
     let too_large = || Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20));
     // Refused by its announced length, before anything of it is read.
     if body.size_hint().lower() > MAX_TEXT_BYTES as u64 {
@@ -305,7 +313,8 @@ async fn json_body(body: Body) -> Result<Value, Problem> {
     Ok(parse_from(text, Format::Json, "body")?)
 }
 
-fn receipt(receipt: &Receipt) -> Response {
+/// What a write did; its tag is the version of the path that it was about, or else the hash of the document.
+pub(super) fn receipt(receipt: &Receipt, is_path: bool) -> Response {
     let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
     let hash = receipt.snapshot.hash().to_string();
     let mut fields: Vec<(&str, Value)> = vec![
@@ -313,9 +322,11 @@ fn receipt(receipt: &Receipt) -> Response {
         ("hash", hash.as_str().into()),
         ("changed", changed.into()),
     ];
+    fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
     let mut response = json(StatusCode::OK, &fields.into_iter().collect());
-    set_tag(&mut response, &format!("\"{hash}\""));
+    let version = receipt.version.as_ref().filter(|_| is_path).map(ToString::to_string);
+    set_tag(&mut response, &format!("\"{}\"", version.unwrap_or(hash)));
     response
 }
 

@@ -19,14 +19,19 @@ use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
-use crate::engine::{Engine, Event, Level, Link as Direction, PeerId, Receipt, RequestId, SourceState};
+use crate::canonical::canonical;
+use crate::engine::{
+    Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot, SourceState,
+};
 use crate::error::{Code, Error, Result};
-use crate::native::http::{self, Write};
+use crate::native::http;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
     DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
 };
 use crate::native::watch::Watcher;
+use crate::path::Path;
+use crate::replica::Disagreement;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -189,7 +194,17 @@ impl Actor {
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
-            Input::Request(Request::Write(write, reply)) => self.write(write, reply),
+            Input::Request(Request::Write(command, terms, reply)) => {
+                let request = self.engine.write(&self.shared.document, command, terms, now);
+                self.waiting.insert(request, reply);
+            }
+            Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
+            Input::Request(Request::Written(path, reply)) => {
+                drop(reply.send(Ok(self.engine.written(&self.shared.document, &path))));
+            }
+            Input::Request(Request::Conflicts(all, reply)) => {
+                drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
+            }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.look_at(event),
@@ -217,16 +232,10 @@ impl Actor {
         }
     }
 
-    fn write(&mut self, write: Write, reply: oneshot::Sender<Result<Receipt>>) {
-        let (engine, name, now) = (&mut self.engine, &self.shared.document, self.clock.now());
-        let request = match write {
-            Write::Set(path, value) => engine.set(name, path, value, now),
-            Write::Unset(path) => engine.unset(name, path, now),
-            Write::Patch(patch, if_hash) => engine.patch(name, patch, if_hash, now),
-            Write::MergePatch(patch, if_hash) => engine.merge_patch(name, patch, if_hash, now),
-            Write::Replace(value, if_hash) => engine.replace(name, value, if_hash, now),
-        };
-        self.waiting.insert(request, reply);
+    fn read(&self, path: &Path) -> Result<(Arc<Snapshot>, PathVersion)> {
+        let name = &self.shared.document;
+        let found = self.engine.snapshot(name).zip(self.engine.version(name, path));
+        found.ok_or_else(|| Error::new(Code::UnknownDocument, format!("there is no document `{name}` here")))
     }
 
     fn handle_link(&mut self, id: LinkId, event: LinkEvent) {
@@ -294,7 +303,18 @@ impl Actor {
                 }
                 Event::Source { source, state, .. } => self.log_source(&source, state),
                 Event::Notice { level, error } => self.log_line(level, &worded(&error)),
+                Event::Settled { decided, .. } => self.log_decided(&decided),
                 Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
+            }
+        }
+    }
+
+    /// Writes down what lost a disagreement, before nothing remembers it.
+    fn log_decided(&self, decided: &[Disagreement]) {
+        for disagreement in decided {
+            for side in disagreement.sides.iter().filter(|side| !side.in_force) {
+                let lost = side.value.as_ref().map_or_else(|| "a removal".to_owned(), canonical);
+                self.log_line(Level::Info, &format!("`{}`: {lost} of {:?} lost for good", disagreement.path, side.dot));
             }
         }
     }
@@ -329,12 +349,15 @@ impl Actor {
                 instance: None,
                 last_error: None,
                 retry_in: None,
+                clock: None,
             };
             match &*dialer.state().borrow() {
                 DialState::Connecting | DialState::Stopped => {}
                 DialState::Connected(id) => {
                     status.state = PeerState::Connected;
-                    status.instance = self.links.get(id).and_then(|(peer, _)| self.engine.peer_instance(*peer));
+                    let peer = self.links.get(id).map(|(peer, _)| *peer);
+                    status.instance = peer.and_then(|peer| self.engine.peer_instance(peer));
+                    status.clock = peer.and_then(|peer| self.engine.peer_clock(peer));
                 }
                 DialState::Waiting { error, retry_in } => {
                     status.state = PeerState::Waiting;
@@ -371,6 +394,10 @@ impl Actor {
         inputs.requests.close(); // what waits in it is still done
         while let Ok(request) = inputs.requests.try_recv() {
             self.handle(Input::Request(request));
+        }
+        if self.writer.is_none() {
+            // Nothing of this replica remains: it must not hold up the settling of the others.
+            self.engine.leave(&self.shared.document, self.clock.now());
         }
         self.drain();
         while self.is_busy() && Instant::now() < until {

@@ -13,14 +13,19 @@ use crate::error::{Code, Error, Result};
 /// What becomes of a request: a future for any runtime, or [`Answer::wait`] for none.
 ///
 /// The request is on its way already; dropping the answer does not take it back.
-#[derive(Debug)]
 #[must_use = "the request may be refused: await the answer, or call `wait`"]
 pub struct Answer<T>(State<T>);
 
-#[derive(Debug)]
 enum State<T> {
     Refused(Option<Error>),
     Waiting(oneshot::Receiver<Result<T>>),
+    Mapped(Pin<Box<dyn Future<Output = Result<T>> + Send>>),
+}
+
+impl<T> std::fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self.0, State::Refused(_)) { "Answer(refused)" } else { "Answer(waiting)" })
+    }
 }
 
 impl<T> Answer<T> {
@@ -30,6 +35,14 @@ impl<T> Answer<T> {
 
     pub(super) fn refused(error: Error) -> Answer<T> {
         Answer(State::Refused(Some(error)))
+    }
+
+    /// The answer made into something else once it is there.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Answer<U>
+    where
+        T: Send + 'static,
+    {
+        Answer(State::Mapped(Box::pin(async { self.await.map(change) })))
     }
 
     /// Blocks the thread until the answer is there. In asynchronous code await the answer instead.
@@ -50,6 +63,7 @@ impl<T> Future for Answer<T> {
             State::Waiting(receiver) => {
                 Pin::new(receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(closed())))
             }
+            State::Mapped(answer) => answer.as_mut().poll(context),
         }
     }
 }

@@ -7,14 +7,16 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use super::Shared;
 use super::clock::wall_ms;
 use super::subscription::{ChangeSet, Notification};
+use crate::canonical::ContentHash;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{Receipt, Snapshot};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
-use crate::native::http::{Host, Write};
+use crate::native::http::Host;
+use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 pub(super) struct Hosting(pub(super) Arc<Shared>);
 
@@ -34,11 +36,34 @@ impl Host for Hosting {
         Ok(self.0.snapshot.load_full())
     }
 
-    fn write(&self, name: &DocumentName, write: Write) -> BoxFuture<'static, Result<Receipt>> {
+    fn read(&self, name: &DocumentName, path: Path) -> BoxFuture<'static, Result<(Arc<Snapshot>, PathVersion)>> {
         match self.check(name) {
-            Ok(()) => Box::pin(self.0.write(write)),
+            Ok(()) => Box::pin(self.0.read(path)),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
+    }
+
+    fn write(&self, name: &DocumentName, command: Command, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>> {
+        match self.check(name) {
+            Ok(()) => Box::pin(self.0.write(command, terms)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn written(&self, path: Path) -> BoxFuture<'static, Result<Vec<Written>>> {
+        Box::pin(self.0.written(path))
+    }
+
+    fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>> {
+        Box::pin(self.0.conflicts(all))
+    }
+
+    fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>> {
+        Box::pin(self.0.write(Command::Assign(id, user), WriteTerms::default()))
+    }
+
+    fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>> {
+        Box::pin(self.0.write(Command::Resolve(id, choice), terms))
     }
 
     fn health(&self) -> BoxFuture<'static, Result<Value>> {

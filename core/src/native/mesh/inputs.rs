@@ -1,21 +1,25 @@
 //! Everything that the world says to the actor, in bounded queues.
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::status::MeshStatus;
-use crate::engine::{Receipt, Ticket};
+use crate::engine::{Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
 use crate::native::file::Replaced;
-use crate::native::http::Write;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
+use crate::path::Path;
 
 /// What a handle asks for.
 pub(super) enum Request {
-    Write(Write, oneshot::Sender<Result<Receipt>>),
+    Write(Command, WriteTerms, oneshot::Sender<Result<Receipt>>),
+    Read(Path, oneshot::Sender<Result<(Arc<Snapshot>, PathVersion)>>),
+    Written(Path, oneshot::Sender<Result<Vec<Written>>>),
+    Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,
 }

@@ -71,6 +71,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         has_peers: !setup.peers.is_empty(),
         sources,
         policy: std::mem::take(&mut setup.policy),
+        settle: setup.settle,
     };
     engine.open(name.clone(), options, now);
     if let Some(layer) = environment {

@@ -32,11 +32,10 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
-use crate::engine::{Receipt, Snapshot};
+use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId};
 use crate::merge::Explanation;
-use crate::native::http::Write;
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -56,6 +55,15 @@ pub struct Mesh {
 
 /// What [`open`] returns: a [`Mesh`] of one process, whose writes go to the runtime layer.
 pub type Config = Mesh;
+
+/// A value and its version, of one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    /// The value; `None` where nothing is.
+    pub value: Option<Value>,
+    /// Its version.
+    pub version: PathVersion,
+}
 
 /// Closes the mesh with the last handle.
 struct Owner(Arc<Shared>);
@@ -89,7 +97,7 @@ impl Mesh {
     /// Sets a path of the shared layer, or of the runtime layer where nothing is shared.
     pub fn set(&self, path: &str, value: impl Into<Value>) -> Answer<Receipt> {
         match Path::parse(path) {
-            Ok(path) => self.owner.0.write(Write::Set(path, value.into())),
+            Ok(path) => self.write(Command::set(path, value.into()), WriteTerms::default()),
             Err(error) => Answer::refused(error),
         }
     }
@@ -97,7 +105,7 @@ impl Mesh {
     /// Removes a path from the layer that [`Mesh::set`] writes.
     pub fn unset(&self, path: &str) -> Answer<Receipt> {
         match Path::parse(path) {
-            Ok(path) => self.owner.0.write(Write::Unset(path)),
+            Ok(path) => self.write(Command::unset(path), WriteTerms::default()),
             Err(error) => Answer::refused(error),
         }
     }
@@ -105,17 +113,74 @@ impl Mesh {
     /// Applies an RFC 6902 patch to the document, and writes what differs; with `if_hash` only if that is the hash of
     /// the document.
     pub fn patch(&self, patch: Patch, if_hash: Option<ContentHash>) -> Answer<Receipt> {
-        self.owner.0.write(Write::Patch(patch, if_hash))
+        self.write(Command::Patch(patch), WriteTerms { if_hash, ..WriteTerms::default() })
     }
 
     /// Applies an RFC 7396 merge patch to the document, and writes what differs.
     pub fn merge_patch(&self, patch: Value, if_hash: Option<ContentHash>) -> Answer<Receipt> {
-        self.owner.0.write(Write::MergePatch(patch, if_hash))
+        self.write(Command::MergePatch(patch), WriteTerms { if_hash, ..WriteTerms::default() })
     }
 
     /// Makes the document this one, by writing what differs.
     pub fn replace(&self, value: Value, if_hash: Option<ContentHash>) -> Answer<Receipt> {
-        self.owner.0.write(Write::Replace(value, if_hash))
+        self.write(Command::Replace(value), WriteTerms { if_hash, ..WriteTerms::default() })
+    }
+
+    /// Writes under conditions, by force, under a lock's token, or in somebody's name.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// use confmesh::engine::{Command, WriteTerms};
+    /// use confmesh::{MeshOptions, Path};
+    ///
+    /// let mesh = MeshOptions::default().start()?;
+    /// mesh.set("limit", 1).wait()?;
+    /// let read = mesh.read("limit").wait()?;
+    /// mesh.set("limit", 2).wait()?;
+    /// let terms = WriteTerms { if_version: Some(read.version), ..WriteTerms::default() };
+    /// let stale = mesh.write(Command::set(Path::parse("limit")?, 3.into()), terms).wait();
+    /// assert_eq!(stale.expect_err("it is refused").code(), confmesh::Code::Stale);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn write(&self, command: Command, terms: WriteTerms) -> Answer<Receipt> {
+        self.owner.0.write(command, terms)
+    }
+
+    /// The value at a path together with its version, which [`Mesh::write`] takes as a condition.
+    pub fn read(&self, path: &str) -> Answer<Versioned> {
+        match Path::parse(path) {
+            Ok(path) => self
+                .owner
+                .0
+                .read(path.clone())
+                .map(move |(snapshot, version)| Versioned { value: snapshot.value.at(&path).cloned(), version }),
+            Err(error) => Answer::refused(error),
+        }
+    }
+
+    /// The shared writes that made what is at a path, the newest first, at most 16: who, when, for whom.
+    pub fn written(&self, path: &str) -> Answer<Vec<Written>> {
+        match Path::parse(path) {
+            Ok(path) => self.owner.0.written(path),
+            Err(error) => Answer::refused(error),
+        }
+    }
+
+    /// What instances wrote at the same time in different ways: what waits for a decision, and with `all` also what a rule
+    /// decided, so that whatever lost can be seen.
+    pub fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
+        self.owner.0.conflicts(all)
+    }
+
+    /// Settles a conflict that [`Mesh::conflicts`] listed.
+    pub fn resolve(&self, id: ContentHash, choice: Choice) -> Answer<Receipt> {
+        self.write(Command::Resolve(id, choice), WriteTerms::default())
+    }
+
+    /// Names for every instance who is to decide an open conflict; `None` withdraws the name.
+    pub fn assign(&self, id: ContentHash, user: Option<&str>) -> Answer<Receipt> {
+        self.write(Command::Assign(id, user.map(Into::into)), WriteTerms::default())
     }
 
     /// Follows the changes of paths that match a pattern, from now on.
@@ -178,8 +243,20 @@ impl Shared {
         }
     }
 
-    fn write(&self, write: Write) -> Answer<Receipt> {
-        self.ask(|reply| Request::Write(write, reply))
+    fn write(&self, command: Command, terms: WriteTerms) -> Answer<Receipt> {
+        self.ask(|reply| Request::Write(command, terms, reply))
+    }
+
+    fn read(&self, path: Path) -> Answer<(Arc<Snapshot>, PathVersion)> {
+        self.ask(|reply| Request::Read(path, reply))
+    }
+
+    fn written(&self, path: Path) -> Answer<Vec<Written>> {
+        self.ask(|reply| Request::Written(path, reply))
+    }
+
+    fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
+        self.ask(|reply| Request::Conflicts(all, reply))
     }
 
     fn status(&self) -> Answer<MeshStatus> {

@@ -85,6 +85,7 @@ impl OpenOptions {
             policy: self.policy,
             found_after_ms: 0,
             heartbeat_ms: u64::MAX,
+            settle: false,
             watch: self.watch,
             log: self.log.or_environment()?,
         })

@@ -45,6 +45,9 @@ pub struct MeshOptions {
     pub found_after_ms: u64,
     /// How often instances compare what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
+    /// Whether a document that begins here drops its history as soon as all instances have it; no. Instances that take
+    /// the document over do as it says.
+    pub settle: bool,
     /// How patient the file watcher is.
     pub watch: WatchOptions,
     /// How much is told on standard error; nothing. The variable `CONFMESH_LOG` decides over this.
@@ -65,6 +68,7 @@ impl Default for MeshOptions {
             policy: Policy::default(),
             found_after_ms: 3_000,
             heartbeat_ms: 5_000,
+            settle: false,
             watch: WatchOptions::default(),
             log: LogLevel::default(),
         }
@@ -149,6 +153,14 @@ impl MeshOptions {
         self
     }
 
+    /// Sets whether a document that begins here drops its history as soon as all instances have it. For instances that
+    /// all reach each other, or one in their midst, from time to time: one that never comes back holds it up.
+    #[must_use]
+    pub fn settle(mut self, settle: bool) -> MeshOptions {
+        self.settle = settle;
+        self
+    }
+
     /// Sets how patient the file watcher is.
     #[must_use]
     pub fn watch(mut self, watch: WatchOptions) -> MeshOptions {
@@ -186,6 +198,7 @@ impl MeshOptions {
             policy: self.policy,
             found_after_ms: self.found_after_ms,
             heartbeat_ms: self.heartbeat_ms,
+            settle: self.settle,
             watch: Some(self.watch),
             log: self.log.or_environment()?,
         })
@@ -206,6 +219,7 @@ pub(super) struct Setup {
     pub(super) policy: Policy,
     pub(super) found_after_ms: u64,
     pub(super) heartbeat_ms: u64,
+    pub(super) settle: bool,
     pub(super) watch: Option<WatchOptions>,
     pub(super) log: LogLevel,
 }

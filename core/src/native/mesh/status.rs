@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::rfc3339;
-use crate::engine::{DocumentStatus, SourceState, SourceStatus};
+use crate::engine::{DocumentStatus, PeerClock, SourceState, SourceStatus};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
@@ -60,6 +60,8 @@ pub struct PeerStatus {
     pub last_error: Option<Error>,
     /// How long is waited between the attempts.
     pub retry_in: Option<Duration>,
+    /// How its clock stands to the clock here, once it said what time it is.
+    pub clock: Option<PeerClock>,
 }
 
 impl PeerState {
@@ -125,6 +127,9 @@ impl PeerStatus {
         let mut fields = vec![("url", self.url.as_str().into()), ("state", self.state.as_str().into())];
         fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
         fields.extend(self.last_error.as_ref().map(|error| ("last_error", error_value(error))));
+        fields.extend(self.clock.map(|clock| ("clock_offset_ms", clock.offset_ms.into())));
+        let stamps = self.clock.map(|clock| clock.stamps_ahead_ms).filter(|ahead| *ahead > 0);
+        fields.extend(stamps.map(|ahead| ("stamps_ahead_ms", ahead.into())));
         fields.extend(self.retry_in.map(|wait| ("retry_in_ms", milliseconds(wait).into())));
         map(fields)
     }

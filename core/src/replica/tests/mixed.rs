@@ -6,11 +6,11 @@ use super::*;
 use crate::policy::{ConflictStrategy, Rule};
 use crate::testing::{Random, cases};
 
-const PATTERNS: &[&str] = &["*", "a", "a.*", "b.*", "a.x", "*.x", "c.d", "c.**", "a.l", "t", "**.p"];
-const PLACES: &[&str] =
+pub(super) const PATTERNS: &[&str] = &["*", "a", "a.*", "b.*", "a.x", "*.x", "c.d", "c.**", "a.l", "t", "**.p"];
+pub(super) const PLACES: &[&str] =
     &["a", "b", "t", "a.x", "a.y", "a.l", "a.x.p", "b.x", "c.d.e", "c.d", "c", "a.l.0", "b.x.p", ""];
 
-fn policy(random: &mut Random) -> Policy {
+pub(super) fn policy(random: &mut Random) -> Policy {
     let mut rules = Vec::new();
     for _ in 0..random.below(5) {
         let rule = Rule::on(crate::Pattern::parse(PATTERNS[random.below(PATTERNS.len())]).unwrap());
@@ -20,7 +20,7 @@ fn policy(random: &mut Random) -> Policy {
     Policy::of(rules).unwrap()
 }
 
-fn value(random: &mut Random, depth: usize) -> Value {
+pub(super) fn value(random: &mut Random, depth: usize) -> Value {
     let number = |random: &mut Random| i64::try_from(random.below(5)).unwrap();
     match random.below(if depth > 2 { 5 } else { 8 }) {
         0 | 1 => number(random).into(),
@@ -35,22 +35,25 @@ fn value(random: &mut Random, depth: usize) -> Value {
 }
 
 /// The writes that a replica has seen, none of them ever pruned.
-fn oracle(history: &[Arc<Assertion>], seen: &VersionVector) -> Replica {
+pub(super) fn oracle(history: &[Arc<Assertion>], seen: &VersionVector) -> Replica {
     let mut all = replica(99);
     for assertion in history.iter().filter(|a| seen.contains(a.dot)) {
         if assertion.claim != Claim::Nothing {
-            all.live.entry(assertion.path.clone()).or_default().push(Arc::clone(assertion));
+            let tree = if is_reserved(&assertion.path) { &mut all.reserved } else { &mut all.live };
+            tree.entry(assertion.path.clone()).or_default().push(Arc::clone(assertion));
         }
         if !assertion.edits.is_empty() {
             let here = all.sequences.entry(assertion.path.clone()).or_default();
             here.insert(assertion.dot, Arc::clone(assertion));
         }
     }
+    all.seen = seen.clone();
+    all.read_notes();
     all
 }
 
 /// Every value that was asserted is visible, or was superseded by a write that had seen it, or is listed.
-fn nothing_was_lost_silently(history: &[Arc<Assertion>], view: &View) -> Result<(), String> {
+pub(super) fn nothing_was_lost_silently(history: &[Arc<Assertion>], view: &View) -> Result<(), String> {
     for assertion in history {
         let Claim::Value(value) = &assertion.claim else { continue };
         let mut lost = None;
@@ -124,7 +127,8 @@ impl World {
             policy_version: version,
             force: self.random.below(3) == 0,
             fence: u64::from(self.random.below(8) == 0),
-            meanwhile: [Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][self.random.below(3)],
+            reasserts: self.random.below(4) == 0,
+            meanwhile: Some([Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][self.random.below(3)]),
             ..WriteOptions::under(&rules)
         };
         let clock = self.clock(who);
@@ -159,7 +163,7 @@ impl World {
             }
         }
         self.history.extend(effect.added.clone());
-        let live = Delta { since, to: replica.seen().clone(), items: effect.added };
+        let live = Delta { since, to: replica.seen().clone(), base: None, items: effect.added };
         for to in (0..self.replicas.len()).filter(|to| *to != who) {
             self.bag.push((to, live.clone()));
         }
@@ -240,7 +244,7 @@ impl World {
         }
         // What the store would load again is the same replica.
         let stored = held.iter().map(|a| Assertion::from_value(&a.to_value()).unwrap());
-        let restored = Replica::restore(late.id(), late.genesis(), seen, Stamp::default(), stored);
+        let restored = Replica::restore(late.id(), late.genesis(), seen, Stamp::default(), None, stored);
         if restored.view() != view || restored.live != late.live {
             return Err("the restored replica differs".to_owned());
         }

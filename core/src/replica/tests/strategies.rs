@@ -158,7 +158,7 @@ fn a_manual_conflict_may_show_what_was_there_before() {
     meet(&mut replicas);
     for (at, value) in [(0, 2), (1, 3)] {
         let view = replicas[at].view().value;
-        let options = WriteOptions { meanwhile: Meanwhile::Previous, ..WriteOptions::under(&policy) };
+        let options = WriteOptions { meanwhile: Some(Meanwhile::Previous), ..WriteOptions::under(&policy) };
         let edit = Edit { path: path("k"), value: Some(value.into()) };
         replicas[at].write(&view, &[edit], &options, 9).unwrap();
     }

@@ -9,29 +9,29 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::*;
 use crate::canonical::canonical;
 
-struct Reply {
-    status: u16,
+pub(super) struct Reply {
+    pub(super) status: u16,
     headers: String,
     body: String,
 }
 
 impl Reply {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json(&self.body)
     }
 
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         self.json().child("error").unwrap().child("code").unwrap().as_str().unwrap().to_owned()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let found = |line: &&str| line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name));
         self.headers.lines().find(found).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
     }
 }
 
 /// One request; `headers` may name a `Host`.
-fn call(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+pub(super) fn call(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     let mut text = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| *name == "Host") {
         text.push_str(&format!("Host: {to}\r\n"));
@@ -81,7 +81,7 @@ fn the_document_is_written_whole_by_path_and_conditionally() {
     let (mesh, to) = started();
     let old = format!("\"{}\"", mesh.snapshot().hash());
     let put = call(to, "PUT /config/default?path=a.c", &[], "[1, 2]");
-    let expected = format!("\"{}\"", mesh.snapshot().hash());
+    let expected = format!("\"{}\"", mesh.read("a.c").wait().unwrap().version);
     assert_eq!((put.status, put.header("etag")), (200, Some(&*expected)));
     assert_eq!(put.json().child("changed"), Some(&json(r#"["a.c"]"#)));
     assert_eq!(put.json().child("revision"), Some(&mesh.snapshot().revision.into()));

@@ -1,0 +1,199 @@
+//! Who writes a document that drops its history: instances join, are expelled, and start anew where others went on without
+//! them.
+//!
+//! A replica that asks for the document gets it after the note that it is a member, so whatever it writes has seen that
+//! note. A replica whose store was put back from a copy, or that was expelled, takes over the document of the others under
+//! a new name and writes again what it had not shared.
+
+use super::records::{base_records, dropped_records, effect_records, founding_record, replica_record};
+use super::shared::{Shared, Step};
+use super::types::{Level, PeerId, StoreWrite};
+use super::{Engine, Session, unknown};
+use crate::clock::{Now, VersionVector};
+use crate::error::{Code, Error, Result};
+use crate::id::{DocumentName, ReplicaId};
+use crate::protocol::ReplicaLink;
+use crate::replica::{Delta, Edit, Replica, WriteOptions, joins, leaves};
+
+impl Engine {
+    /// The replicas that write a document and have to be reached before its history is dropped; none where it is kept.
+    pub fn members(&self, document: &DocumentName) -> Vec<ReplicaId> {
+        let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        founded.map(|founded| founded.durable.members().collect()).unwrap_or_default()
+    }
+
+    /// Takes a replica that is gone for good out of the members, so that it holds up nothing. What it wrote and this
+    /// instance has not seen is taken from it no more; should it come back, it writes that again under a new name.
+    ///
+    /// Only for the one instance that all others exchange their writes with (the hub of a star): elsewhere another
+    /// instance may hold writes of it that this one has not seen.
+    ///
+    /// # Errors
+    /// [`Code::UnknownDocument`], [`Code::NotFound`] for a replica that is no member, [`Code::Usage`] for this very replica.
+    pub fn expel(&mut self, document: &DocumentName, replica: ReplicaId, now: Now) -> Result<()> {
+        let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let founded = founded.ok_or_else(|| unknown(document))?;
+        if !founded.pending.is_member(replica) {
+            return Err(Error::new(Code::NotFound, format!("`{replica}` is no member of `{document}`")));
+        }
+        if replica == founded.pending.id() {
+            return Err(Error::new(Code::Usage, "an instance cannot expel itself"));
+        }
+        let last = founded.pending.seen().seq(replica);
+        self.note(document, &[leaves(replica, last)], now);
+        Ok(())
+    }
+
+    /// Takes this instance out of the members for good: its replica of the document will not come back. What it writes
+    /// later is refused until it starts anew.
+    pub fn leave(&mut self, document: &DocumentName, now: Now) {
+        let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let Some(founded) = founded.filter(|founded| founded.pending.members().nth(1).is_some()) else { return };
+        let id = founded.pending.id();
+        if founded.pending.is_member(id) {
+            // The note itself is its last write.
+            let last = founded.pending.seen().seq(id) + 1;
+            self.note(document, &[leaves(id, last)], now);
+        }
+    }
+
+    /// Makes notes in a document that is founded here.
+    pub(super) fn note(&mut self, name: &DocumentName, notes: &[Edit], now: Now) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded else { return };
+        match founded.note(notes, now.wall_ms) {
+            Ok(Some(written)) => {
+                let records = effect_records(name, &founded.pending, &written.effect);
+                self.stage_step(name, records, Step::Delta(written.delta), "members", None, None);
+            }
+            Ok(None) => {}
+            Err(error) => self.notice(Level::Error, error),
+        }
+    }
+
+    /// Whether a peer has to become a member before it gets the document.
+    pub(super) fn has_to_join(&self, name: &DocumentName, link: &ReplicaLink) -> bool {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        founded.is_some_and(|founded| {
+            founded.durable.settles() && link.replica.is_some_and(|replica| !founded.durable.was_member(replica))
+        })
+    }
+
+    /// Makes members of the peers that wait for it, and sends the document to those that became one.
+    pub(super) fn admit(&mut self, name: &DocumentName, now: Now) {
+        let mut admitted = Vec::new();
+        let mut notes = Vec::new();
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let Some(founded) = founded.filter(|founded| founded.ready) else { return };
+        let sponsors = founded.may_send() && founded.pending.is_member(founded.pending.id());
+        for (peer, session) in &mut self.sessions {
+            let Session::Replica(session) = session else { continue };
+            let Some(link) = session.link_mut(name).filter(|link| link.waits) else { continue };
+            let Some(replica) = link.replica else { continue };
+            if founded.durable.was_member(replica) {
+                link.waits = false;
+                link.genesis = Some(founded.durable.genesis());
+                admitted.push(*peer);
+            } else if sponsors && !founded.pending.was_member(replica) {
+                notes.push(joins(replica));
+                let former = link.former.filter(|former| founded.pending.is_member(*former));
+                notes.extend(former.map(|former| leaves(former, founded.pending.seen().seq(former))));
+            }
+        }
+        if !notes.is_empty() {
+            self.note(name, &notes, now);
+        }
+        for peer in admitted {
+            self.send_delta(peer, name, true, now);
+        }
+    }
+
+    /// The members as this replica knows them after a failure of its store: it goes on under a new name, and its old one
+    /// will write no more.
+    pub(super) fn succeed(&mut self, name: &DocumentName, now: Now) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|founded| founded.pending.settles() && founded.anew.is_none()) else {
+            return;
+        };
+        if let Some((former, last)) = founded.former.take()
+            && founded.pending.is_member(former)
+        {
+            let notes = [joins(founded.pending.id()), leaves(former, last)];
+            self.note(name, &notes, now);
+        }
+    }
+
+    /// Asks the peers for the whole document under a new name: others went on without this replica, or its store was put
+    /// back from a copy.
+    pub(super) fn start_anew(&mut self, name: &DocumentName, now: Now) {
+        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|founded| founded.anew.is_none()) else { return };
+        founded.anew = Some(id);
+        self.greet_all(now);
+    }
+
+    /// Whether this replica was expelled, or a vector tells of own writes that it does not know.
+    pub(super) fn is_left_behind(&self, name: &DocumentName, seen: &VersionVector) -> bool {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        founded.is_some_and(|founded| {
+            let id = founded.pending.id();
+            let expelled =
+                founded.pending.settles() && founded.pending.was_member(id) && !founded.pending.is_member(id);
+            founded.anew.is_none() && (expelled || founded.was_put_back(seen))
+        })
+    }
+
+    /// Takes over the document of a peer under the name that [`Engine::start_anew`] chose, and writes again what was not
+    /// shared. One batch in the store does all of it.
+    pub(super) fn rebase(&mut self, name: &DocumentName, delta: &Delta, from: PeerId, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let Some(id) = founded.anew.filter(|_| delta.since.is_empty()) else { return };
+        let old = founded.pending.id();
+        let own = if founded.was_put_back(&delta.to) { founded.stored_writes } else { u64::MAX };
+        let shared = delta.to.iter().map(|(r, seq)| (r, if r == old { seq.min(own) } else { seq })).collect();
+        let options = WriteOptions::under(&document.policy);
+        let rebased = founded.pending.rebased(id, delta, &shared, &founded.synced, &options, now.wall_ms);
+        let rebased = match rebased {
+            Ok(rebased) => rebased,
+            Err(error) => return self.notice(Level::Warning, error),
+        };
+        let replica = rebased.replica;
+        if replica.settles() && !replica.is_member(id) {
+            return;
+        }
+        let mut records: Vec<StoreWrite> = dropped_records(name, founded.pending.live()).collect();
+        records.extend(effect_records(name, &replica, &rebased.effect));
+        for effect in &rebased.rewritten {
+            records.extend(effect_records(name, &replica, effect));
+        }
+        let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
+        records.extend(parts);
+        records.extend([founding_record(name, None), replica_record(name, &replica)]);
+        founded.replace(replica.clone(), base_bytes);
+        self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
+        let message = format!(
+            "the others went on with `{name}` without this instance, which now takes over their document; {} of its own writes were made again{}",
+            rebased.rewritten.len(),
+            if rebased.refused > 0 {
+                format!(", {} were refused by what is there", rebased.refused)
+            } else {
+                String::new()
+            }
+        );
+        let hint = "this is so after the data directory was put back from a copy, or after the instance was expelled";
+        self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_hint(hint));
+    }
+}
+
+impl super::shared::Founded {
+    /// Another document takes the place of the pending one.
+    pub(super) fn replace(&mut self, replica: Replica, base_bytes: usize) {
+        self.pending_value = replica.view().value;
+        self.synced = self.pending_value.clone();
+        self.stored_writes = replica.seen().seq(replica.id());
+        (self.alone, self.anew, self.adopting, self.former) = (None, None, None, None);
+        (self.pending, self.base_bytes) = (replica, self.base_bytes.max(base_bytes));
+    }
+}

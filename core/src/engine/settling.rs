@@ -1,0 +1,96 @@
+//! When a document drops its history: seldom, where it pays, and as soon as every member has said that it has all of it.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::records::{base_records, dropped_records, replica_record};
+use super::shared::{Shared, Step};
+use super::types::{Event, Level, PeerId};
+use crate::clock::{Now, VersionVector};
+use crate::id::{DocumentName, ReplicaId};
+
+/// A base is rewritten as a whole: up to so many bytes of it for one assertion that is dropped,
+const BYTES_PER_ASSERTION: usize = 1_024;
+/// or when nothing was dropped for so long.
+const AT_LATEST_MS: u64 = 60_000;
+
+impl Engine {
+    /// Drops the history of every document where that is possible and worth it.
+    pub(super) fn settle_all(&mut self, now: Now) {
+        for name in self.documents.keys().cloned().collect::<Vec<_>>() {
+            self.succeed(&name, now);
+            let mut acknowledged: BTreeMap<ReplicaId, VersionVector> = BTreeMap::new();
+            for (_, link) in self.replica_links(&name).filter(|(_, link)| !link.waits) {
+                if let Some(replica) = link.replica {
+                    acknowledged.entry(replica).or_default().join(&link.acknowledged);
+                }
+            }
+            let founded = self.documents.get(&name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+            if founded.is_some_and(|founded| founded.durable.may_settle(&acknowledged)) {
+                self.settle(&name, now);
+            }
+        }
+    }
+
+    /// A peer that has seen the same writes dropped its history: so may we.
+    pub(super) fn follow_floor(&mut self, name: &DocumentName, floor: &VersionVector, now: Now) {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        if founded.is_some_and(|founded| founded.durable.settles() && founded.seen() == floor) {
+            self.settle(name, now);
+        }
+    }
+
+    fn settle(&mut self, name: &DocumentName, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let held = founded.durable.live_len();
+        let overdue = founded.settled_ms.is_none_or(|last| now.mono_ms >= last.saturating_add(AT_LATEST_MS));
+        let pays = held > 0 && (overdue || held.saturating_mul(BYTES_PER_ASSERTION) >= founded.base_bytes);
+        if !pays || !founded.ready || !founded.staged.is_empty() || founded.anew.is_some() || founded.is_unsettling {
+            return;
+        }
+        let settled = match founded.pending.settle(&founded.view) {
+            Ok(settled) => {
+                founded.pending_value = founded.view.value.clone();
+                settled
+            }
+            Err(error) => {
+                founded.is_unsettling = true;
+                return self.notice(Level::Error, error);
+            }
+        };
+        founded.settled_ms = Some(now.mono_ms);
+        let mut records: Vec<_> = dropped_records(name, &settled.dropped).collect();
+        let (parts, base_bytes) = base_records(name, &founded.pending, founded.base_bytes);
+        founded.base_bytes = founded.base_bytes.max(base_bytes);
+        records.extend(parts);
+        records.push(replica_record(name, &founded.pending));
+        let decided = document.masked(settled.decided);
+        self.stage_step(name, records, Step::Settle, "settled", None, None);
+        self.events.push_back(Event::Settled { document: name.clone(), decided });
+    }
+
+    /// An instance without peers has nobody to wait for, and no heartbeat either.
+    pub(super) fn plan_settling(&mut self, name: &DocumentName, now: Now) {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        if self.next_settling_ms.is_none() && founded.is_some_and(|founded| founded.durable.settles()) {
+            self.next_settling_ms = Some(now.mono_ms.saturating_add(self.config.heartbeat_ms));
+        }
+    }
+
+    pub(super) fn settle_when_due(&mut self, now: Now) {
+        if self.next_settling_ms.is_some_and(|due| now.mono_ms >= due) {
+            self.next_settling_ms = None;
+            self.settle_all(now);
+        }
+    }
+
+    /// Remembers the document that this instance and a peer have in common.
+    pub(super) fn note_synced(&mut self, name: &DocumentName, peer: PeerId) {
+        let Some(acknowledged) = self.link(peer, name).map(|link| link.acknowledged.clone()) else { return };
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        if let Some(founded) = founded.filter(|founded| founded.ready && acknowledged.includes(founded.seen())) {
+            founded.synced = founded.view.value.clone();
+        }
+    }
+}
