@@ -85,6 +85,15 @@ pub(crate) fn held(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
     store.iter().filter(|(key, _)| key_holds(key, WRITE)).collect()
 }
 
+/// The keys of a batch, for people.
+pub(crate) fn summary(writes: &[StoreWrite]) -> String {
+    let keys = writes.iter().map(|write| match write {
+        StoreWrite::Put { key, .. } => format!("+{}", String::from_utf8_lossy(key)),
+        StoreWrite::Delete { key } => format!("-{}", String::from_utf8_lossy(key)),
+    });
+    keys.collect::<Vec<_>>().join(" ")
+}
+
 impl History {
     /// A batch reached the disk of an instance, whose own stamps cannot be later than `latest_ms`.
     pub(crate) fn take(&mut self, host: usize, writes: &[StoreWrite], latest_ms: u64) -> Checked {

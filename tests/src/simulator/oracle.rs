@@ -128,7 +128,9 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let differs = has_children || sides.iter().any(|side| side.value != sides[0].value);
-        if differs && !lost.is_empty() {
+        // Who saw all sides and wrote below has decided.
+        let is_decided = strict.iter().any(|new| lost.iter().all(|side| new.context.contains(side.dot)));
+        if differs && !is_decided && !lost.is_empty() {
             let sides = lost.into_iter().map(|side| (side.dot, side.value.clone())).collect();
             self.conflicts.insert(path.clone(), (tag, sides));
         }

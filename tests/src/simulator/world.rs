@@ -216,6 +216,7 @@ impl World {
         let before = self.hosts[at].known.clone();
         let founding = super::history::founding(&self.hosts[at].store);
         let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
+        self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
         self.hosts[at].apply(writes);
         // Who gives up a document takes along what was acknowledged since it was founded.
