@@ -42,7 +42,7 @@ impl Writer {
         let (queue, jobs) = channel();
         let thread = thread::Builder::new()
             .name("confmesh-store".to_owned())
-            .spawn(move || run(&store, &jobs, done))
+            .spawn(move || run(|batches| store.commit_all(batches), &jobs, done))
             .map_err(|error| Error::new(Code::Store, format!("cannot start the writer thread: {error}")))?;
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
@@ -80,7 +80,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(store: &Store, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
+fn run(commit: impl Fn(&[Vec<Write>]) -> Result<()>, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
     let mut tickets = Vec::new();
     let mut batches = Vec::new();
     let mut failed: Option<(u64, Error)> = None;
@@ -104,7 +104,7 @@ fn run(store: &Store, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>
         if let Some(last) = tickets.last() {
             let result = match &failed {
                 Some((_, error)) => Err(error.clone()),
-                None => store.commit_all(&batches),
+                None => commit(&batches),
             };
             failed = result.as_ref().err().map(|error| (*last, error.clone()));
             batches.clear();
@@ -176,6 +176,25 @@ mod tests {
         drop(writer);
         let expected = [(b"0".to_vec(), b"x".to_vec()), (b"shared".to_vec(), b"50".to_vec())];
         assert_eq!(Store::open(dir.path()).unwrap().read_all().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_builds_on_a_failed_batch_fails_until_the_failure_is_known() {
+        let (queue, jobs) = channel();
+        // A mark ends a group; the first two are of failures before the last one.
+        for (ticket, mark) in [(1, 0), (2, 1), (3, 3), (4, 0)] {
+            queue.send(Job::Batch { ticket, batch: put(ticket.to_string(), "x") }).unwrap();
+            queue.send(Job::Resume { ticket: mark }).unwrap();
+        }
+        drop(queue);
+        let failing = put("1".into(), "x");
+        let commit = |batches: &[Vec<Write>]| match batches.contains(&failing) {
+            true => Err(Error::new(Code::Store, "the disk is full")),
+            false => Ok(()),
+        };
+        let mut results = Vec::new();
+        run(commit, &jobs, |ticket, result| results.push((ticket, result.is_ok())));
+        assert_eq!(results, [(1, false), (2, false), (3, false), (4, true)]);
     }
 
     #[test]
