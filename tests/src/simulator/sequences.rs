@@ -104,8 +104,7 @@ fn insert(items: &mut Vec<Item>, edit: &Edit<'_>, at: usize, birth: usize, unit:
     let my_right = right.map_or(i64::MAX, |index| index as i64);
     let mut target = from;
     let mut undecided = false;
-    for index in from..right.unwrap_or(items.len()) {
-        let other = &items[index];
+    for (index, other) in items.iter().enumerate().take(right.unwrap_or(items.len())).skip(from) {
         let (their_left, their_right) = (stand(other.left, -1), stand(other.right, i64::MAX));
         if their_left < my_left {
             break;
