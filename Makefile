@@ -2,7 +2,7 @@
 RUN := scripts/run-steps.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test fuzz bench clean
+.PHONY: help build demo check test fuzz soak replay mutants trace bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,11 +18,23 @@ check: ## the fast loop: format, lints and unit tests of core
 
 test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a browser
 	@$(RUN) install-rust install-python install-node install-wasm install-chromium \
-	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
+	  check-fmt "check-clippy --workspace" test-rust test-simulator build-wasm test-wasm build-python test-python \
 	  build-node test-node build-web build-cli test-browser
 
 fuzz: ## look for inputs that break a promise (TARGET=one target, SECONDS=each; default all, 60)
 	@exec scripts/fuzz.sh "$(TARGET)" "$(SECONDS)"
+
+soak: ## simulate many meshes: RUNS=1000000, SEED=n
+	@scripts/soak.sh "$(RUNS)" "$(SEED)"
+
+replay: ## tell what happens in one simulated mesh: SEED=n, ARGS="--steps n"
+	@scripts/replay.sh "$(SEED)" $(ARGS)
+
+mutants: ## break the implementation in known ways; the simulator has to find each
+	@scripts/mutants.sh $(NAMES)
+
+trace: ## replay an editing trace through the sequences: FILE=x.json.gz
+	@scripts/trace.sh "$(FILE)"
 
 bench: ## run the benchmarks, each beside its peers
 	@$(RUN) bench

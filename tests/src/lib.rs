@@ -45,6 +45,15 @@
 pub mod fuzz;
 pub mod random;
 
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    reason = "the simulator is a test: what should not happen in it ends the run, and is reported with its seed"
+)]
+pub mod simulator;
+
 use confmesh::canonical::{canonical, content_hash};
 use confmesh::conflict::{Change, resolve_changes};
 use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way};

@@ -191,15 +191,19 @@ impl Engine {
                 return;
             }
             Ok(None) => {
+                // What it asks for may be on its way to the store still: then the answer waits for it.
                 if let Some(asked) = asked {
-                    let receipt = self.receipt(name, Vec::new(), None, &asked.path).ok_or_else(|| unknown(name));
-                    self.answer(asked.request, receipt, now);
-                    return;
+                    if founded.staged.is_empty() {
+                        let receipt = self.receipt(name, Vec::new(), None, &asked.path).ok_or_else(|| unknown(name));
+                        self.answer(asked.request, receipt, now);
+                        return;
+                    }
+                    answer = Some(Reply { request: asked.request, path: asked.path, changed: Vec::new(), dot: None });
                 }
             }
             Ok(Some(written)) => {
                 writes.extend(effect_records(name, &founded.pending, &written.effect));
-                let (changed, dot) = (written.changed, written.dot);
+                let (changed, dot) = (written.changed, Some(written.dot));
                 answer = asked.map(|asked| Reply { request: asked.request, path: asked.path, changed, dot });
                 step = Step::Delta(written.delta);
             }
@@ -220,10 +224,17 @@ impl Engine {
         reply: Option<Reply>,
         from: Option<PeerId>,
     ) -> Ticket {
-        let ticket = self.stage(writes);
-        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        if let Some(founded) = founded {
-            founded.staged.push_back(Staged { ticket, step, cause, reply, from });
+        let document = self.documents.get(name);
+        let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let file = document.and_then(|d| d.file.as_ref()).map(|file| (&*file.binding.id, file.record()));
+        let doubtful = document.and_then(|d| d.doubtful.as_ref());
+        let repair = founded.and_then(|founded| Some(super::records::repair_records(name, founded, doubtful?, file)));
+        let ticket = self.stage(repair.into_iter().flatten().chain(writes).collect());
+        if let Some(document) = self.documents.get_mut(name)
+            && let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut)
+        {
+            let repairs = document.doubtful.take();
+            founded.staged.push_back(Staged { ticket, step, cause, reply, from, repairs });
         }
         ticket
     }
@@ -239,14 +250,14 @@ impl Engine {
         if !was_ready || matches!(staged.step, Step::Replace(_)) {
             // What this instance says of the document is no longer what it told its peers.
             self.greet_all(now);
+            self.meet_all(&name, now);
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
             self.tell_conflicts(&name);
         }
         if let Some(reply) = staged.reply {
-            let receipt =
-                self.receipt(&name, reply.changed, Some(reply.dot), &reply.path).ok_or_else(|| unknown(&name));
+            let receipt = self.receipt(&name, reply.changed, reply.dot, &reply.path).ok_or_else(|| unknown(&name));
             self.answer(reply.request, receipt, now);
         }
         self.replicate(&name, staged.from, now);
@@ -255,7 +266,8 @@ impl Engine {
         self.mirror(&name);
     }
 
-    /// The store could not write the batch with this ticket. It and every later one fail, what was in force stays.
+    /// The store could not write the batch with this ticket. It and every later one fail, what was in force stays:
+    /// the driver must not store any batch that it took before this call.
     pub fn handle_persist_failed(&mut self, ticket: Ticket, reason: &Error, now: Now) {
         let holder = self.documents.iter().find(|(_, document)| {
             let founded = document.shared.as_ref().and_then(Shared::founded);
@@ -266,8 +278,18 @@ impl Engine {
         let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         let lost = founded.persist_failed(id);
-        if let Some(file) = self.documents.get_mut(&name).and_then(|document| document.file.as_mut()) {
-            file.edits_lost(reason.clone());
+        let was_ready = founded.ready;
+        self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
+        if let Some(document) = self.documents.get_mut(&name) {
+            document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
+            if !was_ready {
+                // It never was on disk: the document begins anew, and what the file says is not lost.
+                let (waiting, since_ms) = (Default::default(), Some(now.mono_ms));
+                document.shared = Some(Shared::Unfounded { replica: id, waiting, since_ms });
+            }
+            if let Some(file) = document.file.as_mut() {
+                file.edits_lost(reason.clone());
+            }
         }
         for staged in lost {
             if let Some(reply) = staged.reply {

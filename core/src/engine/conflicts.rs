@@ -197,7 +197,7 @@ impl Engine {
         match user_is_fine.and_then(|()| founded.note(&notes, now.wall_ms)) {
             Ok(Some(written)) => {
                 let records = super::records::effect_records(name, &founded.pending, &written.effect);
-                let reply = Reply { request, path: Path::root(), changed: Vec::new(), dot: written.dot };
+                let reply = Reply { request, path: Path::root(), changed: Vec::new(), dot: Some(written.dot) };
                 self.stage_step(name, records, Step::Delta(written.delta), "shared", Some(reply), None);
             }
             Ok(None) => {

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Composed, Composition, Layer, priority};
 use crate::policy::Policy;
-use crate::replica::Disagreement;
+use crate::replica::{Assertion, Disagreement};
 use crate::value::{Str, Value};
 
 /// The layer that `set` writes where no layer is shared.
@@ -39,6 +39,8 @@ pub(super) struct Document {
     pub(super) rejection: Option<Rejection>,
     /// What was last told of it.
     pub(super) told: Option<Rejection>,
+    /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
+    pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
 }
 
 pub(super) struct Source {
@@ -75,6 +77,7 @@ impl Document {
             holds_back: false,
             rejection: None,
             told: None,
+            doubtful: None,
         }
     }
 

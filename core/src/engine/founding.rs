@@ -22,7 +22,7 @@ impl Engine {
     /// When an unfounded document stops waiting for others.
     pub(super) fn founding_due_ms(&self, document: &Document) -> Option<u64> {
         match &document.shared {
-            Some(Shared::Unfounded { since_ms: Some(since), .. }) if document.has_peers => {
+            Some(Shared::Unfounded { since_ms: Some(since), .. }) => {
                 Some(since.saturating_add(self.config.found_after_ms))
             }
             _ => None,
@@ -165,10 +165,22 @@ impl Engine {
         let mut refused = 0;
         for edit in &own {
             let options = WriteOptions::under(&document.policy);
-            match replica.write(&replica.view().value, std::slice::from_ref(edit), &options, now.wall_ms) {
-                Ok(effect) => rewritten.extend(effect),
-                // The others had set a first value here.
-                Err(_) => refused += 1,
+            let mut edit = edit.clone();
+            loop {
+                match replica.write(&replica.view().value, std::slice::from_ref(&edit), &options, now.wall_ms) {
+                    Ok(effect) => rewritten.extend(effect),
+                    // The others have a list in the way: what stands in its place here is made again as a whole.
+                    Err(error) if error.code() == Code::NotFound && edit.value.is_some() && edit.path.len() > 1 => {
+                        let Some(above) = edit.path.parent() else { break };
+                        edit = Edit { value: founded.pending_value.at(&above).cloned(), path: above };
+                        continue;
+                    }
+                    // There is nothing to remove.
+                    Err(error) if error.code() == Code::NotFound => {}
+                    // The others had set a first value here.
+                    Err(_) => refused += 1,
+                }
+                break;
             }
         }
         let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
@@ -177,6 +189,7 @@ impl Engine {
             records.extend(effect_records(name, &replica, effect));
         }
         records.push(founding_record(name, None));
+        founded.gave_up = founded.alone.clone();
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
         founded.replace(replica.clone(), base_bytes);

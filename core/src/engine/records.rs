@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::shared::Founded;
 use super::types::StoreWrite;
 use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector};
@@ -93,6 +94,23 @@ pub(super) fn effect_records(document: &DocumentName, replica: &Replica, effect:
     });
     let dropped = dropped_records(document, &effect.dropped);
     added.chain(dropped).chain([replica_record(document, replica)]).collect()
+}
+
+/// The records that make the store hold what a replica has on disk as far as it knows, whatever a failed batch left there.
+pub(super) fn repair_records(
+    document: &DocumentName,
+    founded: &Founded,
+    doubtful: &[Arc<Assertion>],
+    file: Option<(&str, FileRecord)>,
+) -> Vec<StoreWrite> {
+    let everything = Effect { added: founded.durable.live().cloned().collect(), dropped: Vec::new() };
+    let mut records: Vec<StoreWrite> =
+        doubtful.iter().map(|assertion| StoreWrite::Delete { key: write_key(document, assertion) }).collect();
+    records.extend(effect_records(document, &founded.durable, &everything));
+    records.extend(base_records(document, &founded.durable, founded.base_bytes).0);
+    records.push(founding_record(document, founded.alone.as_ref()));
+    records.extend(file.map(|(id, record)| file_record(document, id, &record)));
+    records
 }
 
 /// The record of what a document was founded with; removed when it has met another replica.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shared::{Shared, Step};
+use super::shared::{Founded, Shared, Step};
 use super::types::{Level, PeerId};
 use super::{Engine, REPLICATES, Session};
 use crate::canonical::content_hash;
@@ -177,7 +177,7 @@ impl Engine {
             if let Some(link) = self.link(peer, name) {
                 link.waits = true;
             }
-            self.no_longer_alone(name);
+            self.no_longer_alone(name, now);
             return self.admit(name, now);
         }
         match (mine, theirs) {
@@ -189,7 +189,7 @@ impl Engine {
                 self.send_delta(peer, name, true, now);
             }
             (Some((mine, _)), Some((theirs, _))) if mine == theirs => {
-                self.no_longer_alone(name);
+                self.no_longer_alone(name, now);
                 self.send_delta(peer, name, false, now);
             }
             (Some((mine, alone)), Some((theirs, they_alone))) => {
@@ -204,6 +204,13 @@ impl Engine {
                     self.notice(Level::Error, error);
                 }
             }
+        }
+    }
+
+    /// The document is another one than when its peers greeted: each meeting is decided anew.
+    pub(super) fn meet_all(&mut self, name: &DocumentName, now: Now) {
+        for peer in self.replica_peers() {
+            self.meet(peer, name, now);
         }
     }
 
@@ -247,18 +254,20 @@ impl Engine {
                 outgoing.deltas.len() - 1
             }
         };
-        self.no_longer_alone(name);
+        self.no_longer_alone(name, now);
         for (message, shared) in outgoing.deltas.get_mut(at).into_iter().flat_map(|prepared| &mut prepared.messages) {
             self.send_shared(peer, message, shared, now);
         }
     }
 
     /// The document has been shared: from now on it never gives way silently.
-    fn no_longer_alone(&mut self, name: &DocumentName) {
+    /// Everybody hears of it: two instances that each take the other one for new would wait for each other for ever.
+    fn no_longer_alone(&mut self, name: &DocumentName, now: Now) {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         if founded.is_some_and(|founded| founded.alone.take().is_some()) {
             let record = super::records::founding_record(name, None);
             self.stage_step(name, vec![record], Step::Records, "shared", None, None);
+            self.greet_all(now);
         }
     }
 
@@ -399,8 +408,16 @@ impl Engine {
     }
 
     fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
-        let founded = self.documents.get(&pulse.document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        let Some(founded) = founded.filter(|f| f.ready && f.durable.genesis() == pulse.genesis) else { return };
+        let Some(shared) = self.documents.get(&pulse.document).and_then(|d| d.shared.as_ref()) else { return };
+        let is_same = |founded: &&Founded| founded.ready && founded.durable.genesis() == pulse.genesis;
+        let Some(founded) = shared.founded().filter(is_same) else {
+            // One of the two has yet to take over the document of the other, and what they told each other got lost.
+            let is_open = shared.founded().is_none_or(|founded| founded.ready && founded.alone.is_some());
+            if is_open || self.link(peer, &pulse.document).is_none_or(|link| link.alone) {
+                self.greet(peer, now);
+            }
+            return;
+        };
         let seen = founded.pending.seen().clone();
         let same = *founded.seen() == pulse.seen;
         if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {

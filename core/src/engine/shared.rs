@@ -4,6 +4,7 @@
 //! after the store has it. So nobody ever sees a dot that a crash could take back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::terms::WriteTerms;
 use super::types::{PeerId, RequestId, Ticket};
@@ -14,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, View, WriteOptions};
+use crate::replica::{Applied, Assertion, Delta, Edit, Effect, Replica, View, WriteOptions};
 use crate::value::{Str, Value};
 
 /// What a user asks for.
@@ -154,6 +155,8 @@ pub(super) struct Founded {
     pub(super) ready: bool,
     /// What it was founded with, while it never met another replica.
     pub(super) alone: Option<Value>,
+    /// That value, while the document that takes the place of this one is on its way to the store.
+    pub(super) gave_up: Option<Value>,
     /// What this instance last had in common with another one.
     pub(super) synced: Value,
     /// How many writes of its own the store held at the start: those are surely its own.
@@ -182,6 +185,20 @@ pub(super) struct Staged {
     pub(super) reply: Option<Reply>,
     /// The peer to acknowledge to.
     pub(super) from: Option<PeerId>,
+    /// The doubtful writes that the batch sets right.
+    pub(super) repairs: Option<Vec<Arc<Assertion>>>,
+}
+
+impl Staged {
+    /// The writes of which nobody can say whether they are in the store, should the batch fail.
+    pub(super) fn doubtful(&self) -> Vec<Arc<Assertion>> {
+        let writes = match &self.step {
+            Step::Delta(delta) => delta.items.clone(),
+            Step::Replace(replica) => replica.live().cloned().collect(),
+            Step::Records | Step::Settle => Vec::new(),
+        };
+        self.repairs.iter().flatten().cloned().chain(writes).collect()
+    }
 }
 
 /// What the author of a write is told once it is durable.
@@ -190,7 +207,8 @@ pub(super) struct Reply {
     /// What the command was about.
     pub(super) path: Path,
     pub(super) changed: Vec<Path>,
-    pub(super) dot: Dot,
+    /// The write, where one was made.
+    pub(super) dot: Option<Dot>,
 }
 
 /// What becomes durable with a batch.
@@ -240,6 +258,7 @@ impl Founded {
             staged: VecDeque::new(),
             ready: true,
             alone,
+            gave_up: None,
             synced,
             stored_writes,
             anew: None,
@@ -325,6 +344,7 @@ impl Founded {
         match &staged.step {
             Step::Records => return Some(staged),
             Step::Replace(replica) => {
+                self.gave_up = None;
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
@@ -352,7 +372,13 @@ impl Founded {
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.pending_value = self.view.value.clone();
+        self.alone = self.gave_up.take().or(self.alone.take());
         std::mem::take(&mut self.staged)
+    }
+
+    /// Whether something is on its way to the store that will change the document.
+    pub(super) fn is_changing(&self) -> bool {
+        !self.staged.is_empty() && self.pending_value != self.view.value
     }
 
     /// What is on disk.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::document::Document;
-use super::shared::{Command, Shared, edits};
+use super::shared::{Command, Founded, Shared, edits};
 use super::terms::{PathVersion, WriteTerms};
 use super::types::Snapshot;
 use super::{Engine, unknown};
@@ -55,8 +55,10 @@ impl Engine {
         let document = self.documents.get(name).ok_or_else(|| unknown(name))?;
         let snapshot = &document.snapshot;
         let path = command.path();
+        let founded = document.shared.as_ref().and_then(Shared::founded);
+        // Of two writes that name one hash only the first is made, also while it is on its way to the store.
         if let Some(wanted) = terms.if_hash
-            && wanted != *snapshot.hash()
+            && (wanted != *snapshot.hash() || founded.is_some_and(Founded::is_changing))
         {
             let error = Error::new(Code::Stale, format!("the document is at {}, not at {wanted}", snapshot.hash()))
                 .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");

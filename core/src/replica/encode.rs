@@ -112,6 +112,9 @@ impl Replica {
         encoder.keep_emptied_maps(&document);
         encoder.clear_sequences();
         let drafts = encoder.drafts;
+        if drafts.is_empty() {
+            return Ok(None);
+        }
 
         let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
         let context = Arc::new(self.seen.clone());
@@ -203,7 +206,7 @@ impl Encoder<'_> {
                     Tag::FirstWriteWins => old.is_none(),
                     Tag::Merge | Tag::Sequence | Tag::Mean => false,
                 };
-            let by_key = old_map.is_some() || !new_map.is_empty();
+            let by_key = old_map.is_some_and(|old| !old.is_empty()) || !new_map.is_empty();
             if !whole && by_key {
                 let old_keys = old_map.into_iter().flat_map(Map::keys);
                 let keys: BTreeSet<Str> = old_keys.chain(new_map.keys()).cloned().collect();

@@ -214,7 +214,10 @@ impl Replica {
             replica.stand_on(Arc::new(base));
         }
         for assertion in assertions {
-            replica.insert(Arc::new(assertion), &mut Effect::default());
+            // What it has not seen was left behind by a batch that failed.
+            if replica.seen.contains(assertion.dot) {
+                replica.insert(Arc::new(assertion), &mut Effect::default());
+            }
         }
         replica.read_notes();
         replica

@@ -19,6 +19,7 @@
 //! orders concurrent insertions by what their authors had seen.
 
 mod content;
+mod items;
 mod replay;
 #[cfg(test)]
 mod tests;

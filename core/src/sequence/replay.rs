@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 
+use super::items::{Id, Item, Items};
 use super::{Content, Kind, Operation, Step};
 use crate::clock::{Dot, VersionVector};
 use crate::value::Value;
@@ -22,23 +23,11 @@ pub struct Edit<'a> {
     pub operation: &'a Operation,
 }
 
-/// Where an item stands: the neighbours between which its author put it.
-struct Item {
-    dot: Dot,
-    /// Distinguishes the items of one write.
-    number: usize,
-    value: Value,
-    left: Option<Id>,
-    right: Option<Id>,
-    deleted_by: Vec<Dot>,
-}
-
-type Id = (Dot, usize);
-
 /// The sequence that these edits come to; their order does not matter, and each write may be there once.
 ///
 /// An inserted item is there exactly once unless an edit whose author saw it deleted it. Positions behind the end count
-/// as the end. O(edits × items).
+/// as the end. An edit whose author saw everything before it costs next to nothing, so a text that one person wrote, or
+/// several took turns in, is replayed in the time of its length; any other edit walks over all items.
 pub fn replay<'a>(kind: Kind, edits: impl IntoIterator<Item = Edit<'a>>) -> Content {
     let mut edits: Vec<Edit<'a>> = edits.into_iter().collect();
     // One linear extension of the causal order among many; the result is the same for all.
@@ -48,8 +37,10 @@ pub fn replay<'a>(kind: Kind, edits: impl IntoIterator<Item = Edit<'a>>) -> Cont
 
 /// The replay in the given order, which must be a linear extension of the causal one.
 pub(super) fn in_order(kind: Kind, edits: &[Edit<'_>]) -> Content {
-    let mut items: Vec<Item> = Vec::new();
+    let mut items = Items::default();
+    let mut replayed = VersionVector::default();
     for edit in edits {
+        let saw_all = edit.context.includes(&replayed);
         let mut at = 0;
         let mut number = 0;
         for step in edit.operation.steps() {
@@ -57,19 +48,26 @@ pub(super) fn in_order(kind: Kind, edits: &[Edit<'_>]) -> Content {
                 && content.kind() == kind
             {
                 for value in content.units() {
-                    insert(&mut items, edit, at, number, value);
+                    let id = (edit.dot, number);
+                    if saw_all {
+                        items.insert_alive(at, id, value);
+                    } else {
+                        insert(&mut items, edit, at, id, value);
+                    }
                     at = at.saturating_add(1);
                     number += 1;
                 }
             }
             match step {
                 Step::Retain(n) => at = at.saturating_add(*n),
-                Step::Delete(n) | Step::Replace(n, _) => delete(&mut items, edit, at, *n),
+                Step::Delete(n) | Step::Replace(n, _) if saw_all => items.delete_alive(at, *n, edit.dot),
+                Step::Delete(n) | Step::Replace(n, _) => items.delete(edit.dot, at, *n, |item| edit.sees(item)),
                 Step::Insert(_) => {}
             }
         }
+        replayed.add(edit.dot);
     }
-    Content::from_units(kind, items.into_iter().filter(|item| item.deleted_by.is_empty()).map(|item| item.value))
+    Content::from_units(kind, items.into_alive())
 }
 
 impl Edit<'_> {
@@ -78,24 +76,19 @@ impl Edit<'_> {
     }
 
     fn sees(&self, item: &Item) -> bool {
-        self.saw(item.dot) && !item.deleted_by.iter().any(|dot| self.saw(*dot))
+        self.saw(item.id.0) && !item.deleted_by.iter().any(|dot| self.saw(*dot))
     }
 }
 
-fn delete(items: &mut [Item], edit: &Edit<'_>, at: usize, len: usize) {
-    for item in items.iter_mut().filter(|item| edit.sees(item)).skip(at).take(len) {
-        item.deleted_by.push(edit.dot);
-    }
-}
-
-fn insert(items: &mut Vec<Item>, edit: &Edit<'_>, at: usize, number: usize, value: Value) {
+/// Finds the place among items that the author had not seen.
+fn insert(items: &mut Items, edit: &Edit<'_>, at: usize, id: Id, value: Value) {
     // Places count from 0 for the start, so that the item with index i stands at place i + 1.
     let visible = items.iter().enumerate().filter(|(_, item)| edit.sees(item)).map(|(index, _)| index + 1);
     let left_place = visible.take(at).last().unwrap_or(0);
-    let right_place = items.iter().enumerate().skip(left_place).find(|(_, item)| edit.saw(item.dot));
+    let right_place = items.iter().enumerate().skip(left_place).find(|(_, item)| edit.saw(item.id.0));
     let right_place = right_place.map_or(usize::MAX, |(index, _)| index + 1);
-    let id_at = |place: usize| place.checked_sub(1).and_then(|index| items.get(index)).map(|i| (i.dot, i.number));
-    let place_of = |id: &Id| items.iter().position(|i| (i.dot, i.number) == *id).map(|index| index + 1);
+    let id_at = |place: usize| place.checked_sub(1).and_then(|index| items.iter().nth(index)).map(|item| item.id);
+    let place_of = |id: &Id| items.iter().position(|item| item.id == *id).map(|index| index + 1);
     let left_of = |item: &Item| item.left.as_ref().and_then(place_of).unwrap_or(0);
     let right_of = |item: &Item| item.right.as_ref().and_then(place_of).unwrap_or(usize::MAX);
 
@@ -112,7 +105,7 @@ fn insert(items: &mut Vec<Item>, edit: &Edit<'_>, at: usize, number: usize, valu
             Ordering::Less => break,
             Ordering::Equal => {
                 let right = right_of(item);
-                if right == right_place && edit.dot.replica < item.dot.replica {
+                if right == right_place && edit.dot.replica < item.id.0.replica {
                     break;
                 }
                 scanning = right < right_place;
@@ -124,6 +117,5 @@ fn insert(items: &mut Vec<Item>, edit: &Edit<'_>, at: usize, number: usize, valu
         }
     }
     let (left, right) = (id_at(left_place), if right_place == usize::MAX { None } else { id_at(right_place) });
-    let item = Item { dot: edit.dot, number, value, left, right, deleted_by: Vec::new() };
-    items.insert(target.min(items.len()), item);
+    items.insert(target, Item { id, value, left, right, deleted_by: Vec::new() });
 }

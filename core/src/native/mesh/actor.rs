@@ -224,7 +224,12 @@ impl Actor {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 match result {
                     Ok(()) => self.engine.handle_persisted(ticket, now),
-                    Err(error) => self.engine.handle_persist_failed(ticket, &error, now),
+                    Err(error) => {
+                        self.engine.handle_persist_failed(ticket, &error, now);
+                        if let Some(writer) = &self.writer {
+                            writer.resume(ticket.0);
+                        }
+                    }
                 }
             }
             Input::Due => {

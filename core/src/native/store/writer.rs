@@ -9,14 +9,21 @@ use crate::error::{Code, Error, Result};
 const MAX_GROUP_BATCHES: usize = 1_024;
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
-struct Job {
-    ticket: u64,
-    batch: Vec<Write>,
+enum Job {
+    Batch {
+        ticket: u64,
+        batch: Vec<Write>,
+    },
+    /// Whoever submits knows that this ticket failed.
+    Resume {
+        ticket: u64,
+    },
 }
 
 /// Commits batches on a thread of its own, in the order in which they are submitted.
 ///
-/// A commit waits for the disk; batches submitted meanwhile are committed together, in one transaction.
+/// A commit waits for the disk; batches submitted meanwhile are committed together, in one transaction. After a failure
+/// every batch fails until [`Writer::resume`]: those on their way build on the one that is missing.
 /// Dropping the writer commits what is still queued, reports it, and closes the store.
 #[derive(Debug)]
 pub struct Writer {
@@ -35,7 +42,7 @@ impl Writer {
         let (queue, jobs) = channel();
         let thread = thread::Builder::new()
             .name("confmesh-store".to_owned())
-            .spawn(move || run(&store, &jobs, done))
+            .spawn(move || run(|batches| store.commit_all(batches), &jobs, done))
             .map_err(|error| Error::new(Code::Store, format!("cannot start the writer thread: {error}")))?;
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
@@ -45,8 +52,15 @@ impl Writer {
     /// # Errors
     /// [`Code::Closed`] where the thread has ended; the ticket will not be reported.
     pub fn submit(&self, ticket: u64, batch: Vec<Write>) -> Result<()> {
-        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(Job { ticket, batch }).is_ok());
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(Job::Batch { ticket, batch }).is_ok());
         if queued { Ok(()) } else { Err(Error::new(Code::Closed, "the store is closed")) }
+    }
+
+    /// Says that the failure of this ticket is known: what is submitted from now on builds on it no more.
+    pub fn resume(&self, ticket: u64) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.send(Job::Resume { ticket }); // fails once the thread has ended, which then commits nothing
+        }
     }
 
     /// Commits what is queued, reports it, and closes the store; blocks until that is done.
@@ -66,23 +80,41 @@ impl Drop for Writer {
     }
 }
 
-fn run(store: &Store, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
+fn run(commit: impl Fn(&[Vec<Write>]) -> Result<()>, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
     let mut tickets = Vec::new();
     let mut batches = Vec::new();
+    let mut failed: Option<(u64, Error)> = None;
     while let Ok(first) = jobs.recv() {
         let mut bytes = 0;
         let mut next = Some(first);
-        while let Some(Job { ticket, batch }) = next {
+        let mut resumed = None;
+        while let Some(job) = next {
+            let Job::Batch { ticket, batch } = job else {
+                if let Job::Resume { ticket } = job {
+                    resumed = Some(ticket);
+                }
+                break;
+            };
             bytes += batch.iter().map(size).sum::<usize>();
             tickets.push(ticket);
             batches.push(batch);
             let room = batches.len() < MAX_GROUP_BATCHES && bytes < MAX_GROUP_BYTES;
             next = if room { jobs.try_recv().ok() } else { None };
         }
-        let result = store.commit_all(&batches);
-        batches.clear();
-        for ticket in tickets.drain(..) {
-            done(ticket, result.clone());
+        if let Some(last) = tickets.last() {
+            let result = match &failed {
+                Some((_, error)) => Err(error.clone()),
+                None => commit(&batches),
+            };
+            failed = result.as_ref().err().map(|error| (*last, error.clone()));
+            batches.clear();
+            for ticket in tickets.drain(..) {
+                done(ticket, result.clone());
+            }
+        }
+        // Only the last failure: between an earlier one and this mark there may be batches that build on what failed.
+        if failed.as_ref().is_some_and(|(ticket, _)| resumed == Some(*ticket)) {
+            failed = None;
         }
     }
 }
@@ -144,6 +176,25 @@ mod tests {
         drop(writer);
         let expected = [(b"0".to_vec(), b"x".to_vec()), (b"shared".to_vec(), b"50".to_vec())];
         assert_eq!(Store::open(dir.path()).unwrap().read_all().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_builds_on_a_failed_batch_fails_until_the_failure_is_known() {
+        let (queue, jobs) = channel();
+        // A mark ends a group; the first two are of failures before the last one.
+        for (ticket, mark) in [(1, 0), (2, 1), (3, 3), (4, 0)] {
+            queue.send(Job::Batch { ticket, batch: put(ticket.to_string(), "x") }).unwrap();
+            queue.send(Job::Resume { ticket: mark }).unwrap();
+        }
+        drop(queue);
+        let failing = put("1".into(), "x");
+        let commit = |batches: &[Vec<Write>]| match batches.contains(&failing) {
+            true => Err(Error::new(Code::Store, "the disk is full")),
+            false => Ok(()),
+        };
+        let mut results = Vec::new();
+        run(commit, &jobs, |ticket, result| results.push((ticket, result.is_ok())));
+        assert_eq!(results, [(1, false), (2, false), (3, false), (4, true)]);
     }
 
     #[test]

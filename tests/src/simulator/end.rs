@@ -1,0 +1,258 @@
+//! The end of a run: the faults stop, operators do what the notices ask for, and then all agree.
+
+use std::collections::BTreeSet;
+
+use confmesh::canonical::canonical;
+use confmesh::engine::{Link, SourceState};
+use confmesh::format::{Format, parse, print};
+
+use super::history::held;
+use super::host::name;
+use super::network::Edge;
+use super::oracle::{listed, silently_lost};
+use super::swarm::Fault;
+use super::world::World;
+use super::{Checked, Property, violated};
+
+/// How much a reconnect of two instances in step may cost, whatever they hold: greetings and version vectors.
+const MAX_RECONNECT_BYTES: usize = 4_000;
+const MAX_RECONNECT_BYTES_PER_AUTHOR: usize = 400;
+
+impl World {
+    pub(crate) fn finish(&mut self) -> Checked {
+        self.faults = false;
+        self.note(|| "the faults stop".to_owned());
+        for at in 0..self.hosts.len() {
+            self.hosts[at].holds_batches = false;
+            self.hosts[at].holds_files = false;
+            self.hosts[at].dies_in = None;
+            if !self.hosts[at].has_left && !self.hosts[at].is_up() {
+                self.start(at)?;
+            }
+            self.settle(at)?;
+            self.look(at)?;
+        }
+        self.rejoin()?;
+        self.pass(self.patience())?;
+        for _ in 0..4 {
+            if !self.operate()? {
+                break;
+            }
+            self.rejoin()?;
+            self.pass(self.patience())?;
+        }
+        self.agree()?;
+        self.reconnect_cheaply()
+    }
+
+    fn alive(&self) -> Vec<usize> {
+        let alive = self.hosts.iter().filter(|host| host.is_replica() && !host.has_left);
+        alive.map(|host| host.number).collect()
+    }
+
+    /// How long agreement may take: a round of heartbeats for every instance on the way, and one to notice.
+    fn patience(&self) -> u64 {
+        let travel = u64::try_from(self.swarm.latency_ms).unwrap();
+        (self.alive().len() as u64 + 1) * (5_000 + 3 * travel) + 10_000
+    }
+
+    /// Connects everybody who is there.
+    fn rejoin(&mut self) -> Checked {
+        let alive = self.alive();
+        for pair in alive.windows(2) {
+            let is_edge = |edge: &Edge| edge.link == Link::Dialed && pair.iter().all(|at| edge.ends.contains(at));
+            if !self.edges.iter().any(is_edge) {
+                let ends = [pair[0], pair[1]];
+                self.edges.push(Edge { ends, link: Link::Dialed, connection: None, block: None });
+            }
+        }
+        for edge in 0..self.edges.len() {
+            self.edges[edge].block = None;
+            if self.edges[edge].connection.as_ref().is_some_and(|connection| connection.lost_greeting) {
+                self.disconnect(edge, true);
+            }
+            self.connect(edge)?;
+        }
+        Ok(())
+    }
+
+    /// What people do who read what the instances say. Returns whether there was anything to do.
+    fn operate(&mut self) -> Checked<bool> {
+        let mut acted = self.start_afresh()?;
+        let writes = self.history.len();
+        for at in self.alive() {
+            if self.hosts[at].options.file.is_none() {
+                continue;
+            }
+            self.look(at)?;
+            let host = &self.hosts[at];
+            let status = host.engine.as_ref().map(|engine| engine.status()).unwrap_or_default();
+            let states = status.iter().flat_map(|document| &document.sources).map(|source| &source.state);
+            if states.into_iter().any(|state| matches!(state, SourceState::Stale(_))) {
+                self.note(|| format!("a person takes back the edit of the file of {at}"));
+                let shown = self.hosts[at].shown().unwrap_or_default();
+                self.hosts[at].file = print(&shown, Format::Json).ok();
+                self.look(at)?;
+                acted = true;
+            }
+        }
+        Ok(acted || self.history.len() > writes)
+    }
+
+    /// Instances whose document was shared, but is not that of the first one, begin anew with an empty data directory: one
+    /// after the other, or they would found a document of their own again.
+    fn start_afresh(&mut self) -> Checked<bool> {
+        let genesis = |world: &World, at: usize| world.hosts[at].known.as_ref().map(|known| known.genesis);
+        let alive = self.alive();
+        let Some(kept) = alive.iter().find_map(|at| genesis(self, *at)) else { return Ok(false) };
+        let foreign: Vec<usize> =
+            alive.iter().copied().filter(|at| genesis(self, *at).is_some_and(|g| g != kept)).collect();
+        let is_told = |text: &String| text.contains("both have been shared");
+        if let Some(at) = foreign.first()
+            && !self.hosts.iter().any(|host| host.notices.iter().any(is_told))
+        {
+            return violated(Property::Liveness, format!("{at} holds another document, and nobody says so"));
+        }
+        for at in &foreign {
+            self.note(|| format!("an operator gives {at} a fresh data directory"));
+            self.kill(*at)?;
+            self.hosts[*at].store.clear();
+            self.hosts[*at].options.has_peers = true;
+        }
+        for at in &foreign {
+            let edges = 0..self.edges.len();
+            let holder = alive.iter().copied().find(|other| self.hosts[*other].is_up()).unwrap_or(*at);
+            self.edges.push(Edge { ends: [*at, holder], link: Link::Dialed, connection: None, block: None });
+            self.start(*at)?;
+            self.connect(edges.end)?;
+            self.pass(10_000 + 4 * u64::try_from(self.swarm.latency_ms).unwrap())?;
+            for edge in edges {
+                if self.edges[edge].ends.contains(at) {
+                    self.connect(edge)?;
+                }
+            }
+        }
+        Ok(!foreign.is_empty())
+    }
+
+    /// All agree (P1, P2, P5, P21, P24).
+    fn agree(&mut self) -> Checked {
+        let alive = self.alive();
+        let Some(first) = alive.first().copied() else { return Ok(()) };
+        let Some(known) = self.hosts[first].known.clone() else {
+            return violated(Property::Liveness, format!("{first} has no document"));
+        };
+        for at in &alive {
+            let host = &self.hosts[*at];
+            let theirs = host.known.as_ref().map(|k| (k.genesis, &k.seen));
+            if theirs != Some((known.genesis, &known.seen)) {
+                let what = format!("{at} has seen {theirs:?}, {first} {:?}", (known.genesis, &known.seen));
+                return violated(Property::Liveness, what);
+            }
+            if let Some((request, wish)) = host.open.iter().next() {
+                return violated(Property::Liveness, format!("{at} never answered {request:?}: {wish:?}"));
+            }
+            let text = |at: usize| self.hosts[at].shown().map(|value| canonical(&value));
+            if text(*at) != text(first) {
+                return violated(
+                    Property::Divergence,
+                    format!("{at} shows {:?}, {first} {:?}", text(*at), text(first)),
+                );
+            }
+            let conflicts =
+                |at: usize| self.hosts[at].engine.as_ref().map(|engine| engine.status()[0].disagreements.clone());
+            if conflicts(*at) != conflicts(first) {
+                return violated(Property::Divergence, format!("{at} lists other conflicts than {first}"));
+            }
+            let is_certain = !host.is_doubtful && !self.hosts[first].is_doubtful;
+            if is_certain && held(&host.store) != held(&self.hosts[first].store) {
+                return violated(Property::Divergence, format!("the stores of {at} and {first} hold different writes"));
+            }
+            self.file_agrees(*at)?;
+        }
+        if let Some(dot) = self.acknowledged_in(known.genesis).find(|dot| !known.seen.contains(*dot)) {
+            return violated(Property::Durability, format!("{dot:?} was acknowledged and is gone"));
+        }
+        let conflicts = listed(&self.hosts[first].engine.as_ref().unwrap().status()[0].disagreements);
+        let shown = self.hosts[first].shown().unwrap_or_default();
+        if let Some(lost) = silently_lost(&self.history.seen(&known), &shown, &conflicts) {
+            return violated(Property::Loss, format!("neither shown, superseded nor listed: {lost}"));
+        }
+        self.guests_agree(known.genesis)
+    }
+
+    fn file_agrees(&self, at: usize) -> Checked {
+        let host = &self.hosts[at];
+        let shown = host.shown().unwrap_or_default();
+        if host.options.file.is_none()
+            || (host.file.is_none() && (host.file_deleted || shown.as_map().is_some_and(|m| m.is_empty())))
+        {
+            return Ok(());
+        }
+        let file = host.file.as_deref().and_then(|text| parse(text, Format::Json).ok());
+        if file.as_ref() != Some(&shown) {
+            return violated(Property::Liveness, format!("the file of {at} holds {file:?}, the document {shown:?}"));
+        }
+        Ok(())
+    }
+
+    fn guests_agree(&self, genesis: confmesh::id::Genesis) -> Checked {
+        for guest in self.hosts.iter().filter(|host| !host.is_replica()) {
+            let through = &self.hosts[guest.guest_of.unwrap_or(0)];
+            if !through.is_up() {
+                continue;
+            }
+            let is_live = guest.engine.as_ref().is_some_and(|engine| engine.is_live(&name()));
+            if !is_live || guest.shown() != through.shown() || !guest.open.is_empty() {
+                let open: Vec<_> = guest.open.keys().collect();
+                let (shown, theirs) = (guest.shown(), through.shown());
+                let what = format!(
+                    "guest {} is live: {is_live}, waits for {open:?}, shows {shown:?}, its host {theirs:?}",
+                    guest.number
+                );
+                return violated(Property::Liveness, what);
+            }
+        }
+        let mut counted = BTreeSet::new();
+        for (through, life, place, value) in &self.guest_writes {
+            // Who saves an old file writes an old value again.
+            let is_same_life = self.swarm.rate(Fault::Files) == 0 && self.hosts[*through].life == *life;
+            if is_same_life
+                && counted.insert((place, canonical(value)))
+                && self.history.count(genesis, place, value) > 1
+            {
+                return violated(
+                    Property::Other,
+                    format!("what a guest wrote once was written twice: {place} = {value:?}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is in step pays for a new connection what greetings cost (P20).
+    fn reconnect_cheaply(&mut self) -> Checked {
+        let edge = self.edges.iter().position(|edge| edge.link == Link::Dialed && edge.connection.is_some());
+        let Some(edge) = edge else { return Ok(()) };
+        let [a, b] = self.edges[edge].ends;
+        let authors = self.hosts[a].known.as_ref().map_or(0, |known| known.seen.len());
+        self.disconnect(edge, true);
+        self.pass(1)?;
+        self.connect(edge)?;
+        self.swarm.latency_ms = 1;
+        self.sent_bytes = 0;
+        // No heartbeat falls into it where the others have just sent theirs.
+        while let Some(at_ms) = self.next_arrival().filter(|at_ms| *at_ms < self.now_ms + 100) {
+            self.pass(at_ms.saturating_sub(self.now_ms))?;
+            self.arrive()?;
+        }
+        let most = MAX_RECONNECT_BYTES + authors * MAX_RECONNECT_BYTES_PER_AUTHOR;
+        if self.sent_bytes > most {
+            return violated(
+                Property::Other,
+                format!("the reconnect of {a} and {b}, in step, cost {} B", self.sent_bytes),
+            );
+        }
+        Ok(())
+    }
+}

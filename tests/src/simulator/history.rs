@@ -1,0 +1,209 @@
+//! Every write that ever reached a disk, collected from the batches on their way there: what the oracle evaluates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use confmesh::Value;
+use confmesh::canonical::canonical;
+use confmesh::clock::{Dot, VersionVector};
+use confmesh::engine::StoreWrite;
+use confmesh::format::{Format, parse};
+use confmesh::id::{Genesis, ReplicaId};
+use confmesh::replica::{Assertion, Claim};
+
+use super::generate::markers;
+use super::oracle::{Expected, evaluate};
+use super::{Checked, Property, violated};
+
+/// A store of one instance: what a restarted engine gets.
+pub(crate) type Store = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What a replica says of itself in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) replica: ReplicaId,
+    pub(crate) genesis: Genesis,
+    pub(crate) seen: VersionVector,
+}
+
+#[derive(Default)]
+pub(crate) struct History {
+    writes: BTreeMap<Genesis, Vec<Arc<Assertion>>>,
+    /// Every record by its key in the store.
+    records: BTreeMap<(Genesis, Vec<u8>), Vec<u8>>,
+    /// Writes of which all assertions are known.
+    closed: BTreeMap<Dot, Genesis>,
+    authors: BTreeMap<ReplicaId, usize>,
+    markers: BTreeSet<(i64, Genesis)>,
+    views: BTreeMap<(Genesis, String), Rc<Expected>>,
+}
+
+const REPLICA: &str = "/replica";
+const WRITE: &str = "/write/";
+
+fn key_holds(key: &[u8], part: &str) -> bool {
+    std::str::from_utf8(key).is_ok_and(|key| key.contains(part))
+}
+
+fn json(bytes: &[u8]) -> Value {
+    parse(std::str::from_utf8(bytes).unwrap(), Format::Json).unwrap()
+}
+
+fn known(bytes: &[u8]) -> Known {
+    let value = json(bytes);
+    let text = |name: &str| value.child(name).and_then(Value::as_str).unwrap();
+    Known {
+        replica: ReplicaId::parse(text("replica")).unwrap(),
+        genesis: Genesis::parse(text("genesis")).unwrap(),
+        seen: VersionVector::from_value(value.child("seen").unwrap()).unwrap(),
+    }
+}
+
+/// The replica of a store.
+pub(crate) fn stored(store: &Store) -> Option<Known> {
+    store.iter().find(|(key, _)| key_holds(key, REPLICA)).map(|(_, bytes)| known(bytes))
+}
+
+/// The replica that a batch leaves in the store.
+pub(crate) fn left_by(writes: &[StoreWrite]) -> Option<Known> {
+    let replicas = writes.iter().rev().filter_map(|write| match write {
+        StoreWrite::Put { key, bytes } if key_holds(key, REPLICA) => Some(known(bytes)),
+        _ => None,
+    });
+    replicas.into_iter().next()
+}
+
+/// What a document was founded with, while it never met another replica.
+pub(crate) fn founding(store: &Store) -> Option<String> {
+    let record = store.iter().find(|(key, _)| key_holds(key, "/founding"));
+    record.map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// The records of writes that a store holds.
+pub(crate) fn held(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
+    store.iter().filter(|(key, _)| key_holds(key, WRITE)).collect()
+}
+
+/// The keys of a batch, for people.
+pub(crate) fn summary(writes: &[StoreWrite]) -> String {
+    let keys = writes.iter().map(|write| match write {
+        StoreWrite::Put { key, .. } => format!("+{}", String::from_utf8_lossy(key)),
+        StoreWrite::Delete { key } => format!("-{}", String::from_utf8_lossy(key)),
+    });
+    keys.collect::<Vec<_>>().join(" ")
+}
+
+impl History {
+    /// A batch reached the disk of an instance, whose own stamps cannot be later than `latest_ms`.
+    pub(crate) fn take(&mut self, host: usize, writes: &[StoreWrite], latest_ms: u64) -> Checked {
+        let Some(replica) = left_by(writes) else { return Ok(()) };
+        let author = *self.authors.entry(replica.replica).or_insert(host);
+        if author != host {
+            return violated(Property::Other, format!("instance {host} writes under a name of instance {author}"));
+        }
+        // A batch counts by what it leaves.
+        let mut left = BTreeMap::new();
+        for write in writes {
+            match write {
+                StoreWrite::Put { key, bytes } if key_holds(key, WRITE) => left.insert(key, bytes),
+                StoreWrite::Put { .. } => None,
+                StoreWrite::Delete { key } => left.remove(key),
+            };
+        }
+        let mut fresh = BTreeSet::new();
+        for (key, bytes) in left {
+            match self.records.get(&(replica.genesis, key.clone())) {
+                Some(before) if before == bytes => continue,
+                Some(before) => {
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    let what = format!("one write has two contents: {} and {}", text(before), text(bytes));
+                    return violated(Property::Durability, what);
+                }
+                None => {}
+            }
+            let assertion = Assertion::from_value(&json(bytes)).unwrap();
+            let dot = assertion.dot;
+            let author = *self.authors.entry(dot.replica).or_insert(host);
+            if author != host {
+                let what =
+                    format!("{dot:?} is on the disk of instance {host} before it is on that of its author {author}");
+                return violated(Property::Durability, what);
+            }
+            if self.closed.contains_key(&dot) {
+                return violated(Property::Durability, format!("the name {dot:?} was given to two writes"));
+            }
+            if assertion.stamp.wall_ms() > latest_ms {
+                return violated(Property::Other, format!("a clock elsewhere dragged that of {host} along: {dot:?}"));
+            }
+            fresh.insert(dot);
+            let text = canonical(&assertion.to_value());
+            self.markers.extend(markers(&text).into_iter().map(|marker| (marker, replica.genesis)));
+            self.records.insert((replica.genesis, key.clone()), bytes.clone());
+            self.writes.entry(replica.genesis).or_default().push(Arc::new(assertion));
+        }
+        self.closed.extend(fresh.into_iter().map(|dot| (dot, replica.genesis)));
+        Ok(())
+    }
+
+    /// Whether a write was ever on its author's disk.
+    pub(crate) fn holds(&self, dot: Dot) -> bool {
+        self.closed.contains_key(&dot)
+    }
+
+    /// The document that a write was made in.
+    pub(crate) fn document_of(&self, dot: Dot) -> Option<Genesis> {
+        self.closed.get(&dot).copied()
+    }
+
+    /// Whether a number that was given out once is in any write.
+    pub(crate) fn holds_marker(&self, marker: i64) -> bool {
+        self.markers.iter().any(|(held, _)| *held == marker)
+    }
+
+    /// Whether it is in a write of this document.
+    pub(crate) fn holds_marker_in(&self, genesis: Genesis, marker: i64) -> bool {
+        self.markers.contains(&(marker, genesis))
+    }
+
+    /// The writes of a document that somebody saw.
+    pub(crate) fn seen(&self, known: &Known) -> Vec<Arc<Assertion>> {
+        let all = self.writes.get(&known.genesis).into_iter().flatten();
+        all.filter(|assertion| known.seen.contains(assertion.dot)).cloned().collect()
+    }
+
+    /// The document that the author of a write saw.
+    pub(crate) fn made_on(&mut self, genesis: Genesis, dot: Dot) -> Option<Rc<Expected>> {
+        let write = self.writes.get(&genesis)?.iter().find(|assertion| assertion.dot == dot)?;
+        let seen = VersionVector::clone(&write.context);
+        Some(self.expected(&Known { replica: dot.replica, genesis, seen }))
+    }
+
+    /// How many writes put exactly this value at exactly this path.
+    pub(crate) fn count(&self, genesis: Genesis, path: &confmesh::Path, value: &Value) -> usize {
+        let all = self.writes.get(&genesis).into_iter().flatten();
+        all.filter(|a| a.path == *path && a.claim == Claim::Value(value.clone())).count()
+    }
+
+    /// What somebody who saw this has to show.
+    pub(crate) fn expected(&mut self, known: &Known) -> Rc<Expected> {
+        let key = (known.genesis, canonical(&known.seen.to_value()));
+        if let Some(view) = self.views.get(&key) {
+            return Rc::clone(view);
+        }
+        let view = Rc::new(evaluate(&self.seen(known)));
+        self.views.insert(key, Rc::clone(&view));
+        view
+    }
+
+    /// How many writes there were.
+    pub(crate) fn len(&self) -> usize {
+        self.closed.len()
+    }
+
+    /// A message for a replica that has seen writes which never were on a disk.
+    pub(crate) fn missing(&self, known: &Known) -> Option<String> {
+        let unknown = known.seen.iter().find(|(replica, seq)| !self.holds(Dot { replica: *replica, seq: *seq }));
+        unknown.map(|(replica, seq)| format!("it has seen {replica}:{seq}, which no disk ever held"))
+    }
+}

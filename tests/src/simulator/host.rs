@@ -1,0 +1,173 @@
+//! One process and its machine: engine, store, bound file, clock.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
+
+use confmesh::canonical::ContentHash;
+use confmesh::clock::Now;
+use confmesh::engine::{DocumentOptions, Engine, EngineConfig, FileWrite, PeerId, Persist, RequestId, StoreWrite};
+use confmesh::id::{DocumentName, InstanceId};
+use confmesh::policy::ConflictStrategy;
+use confmesh::protocol::Frame;
+use confmesh::{Path, Policy, Value};
+
+use super::history::{Known, Store};
+
+/// Hands a frame to an engine.
+pub(crate) fn deliver(engine: &mut Engine, peer: PeerId, frame: &Frame, now: Now) {
+    engine.handle_message(peer, frame, now);
+}
+
+/// Whether a frame opens a session: on a connection that lost one nothing more can be expected.
+pub(crate) fn is_greeting(frame: &Frame) -> bool {
+    frame.as_text().is_some_and(|text| text.contains("\"type\":\"hello\""))
+}
+
+/// A frame that no engine can make sense of.
+pub(crate) fn garbage(frame: Option<&Frame>, at: usize) -> Frame {
+    match frame {
+        Some(Frame::Text(text)) => {
+            let cut = text.char_indices().take_while(|(index, _)| *index < at % text.len().max(1));
+            Frame::Text(cut.map(|(_, c)| c).collect::<String>().into())
+        }
+        Some(Frame::Binary(bytes)) => Frame::Binary(bytes[..at % bytes.len().max(1)].into()),
+        None => Frame::Text(
+            ["", "{", "null", "[1]", "\u{0}\u{1}", "{\"v\":1}", "{\"v\":1,\"type\":\"delta\"}", "nonsense"][at % 8]
+                .into(),
+        ),
+    }
+}
+
+/// What somebody asked for and waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// Where, for writes of one path.
+    pub(crate) place: Option<(Path, Option<Value>)>,
+    /// The document that it was for, where it was for one only.
+    pub(crate) if_hash: Option<ContentHash>,
+    /// Whether an error is the only right answer, and why.
+    pub(crate) refused: Option<&'static str>,
+}
+
+pub(crate) struct Host {
+    pub(crate) number: usize,
+    /// None while the process is down.
+    pub(crate) engine: Option<Engine>,
+    /// The instance that a guest writes through.
+    pub(crate) guest_of: Option<usize>,
+    pub(crate) has_left: bool,
+    pub(crate) life: u64,
+    pub(crate) policy: Policy,
+    pub(crate) options: DocumentOptions,
+    pub(crate) store: Store,
+    pub(crate) batches: VecDeque<Persist>,
+    pub(crate) holds_batches: bool,
+    /// Whether a batch failed, and none was stored since that could set the store right.
+    pub(crate) is_doubtful: bool,
+    /// What the running engine knows to be on disk.
+    pub(crate) known: Option<Known>,
+    pub(crate) file: Option<String>,
+    /// Whether a person deleted the file last.
+    pub(crate) file_deleted: bool,
+    pub(crate) kept: Vec<String>,
+    pub(crate) due: VecDeque<FileWrite>,
+    pub(crate) holds_files: bool,
+    pub(crate) open: BTreeMap<RequestId, Wish>,
+    /// How many outputs the process still makes before it dies.
+    pub(crate) dies_in: Option<usize>,
+    pub(crate) offset_ms: i64,
+    pub(crate) stopped_at: Option<u64>,
+    /// The latest time that its clock ever showed.
+    pub(crate) latest_wall_ms: Cell<u64>,
+    pub(crate) notices: Vec<String>,
+    /// What the last comparison with the oracle was about.
+    pub(crate) checked: Option<(Known, u64)>,
+}
+
+pub(crate) fn name() -> DocumentName {
+    DocumentName::default_name()
+}
+
+impl Host {
+    pub(crate) fn new(number: usize, options: DocumentOptions, policy: Policy, file: Option<String>) -> Host {
+        Host {
+            number,
+            engine: None,
+            guest_of: None,
+            has_left: false,
+            life: 0,
+            policy,
+            options,
+            store: Store::new(),
+            batches: VecDeque::new(),
+            holds_batches: false,
+            is_doubtful: false,
+            known: None,
+            file,
+            file_deleted: false,
+            kept: Vec::new(),
+            due: VecDeque::new(),
+            holds_files: false,
+            open: BTreeMap::new(),
+            dies_in: None,
+            offset_ms: 0,
+            stopped_at: None,
+            latest_wall_ms: Cell::new(0),
+            notices: Vec::new(),
+            checked: None,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    pub(crate) fn is_replica(&self) -> bool {
+        self.guest_of.is_none()
+    }
+
+    /// A new process on what the store holds. Instance ids grow with the numbers; a guest is new each time.
+    pub(crate) fn start(&mut self, seed: u64) -> Result<&mut Engine, confmesh::Error> {
+        self.life += 1;
+        let mut id = [0; 16];
+        id[0] = u8::try_from(self.number + 1).unwrap();
+        if self.guest_of.is_some() {
+            id[1] = u8::try_from(self.life % 256).unwrap();
+        }
+        let mut entropy = [7; 32];
+        entropy[..8].copy_from_slice(&seed.to_le_bytes());
+        entropy[8] = id[0];
+        entropy[16..24].copy_from_slice(&self.life.to_le_bytes());
+        let config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
+        let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));
+        Ok(self.engine.insert(Engine::new(config, records)?))
+    }
+
+    /// What its clocks read at a true time.
+    pub(crate) fn now(&self, true_ms: u64) -> Now {
+        // In the year 2026.
+        let wall = self.stopped_at.unwrap_or(1_790_000_000_000 + true_ms);
+        let wall_ms = wall.saturating_add_signed(self.offset_ms);
+        self.latest_wall_ms.set(wall_ms.max(self.latest_wall_ms.get()));
+        Now { wall_ms, mono_ms: true_ms }
+    }
+
+    /// Whether its rules may refuse a write because of what is there.
+    pub(crate) fn keeps_first_values(&self) -> bool {
+        self.policy.rules().iter().any(|rule| rule.conflict == Some(ConflictStrategy::FirstWriteWins))
+    }
+
+    pub(crate) fn apply(&mut self, writes: &[StoreWrite]) {
+        for write in writes {
+            match write {
+                StoreWrite::Put { key, bytes } => self.store.insert(key.clone(), bytes.clone()),
+                StoreWrite::Delete { key } => self.store.remove(key),
+            };
+        }
+    }
+
+    /// The document as the running process shows it.
+    pub(crate) fn shown(&self) -> Option<Value> {
+        Some(self.engine.as_ref()?.snapshot(&name())?.value.clone())
+    }
+}

@@ -1,0 +1,130 @@
+//! A deterministic simulation of whole meshes: engines, stores, files, networks, clocks and people, from one seed.
+//!
+//! What runs is the same [`confmesh::engine::Engine`] that every package drives; the simulator is one more driver, with
+//! virtual time. Every write that reaches a disk is kept in a history that nobody prunes. An evaluator of its own computes
+//! from it what each instance has to show, after every step that touched the instance. When the faults stop, all have to
+//! agree within a bounded time.
+//!
+//! The method is that of FoundationDB (Zhou et al., SIGMOD 2021) with swarm testing (Groce et al., ISSTA 2012).
+
+mod check;
+mod end;
+mod generate;
+mod history;
+mod host;
+mod network;
+mod oracle;
+mod people;
+mod random;
+mod sequences;
+mod strategies;
+mod swarm;
+pub mod trace;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use swarm::{Fault, Options};
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Property {
+    /// Equal knowledge with different documents, conflicts or stores (P1, P2, P26).
+    Divergence,
+    /// Another document than that of the history that never forgets (P3, P8 to P11, P13, P15, P16).
+    Oracle,
+    /// An accepted write vanished (P5, P6).
+    Loss,
+    /// Something acknowledged was not on disk, or a name was given twice (P21).
+    Durability,
+    /// No agreement after the faults stopped, or an answer that never came (P24).
+    Liveness,
+    /// Garbage changed something, a reconnect cost too much, a rule was not kept (P9, P20, P23).
+    Other,
+    /// The core panicked.
+    Panic,
+}
+
+/// A broken property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub property: Property,
+    /// How.
+    pub what: String,
+}
+
+type Checked<T = ()> = Result<T, Violation>;
+
+fn violated<T>(property: Property, what: impl Into<String>) -> Checked<T> {
+    Err(Violation { property, what: what.into() })
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was broken first, if anything was.
+    pub violation: Option<Violation>,
+    /// How many writes were made.
+    pub writes: usize,
+    /// How many times a document was compared with the oracle.
+    pub comparisons: usize,
+    /// What happened, where it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, options: &Options) -> Outcome {
+    let mut world = world::World::new(seed, options);
+    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let violation = match result {
+        Ok(Ok(())) => None,
+        Ok(Err(violation)) => Some(violation),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Some(Violation { property: Property::Panic, what: text.unwrap_or_default() })
+        }
+    };
+    Outcome {
+        violation,
+        writes: world.history.len(),
+        comparisons: world.comparisons,
+        trace: world.trace.take().unwrap_or_default(),
+    }
+}
+
+/// The smallest options under which a seed still breaks something, and what it breaks then: fewer kinds of faults, fewer
+/// instances, fewer steps.
+pub fn shrink(seed: u64) -> Option<(Options, Violation)> {
+    let mut best = Options::default();
+    let mut violation = run(seed, &best).violation?;
+    let kind = violation.property;
+    let mut attempt = |best: &mut Options, candidate: Options| {
+        let found = run(seed, &candidate).violation.filter(|found| found.property == kind);
+        let still_fails = found.is_some();
+        if let Some(found) = found {
+            violation = found;
+            *best = candidate;
+        }
+        still_fails
+    };
+    for fault in Fault::ALL {
+        let mut candidate = best.clone();
+        candidate.without.push(*fault);
+        attempt(&mut best, candidate);
+    }
+    for replicas in 2..5 {
+        let candidate = Options { replicas: Some(replicas), ..best.clone() };
+        if attempt(&mut best, candidate) {
+            break;
+        }
+    }
+    for steps in 0..120 {
+        let candidate = Options { steps: Some(steps), ..best.clone() };
+        if attempt(&mut best, candidate) {
+            break;
+        }
+    }
+    Some((best, violation))
+}

@@ -1,0 +1,182 @@
+//! The document by brute force: computed from every write that was ever made, none of them pruned or settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use confmesh::clock::Dot;
+use confmesh::conflict::Tag;
+use confmesh::replica::{Assertion, Claim, Disagreement};
+use confmesh::sequence::Kind;
+use confmesh::value::Str;
+use confmesh::{Path, Value};
+
+use super::sequences;
+use super::strategies::{Side, resolve};
+
+/// Where writers disagree: the rule, and the sides with their values.
+pub(crate) type Conflicts = BTreeMap<Path, (Tag, BTreeMap<Dot, Option<Value>>)>;
+
+/// What the document has to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Expected {
+    pub(crate) value: Value,
+    pub(crate) conflicts: Conflicts,
+}
+
+/// The engine's list in the oracle's form.
+pub(crate) fn listed(disagreements: &[Disagreement]) -> Conflicts {
+    let sides = |d: &Disagreement| d.sides.iter().map(|side| (side.dot, side.value.clone())).collect();
+    disagreements.iter().map(|d| (d.path.clone(), (d.tag, sides(d)))).collect()
+}
+
+/// What an assertion says of one place.
+#[derive(Clone)]
+struct Speaker<'a> {
+    by: &'a Assertion,
+    value: Option<Value>,
+    previous: Option<Value>,
+    is_here: bool,
+}
+
+struct Reader<'a> {
+    history: &'a [Arc<Assertion>],
+    conflicts: Conflicts,
+}
+
+/// Whether `newer` speaks wherever both do: it saw the other, or is the deeper part of the same write.
+pub(crate) fn replaces(newer: &Assertion, older: &Assertion) -> bool {
+    newer.context.contains(older.dot) || (newer.dot == older.dot && newer.path.len() > older.path.len())
+}
+
+/// Evaluates all of these writes.
+pub(crate) fn evaluate(history: &[Arc<Assertion>]) -> Expected {
+    let mut reader = Reader { history, conflicts: Conflicts::new() };
+    let claims: Vec<&Assertion> = history.iter().map(Arc::as_ref).filter(|a| a.claim != Claim::Nothing).collect();
+    let value = reader.node(&Path::root(), Vec::new(), &claims);
+    let value = value.filter(is_map).unwrap_or_else(Value::empty_map);
+    Expected { value, conflicts: reader.conflicts }
+}
+
+fn is_map(value: &Value) -> bool {
+    value.as_map().is_some()
+}
+
+fn flat(value: &Option<Value>) -> Option<Value> {
+    value.as_ref().map(|value| if is_map(value) { Value::empty_map() } else { value.clone() })
+}
+
+impl<'a> Reader<'a> {
+    fn speaker(&self, by: &'a Assertion) -> Speaker<'a> {
+        let sequence = |kind: Kind| sequences::value(self.history, &by.path, kind);
+        let value = match &by.claim {
+            Claim::Value(value) => Some(value.clone()),
+            Claim::Sequence(kind) => Some(sequence(*kind)),
+            Claim::Absent | Claim::Nothing => None,
+        };
+        Speaker { by, value, previous: by.previous.clone(), is_here: true }
+    }
+
+    fn node(&mut self, path: &Path, mut cover: Vec<Speaker<'a>>, below: &[&'a Assertion]) -> Option<Value> {
+        let here: Vec<&'a Assertion> = below.iter().copied().filter(|a| a.path == *path).collect();
+        cover.extend(here.into_iter().map(|a| self.speaker(a)));
+        let all = cover.clone();
+        cover.retain(|old| !all.iter().any(|new| replaces(new.by, old.by)));
+        let strict: Vec<&'a Assertion> = below.iter().copied().filter(|a| a.path.len() > path.len()).collect();
+
+        let mut keys: BTreeSet<Str> = strict.iter().map(|a| a.path.segments()[path.len()].clone()).collect();
+        for speaker in &cover {
+            keys.extend(speaker.value.as_ref().and_then(Value::as_map).into_iter().flat_map(|map| map.keys().cloned()));
+        }
+        let mut children = BTreeMap::new();
+        for key in keys {
+            let of =
+                |value: &Option<Value>| value.as_ref().and_then(Value::as_map).and_then(|map| map.get(&key)).cloned();
+            let above = cover
+                .iter()
+                .map(|s| Speaker { by: s.by, value: of(&s.value), previous: of(&s.previous), is_here: false })
+                .collect();
+            let under: Vec<&'a Assertion> =
+                strict.iter().copied().filter(|a| a.path.segments()[path.len()] == key).collect();
+            if let Some(child) = self.node(&path.child(&key), above, &under) {
+                children.insert(key, child);
+            }
+        }
+
+        let sides: Vec<Side> = cover.iter().map(side).collect();
+        let outcome = resolve(&sides);
+        if let Some((tag, _)) = &outcome {
+            self.note(path, *tag, &sides, &strict, !children.is_empty());
+        }
+        if !children.is_empty() {
+            return Some(children.into_iter().collect());
+        }
+        let winner = outcome?.1?;
+        let mut scalars = cover.iter().filter(|s| s.value.as_ref().is_some_and(|value| !is_map(value)));
+        let is_outgrown =
+            !is_map(&winner) && scalars.all(|old| strict.iter().any(|new| new.context.contains(old.by.dot)));
+        (!is_outgrown).then_some(winner)
+    }
+
+    /// A place where sides differ; where children took the place, the scalars that their authors had not seen.
+    fn note(&mut self, path: &Path, tag: Tag, sides: &[Side], strict: &[&Assertion], has_children: bool) {
+        let lost: Vec<&Side> = sides
+            .iter()
+            .filter(|side| match &side.value {
+                _ if !has_children => true,
+                Some(value) => !is_map(value) && !strict.iter().any(|new| new.context.contains(side.dot)),
+                None => false,
+            })
+            .collect();
+        let differs = has_children || sides.iter().any(|side| side.value != sides[0].value);
+        // Who saw all sides and wrote below has decided.
+        let is_decided = strict.iter().any(|new| lost.iter().all(|side| new.context.contains(side.dot)));
+        if differs && !is_decided && !lost.is_empty() {
+            let sides = lost.into_iter().map(|side| (side.dot, side.value.clone())).collect();
+            self.conflicts.insert(path.clone(), (tag, sides));
+        }
+    }
+}
+
+fn side(speaker: &Speaker<'_>) -> Side {
+    let own = |items: &[Value]| if speaker.is_here { items.to_vec() } else { Vec::new() };
+    Side {
+        dot: speaker.by.dot,
+        stamp: speaker.by.stamp,
+        fence: speaker.by.fence,
+        policy: speaker.by.policy,
+        tag: speaker.by.tag,
+        value: flat(&speaker.value),
+        is_removal: speaker.by.claim == Claim::Absent,
+        added: own(&speaker.by.added),
+        removed: own(&speaker.by.removed),
+        previous: flat(&speaker.previous),
+        meanwhile: speaker.by.meanwhile,
+    }
+}
+
+/// What somebody accepted and nobody superseded, and that is neither shown nor listed.
+pub(crate) fn silently_lost(history: &[Arc<Assertion>], value: &Value, conflicts: &Conflicts) -> Option<String> {
+    for assertion in history {
+        let Claim::Value(claimed) = &assertion.claim else { continue };
+        let mut lost = None;
+        claimed.for_each_leaf(&mut |below, leaf| {
+            let place = assertion.path.join(below);
+            let is_superseded = || {
+                let mut others = history.iter().filter(|other| other.claim != Claim::Nothing);
+                others.any(|other| {
+                    replaces(other, assertion) && (place.starts_with(&other.path) || other.path.starts_with(&place))
+                })
+            };
+            let is_listed = || conflicts.get(&place).is_some_and(|(_, sides)| sides.contains_key(&assertion.dot));
+            let shown = value.at(&place);
+            let is_shown = shown == Some(leaf) || (*leaf == Value::empty_map() && shown.is_some_and(is_map));
+            if !is_shown && !is_superseded() && !is_listed() {
+                lost = Some(format!("`{place}` = {leaf:?} of {:?}", assertion.dot));
+            }
+        });
+        if lost.is_some() {
+            return lost;
+        }
+    }
+    None
+}

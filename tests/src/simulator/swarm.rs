@@ -1,0 +1,131 @@
+//! What one run is made of: its size, and how often each fault strikes. Each is drawn anew for every seed, so that some
+//! runs know one fault only, and some know all of them (swarm testing, Groce et al., ISSTA 2012).
+
+use super::random::Random;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $most:literal;)*) => {
+        /// A kind of fault that can be switched off.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fault { $($(#[$doc])* $name,)* }
+
+        impl Fault {
+            /// Every kind.
+            pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
+
+            /// Its name on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Fault::$name => $text,)* }
+            }
+
+            /// The greatest rate that is drawn: times in a thousand, or a weight among the steps.
+            fn most(self) -> usize {
+                match self { $(Fault::$name => $most,)* }
+            }
+        }
+    };
+}
+
+faults! {
+    /// Frames get lost.
+    Loss = "loss", 300;
+    /// Frames arrive twice.
+    Duplication = "duplication", 200;
+    /// Frames of one connection overtake each other.
+    Reorder = "reorder", 1_000;
+    /// Connections fall into a black hole, or are cut, until they are healed.
+    Partition = "partition", 60;
+    /// Connections break and come back.
+    Disconnect = "disconnect", 120;
+    /// Processes die at any point, also within one call's output.
+    Crash = "crash", 90;
+    /// Batches wait for the store, so that a crash loses them.
+    SlowStore = "slow-store", 600;
+    /// The store refuses a batch; whether it got to the disk, nobody knows.
+    StoreFailure = "store-failure", 60;
+    /// Instances have bound files that people edit.
+    Files = "files", 800;
+    /// Files are written late, and fail to be written.
+    SlowFiles = "slow-files", 400;
+    /// New instances join.
+    Join = "join", 25;
+    /// Instances leave for good.
+    Leave = "leave", 20;
+    /// Instances found documents alone, because they do not reach each other at first.
+    Founding = "founding", 1_000;
+    /// Clocks are years apart, jump and stand still.
+    Clock = "clock", 60;
+    /// Every instance has rules of its own.
+    Policy = "policy", 1_000;
+    /// Frames of garbage arrive.
+    Garbage = "garbage", 30;
+    /// Guests write through a host.
+    Guest = "guest", 1_000;
+}
+
+/// What one run is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Swarm {
+    pub(crate) replicas: usize,
+    pub(crate) guests: usize,
+    pub(crate) steps: usize,
+    /// 0 a line, 1 a star, 2 all with all.
+    pub(crate) topology: usize,
+    /// How long a frame travels at most, in milliseconds.
+    pub(crate) latency_ms: usize,
+    /// How much time passes between steps at most, in milliseconds.
+    pub(crate) pace_ms: usize,
+    /// How many places are written: few make conflicts frequent.
+    pub(crate) places: usize,
+    /// The first time that a document is founded matters only once: half of the runs begin with one that all share.
+    pub(crate) begins_together: bool,
+    rates: Vec<usize>,
+}
+
+impl Swarm {
+    pub(crate) fn of(random: &mut Random, options: &Options) -> Swarm {
+        let mut draw = |fault: Fault| match random.below(2) {
+            0 => 0,
+            _ => 1 + random.below(fault.most()),
+        };
+        let mut rates: Vec<usize> = Fault::ALL.iter().map(|fault| draw(*fault)).collect();
+        for fault in &options.without {
+            rates[*fault as usize] = 0;
+        }
+        let replicas = 2 + random.below(4);
+        let steps = 10 + random.below(110);
+        let mut swarm = Swarm {
+            replicas: replicas.min(options.replicas.unwrap_or(replicas)),
+            guests: random.below(3),
+            steps: steps.min(options.steps.unwrap_or(steps)),
+            topology: random.below(3),
+            latency_ms: random.pick(&[1, 20, 300, 8_000]),
+            pace_ms: random.pick(&[2, 50, 1_000, 4_000]),
+            places: 2 + random.below(14),
+            begins_together: false,
+            rates,
+        };
+        swarm.begins_together = swarm.rate(Fault::Founding) == 0;
+        if swarm.rate(Fault::Guest) == 0 {
+            swarm.guests = 0;
+        }
+        swarm
+    }
+
+    pub(crate) fn rate(&self, fault: Fault) -> usize {
+        self.rates[fault as usize]
+    }
+}
+
+/// What is asked of one run beyond its seed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// At most so many steps before faults stop.
+    pub steps: Option<usize>,
+    /// At most so many replicas at the start.
+    pub replicas: Option<usize>,
+    /// Faults that do not strike.
+    pub without: Vec<Fault>,
+    /// Whether to write down what happens.
+    pub trace: bool,
+}

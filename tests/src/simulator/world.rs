@@ -1,0 +1,405 @@
+//! Instances, the links between them, and virtual time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use confmesh::clock::{Dot, MAX_AHEAD_MS};
+use confmesh::engine::{DocumentOptions, Engine, Event, FileBinding, Link};
+use confmesh::format::{Format, print};
+use confmesh::id::Genesis;
+use confmesh::{Code, Error, Policy};
+
+use super::generate::{self, FIRST_MARKER, markers};
+use super::history::{History, left_by, stored};
+use super::host::{Host, name};
+use super::network::{Edge, Flight};
+use super::random::Random;
+use super::swarm::{Fault, Options, Swarm};
+use super::{Checked, Property, violated};
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) swarm: Swarm,
+    pub(crate) random: Random,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) flights: BinaryHeap<Reverse<Flight>>,
+    pub(crate) next_flight: u64,
+    pub(crate) next_peer: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) marker: i64,
+    pub(crate) history: History,
+    /// Writes that were acknowledged: by whom, in which document.
+    pub(crate) acknowledged: Vec<(usize, Genesis, Dot)>,
+    /// What guests wrote: whose host, in which of its lives, where, what.
+    pub(crate) guest_writes: Vec<(usize, u64, confmesh::Path, confmesh::Value)>,
+    pub(crate) comparisons: usize,
+    pub(crate) sent_bytes: usize,
+    pub(crate) faults: bool,
+    pub(crate) trace: Option<Vec<String>>,
+    rules: Policy,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, options: &Options) -> World {
+        let mut random = Random::of(seed);
+        let swarm = Swarm::of(&mut random, options);
+        let rules = generate::policy(&mut random);
+        World {
+            seed,
+            swarm,
+            random,
+            hosts: Vec::new(),
+            edges: Vec::new(),
+            flights: BinaryHeap::new(),
+            next_flight: 0,
+            next_peer: 0,
+            now_ms: 0,
+            marker: FIRST_MARKER,
+            history: History::default(),
+            acknowledged: Vec::new(),
+            guest_writes: Vec::new(),
+            comparisons: 0,
+            sent_bytes: 0,
+            faults: true,
+            trace: options.trace.then(Vec::new),
+            rules,
+        }
+    }
+
+    pub(crate) fn run(&mut self) -> Checked {
+        let swarm = self.swarm.clone();
+        self.note(|| format!("{swarm:?}"));
+        for number in 0..self.swarm.replicas {
+            let links: Vec<usize> = match self.swarm.topology {
+                _ if number == 0 => Vec::new(),
+                0 => vec![number - 1],
+                1 => vec![0],
+                _ => (0..number).collect(),
+            };
+            self.add_replica(&links)?;
+        }
+        for _ in 0..self.swarm.guests {
+            self.add_guest()?;
+        }
+        for edge in 0..self.edges.len() {
+            if self.swarm.begins_together || self.random.below(2) == 0 {
+                self.connect(edge)?;
+            }
+        }
+        for _ in 0..self.swarm.steps {
+            self.step()?;
+        }
+        self.finish()
+    }
+
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>8} ms  {}", self.now_ms, text()));
+        }
+    }
+
+    pub(crate) fn strikes(&mut self, fault: Fault) -> bool {
+        let rate = self.swarm.rate(fault);
+        self.random.chance(rate)
+    }
+
+    pub(crate) fn add_replica(&mut self, links: &[usize]) -> Checked {
+        let number = self.hosts.len();
+        let own = self.swarm.rate(Fault::Policy) > 0;
+        let policy = if own { generate::policy(&mut self.random) } else { self.rules.clone() };
+        let first = number == 0 && self.swarm.begins_together;
+        let has_peers = !first && (self.swarm.begins_together || self.random.below(4) > 0);
+        let rate = self.swarm.rate(Fault::Files);
+        let has_file = rate > 0 && self.random.chance(200 + rate);
+        let file =
+            (has_file && self.random.below(3) > 0).then(|| generate::document(&mut self.random, &mut self.marker));
+        let binding = has_file.then(|| FileBinding { id: format!("{number}.json").into(), format: Format::Json });
+        let options = DocumentOptions {
+            shared: true,
+            file: binding,
+            has_peers,
+            policy: policy.clone(),
+            ..DocumentOptions::default()
+        };
+        let text = file.map(|value| print(&value, Format::Json).unwrap());
+        self.note(|| {
+            format!("{number} begins, peers expected: {has_peers}, rules {:?}, file {text:?}", policy.to_value())
+        });
+        let mut host = Host::new(number, options, policy, text);
+        if self.swarm.rate(Fault::Clock) > 0 {
+            host.offset_ms = self.offset();
+        }
+        self.hosts.push(host);
+        for other in links {
+            let ends = if self.random.below(2) == 0 { [number, *other] } else { [*other, number] };
+            self.edges.push(Edge { ends, link: Link::Dialed, connection: None, block: None });
+        }
+        self.start(number)
+    }
+
+    fn add_guest(&mut self) -> Checked {
+        let number = self.hosts.len();
+        let host = self.random.below(self.swarm.replicas);
+        self.note(|| format!("{number} is a guest of {host}"));
+        let mut guest = Host::new(number, DocumentOptions::default(), Policy::default(), None);
+        guest.guest_of = Some(host);
+        self.hosts.push(guest);
+        self.edges.push(Edge { ends: [number, host], link: Link::Host, connection: None, block: None });
+        self.start(number)
+    }
+
+    /// Whether any rule makes numbers that nobody wrote.
+    fn averages(&self) -> bool {
+        let mut rules = self.hosts.iter().flat_map(|host| host.policy.rules());
+        rules.any(|rule| rule.conflict == Some(confmesh::policy::ConflictStrategy::NumericAverage))
+    }
+
+    /// A distance of at most ten years.
+    pub(crate) fn offset(&mut self) -> i64 {
+        let decade = 315_360_000_000;
+        self.random.pick(&[-decade, -86_400_000, -61_000, -1_000, 0, 0, 500, 59_000, 3_600_000, decade])
+    }
+
+    pub(crate) fn start(&mut self, at: usize) -> Checked {
+        let seed = self.seed;
+        let now_ms = self.now_ms;
+        let host = &mut self.hosts[at];
+        host.known = if host.is_replica() { stored(&host.store) } else { None };
+        host.checked = None;
+        let (now, options, text) = (host.now(now_ms), host.options.clone(), host.file.clone());
+        let is_replica = host.is_replica();
+        let engine = match host.start(seed) {
+            Ok(engine) => engine,
+            Err(error) => return violated(Property::Durability, format!("{at} cannot start: {error}")),
+        };
+        if is_replica {
+            let has_file = options.file.is_some();
+            engine.open(name(), options, now);
+            if has_file {
+                engine.handle_file(&name(), text.as_deref(), now);
+            }
+        } else {
+            engine.open_guest(name());
+        }
+        self.settle(at)
+    }
+
+    /// A process dies: batches reached the disk up to some point, perhaps a file was written, connections break.
+    pub(crate) fn kill(&mut self, at: usize) -> Checked {
+        self.note(|| format!("{at} dies"));
+        self.hosts[at].engine = None;
+        self.hosts[at].dies_in = None;
+        self.hosts[at].open.clear();
+        let batches = std::mem::take(&mut self.hosts[at].batches);
+        let survive = self.random.below(batches.len() + 1);
+        for batch in batches.iter().take(survive) {
+            self.store(at, &batch.writes)?;
+        }
+        if let Some(write) = self.hosts[at].due.pop_front()
+            && self.random.below(2) == 0
+        {
+            self.replace_file(at, &write)?;
+        }
+        self.hosts[at].due.clear();
+        self.hosts[at].known = None;
+        for edge in 0..self.edges.len() {
+            if self.edges[edge].ends.contains(&at) {
+                self.disconnect(edge, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch gets to the disk.
+    fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite]) -> Checked {
+        let before = self.hosts[at].known.clone();
+        let founding = super::history::founding(&self.hosts[at].store);
+        let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
+        self.note(|| format!("{at} stores {}", super::history::summary(writes)));
+        self.history.take(at, writes, latest_ms)?;
+        self.hosts[at].apply(writes);
+        // Who gives up a document takes along what was acknowledged since it was founded.
+        if let (Some(old), Some(new), Some(founding)) = (before, left_by(writes), founding)
+            && old.genesis != new.genesis
+            && !self.hosts[at].keeps_first_values()
+            && !self.averages()
+        {
+            let made = confmesh::canonical::canonical(&self.history.expected(&old).value);
+            let founding = markers(&founding);
+            let lost = markers(&made)
+                .into_iter()
+                .find(|marker| !founding.contains(marker) && !self.history.holds_marker_in(new.genesis, *marker));
+            if let Some(marker) = lost {
+                return violated(Property::Loss, format!("{at} lost {marker} when it took over another document"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the process has made its last output; it is dead then.
+    fn dies(&mut self, at: usize) -> Checked<bool> {
+        match self.hosts[at].dies_in {
+            Some(0) => self.kill(at).map(|()| true),
+            Some(left) => {
+                self.hosts[at].dies_in = Some(left - 1);
+                Ok(false)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn output<T>(&mut self, at: usize, poll: fn(&mut Engine) -> Option<T>) -> Checked<Option<T>> {
+        let Some(out) = self.hosts[at].engine.as_mut().and_then(poll) else { return Ok(None) };
+        Ok((!self.dies(at)?).then_some(out))
+    }
+
+    /// Takes everything that one engine puts out, in the order of its contract.
+    pub(crate) fn settle(&mut self, at: usize) -> Checked {
+        for round in 0.. {
+            if round > 200 {
+                return violated(Property::Liveness, format!("{at} never comes to rest"));
+            }
+            let mut moved = false;
+            while let Some(batch) = self.output(at, Engine::poll_persist)? {
+                self.hosts[at].batches.push_back(batch);
+            }
+            while !self.hosts[at].holds_batches && self.persist(at)? {
+                moved = true;
+            }
+            while let Some(transmit) = self.output(at, Engine::poll_transmit)? {
+                self.send(at, transmit);
+            }
+            while let Some(write) = self.output(at, Engine::poll_file)? {
+                self.hosts[at].due.push_back(write);
+            }
+            while !self.hosts[at].holds_files && self.write_file(at)? {
+                moved = true;
+            }
+            while let Some(event) = self.output(at, Engine::poll_event)? {
+                self.event(at, event)?;
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.check(at)
+    }
+
+    /// One batch gets to the disk, or fails to; false where there is none.
+    pub(crate) fn persist(&mut self, at: usize) -> Checked<bool> {
+        let Some(batch) = self.hosts[at].batches.pop_front() else { return Ok(false) };
+        let now = self.hosts[at].now(self.now_ms);
+        if self.faults && self.strikes(Fault::StoreFailure) {
+            let arrives = self.random.below(2) == 0;
+            self.note(|| format!("the store of {at} fails; the batch got there: {arrives}"));
+            if arrives {
+                self.store(at, &batch.writes)?;
+            }
+            self.hosts[at].is_doubtful = true;
+            // What was handed to the store behind it fails as well.
+            self.hosts[at].batches.clear();
+            if let Some(engine) = &mut self.hosts[at].engine {
+                engine.handle_persist_failed(batch.ticket, &Error::new(Code::Store, "the disk is full"), now);
+            }
+            return Ok(true);
+        }
+        self.store(at, &batch.writes)?;
+        self.hosts[at].is_doubtful = false;
+        if self.dies(at)? {
+            return Ok(false);
+        }
+        let Some(engine) = &mut self.hosts[at].engine else { return Ok(false) };
+        engine.handle_persisted(batch.ticket, now);
+        if let Some(known) = left_by(&batch.writes) {
+            self.note(|| format!("{at} has {:?} on disk", known.seen));
+            self.hosts[at].known = Some(known);
+        }
+        Ok(true)
+    }
+
+    /// One bound file is written, or fails to be; false where none is due.
+    pub(crate) fn write_file(&mut self, at: usize) -> Checked<bool> {
+        let Some(write) = self.hosts[at].due.pop_front() else { return Ok(false) };
+        let now = self.hosts[at].now(self.now_ms);
+        if self.faults && self.random.below(8) == 0 && self.strikes(Fault::SlowFiles) {
+            self.note(|| format!("the file of {at} cannot be written"));
+            if let Some(engine) = &mut self.hosts[at].engine {
+                engine.handle_file_failed(&name(), Error::new(Code::File, "the disk is full"));
+            }
+            return Ok(true);
+        }
+        self.replace_file(at, &write)?;
+        if self.dies(at)? {
+            return Ok(false);
+        }
+        let text = self.hosts[at].file.clone();
+        if let Some(engine) = &mut self.hosts[at].engine {
+            engine.handle_file(&name(), text.as_deref(), now);
+        }
+        Ok(true)
+    }
+
+    /// Puts a file where it may be put. No edit of a person vanishes by that which is not on disk elsewhere.
+    fn replace_file(&mut self, at: usize, write: &confmesh::engine::FileWrite) -> Checked {
+        if self.hosts[at].file != write.expect {
+            return Ok(());
+        }
+        let old = self.hosts[at].file.clone().unwrap_or_default();
+        if write.keep_as.is_some() {
+            self.hosts[at].kept.push(old);
+        } else if self.averages() {
+            // A mean of two markers may look like one.
+        } else if let Some(marker) = markers(&old).into_iter().find(|marker| !self.history.holds_marker(*marker)) {
+            return violated(Property::Loss, format!("the file of {at} loses {marker}, which no write holds"));
+        }
+        self.note(|| format!("the file of {at} becomes {}", write.text));
+        self.hosts[at].file = Some(write.text.clone());
+        self.hosts[at].file_deleted = false;
+        Ok(())
+    }
+
+    fn event(&mut self, at: usize, event: Event) -> Checked {
+        match event {
+            Event::Written { request, result } => self.answered(at, request, result),
+            Event::Notice { error, .. } => {
+                self.note(|| format!("{at} says: {error}"));
+                self.hosts[at].notices.push(error.to_string());
+                if error.code() == Code::Internal {
+                    return violated(Property::Divergence, format!("{at} says: {error}"));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets time pass: frames arrive, timers fire.
+    pub(crate) fn pass(&mut self, ms: u64) -> Checked {
+        let end = self.now_ms + ms;
+        let mut arrived = 0;
+        loop {
+            while self.next_arrival().is_some_and(|at_ms| at_ms <= self.now_ms) {
+                self.arrive()?;
+                arrived += 1;
+                if arrived > 20_000 {
+                    return violated(Property::Liveness, "the instances never come to rest");
+                }
+            }
+            let timers = self.hosts.iter().filter_map(|host| host.engine.as_ref()?.poll_timeout());
+            let due = timers.map(|due| due.max(self.now_ms + 1)).chain(self.next_arrival()).min();
+            let Some(next) = due.filter(|next| *next <= end) else { break };
+            self.now_ms = next;
+            for at in 0..self.hosts.len() {
+                let now = self.hosts[at].now(self.now_ms);
+                let Some(engine) = &mut self.hosts[at].engine else { continue };
+                if engine.poll_timeout().is_some_and(|due| due <= now.mono_ms) {
+                    engine.handle_timeout(now);
+                    self.settle(at)?;
+                }
+            }
+        }
+        self.now_ms = end;
+        Ok(())
+    }
+}

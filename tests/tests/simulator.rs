@@ -1,0 +1,60 @@
+//! The simulator in short: seeds that once found a bug, and the trace of our own. `scripts/test-simulator.sh` runs many.
+
+use confmesh_tests::simulator::trace::{Trace, generate};
+use confmesh_tests::simulator::{Options, run};
+
+/// Seeds that broke something once, and what.
+const FOUND: &[(u64, &str)] = &[
+    (13, "two instances each took the other one for one that was never shared, and waited for each other for ever"),
+    (24, "who took over another document lost an acknowledged map where the others had a list"),
+    (27, "a write that changed nothing was answered before the write that it repeated was on disk"),
+    (31, "three instances that found each other late kept three documents, and nobody said so"),
+    (37, "an instance never got the document of a peer that was itself waiting for it when they greeted"),
+    (47, "a batch that failed but got to the disk left writes in the store that the replica had not seen"),
+    (63, "a conditional write was accepted while the write before it was on its way to the store"),
+    (108, "a document that another one could not take the place of was no longer known to be unshared"),
+    (813, "a write that failed counted as made when another document took the place of its own"),
+    (2009, "a lost frame left an instance without a document although its peer's heartbeats arrived"),
+    (2604, "greetings that overtook each other left two documents for ever"),
+];
+
+#[test]
+fn every_seed_that_found_a_bug_keeps_every_property() {
+    for (seed, what) in FOUND {
+        let outcome = run(*seed, &Options::default());
+        assert_eq!(outcome.violation, None, "seed {seed}: {what}");
+        assert!(outcome.comparisons > 0, "seed {seed} compared nothing");
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_every_time() {
+    let options = Options { trace: true, ..Options::default() };
+    let (first, second) = (run(5, &options), run(5, &options));
+    assert!(first.trace.len() > 10, "{:?}", first.trace);
+    assert_eq!(first.trace, second.trace);
+}
+
+#[test]
+fn two_authors_who_type_at_the_same_time_end_with_the_text_of_the_trace() {
+    let trace = Trace::read(include_str!("../traces/two-authors.json")).unwrap();
+    assert_eq!(trace.len(), 500);
+    assert_eq!(trace.replay(), trace.end);
+}
+
+#[test]
+fn generated_traces_of_two_authors_replay_as_by_the_book() {
+    for seed in 0..20 {
+        let trace = Trace::read(&generate(seed, 60)).unwrap();
+        assert_eq!(trace.replay(), trace.replay_by_the_book(), "seed {seed}");
+        assert_eq!(trace.replay(), trace.end, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_sequential_trace_with_a_text_to_begin_with_is_read() {
+    let text = r#"{"startContent":"abc","endContent":"aXé","txns":[{"time":"","patches":[[1,1,"X"],[2,1,"é"]]}]}"#;
+    let trace = Trace::read(text).unwrap();
+    assert_eq!(trace.replay(), "aXé");
+    assert_eq!(trace.end, "aXé");
+}
