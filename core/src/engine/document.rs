@@ -1,5 +1,6 @@
 //! One document inside the engine: its layers, and the snapshot that they make.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::file::BoundFile;
@@ -9,7 +10,7 @@ use super::types::{ChangeEvent, DocumentOptions, DocumentStatus, Rejection, Snap
 use crate::canonical::content_hash;
 use crate::diff::diff;
 use crate::error::Result;
-use crate::id::{DocumentName, ReplicaId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Layer, priority};
 use crate::policy::Policy;
 use crate::replica::{Assertion, Disagreement};
@@ -21,6 +22,7 @@ pub(super) const RUNTIME: &str = "runtime";
 pub(super) struct Document {
     pub(super) name: DocumentName,
     pub(super) has_peers: bool,
+    pub(super) dialed_peers: usize,
     /// Whether it drops its history, if it is founded here.
     pub(super) settle: bool,
     pub(super) policy: Policy,
@@ -41,6 +43,8 @@ pub(super) struct Document {
     pub(super) told: Option<Rejection>,
     /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
     pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
+    /// Whose replicas its members are, and when they last said what they have.
+    pub(super) heard: BTreeMap<ReplicaId, (Option<InstanceId>, u64)>,
 }
 
 pub(super) struct Source {
@@ -64,6 +68,8 @@ impl Document {
         Document {
             name: name.clone(),
             has_peers: options.has_peers,
+            dialed_peers: options.dialed_peers,
+            heard: BTreeMap::new(),
             settle: options.settle,
             policy: composition.policy().clone(),
             composition,
@@ -228,6 +234,7 @@ impl Document {
             rejected: self.rejection.clone(),
             sources,
             disagreements,
+            settling: None,
         }
     }
 }

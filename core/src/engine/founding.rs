@@ -53,8 +53,10 @@ impl Engine {
             met_founded |= link.genesis.is_some();
             is_first &= instance.is_some_and(|instance| self.config.instance < instance);
         }
-        // Among instances that are all new, the one with the smallest id founds; the others wait for it.
-        if !met_founded && (waited || (met_any && is_first)) {
+        // Among instances that are all new, the one with the smallest id founds; the others wait for it. A peer that is
+        // dialed and has not answered may hold the document.
+        let met_all = self.dialed_peers(name) >= document.dialed_peers;
+        if !met_founded && (waited || (met_any && is_first && met_all)) {
             self.found(name, now);
         } else if waited && let Some(document) = self.documents.get_mut(name) {
             // A peer that holds the document is there: look again later rather than at once.

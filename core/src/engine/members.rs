@@ -22,6 +22,43 @@ impl Engine {
         founded.map(|founded| founded.durable.members().collect()).unwrap_or_default()
     }
 
+    /// The member whose name begins so.
+    ///
+    /// # Errors
+    /// [`Code::UnknownDocument`], [`Code::NotFound`] where none does, [`Code::Usage`] where several do.
+    pub fn find_member(&self, document: &DocumentName, prefix: &str) -> Result<ReplicaId> {
+        if !self.documents.contains_key(document) {
+            return Err(unknown(document));
+        }
+        let members = self.members(document);
+        if members.is_empty() {
+            return Err(Error::new(Code::NotFound, format!("`{document}` keeps its history and has no members"))
+                .with_hint("only a document that was founded with `--settle` waits for members"));
+        }
+        let prefix = prefix.to_ascii_lowercase();
+        let mut found =
+            members.into_iter().filter(|member| !prefix.is_empty() && member.to_string().starts_with(&prefix));
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => {
+                let error = Error::new(Code::Usage, format!("`{prefix}` is the beginning of several members' ids"));
+                Err(error.with_hint("name more of it"))
+            }
+            (None, _) => Err(Error::new(Code::NotFound, format!("`{prefix}` is no member of `{document}`"))
+                .with_hint("see the members in `confmesh status`")),
+        }
+    }
+
+    /// What became of [`Engine::expel`]: whether the replica is out of the members on disk; `None` while that is on its way.
+    pub fn is_expelled(&self, document: &DocumentName, replica: ReplicaId) -> Option<bool> {
+        let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded)?;
+        match (founded.durable.is_member(replica), founded.pending.is_member(replica)) {
+            (false, _) => Some(true),
+            (true, true) => Some(false),
+            (true, false) => None,
+        }
+    }
+
     /// Takes a replica that is gone for good out of the members, so that it holds up nothing. What it wrote and this
     /// instance has not seen is taken from it no more; should it come back, it writes that again under a new name.
     ///
@@ -37,7 +74,8 @@ impl Engine {
             return Err(Error::new(Code::NotFound, format!("`{replica}` is no member of `{document}`")));
         }
         if replica == founded.pending.id() {
-            return Err(Error::new(Code::Usage, "an instance cannot expel itself"));
+            return Err(Error::new(Code::Usage, "an instance cannot expel itself")
+                .with_hint("ask another instance to expel it"));
         }
         let last = founded.pending.seen().seq(replica);
         self.note(document, &[leaves(replica, last)], now);

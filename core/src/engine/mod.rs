@@ -42,8 +42,9 @@ pub use shared::{Choice, Command};
 pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
-    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, PeerId, Persist,
-    Receipt, Rejection, RequestId, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit,
+    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, Member, PeerId,
+    Persist, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket,
+    Transmit,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -172,7 +173,9 @@ impl Engine {
 
     /// How every document is doing.
     pub fn status(&self) -> Vec<DocumentStatus> {
-        self.documents.values().map(Document::status).collect()
+        let with_members =
+            |document: &Document| DocumentStatus { settling: self.settling(&document.name), ..document.status() };
+        self.documents.values().map(with_members).collect()
     }
 
     /// How many guests are connected.
@@ -205,7 +208,7 @@ impl Engine {
     pub fn handle_connected(&mut self, peer: PeerId, link: Link, now: Now) {
         match link {
             Link::Dialed => {
-                self.sessions.insert(peer, Session::Replica(ReplicaSession::default()));
+                self.sessions.insert(peer, Session::Replica(ReplicaSession::dialed()));
                 self.greet(peer, now);
             }
             Link::Accepted => {

@@ -20,6 +20,8 @@ pub(super) struct ReplicaSession {
     pub(super) instance: Option<InstanceId>,
     pub(super) wire: Wire,
     links: BTreeMap<DocumentName, ReplicaLink>,
+    /// Whether this instance dialed it.
+    is_dialed: bool,
     /// Whether it speaks no version that this instance does: no writes are exchanged then.
     is_refused: bool,
 }
@@ -38,6 +40,10 @@ struct Outgoing {
 }
 
 impl ReplicaSession {
+    pub(super) fn dialed() -> ReplicaSession {
+        ReplicaSession { is_dialed: true, ..ReplicaSession::default() }
+    }
+
     pub(super) fn link_mut(&mut self, name: &DocumentName) -> Option<&mut ReplicaLink> {
         self.links.get_mut(name)
     }
@@ -53,6 +59,12 @@ impl Engine {
             Session::Replica(session) => Some((session.instance, session.links.get(name)?)),
             _ => None,
         })
+    }
+
+    /// How many of the instances that are dialed have said what they hold of a document.
+    pub(super) fn dialed_peers(&self, name: &DocumentName) -> usize {
+        let has_greeted = |session: &&Session| matches!(session, Session::Replica(session) if session.is_dialed && session.links.contains_key(name));
+        self.sessions.values().filter(has_greeted).count()
     }
 
     fn replica_peers(&self) -> Vec<PeerId> {
@@ -313,6 +325,7 @@ impl Engine {
                 if let Some(link) = self.link(peer, &document) {
                     link.acknowledge(&seen);
                 }
+                self.note_heard(&document, peer, now);
                 self.note_synced(&document, peer);
             }
             Message::Heartbeat { documents } => {
@@ -436,6 +449,7 @@ impl Engine {
         if let Some(link) = self.link(peer, &pulse.document) {
             link.told(&pulse.seen);
         }
+        self.note_heard(&pulse.document, peer, now);
         self.note_synced(&pulse.document, peer);
         self.follow_floor(&pulse.document, &pulse.floor, now);
         self.send_delta(peer, &pulse.document, false, now);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Engine;
 use super::records::{base_records, dropped_records, replica_record};
 use super::shared::{Shared, Step};
-use super::types::{Event, Level, PeerId};
+use super::types::{Event, Level, Member, PeerId, Settling};
+use super::{Engine, Session};
 use crate::clock::{Now, VersionVector};
 use crate::id::{DocumentName, ReplicaId};
 
@@ -19,16 +19,60 @@ impl Engine {
     pub(super) fn settle_all(&mut self, now: Now) {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.succeed(&name, now);
-            let mut acknowledged: BTreeMap<ReplicaId, VersionVector> = BTreeMap::new();
-            for (_, link) in self.replica_links(&name).filter(|(_, link)| !link.waits) {
-                if let Some(replica) = link.replica {
-                    acknowledged.entry(replica).or_default().join(&link.acknowledged);
-                }
-            }
+            let acknowledged = self.acknowledged(&name);
             let founded = self.documents.get(&name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
             if founded.is_some_and(|founded| founded.durable.may_settle(&acknowledged)) {
                 self.settle(&name, now);
             }
+        }
+    }
+
+    /// What the connected replicas last said that they have on disk.
+    fn acknowledged(&self, name: &DocumentName) -> BTreeMap<ReplicaId, VersionVector> {
+        let mut acknowledged: BTreeMap<ReplicaId, VersionVector> = BTreeMap::new();
+        for (_, link) in self.replica_links(name).filter(|(_, link)| !link.waits) {
+            if let Some(replica) = link.replica {
+                acknowledged.entry(replica).or_default().join(&link.acknowledged);
+            }
+        }
+        acknowledged
+    }
+
+    /// How the dropping of a document's history stands; none where the history is kept.
+    pub(super) fn settling(&self, name: &DocumentName) -> Option<Settling> {
+        let document = self.documents.get(name)?;
+        let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.durable.settles())?;
+        let acknowledged = self.acknowledged(name);
+        let own = founded.durable.id();
+        let member = |replica: ReplicaId| {
+            let heard = document.heard.get(&replica);
+            let is_own = replica == own;
+            Member {
+                replica,
+                instance: if is_own { Some(self.config.instance) } else { heard.and_then(|(instance, _)| *instance) },
+                is_own,
+                is_connected: acknowledged.contains_key(&replica),
+                acknowledged_ms: heard.map(|(_, at)| *at),
+                blocks: founded.durable.is_held_up_by(replica, &acknowledged),
+            }
+        };
+        Some(Settling {
+            members: founded.durable.members().map(member).collect(),
+            held: founded.durable.live_len(),
+            dropped_ms: founded.dropped_ms,
+        })
+    }
+
+    /// A member said what it has.
+    pub(super) fn note_heard(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
+        let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+        let instance = session.instance;
+        let Some(replica) = session.link_mut(name).and_then(|link| link.replica) else { return };
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let founded = document.shared.as_ref().and_then(Shared::founded);
+        // Only of members, so that strangers take up no memory.
+        if founded.is_some_and(|founded| founded.durable.is_member(replica)) {
+            document.heard.insert(replica, (instance, now.wall_ms));
         }
     }
 
@@ -60,6 +104,7 @@ impl Engine {
             }
         };
         founded.settled_ms = Some(now.mono_ms);
+        founded.dropped_ms = Some(now.wall_ms);
         let mut records: Vec<_> = dropped_records(name, &settled.dropped).collect();
         let (parts, base_bytes) = base_records(name, &founded.pending, founded.base_bytes);
         founded.base_bytes = founded.base_bytes.max(base_bytes);

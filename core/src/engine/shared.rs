@@ -171,6 +171,8 @@ pub(super) struct Founded {
     pub(super) base_bytes: usize,
     /// When it last dropped history, on the monotonic clock.
     pub(super) settled_ms: Option<u64>,
+    /// The same on the wall clock.
+    pub(super) dropped_ms: Option<u64>,
     /// Whether dropping the history would have changed the document once: it never should.
     pub(super) is_unsettling: bool,
 }
@@ -266,6 +268,7 @@ impl Founded {
             former: None,
             base_bytes: 0,
             settled_ms: None,
+            dropped_ms: None,
             is_unsettling: false,
         }
     }

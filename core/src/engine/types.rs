@@ -9,7 +9,7 @@ use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
 use crate::format::Format;
-use crate::id::{DocumentName, InstanceId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Explanation};
 use crate::path::Path;
 use crate::policy::Policy;
@@ -71,6 +71,9 @@ pub struct DocumentOptions {
     pub file: Option<FileBinding>,
     /// Whether other instances are expected: an unfounded document then waits for them.
     pub has_peers: bool,
+    /// How many instances are dialed: a new instance founds nothing early before all of them said what they hold. 0 where
+    /// that is not known.
+    pub dialed_peers: usize,
     /// Sources that [`super::Engine::handle_layer`] will feed: id and priority (lower wins).
     pub sources: Vec<(Str, i32)>,
     /// Rules by pattern.
@@ -382,6 +385,37 @@ pub struct DocumentStatus {
     pub sources: Vec<SourceStatus>,
     /// Paths that were written at the same time in different ways, and what each side wrote.
     pub disagreements: Vec<crate::replica::Disagreement>,
+    /// How the dropping of its history stands; `None` where the history is kept.
+    pub settling: Option<Settling>,
+}
+
+/// How the dropping of a document's history stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// Who has to be reached before history is dropped.
+    pub members: Vec<Member>,
+    /// How many writes are held that are not dropped yet.
+    pub held: usize,
+    /// When this instance last dropped history, in milliseconds since 1970; `None` where it did not since it started.
+    pub dropped_ms: Option<u64>,
+}
+
+/// A replica that writes a document whose history is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The name under which it writes.
+    pub replica: ReplicaId,
+    /// Whose replica it is, where that instance was connected since this one started.
+    pub instance: Option<InstanceId>,
+    /// Whether it is this very instance's.
+    pub is_own: bool,
+    /// Whether it is connected.
+    pub is_connected: bool,
+    /// When it last said what it has, in milliseconds since 1970.
+    pub acknowledged_ms: Option<u64>,
+    /// Whether history waits for it, as seen from here: it has not said that it has everything. Instances that are not
+    /// connected to this one always seem to block; the one that all others dial knows.
+    pub blocks: bool,
 }
 
 /// How a source is doing.

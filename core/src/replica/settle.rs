@@ -164,11 +164,14 @@ impl Replica {
     /// That is so where every member has all of this, and has written nothing since that is not here.
     pub fn may_settle(&self, acknowledged: &BTreeMap<ReplicaId, VersionVector>) -> bool {
         let mut members = self.members().peekable();
-        let agrees = |member: ReplicaId| {
-            let own = self.seen.seq(member);
-            acknowledged.get(&member).is_some_and(|seen| seen.includes(&self.seen) && seen.seq(member) == own)
-        };
-        self.settles() && members.peek().is_some() && members.all(|member| member == self.id || agrees(member))
+        self.settles() && members.peek().is_some() && !members.any(|member| self.is_held_up_by(member, acknowledged))
+    }
+
+    /// Whether a member has yet to say that it has all of this, and nothing else.
+    pub fn is_held_up_by(&self, member: ReplicaId, acknowledged: &BTreeMap<ReplicaId, VersionVector>) -> bool {
+        let own = self.seen.seq(member);
+        let agrees = |seen: &VersionVector| seen.includes(&self.seen) && seen.seq(member) == own;
+        member != self.id && !acknowledged.get(&member).is_some_and(agrees)
     }
 
     /// Drops the history; `view` is the current document, which the base shares. The caller vouches that

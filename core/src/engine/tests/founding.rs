@@ -162,3 +162,55 @@ fn a_file_that_is_to_be_set_aside_is_kept_even_after_a_crash_in_between() {
     world.assert_agreement(r#"{"who":"first"}"#);
     assert_eq!(world.hosts[1].kept, [r#"{"who":"second"}"#]);
 }
+
+/// Two new instances, started together, that dial each other and the mesh there is, which answers them last.
+#[test]
+fn new_instances_that_meet_before_they_reach_the_mesh_join_it_and_found_nothing() {
+    for (first, second) in [(2, 3), (3, 2)] {
+        let mut world = World::new();
+        world.add(8, Some(r#"{"who":"mesh"}"#), false);
+        world.add(9, None, true);
+        world.connect(1, 0);
+        world.run();
+        for byte in [first, second] {
+            let options =
+                DocumentOptions { shared: true, has_peers: true, dialed_peers: 2, ..DocumentOptions::default() };
+            world.add_with(byte, None, options);
+        }
+        world.connect(2, 3);
+        world.connect(3, 2);
+        world.run();
+        for at in 2..4 {
+            assert!(world.hosts[at].engine.status()[0].genesis.is_none(), "host {at} waits for the mesh");
+        }
+        world.pass(1_000);
+        world.connect(2, 0);
+        world.connect(3, 0);
+        world.run();
+        world.assert_agreement(r#"{"who":"mesh"}"#);
+        let births: Vec<_> = world.hosts.iter().map(|host| host.engine.status()[0].genesis.clone()).collect();
+        assert!(births.iter().all(|birth| birth.is_some() && *birth == births[0]), "{births:?}");
+        for at in 0..4 {
+            assert!(!world.notices(at).contains("another document"), "{}", world.notices(at));
+        }
+    }
+}
+
+#[test]
+fn new_instances_that_reach_all_they_dial_found_at_once_and_the_others_after_the_wait() {
+    for (dialed, waits) in [(1, false), (2, true)] {
+        let mut world = World::new();
+        for byte in 1..=2 {
+            let options =
+                DocumentOptions { shared: true, has_peers: true, dialed_peers: dialed, ..DocumentOptions::default() };
+            world.add_with(byte, None, options);
+        }
+        world.connect(0, 1);
+        world.connect(1, 0);
+        world.run();
+        assert_eq!(world.hosts[0].engine.status()[0].genesis.is_none(), waits);
+        world.pass(3_500);
+        world.assert_agreement("{}");
+        assert!(world.hosts.iter().all(|host| host.engine.status()[0].genesis.is_some()));
+    }
+}

@@ -242,3 +242,58 @@ fn an_instance_that_leaves_holds_up_nothing() {
     world.run();
     world.assert_agreement(r#"{"a":1,"b":2,"back":true}"#);
 }
+
+#[test]
+fn the_status_tells_who_holds_up_the_settling_and_when_it_was_done() {
+    let mut world = star();
+    world.set(1, "a", 1);
+    world.run();
+    let settling = |world: &World| world.hosts[0].engine.status()[0].settling.clone().unwrap();
+    assert!(settling(&world).held > 0 && settling(&world).dropped_ms.is_none());
+    world.pass(20_000);
+    let done = settling(&world);
+    assert_eq!((done.held, done.members.len()), (0, 3));
+    assert!(done.dropped_ms.is_some() && done.members.iter().all(|member| !member.blocks), "{done:?}");
+    world.disconnect_all();
+    world.connect(1, 0);
+    world.run();
+    let away = author(&world, 2);
+    let waiting = settling(&world);
+    let blocking: Vec<_> = waiting.members.iter().filter(|member| member.blocks).collect();
+    assert_eq!(blocking.iter().map(|member| member.replica).collect::<Vec<_>>(), [away]);
+    assert_eq!(blocking[0].instance, Some(world.hosts[2].engine.instance()));
+    assert!(blocking[0].acknowledged_ms.is_some_and(|at| at <= world.now.wall_ms) && !blocking[0].is_connected);
+
+    let engine = &mut world.hosts[0].engine;
+    assert_eq!(engine.find_member(&name(), "").unwrap_err().code(), Code::NotFound);
+    assert_eq!(engine.find_member(&name(), "zz").unwrap_err().code(), Code::NotFound);
+    let found = engine.find_member(&name(), &away.to_string().to_uppercase()[..30]).unwrap();
+    assert_eq!((found, engine.is_expelled(&name(), away)), (away, Some(false)));
+    let own = done.members.iter().find(|member| member.is_own).unwrap().replica;
+    assert_eq!(engine.expel(&name(), own, world.now).unwrap_err().code(), Code::Usage);
+    engine.expel(&name(), away, world.now).unwrap();
+    assert_eq!(engine.is_expelled(&name(), away), None, "it is on its way to the disk");
+    world.settle(0);
+    assert_eq!(world.hosts[0].engine.is_expelled(&name(), away), Some(true));
+    world.run();
+    world.pass(80_000);
+    let after = settling(&world);
+    assert_eq!((after.held, after.members.len()), (0, 2));
+    assert!(after.dropped_ms > done.dropped_ms);
+}
+
+#[test]
+fn a_prefix_that_several_members_share_names_none_of_them() {
+    let mut world = star();
+    for byte in 4..=20 {
+        let options = DocumentOptions { shared: true, has_peers: true, settle: true, ..DocumentOptions::default() };
+        world.add_with(byte, None, options);
+        world.connect(byte as usize - 1, 0);
+        world.run();
+    }
+    let ids: Vec<String> = world.hosts[0].engine.members(&name()).iter().map(ToString::to_string).collect();
+    assert!(ids.len() > 16, "of 16 digits one begins two of them");
+    let shared = ids.iter().find(|id| ids.iter().filter(|other| other[..1] == id[..1]).count() > 1).unwrap();
+    let error = world.hosts[0].engine.find_member(&name(), &shared[..1]).unwrap_err();
+    assert!(error.code() == Code::Usage && error.to_string().contains("several"), "{error}");
+}

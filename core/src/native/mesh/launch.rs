@@ -69,6 +69,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         shared: setup.shared,
         file: bound.as_ref().map(|bound| FileBinding { id: bound.id.clone(), format: bound.format }),
         has_peers: !setup.peers.is_empty(),
+        dialed_peers: setup.peers.len(),
         sources,
         policy: std::mem::take(&mut setup.policy),
         settle: setup.settle,
