@@ -18,6 +18,7 @@ mod online;
 mod process;
 mod schema;
 mod secrets;
+mod settling;
 
 use std::io::Write;
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::{Assign, Conflicts, Resolve};
+use super::members::Expel;
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -54,6 +55,7 @@ pub(super) enum Command {
     Conflicts(Conflicts),
     Assign(Assign),
     Resolve(Resolve),
+    Expel(Expel),
     Demo(Demo),
 }
 

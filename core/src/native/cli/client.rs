@@ -112,6 +112,13 @@ impl Client {
         self.ask_under(Method::POST, &terms.target(&target), Some(crate::canonical::canonical(choice)), terms)
     }
 
+    /// Takes a member that is gone for good out of the members.
+    pub fn expel(&self, replica: &str) -> Result<Value, Stop> {
+        let mut target = "/members/".to_owned();
+        encode(replica, &mut target);
+        self.ask(Method::POST, &format!("{target}/expel"), None)
+    }
+
     /// The account of a path.
     pub fn explain(&self, path: &str) -> Result<Option<Value>, Stop> {
         self.found(&at(&format!("{DOCUMENT}/explain"), path))

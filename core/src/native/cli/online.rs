@@ -2,6 +2,7 @@
 use super::arguments::{Explain, Get, Set, Status, Unset};
 use super::client::Client;
 use super::compose::note_masks;
+use super::members;
 use super::offline::{accounts_table, argument_value};
 use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
 use super::suggest::not_found;
@@ -218,6 +219,9 @@ fn status_text(base: &str, status: &Value) -> String {
                 what.push_str(&format!(", {}", problem(error)));
             }
             rows.push(vec!["source".to_owned(), what]);
+        }
+        if let Some(settling) = document.child("settling") {
+            rows.extend(members::rows(settling));
         }
         for conflict in items(document, "conflicts") {
             let sides = items(conflict, "sides").map(|side| {

@@ -7,7 +7,7 @@ use futures_util::stream::BoxStream;
 use crate::canonical::ContentHash;
 use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
-use crate::id::DocumentName;
+use crate::id::{DocumentName, ReplicaId};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::{Str, Value};
@@ -37,6 +37,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Settles a conflict, and answers when that is on the disk.
     fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;
+
+    /// Takes the member whose replica's id begins so out of the members, and answers with the whole id when that is on the disk.
+    fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>>;
 
     /// How it is doing, as `GET /health` shows it.
     fn health(&self) -> BoxFuture<'static, Result<Value>>;

@@ -78,6 +78,7 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/conflicts", get(conflicts::list))
         .route("/conflicts/{id}/assign", post(conflicts::assign))
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))
+        .route("/members/{id}/expel", post(expel))
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
@@ -159,6 +160,12 @@ async fn health(State(server): State<Server>) -> Answered {
 
 async fn status(State(server): State<Server>) -> Answered {
     Ok(json(StatusCode::OK, &server.host.status().await?))
+}
+
+/// `POST /members/{id}/expel`: `id` is the beginning of a replica's id in `/status`; answers `{"expelled": ID}`.
+async fn expel(State(server): State<Server>, UrlPath(id): UrlPath<String>) -> Answered {
+    let expelled = server.host.expel(&id).await?.to_string();
+    Ok(json(StatusCode::OK, &[("expelled", Value::from(expelled))].into_iter().collect()))
 }
 
 async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {

@@ -24,6 +24,7 @@ use crate::engine::{
     Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot, SourceState,
 };
 use crate::error::{Code, Error, Result};
+use crate::id::ReplicaId;
 use crate::native::http;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
@@ -54,6 +55,8 @@ pub(super) struct Actor {
     /// Batches that the store has not answered.
     unanswered: u64,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
+    /// Members that are being expelled.
+    expelling: Vec<(ReplicaId, oneshot::Sender<Result<ReplicaId>>)>,
     links: BTreeMap<LinkId, (PeerId, LinkSender)>,
     peers: BTreeMap<PeerId, LinkId>,
     last_peer: u64,
@@ -166,6 +169,7 @@ impl Actor {
             writer,
             unanswered: 0,
             waiting: BTreeMap::new(),
+            expelling: Vec::new(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             last_peer: 0,
@@ -215,6 +219,10 @@ impl Actor {
             Input::Request(Request::Conflicts(all, reply)) => {
                 drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
             }
+            Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
+                Ok(replica) => self.expelling.push((replica, reply)),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.look_at(event),
@@ -237,6 +245,27 @@ impl Actor {
                 let retry = self.bound.as_ref().and_then(|bound| bound.look_at);
                 if retry.is_some_and(|at| at <= Instant::now()) {
                     self.look_at_bound(None);
+                }
+            }
+        }
+    }
+
+    fn expel(&mut self, prefix: &str) -> Result<ReplicaId> {
+        let name = &self.shared.document;
+        let replica = self.engine.find_member(name, prefix)?;
+        self.engine.expel(name, replica, self.clock.now())?;
+        Ok(replica)
+    }
+
+    /// Answers who asked to expel a member, once that is on the disk or failed.
+    fn answer_expelled(&mut self) {
+        for (replica, reply) in std::mem::take(&mut self.expelling) {
+            match self.engine.is_expelled(&self.shared.document, replica) {
+                None => self.expelling.push((replica, reply)),
+                Some(true) => drop(reply.send(Ok(replica))),
+                Some(false) => {
+                    let error = Error::new(Code::Store, format!("`{replica}` is still a member: the store failed"));
+                    drop(reply.send(Err(error.with_hint("the log says why; try it again"))));
                 }
             }
         }
@@ -299,6 +328,7 @@ impl Actor {
         {
             self.shared.snapshot.store(snapshot); // before anybody hears of it
         }
+        self.answer_expelled();
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::Changed(change) => self.shared.subscribers.publish(&change),
@@ -419,6 +449,7 @@ impl Actor {
             self.handle(input);
             self.drain();
         }
+        self.expelling.clear();
         self.waiting.clear(); // what nobody could answer is answered by that
         for (_, sender) in self.links.values() {
             sender.close("the instance is stopping");

@@ -12,7 +12,7 @@ use crate::clock::rfc3339;
 use crate::diff::Change;
 use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
-use crate::id::DocumentName;
+use crate::id::{DocumentName, ReplicaId};
 use crate::native::http::Host;
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -64,6 +64,10 @@ impl Host for Hosting {
 
     fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>> {
         Box::pin(self.0.write(Command::Resolve(id, choice), terms))
+    }
+
+    fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>> {
+        Box::pin(self.0.expel(replica))
     }
 
     fn health(&self) -> BoxFuture<'static, Result<Value>> {

@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 use super::status::MeshStatus;
 use crate::engine::{Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
+use crate::id::ReplicaId;
 use crate::native::file::Replaced;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
@@ -20,6 +21,7 @@ pub(super) enum Request {
     Read(Path, oneshot::Sender<Result<(Arc<Snapshot>, PathVersion)>>),
     Written(Path, oneshot::Sender<Result<Vec<Written>>>),
     Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
+    Expel(String, oneshot::Sender<Result<ReplicaId>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,
 }

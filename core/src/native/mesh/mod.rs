@@ -32,9 +32,9 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, InstanceId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Explanation;
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -193,6 +193,37 @@ impl Mesh {
         self.write(Command::Assign(id, user.map(Into::into)), WriteTerms::default())
     }
 
+    /// Who has to be reached before the history of the document is dropped, and who holds that up; none where the history is
+    /// kept.
+    pub fn members(&self) -> Answer<Vec<Member>> {
+        let document = self.document().clone();
+        self.status().map(move |status| {
+            let status = status.documents.into_iter().map(|state| state.status).find(|s| s.document == document);
+            status.and_then(|status| status.settling).map(|settling| settling.members).unwrap_or_default()
+        })
+    }
+
+    /// Takes a member that is gone for good out of the members, so that it holds up the dropping of history no more. Name
+    /// it by the beginning of its replica's id; answered with the whole id when that is on the disk.
+    ///
+    /// Only for the one instance that all others dial: writes of the member that this instance has not seen are not taken
+    /// any more. Should it come back, it takes over the document and makes its unshared writes again. Refused with
+    /// [`Code::NotFound`] for no member, [`Code::Usage`] for several, or for this very instance.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions { settle: true, ..Default::default() }.start()?;
+    /// let members = mesh.members().wait()?;
+    /// let own = members.first().map(|member| member.replica.to_string()).unwrap_or_default();
+    /// let refused = mesh.expel(&own).wait().expect_err("nobody expels itself");
+    /// assert_eq!(refused.code(), confmesh::Code::Usage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expel(&self, replica: &str) -> Answer<ReplicaId> {
+        self.owner.0.expel(replica)
+    }
+
     /// Follows the changes of paths that match a pattern, from now on.
     ///
     /// # Errors
@@ -267,6 +298,10 @@ impl Shared {
 
     fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
         self.ask(|reply| Request::Conflicts(all, reply))
+    }
+
+    fn expel(&self, replica: &str) -> Answer<ReplicaId> {
+        self.ask(|reply| Request::Expel(replica.to_owned(), reply))
     }
 
     fn status(&self) -> Answer<MeshStatus> {

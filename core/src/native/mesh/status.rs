@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::rfc3339;
-use crate::engine::{DocumentStatus, PeerClock, SourceState, SourceStatus};
+use crate::engine::{DocumentStatus, PeerClock, Settling, SourceState, SourceStatus};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
@@ -159,9 +159,30 @@ impl DocumentState {
             let errors: Vec<Value> = rejection.errors.iter().map(error_value).collect();
             ("rejected", map([("cause", rejection.cause.clone().into()), ("errors", errors.into())]))
         }));
+        fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)
     }
+}
+
+/// Whether history is dropped, and whom that waits for.
+fn settling_value(settling: &Settling) -> Value {
+    let members = settling.members.iter().map(|member| {
+        let mut fields = vec![
+            ("replica", member.replica.to_string().into()),
+            ("own", member.is_own.into()),
+            ("connected", (member.is_own || member.is_connected).into()),
+            ("blocks", member.blocks.into()),
+        ];
+        fields.extend(member.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.extend(member.acknowledged_ms.map(|at| ("acknowledged", rfc3339(at).into())));
+        map(fields)
+    });
+    map([
+        ("members", members.collect::<Vec<_>>().into()),
+        ("held_writes", count(settling.held)),
+        ("last_dropped", settling.dropped_ms.map_or(Value::Null, |at| rfc3339(at).into())),
+    ])
 }
 
 /// A path that was written at the same time in different ways: what is in force and what lost.
