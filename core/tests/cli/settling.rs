@@ -60,7 +60,7 @@ fn an_instance_that_is_gone_for_good_is_expelled_and_history_is_dropped_again() 
     assert_eq!(settling(&a)["members"].as_array().unwrap().len(), 1);
     let second = dropped(&a);
     assert!(second > first, "{first} {second}");
-    assert_eq!(a.data(&["get", "app"]), "{\"limit\":200,\"name\":\"both\"}\n");
+    assert_eq!(json(&a.data(&["get", "app"])), json(r#"{"limit": 200, "name": "both"}"#));
 }
 
 #[test]
