@@ -267,7 +267,7 @@ fn the_status_tells_who_holds_up_the_settling_and_when_it_was_done() {
     let engine = &mut world.hosts[0].engine;
     assert_eq!(engine.find_member(&name(), "").unwrap_err().code(), Code::NotFound);
     assert_eq!(engine.find_member(&name(), "zz").unwrap_err().code(), Code::NotFound);
-    let found = engine.find_member(&name(), &away.to_string().to_uppercase()[..30]).unwrap();
+    let found = engine.find_member(&name(), away.to_string().to_uppercase().split_at(30).0).unwrap();
     assert_eq!((found, engine.is_expelled(&name(), away)), (away, Some(false)));
     let own = done.members.iter().find(|member| member.is_own).unwrap().replica;
     assert_eq!(engine.expel(&name(), own, world.now).unwrap_err().code(), Code::Usage);
@@ -293,7 +293,9 @@ fn a_prefix_that_several_members_share_names_none_of_them() {
     }
     let ids: Vec<String> = world.hosts[0].engine.members(&name()).iter().map(ToString::to_string).collect();
     assert!(ids.len() > 16, "of 16 digits one begins two of them");
-    let shared = ids.iter().find(|id| ids.iter().filter(|other| other[..1] == id[..1]).count() > 1).unwrap();
-    let error = world.hosts[0].engine.find_member(&name(), &shared[..1]).unwrap_err();
+    let shared =
+        ids.iter().map(|id| id.split_at(1).0).find(|first| ids.iter().filter(|id| id.starts_with(first)).count() > 1);
+    let shared = shared.unwrap();
+    let error = world.hosts[0].engine.find_member(&name(), shared).unwrap_err();
     assert!(error.code() == Code::Usage && error.to_string().contains("several"), "{error}");
 }
