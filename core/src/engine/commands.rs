@@ -6,7 +6,7 @@ use super::records::effect_records;
 use super::shared::{Command, Reply, Shared, Staged, Step};
 use super::terms::WriteTerms;
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
-use super::{Engine, REPLICATES, unknown};
+use super::{Engine, MERGES, REPLICATES, unknown};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, Now};
 use crate::diff::Patch;
@@ -138,7 +138,7 @@ impl Engine {
         if self.documents.get(name).is_some_and(|document| document.guest.is_some()) {
             return self.ask_host(name, request, command.clone(), terms.user.clone(), now);
         }
-        let result = self.write_runtime(name, command, now);
+        let result = if MERGES { self.write_runtime(name, command, now) } else { Err(unknown(name)) };
         self.answer(request, result, now);
     }
 

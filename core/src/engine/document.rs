@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::MERGES;
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::shared::Shared;
@@ -64,7 +65,7 @@ impl Document {
         let composition = options.composition();
         let mut sources = vec![Source { was_heard: true, ..Source::new(RUNTIME.into(), priority::RUNTIME) }];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
-        let latest = Composed::empty();
+        let latest = Composed::of_one(None);
         Document {
             name: name.clone(),
             has_peers: options.has_peers,
@@ -160,9 +161,9 @@ impl Document {
     /// and told by [`Document::take_news`].
     pub(super) fn refresh(&mut self, cause: &str) -> Option<ChangeEvent> {
         let composed = match &self.guest {
-            // The last merge is what this one starts from: a small change of a large document costs little.
-            Some(guest) => self.composition.update(&guest.layers(), &self.latest),
-            None => self.admit(cause),
+            Some(guest) => Composed::of_one(Some(guest.layer())),
+            None if MERGES => self.admit(cause),
+            None => Composed::of_one(None),
         };
         self.latest = composed.clone();
         if !composed.errors.is_empty() {

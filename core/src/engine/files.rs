@@ -1,10 +1,10 @@
 //! Bound files: what a look at one leads to, and when one is written.
 
-use super::Engine;
 use super::file::Look;
 use super::records::file_record;
 use super::shared::{Shared, Step, edits};
 use super::types::{Event, Level, SourceState, Ticket};
+use super::{Engine, REPLICATES};
 use crate::clock::Now;
 use crate::error::{Code, Error};
 use crate::id::DocumentName;
@@ -143,6 +143,9 @@ impl Engine {
     /// Writes the bound file if the shared layer has moved on. What is going to be written is in the store before the
     /// driver gets it, so that it is recognised as ours whenever it is found.
     pub(super) fn mirror(&mut self, name: &DocumentName) {
+        if !REPLICATES {
+            return;
+        }
         let Some(document) = self.documents.get_mut(name).filter(|document| document.may_mirror()) else { return };
         let Some(file) = &mut document.file else { return };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };

@@ -40,16 +40,16 @@ struct OpenEdit {
 
 impl Guest {
     /// The host's document with the open edits on top.
-    pub(super) fn layers(&self) -> Vec<Layer> {
+    pub(super) fn layer(&self) -> Layer {
         let base = self.base.as_ref().map_or_else(Value::empty_map, |(_, value)| value.clone());
         if self.edits.is_empty() {
-            return vec![Layer::new(HOST, priority::SHARED, base)];
+            return Layer::new(HOST, priority::SHARED, base);
         }
         let shown = self.edits.iter().fold(base, |value, open| match &open.edit.value {
             Some(new) => value.with(&open.edit.path, new.clone()),
             None => value.without(&open.edit.path),
         });
-        vec![Layer::new("unsent", priority::RUNTIME, shown)]
+        Layer::new("unsent", priority::RUNTIME, shown)
     }
 }
 

@@ -56,6 +56,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
+use crate::replica::REPLICATES;
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
@@ -106,9 +107,9 @@ pub struct Engine {
     next_settling_ms: Option<u64>,
 }
 
-/// Whether this build holds documents that instances replicate. Without, an engine can only be a guest or merge layers of
-/// its own, and the optimiser leaves out everything else: that is what keeps a browser's client small.
-const REPLICATES: bool = cfg!(any(feature = "replication", test));
+/// Whether this build holds documents of layers. Without, an engine only follows hosts, and the optimiser leaves out
+/// everything else, as it does without [`REPLICATES`]: that is what keeps a browser's client small.
+const MERGES: bool = cfg!(any(feature = "layers", test));
 
 impl Engine {
     /// An engine without documents, with what its store holds (keys and bytes as [`StoreWrite`] put them there).
@@ -145,8 +146,12 @@ impl Engine {
     }
 
     /// Opens a document: what the store holds of it is in force at once. Without a bound file and without peers it is
-    /// founded at once; a bound file is waited for ([`Engine::handle_file`]).
+    /// founded at once; a bound file is waited for ([`Engine::handle_file`]). Opens nothing in a build without the feature
+    /// `layers`.
     pub fn open(&mut self, name: DocumentName, options: DocumentOptions, now: Now) {
+        if !MERGES {
+            return;
+        }
         let replica = ReplicaId::from_bytes(self.entropy.next_id());
         let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
@@ -244,7 +249,7 @@ impl Engine {
         };
         match wire.decode(frame) {
             Ok((message, instance)) => {
-                let tells_time = matches!(message, Message::Hello { .. } | Message::Heartbeat { .. });
+                let tells_time = REPLICATES && matches!(message, Message::Hello { .. } | Message::Heartbeat { .. });
                 self.dispatch(peer, message, instance, now);
                 if let FrameRef::Text(text) = frame
                     && let Some(sent_ms) = tells_time.then(|| crate::protocol::sent_ms(text)).flatten()

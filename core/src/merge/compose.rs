@@ -187,9 +187,11 @@ fn hide(policy: &mut Policy, rules: impl IntoIterator<Item = Rule>) {
 }
 
 impl Composed {
-    /// Nothing, made of nothing.
-    pub(crate) fn empty() -> Composed {
-        Composition::default().compose(&[])
+    /// What [`Composition::compose`] makes of one plain layer without rules, or of none, without merging.
+    pub(crate) fn of_one(layer: Option<Layer>) -> Composed {
+        let merged = Merged::of_one(layer);
+        let (value, warnings) = (merged.value.clone(), merged.warnings.clone());
+        Composed { value, merged, policy: Policy::default(), errors: Vec::new(), warnings, plain: None }
     }
 
     /// Why the value at a path is what it is, see [`Merged::explain`]; secrets are masked.

@@ -117,6 +117,16 @@ fn merge_rules(policy: &Policy) -> Vec<&Rule> {
 }
 
 impl Merged {
+    /// What [`merge`] makes of one layer without rules, or of none: what it holds.
+    fn of_one(layer: Option<Layer>) -> Merged {
+        let layers: Vec<Layer> = layer.into_iter().collect();
+        debug_assert!(layers.iter().all(|layer| !layer.raw && layer.unset.is_empty()), "it is not plain");
+        let prepared: Vec<Prepared> = layers.iter().map(Prepared::plain).collect();
+        let effective: Vec<Value> = prepared.iter().map(|prepared| prepared.typed.clone()).collect();
+        let value = effective.first().map_or_else(Value::empty_map, Value::clone);
+        Merged::of(value, layers, effective, &Policy::default(), prepared, Arc::default(), Arc::default())
+    }
+
     fn of(
         value: Value,
         layers: Vec<Layer>,

@@ -38,6 +38,16 @@ pub(super) struct Before<'a> {
 }
 
 impl Prepared {
+    /// A layer whose texts are typed, as long as nothing is unset.
+    pub(super) fn plain(layer: &Layer) -> Prepared {
+        if layer.value.as_map().is_some() {
+            return Prepared { typed: layer.value.clone(), warnings: Vec::new(), raw: None };
+        }
+        let message = format!("the layer is a {}, not a map, and is ignored", layer.value.type_name());
+        let warning = Error::new(Code::NotAMap, message).with_origin(layer.origin(&Path::root()));
+        Prepared { typed: Value::empty_map(), warnings: vec![warning], raw: None }
+    }
+
     /// The variables as the layer came with them.
     pub(super) fn given<'a>(&'a self, layer: &'a Layer) -> &'a [Variable] {
         self.raw.as_ref().map_or(&layer.variables, |raw| &raw.given)
@@ -91,12 +101,7 @@ pub(super) fn prepare(
         let Some((upper, below)) = effective.split_at_mut_checked(at + 1) else { continue };
         let Some((upper_layers, lower_layers)) = layers.split_at_mut_checked(at + 1) else { continue };
         let Some(layer) = upper_layers.last_mut() else { continue };
-        let mut prepared = Prepared { typed: layer.value.clone(), warnings: Vec::new(), raw: None };
-        if layer.value.as_map().is_none() {
-            let message = format!("the layer is a {}, not a map, and is ignored", layer.value.type_name());
-            prepared.warnings.push(Error::new(Code::NotAMap, message).with_origin(layer.origin(&Path::root())));
-            prepared.typed = Value::empty_map();
-        }
+        let mut prepared = Prepared::plain(layer);
         if layer.raw
             && let Value::Map(map) = &layer.value
         {

@@ -489,6 +489,15 @@ proptest! {
     }
 
     #[test]
+    fn one_layer_without_rules_is_what_a_merge_makes_of_it(value in trees()) {
+        let layer = Layer::new("host", priority::SHARED, value);
+        let (quick, full) = (Merged::of_one(Some(layer.clone())), merge(&[layer], &Policy::default()));
+        prop_assert_eq!(&quick.value, &full.value);
+        prop_assert_eq!(&quick.warnings, &full.warnings);
+        prop_assert_eq!(quick.explain_all(), full.explain_all());
+    }
+
+    #[test]
     fn json_text_reads_as_the_tests_read_it(value in trees()) {
         let text = canonical(&value);
         prop_assert_eq!(crate::format::parse(&text, Format::Json).unwrap(), json(&text));

@@ -9,7 +9,7 @@ use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
 use crate::path::Path;
-use crate::replica::Delta;
+use crate::replica::{Delta, REPLICATES};
 use crate::value::{Str, Value};
 
 /// What surrounds every message.
@@ -69,37 +69,12 @@ pub fn sent_ms(frame: &str) -> Option<u64> {
 
 fn body(message: &Message) -> (&'static str, Fields) {
     match message {
-        Message::Hello { offer, documents } => {
-            let versions: Vec<Value> = offer.versions.iter().map(|v| Value::from(*v)).collect();
-            let texts = |texts: &[String]| Value::from(texts.iter().map(|t| t.as_str().into()).collect::<Vec<Value>>());
-            let documents: Vec<Value> = documents.iter().map(greeting_value).collect();
-            let mut fields = vec![("versions", versions.into()), ("documents", documents.into())];
-            for (name, names) in [("codecs", &offer.codecs), ("compress", &offer.compress)] {
-                if !names.is_empty() {
-                    fields.push((name, texts(names)));
-                }
-            }
-            ("hello", fields)
-        }
-        Message::Delta { document, genesis, delta } => {
-            ("delta", named(document, [("genesis", genesis.to_string().into()), ("delta", delta.to_value())]))
-        }
-        Message::Part { document, genesis, part, delta } => {
-            let fields = [
-                ("genesis", genesis.to_string().into()),
-                ("part", part.number.into()),
-                ("parts", part.count.into()),
-                ("delta", delta.to_value()),
-            ];
-            // Not a `delta`: who does not know parts must not take one for the whole.
-            ("delta_part", named(document, fields))
-        }
-        Message::Pull { document, seen } => ("pull", named(document, [("seen", seen.to_value())])),
-        Message::Ack { document, seen } => ("ack", named(document, [("seen", seen.to_value())])),
-        Message::Heartbeat { documents } => {
-            let documents: Vec<Value> = documents.iter().map(pulse_value).collect();
-            ("heartbeat", vec![("status", "online".into()), ("documents", documents.into())])
-        }
+        Message::Hello { .. }
+        | Message::Delta { .. }
+        | Message::Part { .. }
+        | Message::Pull { .. }
+        | Message::Ack { .. }
+        | Message::Heartbeat { .. } => replica_body(message),
         Message::ConnectionEstablished { connection_id } => (
             "connection_established",
             vec![
@@ -181,36 +156,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
 
 fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
     Ok(match kind {
-        "hello" => Message::Hello {
-            offer: Offer {
-                versions: r.list("versions")?.iter().filter_map(Value::as_u64).collect(),
-                codecs: r.texts("codecs"),
-                compress: r.texts("compress"),
-            },
-            documents: r.list("documents")?.iter().map(|v| greeting(&Reader { value: v })).collect::<Result<_>>()?,
-        },
-        "delta" => Message::Delta {
-            document: r.document()?,
-            genesis: r.genesis()?,
-            delta: Delta::from_value(r.field("delta")?)?,
-        },
-        "delta_part" => {
-            let part = Part { number: r.number("part")?, count: r.number("parts")? };
-            if !part.is_possible() {
-                return Err(malformed("there is no such part"));
-            }
-            let delta = Delta::from_value(r.field("delta")?)?;
-            Message::Part { document: r.document()?, genesis: r.genesis()?, part, delta }
-        }
-        "pull" => Message::Pull { document: r.document()?, seen: r.seen()? },
-        "ack" => Message::Ack { document: r.document()?, seen: r.seen()? },
-        "heartbeat" => Message::Heartbeat {
-            // Heartbeats of other programs carry no documents.
-            documents: match r.list("documents") {
-                Ok(list) => list.iter().map(|v| pulse(&Reader { value: v })).collect::<Result<_>>()?,
-                Err(_) => Vec::new(),
-            },
-        },
+        "hello" | "delta" | "delta_part" | "pull" | "ack" | "heartbeat" => replica_message(kind, r)?,
         "connection_established" => {
             Message::ConnectionEstablished { connection_id: r.text("connection_id")?.to_owned() }
         }
@@ -264,6 +210,45 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
     })
 }
 
+/// What replicas say to each other. To a build without them it means nothing.
+fn replica_message(kind: &str, r: &Reader<'_>) -> Result<Message> {
+    if !REPLICATES {
+        return Ok(Message::Heartbeat { documents: Vec::new() });
+    }
+    Ok(match kind {
+        "hello" => Message::Hello {
+            offer: Offer {
+                versions: r.list("versions")?.iter().filter_map(Value::as_u64).collect(),
+                codecs: r.texts("codecs"),
+                compress: r.texts("compress"),
+            },
+            documents: r.list("documents")?.iter().map(|v| greeting(&Reader { value: v })).collect::<Result<_>>()?,
+        },
+        "delta" => Message::Delta {
+            document: r.document()?,
+            genesis: r.genesis()?,
+            delta: Delta::from_value(r.field("delta")?)?,
+        },
+        "delta_part" => {
+            let part = Part { number: r.number("part")?, count: r.number("parts")? };
+            if !part.is_possible() {
+                return Err(malformed("there is no such part"));
+            }
+            let delta = Delta::from_value(r.field("delta")?)?;
+            Message::Part { document: r.document()?, genesis: r.genesis()?, part, delta }
+        }
+        "pull" => Message::Pull { document: r.document()?, seen: r.seen()? },
+        "ack" => Message::Ack { document: r.document()?, seen: r.seen()? },
+        _ => Message::Heartbeat {
+            // Heartbeats of other programs carry no documents.
+            documents: match r.list("documents") {
+                Ok(list) => list.iter().map(|v| pulse(&Reader { value: v })).collect::<Result<_>>()?,
+                Err(_) => Vec::new(),
+            },
+        },
+    })
+}
+
 fn config_change(r: &Reader<'_>) -> Result<Message> {
     let remove = r.value.child("remove").and_then(Value::as_bool).unwrap_or(false);
     let value = if remove { None } else { Some(r.field("new_value")?.clone()) };
@@ -274,6 +259,45 @@ fn config_change(r: &Reader<'_>) -> Result<Message> {
         user: r.owned("user_id"),
         request_id: r.owned("request_id"),
     })
+}
+
+/// The body of what replicas say to each other; a build without them sends none of it.
+fn replica_body(message: &Message) -> (&'static str, Fields) {
+    match message {
+        _ if !REPLICATES => ("heartbeat", Fields::new()),
+        Message::Hello { offer, documents } => {
+            let versions: Vec<Value> = offer.versions.iter().map(|v| Value::from(*v)).collect();
+            let texts = |texts: &[String]| Value::from(texts.iter().map(|t| t.as_str().into()).collect::<Vec<Value>>());
+            let documents: Vec<Value> = documents.iter().map(greeting_value).collect();
+            let mut fields = vec![("versions", versions.into()), ("documents", documents.into())];
+            for (name, names) in [("codecs", &offer.codecs), ("compress", &offer.compress)] {
+                if !names.is_empty() {
+                    fields.push((name, texts(names)));
+                }
+            }
+            ("hello", fields)
+        }
+        Message::Delta { document, genesis, delta } => {
+            ("delta", named(document, [("genesis", genesis.to_string().into()), ("delta", delta.to_value())]))
+        }
+        Message::Part { document, genesis, part, delta } => {
+            let fields = [
+                ("genesis", genesis.to_string().into()),
+                ("part", part.number.into()),
+                ("parts", part.count.into()),
+                ("delta", delta.to_value()),
+            ];
+            // Not a `delta`: who does not know parts must not take one for the whole.
+            ("delta_part", named(document, fields))
+        }
+        Message::Pull { document, seen } => ("pull", named(document, [("seen", seen.to_value())])),
+        Message::Ack { document, seen } => ("ack", named(document, [("seen", seen.to_value())])),
+        Message::Heartbeat { documents } => {
+            let documents: Vec<Value> = documents.iter().map(pulse_value).collect();
+            ("heartbeat", vec![("status", "online".into()), ("documents", documents.into())])
+        }
+        _ => ("heartbeat", Fields::new()),
+    }
 }
 
 fn named<const N: usize>(document: &DocumentName, fields: [(&'static str, Value); N]) -> Fields {

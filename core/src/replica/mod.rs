@@ -42,6 +42,10 @@ use crate::sequence::{self, Content, Kind, Operation};
 use crate::value::{Str, Value};
 use notes::{Notes, is_reserved};
 
+/// Whether this build has documents that instances replicate. Without, the engine and the codec ask this where such
+/// documents come in, and the optimiser leaves out all that lies behind.
+pub(crate) const REPLICATES: bool = cfg!(any(feature = "replication", test));
+
 /// One stored write: *this path, and everything below it, is this value*.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assertion {
