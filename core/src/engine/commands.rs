@@ -180,9 +180,7 @@ impl Engine {
         let mut answer = None;
         let policy = &document.policy;
         let written = match (&terms.made_on, fresh) {
-            (Some(made_on), Some(fresh)) => {
-                founded.write_made_on(edits, (policy, terms), made_on, fresh, now.wall_ms)
-            }
+            (Some(made_on), Some(fresh)) => founded.write_made_on(edits, (policy, terms), made_on, fresh, now.wall_ms),
             _ => founded.write(edits, policy, terms, now.wall_ms),
         };
         match written {

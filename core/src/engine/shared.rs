@@ -326,9 +326,11 @@ impl Founded {
             user: terms.user.clone(),
             ..WriteOptions::under(policy)
         };
-        let Some((dot, effect)) = self.pending.write_concurrent(author, made_on, edits, &options, wall_ms)? else {
-            return Ok(None);
-        };
+        // Since its start this host knows what it was asked for, and answers what is asked again.
+        let (sides, own, stored) = (&self.sides, self.pending.id(), self.stored_writes);
+        let is_other = |dot: Dot| sides.contains(dot.replica) || (dot.replica == own && dot.seq > stored);
+        let written = self.pending.write_concurrent(author, made_on, edits, &options, wall_ms, is_other)?;
+        let Some((dot, effect)) = written else { return Ok(None) };
         self.sides.wrote(dot);
         self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
         Ok(Some(self.written(author, since, effect)))

@@ -24,14 +24,21 @@ impl Sides {
     ///
     /// # Errors
     /// [`Code::Stale`] where there are too many.
-    pub(super) fn author(&mut self, host: &VersionVector, guest: &VersionVector, fresh: ReplicaId) -> Result<ReplicaId> {
+    pub(super) fn author(
+        &mut self,
+        host: &VersionVector,
+        guest: &VersionVector,
+        fresh: ReplicaId,
+    ) -> Result<ReplicaId> {
         // The document may have been replaced by that of others: a name of which it lacks writes is not used again.
         self.last.retain(|last| host.seq(last.replica) == last.seq);
         match self.last.iter().find(|last| guest.contains(**last)) {
             Some(last) => Ok(last.replica),
             None if self.last.len() < MOST => Ok(fresh),
-            None => Err(Error::new(Code::Stale, "too many guests come back at once with edits made on older documents")
-                .with_hint("read the document again and make the edit on what it is now")),
+            None => {
+                Err(Error::new(Code::Stale, "too many guests come back at once with edits made on older documents")
+                    .with_hint("read the document again and make the edit on what it is now"))
+            }
         }
     }
 

@@ -87,13 +87,13 @@ impl Engine {
         }
         // Where the shared layer can take it as what it is, concurrent to what came since, the rule of the path decides.
         if let Some(made_on) = &terms.made_on
-            && founded.is_none_or(|f| f.pending.is_known_to(&made_on.seen) || !f.pending.takes_concurrent(&made_on.seen))
+            && founded
+                .is_none_or(|f| f.pending.is_known_to(&made_on.seen) || !f.pending.takes_concurrent(&made_on.seen))
         {
             let old = made_on.old.as_ref();
             let is_same = |value: &Value| value.at(&path) == old;
-            let is_current = founded.is_none_or(|founded| {
-                founded.pending.is_known_to(&made_on.seen) || is_same(&founded.pending_value)
-            });
+            let is_current = founded
+                .is_none_or(|founded| founded.pending.is_known_to(&made_on.seen) || is_same(&founded.pending_value));
             if !is_current && !is_same(&snapshot.value) {
                 let error = Error::new(Code::Stale, "others changed it since the edit was made")
                     .with_path(path.clone())

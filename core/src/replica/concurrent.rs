@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::encode::Draft;
 use super::{Edit, Effect, Replica, WriteOptions};
 use crate::clock::{Dot, Hlc, VersionVector};
 use crate::error::{Code, Error, Result};
@@ -31,7 +32,9 @@ impl Replica {
     pub fn is_known_to(&self, seen: &VersionVector) -> bool {
         let edits = || self.sequences.values().flat_map(|edits| edits.keys());
         seen.includes(&self.seen)
-            || (self.live.iter().all(|held| seen.contains(held.dot)) && edits().all(|dot| seen.contains(*dot)))
+            || (self.base.as_ref().is_none_or(|base| seen.includes(&base.floor))
+                && self.live.iter().all(|held| seen.contains(held.dot))
+                && edits().all(|dot| seen.contains(*dot)))
     }
 
     /// Whether a write with this past can be taken in: the document keeps its history, and has not dropped what the past
@@ -42,7 +45,9 @@ impl Replica {
 
     /// Writes edits as one write of `author`, concurrent to all that their maker had not seen; returns its name. `author`
     /// is a name of this replica alone, and the maker has seen all that was written under it. `None` where the edits
-    /// change nothing in what the maker saw.
+    /// change nothing in what the maker saw, and where they are here already: the same edits of the same past, which
+    /// `is_other` does not know for somebody else's. So an edit that is sent again to a host that restarted, or to another
+    /// host, does not insert twice.
     ///
     /// # Errors
     /// As [`Replica::write`]; [`Code::Stale`] unless [`Replica::takes_concurrent`]; [`Code::Message`] for a past that no
@@ -54,6 +59,7 @@ impl Replica {
         edits: &[Edit],
         options: &WriteOptions<'_>,
         wall_ms: u64,
+        is_other: impl Fn(Dot) -> bool,
     ) -> Result<Option<(Dot, Effect)>> {
         if !self.takes_concurrent(&made_on.seen) {
             return Err(Error::new(Code::Stale, "what the edit was made on is no longer kept"));
@@ -74,7 +80,14 @@ impl Replica {
             view = view.with(&edit.path, old.clone());
         }
         let drafts = before.drafts(&view, edits, options)?;
-        if drafts.is_empty() {
+        let is_here = |path: &Path, draft: &Draft| {
+            let kept = self.sequences.get(path).into_iter().flat_map(|edits| edits.values());
+            let mut candidates = self.live.at(path).iter().chain(kept);
+            candidates.any(|held| {
+                *held.context == context && draft.is_of(held) && held.user == options.user && !is_other(held.dot)
+            })
+        };
+        if drafts.iter().all(|(path, draft)| is_here(path, draft)) {
             return Ok(None);
         }
         // Later than all that it goes on from, whatever clock its maker has.

@@ -172,6 +172,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Whether this became of it.
+    pub(super) fn is_of(&self, held: &Assertion) -> bool {
+        (&self.claim, &self.edits, &self.added, &self.removed) == (&held.claim, &held.edits, &held.added, &held.removed)
+    }
+
     fn of(tag: Tag, claim: Claim) -> Draft {
         Draft {
             tag,
