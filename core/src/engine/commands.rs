@@ -172,7 +172,8 @@ impl Engine {
         self.succeed(name, now);
         let default = WriteTerms::default();
         let terms = asked.as_ref().map_or(&default, |asked| asked.terms);
-        let fresh = terms.made_on.is_some().then(|| crate::id::ReplicaId::from_bytes(self.entropy.next_id()));
+        let is_late = REPLICATES && terms.made_on.is_some();
+        let fresh = is_late.then(|| crate::id::ReplicaId::from_bytes(self.entropy.next_id()));
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();
