@@ -147,11 +147,11 @@ impl Terms {
             .fence
             .map(|text| text.parse().map_err(|_| Error::new(Code::Usage, format!("`{text}` is no token of a lock"))));
         Ok(WriteTerms {
-            if_hash: None,
             if_version,
             force: self.force.unwrap_or(false),
             fence: fence.transpose()?.unwrap_or(0),
             user: self.user.map(Into::into),
+            ..WriteTerms::default()
         })
     }
 }

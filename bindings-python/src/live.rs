@@ -110,7 +110,7 @@ fn terms(
     user: Option<String>,
 ) -> PyResult<WriteTerms> {
     let if_version = if_version.map(|text| run(py, || PathVersion::parse(text))).transpose()?;
-    Ok(WriteTerms { if_version, force, fence, user: user.map(Into::into), if_hash: None })
+    Ok(WriteTerms { if_version, force, fence, user: user.map(Into::into), ..WriteTerms::default() })
 }
 
 fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentHash>> {

@@ -64,7 +64,7 @@ impl Engine {
     /// The instance that writes a document under a name, where it is this one or connected.
     pub(super) fn instance_of(&self, document: &DocumentName, replica: ReplicaId) -> Option<InstanceId> {
         let founded = self.documents.get(document)?.shared.as_ref()?.founded()?;
-        if founded.durable.id() == replica {
+        if founded.durable.id() == replica || founded.writes_as(replica) {
             return Some(self.config.instance);
         }
         self.replica_links(document).find(|(_, link)| link.replica == Some(replica)).and_then(|(instance, _)| instance)

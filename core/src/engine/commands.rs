@@ -170,14 +170,21 @@ impl Engine {
         now: Now,
     ) {
         self.succeed(name, now);
+        let default = WriteTerms::default();
+        let terms = asked.as_ref().map_or(&default, |asked| asked.terms);
+        let is_late = REPLICATES && terms.made_on.is_some();
+        let fresh = is_late.then(|| crate::id::ReplicaId::from_bytes(self.entropy.next_id()));
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();
         let mut step = Step::Records;
         let mut answer = None;
-        let default = WriteTerms::default();
-        let terms = asked.as_ref().map_or(&default, |asked| asked.terms);
-        match founded.write(edits, &document.policy, terms, now.wall_ms) {
+        let policy = &document.policy;
+        let written = match (&terms.made_on, fresh) {
+            (Some(made_on), Some(fresh)) => founded.write_made_on(edits, (policy, terms), made_on, fresh, now.wall_ms),
+            _ => founded.write(edits, policy, terms, now.wall_ms),
+        };
+        match written {
             Err(error) => {
                 match asked {
                     Some(asked) => self.answer(asked.request, Err(error), now),

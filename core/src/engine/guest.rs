@@ -9,14 +9,14 @@ use super::document::Document;
 use super::shared::{Command, edits};
 use super::types::{DocumentOptions, Event, Level, PeerId, Receipt, RequestId};
 use super::{Engine, Session};
-use crate::clock::Now;
+use crate::clock::{Now, VersionVector};
 use crate::diff::Change;
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Layer, priority};
 use crate::protocol::Message;
-use crate::replica::Edit;
-use crate::value::{Str, Value};
+use crate::replica::{Edit, MadeOn};
+use crate::value::{Str, Value, index};
 
 /// The layer that a guest sees its host as.
 const HOST: &str = "host";
@@ -26,7 +26,11 @@ pub(super) struct Guest {
     host: Option<PeerId>,
     /// The host's document and its revision there.
     base: Option<(u64, Value)>,
+    /// The shared writes that it shows.
+    seen: Option<VersionVector>,
     edits: VecDeque<OpenEdit>,
+    /// The id of the last edit that was made.
+    last: Option<String>,
 }
 
 struct OpenEdit {
@@ -34,6 +38,11 @@ struct OpenEdit {
     request_id: String,
     edit: Edit,
     user: Option<Str>,
+    /// What its author saw: everything of the host up to there, the value at the path, and the edit made before.
+    made_on: Option<MadeOn>,
+    after: Option<String>,
+    /// When it was made, on the monotonic clock.
+    made_ms: u64,
     /// Edits of one command are answered together.
     last: bool,
 }
@@ -45,11 +54,34 @@ impl Guest {
         if self.edits.is_empty() {
             return Layer::new(HOST, priority::SHARED, base);
         }
-        let shown = self.edits.iter().fold(base, |value, open| match &open.edit.value {
-            Some(new) => value.with(&open.edit.path, new.clone()),
-            None => value.without(&open.edit.path),
-        });
+        let shown = self.edits.iter().fold(base, |value, open| edited(&value, &open.edit));
         Layer::new("unsent", priority::RUNTIME, shown)
+    }
+}
+
+fn edited(value: &Value, edit: &Edit) -> Value {
+    match &edit.value {
+        Some(new) => value.with(&edit.path, new.clone()),
+        None => value.without(&edit.path),
+    }
+}
+
+/// An edit inside a list as one of the list: by the time that the host reads it, the index may be that of another item.
+/// One that names no item stays as it is, and the host says so.
+fn outside_lists(shown: &Value, edit: Edit) -> Edit {
+    let lengths = 0..edit.path.len();
+    let mut above = lengths.map(|length| edit.path.prefix(length));
+    let Some(list) = above.find(|above| shown.at(above).is_some_and(|value| value.as_list().is_some())) else {
+        return edit;
+    };
+    let items = |value: &Value| value.at(&list).and_then(Value::as_list).map(|list| list.len());
+    let index = edit.path.segments().get(list.len()).and_then(|segment| index(segment));
+    let after = edited(shown, &edit);
+    match (index, items(shown), after.at(&list)) {
+        (Some(at), Some(count), Some(new)) if at <= count && new.as_list().is_some() => {
+            Edit { value: Some(new.clone()), path: list }
+        }
+        _ => edit,
     }
 }
 
@@ -107,9 +139,16 @@ impl Engine {
         };
         let Some(guest) = &mut document.guest else { return };
         let count = wishes.len();
+        let mut shown = document.snapshot.value.clone();
         for (at, edit) in wishes.into_iter().enumerate() {
+            let edit = outside_lists(&shown, edit);
             let request_id = format!("{}-{}-{at}", self.config.instance, request.0);
-            guest.edits.push_back(OpenEdit { request, request_id, edit, user: user.clone(), last: at + 1 == count });
+            let old = shown.at(&edit.path).cloned();
+            shown = edited(&shown, &edit);
+            let made_on = guest.seen.clone().map(|seen| MadeOn { seen, old, age_ms: 0 });
+            let after = guest.last.replace(request_id.clone());
+            let (user, last, made_ms) = (user.clone(), at + 1 == count, now.mono_ms);
+            guest.edits.push_back(OpenEdit { request, request_id, edit, user, made_on, after, made_ms, last });
         }
         let host = guest.host;
         if count == 0 {
@@ -138,6 +177,12 @@ impl Engine {
                 value: open.edit.value.clone(),
                 user: open.user.as_ref().map(ToString::to_string),
                 request_id: Some(open.request_id.clone()),
+                made_on: open.made_on.clone().map(|made_on| MadeOn {
+                    // The host's clock counts, so the distance of this one's does not matter.
+                    age_ms: now.mono_ms.saturating_sub(open.made_ms),
+                    ..made_on
+                }),
+                after: open.after.clone(),
             })
             .collect();
         for message in messages {
@@ -147,16 +192,17 @@ impl Engine {
 
     pub(super) fn handle_host_message(&mut self, peer: PeerId, message: Message, now: Now) {
         match message {
-            Message::ConfigResponse { document, revision, value, .. } => {
+            Message::ConfigResponse { document, revision, value, seen, .. } => {
                 if let Some(guest) = self.documents.get_mut(&document).and_then(|document| document.guest.as_mut()) {
                     guest.base = Some((revision, value));
+                    guest.seen = seen;
                     self.refresh(&document, HOST, now);
                     self.events.push_back(Event::Connection { document: document.clone(), live: true });
                     self.send_open_edits(&document, peer, None, now);
                 }
             }
-            Message::ConfigUpdate { document, base, revision, changes, .. } => {
-                self.follow(peer, &document, (base, revision), &changes, now);
+            Message::ConfigUpdate { document, base, revision, changes, seen, .. } => {
+                self.follow(peer, &document, (base, revision, seen), &changes, now);
             }
             Message::ConfigChangeResponse { result, shadowed_by, request_id: Some(id), .. } => {
                 self.host_answered(&id, result, shadowed_by, now);
@@ -169,18 +215,16 @@ impl Engine {
         &mut self,
         peer: PeerId,
         name: &DocumentName,
-        (base, revision): (u64, u64),
+        (base, revision, seen): (u64, u64, Option<VersionVector>),
         changes: &[Change],
         now: Now,
     ) {
         let Some(guest) = self.documents.get_mut(name).and_then(|document| document.guest.as_mut()) else { return };
         match &mut guest.base {
             Some((known, value)) if *known == base => {
-                *value = edits(changes).iter().fold(value.clone(), |value, edit| match &edit.value {
-                    Some(new) => value.with(&edit.path, new.clone()),
-                    None => value.without(&edit.path),
-                });
+                *value = edits(changes).iter().fold(value.clone(), |value, edit| edited(&value, edit));
                 *known = revision;
+                guest.seen = seen;
                 self.refresh(name, HOST, now);
             }
             // Already in the document that was asked for.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::shared::Command;
+use super::shared::{Command, Founded};
 use super::terms::WriteTerms;
 use super::types::{ChangeEvent, PeerId, Receipt, RequestId, Transmit};
 use super::{Engine, REPLICATES, Session, unknown};
-use crate::clock::Now;
+use crate::clock::{Now, VersionVector};
 use crate::diff::leaves;
 use crate::error::Result;
 use crate::id::DocumentName;
@@ -27,6 +27,8 @@ pub(super) struct GuestRequests {
     open: Vec<OpenRequest>,
     /// Answers given, by the guest's request id.
     answered: VecDeque<(String, Message)>,
+    /// What a guest knew once it had made a request, by the request's id.
+    known: VecDeque<(String, VersionVector)>,
 }
 
 struct OpenRequest {
@@ -72,8 +74,12 @@ impl Engine {
                 }
             }
             Message::ConfigRequest { document, follow } => self.answer_request(peer, document, follow, now),
-            Message::ConfigChange { document, key, value, user, request_id } => {
-                let terms = WriteTerms { user: user.map(Str::from), ..WriteTerms::default() };
+            Message::ConfigChange { document, key, value, user, request_id, mut made_on, after } => {
+                let after = after.and_then(|after| self.guest_requests.known.iter().find(|(id, _)| *id == after));
+                if let (Some(made_on), Some((_, known))) = (&mut made_on, after) {
+                    made_on.seen.join(known);
+                }
+                let terms = WriteTerms { user: user.map(Str::from), made_on, ..WriteTerms::default() };
                 self.guest_writes(peer, &document, (key, value), terms, request_id, now);
             }
             // Answers to what a host never asks.
@@ -89,7 +95,8 @@ impl Engine {
             guest.follows.insert(document.clone());
         }
         let (revision, hash) = (snapshot.revision, snapshot.hash().to_string());
-        let message = Message::ConfigResponse { document, revision, hash, value: snapshot.value.clone() };
+        let seen = self.shown(&document);
+        let message = Message::ConfigResponse { document, revision, hash, value: snapshot.value.clone(), seen };
         self.send(peer, &message, now);
     }
 
@@ -121,8 +128,34 @@ impl Engine {
         };
         // The answer may come out of the very call below, so the guest waits for it before it is made.
         let request = RequestId(self.last_request + 1);
-        self.guest_requests.open.push(OpenRequest { request, peer, key, request_id });
+        self.guest_requests.open.push(OpenRequest { request, peer, key, request_id: request_id.clone() });
+        let mut knows = terms.made_on.as_ref().map(|made_on| made_on.seen.clone());
+        let founded = |engine: &mut Engine| engine.founded_mut(document).map(|founded| founded.pending.seen().clone());
+        let had_all = match (&knows, self.founded_mut(document)) {
+            (Some(seen), Some(founded)) => founded.pending.is_known_to(seen),
+            _ => false,
+        };
         self.write(document, Command::Edits(vec![Edit { path, value }]), terms, now);
+        if let (Some(knows), Some(id)) = (&mut knows, request_id) {
+            if had_all && let Some(seen) = founded(self) {
+                knows.join(&seen);
+            }
+            if let Some(side) = self.founded_mut(document).and_then(|founded| founded.sides.take_newest()) {
+                knows.add(side);
+            }
+            self.guest_requests.known.push_front((id, knows.clone()));
+            self.guest_requests.known.truncate(REMEMBERED_REQUESTS);
+        }
+    }
+
+    fn founded_mut(&mut self, document: &DocumentName) -> Option<&mut Founded> {
+        self.documents.get_mut(document)?.shared.as_mut()?.founded_mut()
+    }
+
+    /// The shared writes that a document shows.
+    fn shown(&self, document: &DocumentName) -> Option<VersionVector> {
+        let founded = self.documents.get(document)?.shared.as_ref()?.founded()?;
+        founded.ready.then(|| founded.seen().clone())
     }
 
     /// Passes an answer to the guest that asked.
@@ -162,12 +195,14 @@ impl Engine {
             return;
         }
         let snapshot = &change.snapshot;
+        let seen = self.shown(name);
         let update = Message::ConfigUpdate {
             document: name.clone(),
             base,
             revision: snapshot.revision,
             hash: snapshot.hash().to_string(),
             changes: change.changes.clone(),
+            seen: seen.clone(),
         };
         let mut update_frame: Option<Frame> = None;
         let leaves = leaves(&change.changes);
@@ -186,8 +221,8 @@ impl Engine {
                     let frame = match slot {
                         Some(frame) => frame.clone(),
                         None => {
-                            let (document, revision) = (name.clone(), snapshot.revision);
-                            let sync = Message::ConfigSync { document, revision, change: leaf.clone() };
+                            let (document, revision, seen) = (name.clone(), snapshot.revision, seen.clone());
+                            let sync = Message::ConfigSync { document, revision, change: leaf.clone(), seen };
                             slot.insert(self.text_frame(&sync, now)).clone()
                         }
                     };

@@ -29,6 +29,7 @@ mod records;
 mod replicas;
 mod settling;
 mod shared;
+mod sides;
 mod skew;
 mod stale;
 mod terms;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::sides::Sides;
 use super::terms::WriteTerms;
 use super::types::{PeerId, RequestId, Ticket};
 use crate::canonical::ContentHash;
@@ -15,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::replica::{Applied, Assertion, Delta, Edit, Effect, Replica, View, WriteOptions};
+use crate::replica::{Applied, Assertion, Delta, Edit, Effect, MadeOn, Replica, View, WriteOptions};
 use crate::value::{Str, Value};
 
 /// What a user asks for.
@@ -173,6 +174,8 @@ pub(super) struct Founded {
     pub(super) settled_ms: Option<u64>,
     /// The same on the wall clock.
     pub(super) dropped_ms: Option<u64>,
+    /// The names under which it writes what guests made on older documents.
+    pub(super) sides: Sides,
     /// Whether dropping the history would have changed the document once: it never should.
     pub(super) is_unsettling: bool,
 }
@@ -269,6 +272,7 @@ impl Founded {
             base_bytes: 0,
             settled_ms: None,
             dropped_ms: None,
+            sides: Sides::default(),
             is_unsettling: false,
         }
     }
@@ -301,20 +305,56 @@ impl Founded {
         };
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
-        Ok(Some(self.written(since, effect)))
+        Ok(Some(self.written(self.pending.id(), since, effect)))
+    }
+
+    /// Writes edits that were made on an older document; `fresh` is a name that nobody has.
+    pub(super) fn write_made_on(
+        &mut self,
+        edits: &[Edit],
+        (policy, terms): (&Policy, &WriteTerms),
+        made_on: &MadeOn,
+        fresh: ReplicaId,
+        wall_ms: u64,
+    ) -> Result<Option<Written>> {
+        let since = self.pending.seen().clone();
+        // Who made the same edit as others meanwhile has nothing to add, and a second insertion would show twice.
+        if edits.iter().all(|edit| self.pending_value.at(&edit.path) == edit.value.as_ref()) {
+            return Ok(None);
+        }
+        let author = self.sides.author(&since, &made_on.seen, fresh)?;
+        let options = WriteOptions {
+            force: terms.force,
+            fence: terms.fence,
+            user: terms.user.clone(),
+            ..WriteOptions::under(policy)
+        };
+        // Since its start this host knows what it was asked for, and answers what is asked again.
+        let (sides, own, stored) = (&self.sides, self.pending.id(), self.stored_writes);
+        let is_other = |dot: Dot| sides.contains(dot.replica) || (dot.replica == own && dot.seq > stored);
+        let written = self.pending.write_concurrent(author, made_on, edits, &options, wall_ms, is_other)?;
+        let Some((dot, effect)) = written else { return Ok(None) };
+        self.sides.wrote(dot);
+        self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
+        Ok(Some(self.written(author, since, effect)))
+    }
+
+    /// Whether this is a name under which it writes for guests.
+    pub(super) fn writes_as(&self, replica: ReplicaId) -> bool {
+        self.sides.contains(replica)
     }
 
     /// Makes notes in the pending replica. `None` where they are there already.
     pub(super) fn note(&mut self, notes: &[Edit], wall_ms: u64) -> Result<Option<Written>> {
         let since = self.pending.seen().clone();
         let effect = self.pending.note(notes, wall_ms)?;
-        Ok(effect.map(|effect| self.written(since, effect)))
+        Ok(effect.map(|effect| self.written(self.pending.id(), since, effect)))
     }
 
-    fn written(&self, since: VersionVector, effect: Effect) -> Written {
+    fn written(&self, author: ReplicaId, since: VersionVector, effect: Effect) -> Written {
         let items = effect.added.clone();
         let changed = items.iter().map(|item| item.path.clone()).collect();
-        let dot = Dot { replica: self.pending.id(), seq: self.pending.seen().seq(self.pending.id()) };
+        let dot = Dot { replica: author, seq: self.pending.seen().seq(author) };
         Written { effect, changed, dot, delta: Delta { since, to: self.pending.seen().clone(), base: None, items } }
     }
 
@@ -374,6 +414,7 @@ impl Founded {
         self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
+        self.sides = Sides::default();
         self.pending_value = self.view.value.clone();
         self.alone = self.gave_up.take().or(self.alone.take());
         std::mem::take(&mut self.staged)

@@ -50,7 +50,7 @@ impl Engine {
         &self,
         name: &DocumentName,
         command: Command,
-        terms: WriteTerms,
+        mut terms: WriteTerms,
     ) -> Result<(Command, WriteTerms)> {
         let document = self.documents.get(name).ok_or_else(|| unknown(name))?;
         let snapshot = &document.snapshot;
@@ -63,6 +63,7 @@ impl Engine {
             let error = Error::new(Code::Stale, format!("the document is at {}, not at {wanted}", snapshot.hash()))
                 .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");
             let base = self.past.of(name).find(|old| *old.hash() == wanted);
+            let base = base.map(|old| &old.value);
             return Ok((merged(&command, base, document).ok_or(error)?, terms));
         }
         if let Some(wanted) = &terms.if_version {
@@ -80,8 +81,31 @@ impl Engine {
                     .with_path(path.clone())
                     .with_hint("read it again, apply the change to what it is now, and name the new version");
                 let is_base = |old: &&Arc<Snapshot>| wanted.is_of(&path, old.value.at(&path), &document.policy);
-                return Ok((merged(&command, self.past.of(name).find(is_base), document).ok_or(error)?, terms));
+                let base = self.past.of(name).find(is_base).map(|old| &old.value);
+                return Ok((merged(&command, base, document).ok_or(error)?, terms));
             }
+        }
+        // Where the shared layer can take it as what it is, concurrent to what came since, the rule of the path decides.
+        if let Some(made_on) = &terms.made_on
+            && founded
+                .is_none_or(|f| f.pending.is_known_to(&made_on.seen) || !f.pending.takes_concurrent(&made_on.seen))
+        {
+            let old = made_on.old.as_ref();
+            let is_same = |value: &Value| value.at(&path) == old;
+            let is_current = founded
+                .is_none_or(|founded| founded.pending.is_known_to(&made_on.seen) || is_same(&founded.pending_value));
+            if !is_current && !is_same(&snapshot.value) {
+                let error = Error::new(Code::Stale, "others changed it since the edit was made")
+                    .with_path(path.clone())
+                    .with_hint("look at what it is now and make the edit again");
+                let base = match old {
+                    Some(old) => snapshot.value.with(&path, old.clone()),
+                    None => snapshot.value.without(&path),
+                };
+                let command = merged(&command, Some(&base), document).ok_or(error)?;
+                return Ok((command, WriteTerms { made_on: None, ..terms }));
+            }
+            terms.made_on = None;
         }
         Ok((command, terms))
     }
@@ -92,8 +116,8 @@ fn version(document: &Document, path: &Path, replica: Option<&crate::replica::Re
 }
 
 /// The command on what the document is now, where `base` is known and all that the author changed may be merged.
-fn merged(command: &Command, base: Option<&Arc<Snapshot>>, document: &Document) -> Option<Command> {
-    let base = &base?.value;
+fn merged(command: &Command, base: Option<&Value>, document: &Document) -> Option<Command> {
+    let base = base?;
     let ours = command.edits(base).ok()?.iter().fold(base.clone(), |value, edit| match &edit.value {
         Some(new) => value.with(&edit.path, new.clone()),
         None => value.without(&edit.path),

@@ -7,7 +7,7 @@ use crate::clock::Dot;
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::replica::{Assertion, Replica};
+use crate::replica::{Assertion, MadeOn, Replica};
 use crate::value::{Str, Value};
 
 /// The version of a path: it changes when the value there does, and with every shared write that touches the path, what is
@@ -114,6 +114,9 @@ pub struct WriteTerms {
     pub fence: u64,
     /// The person that it is written for; everybody who can see conflicts reads it. At most 256 bytes.
     pub user: Option<Str>,
+    /// What the edit was made on, where that was not the document as it is now: it is concurrent to all that came since,
+    /// and the rule of its path decides. Where the history is dropped, it is refused, or merged, as a stale write is.
+    pub made_on: Option<MadeOn>,
 }
 
 impl WriteTerms {

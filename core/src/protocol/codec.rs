@@ -9,7 +9,7 @@ use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
 use crate::path::Path;
-use crate::replica::{Delta, REPLICATES};
+use crate::replica::{Delta, MadeOn, REPLICATES};
 use crate::value::{Str, Value};
 
 /// What surrounds every message.
@@ -90,7 +90,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
         Message::ConfigRequest { document, follow } => {
             ("config_request", named(document, [("follow", (*follow).into())]))
         }
-        Message::ConfigResponse { document, revision, hash, value } => (
+        Message::ConfigResponse { document, revision, hash, value, seen } => (
             "config_response",
             named(
                 document,
@@ -99,9 +99,12 @@ fn body(message: &Message) -> (&'static str, Fields) {
                     ("config_hash", hash.as_str().into()),
                     ("config_data", value.clone()),
                 ],
-            ),
+            )
+            .into_iter()
+            .chain(seen_field(seen.as_ref()))
+            .collect(),
         ),
-        Message::ConfigUpdate { document, base, revision, hash, changes } => {
+        Message::ConfigUpdate { document, base, revision, hash, changes, seen } => {
             let changes: Vec<Value> = changes.iter().map(Change::to_value).collect();
             let fields = [
                 ("base_version", (*base).into()),
@@ -109,9 +112,9 @@ fn body(message: &Message) -> (&'static str, Fields) {
                 ("config_hash", hash.as_str().into()),
                 ("changes", changes.into()),
             ];
-            ("config_update", named(document, fields))
+            ("config_update", named(document, fields).into_iter().chain(seen_field(seen.as_ref())).collect())
         }
-        Message::ConfigChange { document, key, value, user, request_id } => {
+        Message::ConfigChange { document, key, value, user, request_id, made_on, after } => {
             let mut fields = named(document, [("config_key", key.as_str().into())]);
             fields.extend(value.clone().map(|value| ("new_value", value)));
             if value.is_none() {
@@ -119,6 +122,12 @@ fn body(message: &Message) -> (&'static str, Fields) {
             }
             fields.extend(text("user_id", user));
             fields.extend(text("request_id", request_id));
+            if let Some(made_on) = made_on {
+                fields.extend(seen_field(Some(&made_on.seen)));
+                fields.extend(made_on.old.clone().map(|old| ("old_value", old)));
+                fields.push(("age_ms", made_on.age_ms.into()));
+            }
+            fields.extend(text("after", after));
             ("config_change", fields)
         }
         Message::ConfigChangeResponse { key, result, shadowed_by, request_id } => {
@@ -131,7 +140,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
             fields.extend(text("request_id", request_id));
             ("config_change_response", fields)
         }
-        Message::ConfigSync { document, revision, change } => {
+        Message::ConfigSync { document, revision, change, seen } => {
             let mut fields = named(
                 document,
                 [
@@ -142,6 +151,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
             );
             fields.extend(change.old.clone().map(|old| ("old_value", old)));
             fields.extend(change.new.clone().map(|new| ("new_value", new)));
+            fields.extend(seen_field(seen.as_ref()));
             ("config_sync", fields)
         }
         Message::Ping => ("ping", Fields::new()),
@@ -174,6 +184,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
             revision: r.number("version")?,
             hash: r.text("config_hash")?.to_owned(),
             value: r.field("config_data")?.clone(),
+            seen: r.optional_seen()?,
         },
         "config_update" => Message::ConfigUpdate {
             document: r.document()?,
@@ -181,6 +192,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
             revision: r.number("version")?,
             hash: r.text("config_hash")?.to_owned(),
             changes: r.list("changes")?.iter().map(Change::from_value).collect::<Result<_>>()?,
+            seen: r.optional_seen()?,
         },
         "config_change" => config_change(r)?,
         "config_change_response" => Message::ConfigChangeResponse {
@@ -200,6 +212,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 old: r.value.child("old_value").cloned(),
                 new: r.value.child("new_value").cloned(),
             },
+            seen: r.optional_seen()?,
         },
         "ping" => Message::Ping,
         "pong" => Message::Pong,
@@ -258,6 +271,12 @@ fn config_change(r: &Reader<'_>) -> Result<Message> {
         value,
         user: r.owned("user_id"),
         request_id: r.owned("request_id"),
+        made_on: r.optional_seen()?.map(|seen| MadeOn {
+            seen,
+            old: r.value.child("old_value").cloned(),
+            age_ms: r.value.child("age_ms").and_then(Value::as_u64).unwrap_or(0),
+        }),
+        after: r.owned("after"),
     })
 }
 
@@ -304,6 +323,10 @@ fn named<const N: usize>(document: &DocumentName, fields: [(&'static str, Value)
     let mut all: Fields = vec![("name", document.name().into()), ("tenant_id", document.tenant().into())];
     all.extend(fields);
     all
+}
+
+fn seen_field(seen: Option<&VersionVector>) -> Option<(&'static str, Value)> {
+    seen.map(|seen| ("seen", seen.to_value()))
 }
 
 fn text(name: &'static str, text: &Option<String>) -> Option<(&'static str, Value)> {
@@ -412,6 +435,10 @@ impl<'a> Reader<'a> {
 
     fn genesis(&self) -> Result<Genesis> {
         Genesis::parse(self.text("genesis")?).ok_or_else(|| malformed("`genesis` is 32 hexadecimal digits"))
+    }
+
+    fn optional_seen(&self) -> Result<Option<VersionVector>> {
+        self.value.child("seen").map(VersionVector::from_value).transpose()
     }
 
     fn seen(&self) -> Result<VersionVector> {

@@ -5,7 +5,7 @@ use super::wire::Offer;
 use crate::clock::VersionVector;
 use crate::diff::Change;
 use crate::id::{DocumentName, Genesis, ReplicaId};
-use crate::replica::Delta;
+use crate::replica::{Delta, MadeOn};
 use crate::value::Value;
 
 /// What one replica says of a document when it meets another.
@@ -116,6 +116,8 @@ pub enum Message {
         hash: String,
         /// The document.
         value: Value,
+        /// The shared writes that it shows.
+        seen: Option<VersionVector>,
     },
     /// What changed from one revision to the next.
     ConfigUpdate {
@@ -129,6 +131,8 @@ pub enum Message {
         hash: String,
         /// The changes.
         changes: Vec<Change>,
+        /// The shared writes that the revision shows.
+        seen: Option<VersionVector>,
     },
     /// A guest asks for a write.
     ConfigChange {
@@ -142,6 +146,10 @@ pub enum Message {
         user: Option<String>,
         /// Comes back in the answer; a repeated id is answered, not written again.
         request_id: Option<String>,
+        /// What it was made on. Without, it is made on what the host has.
+        made_on: Option<MadeOn>,
+        /// The id of the request that the guest made before this one: it has seen that, too.
+        after: Option<String>,
     },
     /// The answer to `config_change`.
     ConfigChangeResponse {
@@ -162,6 +170,8 @@ pub enum Message {
         revision: u64,
         /// The change.
         change: Change,
+        /// The shared writes that the revision shows.
+        seen: Option<VersionVector>,
     },
     /// Asks for a `pong`.
     Ping,

@@ -4,7 +4,10 @@
 //!
 //! - **replicas** exchange `hello`, `delta`, `delta_part`, `pull`, `ack` and `heartbeat`;
 //! - **guests** use the `config_*` family: `subscribe`, `config_request`, `config_change`, and get `config_response`,
-//!   `config_update` (a change list), `config_sync` (one key) and `config_change_response`.
+//!   `config_update` (a change list), `config_sync` (one key) and `config_change_response`. What shows a document says in
+//!   `seen` (a map of author to number) which shared writes it shows. A `config_change` may repeat the `seen` that it was
+//!   made on, with `old_value` (what was there; left out where nothing was), `age_ms` (how long ago) and `after` (the
+//!   `request_id` of the change made before it): it is then concurrent to all that came since.
 //!
 //! Every message has a JSON form, one object a text frame: `{v: 1, type, event_id, instance_id, timestamp, hlc, …}`. Unknown
 //! fields are ignored, an unknown type is answered with an error, and a bad frame never ends a connection. `event_id`,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Assertion, Claim, Effect, Replica};
-use crate::clock::{Dot, VersionVector};
+use crate::clock::{Dot, Stamp, VersionVector};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
@@ -84,6 +84,18 @@ impl Replica {
             return Err(Error::new(Code::Stale, "the document changed since the version that the write is for")
                 .with_hint("read it again and apply the change to what it is now"));
         }
+        let drafts = self.drafts(view, edits, options)?;
+        if drafts.is_empty() {
+            return Ok(None);
+        }
+        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
+        let context = Arc::new(self.seen.clone());
+        let stamp = self.clock.tick(wall_ms);
+        Ok(Some(self.assert(drafts, dot, &context, stamp, options)))
+    }
+
+    /// What a write of these edits comes to; empty where they change nothing.
+    pub(super) fn drafts(&self, view: &Value, edits: &[Edit], options: &WriteOptions<'_>) -> Result<Drafts> {
         let mut document = view.clone();
         let mut touched: Vec<Path> = Vec::new();
         for edit in edits {
@@ -102,29 +114,30 @@ impl Replica {
         touched.sort();
         touched.dedup_by(|below, above| below.starts_with(above));
         touched.retain(|path| options.reasserts || view.at(path) != document.at(path));
-        if touched.is_empty() {
-            return Ok(None);
-        }
         let mut encoder = Encoder { replica: self, options, drafts: BTreeMap::new() };
         for path in &touched {
             encoder.region(path, view.at(path), document.at(path))?;
         }
         encoder.keep_emptied_maps(&document);
         encoder.clear_sequences();
-        let drafts = encoder.drafts;
-        if drafts.is_empty() {
-            return Ok(None);
-        }
+        Ok(encoder.drafts)
+    }
 
-        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
-        let context = Arc::new(self.seen.clone());
-        let stamp = self.clock.tick(wall_ms);
+    /// Takes in a new write with this name, past and stamp.
+    pub(super) fn assert(
+        &mut self,
+        drafts: Drafts,
+        dot: Dot,
+        context: &Arc<VersionVector>,
+        stamp: Stamp,
+        options: &WriteOptions<'_>,
+    ) -> Effect {
         self.seen.add(dot);
         let mut effect = Effect::default();
         for (path, draft) in drafts {
             let assertion = Assertion {
                 dot,
-                context: Arc::clone(&context),
+                context: Arc::clone(context),
                 stamp,
                 tag: draft.tag,
                 path,
@@ -140,12 +153,15 @@ impl Replica {
             };
             self.insert(Arc::new(assertion), &mut effect);
         }
-        Ok(Some(effect))
+        effect
     }
 }
 
+/// The assertions of one write that is being made.
+pub(super) type Drafts = BTreeMap<Path, Draft>;
+
 /// An assertion without what all assertions of a write share.
-struct Draft {
+pub(super) struct Draft {
     tag: Tag,
     claim: Claim,
     edits: BTreeMap<Kind, Operation>,
@@ -156,6 +172,11 @@ struct Draft {
 }
 
 impl Draft {
+    /// Whether this became of it.
+    pub(super) fn is_of(&self, held: &Assertion) -> bool {
+        (&self.claim, &self.edits, &self.added, &self.removed) == (&held.claim, &held.edits, &held.added, &held.removed)
+    }
+
     fn of(tag: Tag, claim: Claim) -> Draft {
         Draft {
             tag,
@@ -176,7 +197,7 @@ const MAX_REMEMBERED_ITEMS: usize = 256;
 struct Encoder<'a> {
     replica: &'a Replica,
     options: &'a WriteOptions<'a>,
-    drafts: BTreeMap<Path, Draft>,
+    drafts: Drafts,
 }
 
 impl Encoder<'_> {

@@ -11,6 +11,7 @@
 
 mod advance;
 mod base_wire;
+mod concurrent;
 mod delta;
 mod encode;
 mod notes;
@@ -23,6 +24,7 @@ mod version;
 mod view;
 mod wire;
 
+pub use concurrent::MadeOn;
 pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
 pub use notes::{joins, leaves, settles};
