@@ -36,8 +36,8 @@ mutants: ## break the implementation in known ways; the simulator has to find ea
 trace: ## replay an editing trace through the sequences: FILE=x.json.gz
 	@scripts/trace.sh "$(FILE)"
 
-bench: ## run the benchmarks, each beside its peers
-	@$(RUN) bench
+bench: ## run the benchmarks of Rust, Python and Node, each beside its peers
+	@$(RUN) bench bench-replicated bench-python bench-node
 
 clean: ## remove everything that was built here
 	@scripts/clean.sh

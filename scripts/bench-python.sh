@@ -11,6 +11,6 @@ if ! cmp -s benches/peers/python/requirements.txt "$peers/installed.txt"; then
   cp benches/peers/python/requirements.txt "$peers/installed.txt"
 fi
 "$peers/bin/pip" install -q --disable-pip-version-check --no-deps --no-index --force-reinstall "$TARGET"/python/dist/confmesh-*.whl
-for bench in algebra; do
+for bench in algebra replicated; do
   PYTHONDONTWRITEBYTECODE=1 "$peers/bin/python" "benches/peers/python/$bench.py" "$TARGET/bench/documents"
 done

@@ -10,6 +10,7 @@ mod functions;
 mod live;
 mod merged;
 mod notify;
+mod replica;
 mod schema;
 mod settling;
 
@@ -35,6 +36,8 @@ mod _native {
     use super::live::{Live, open_files, start_mesh};
     #[pymodule_export]
     use super::merged::Merged;
+    #[pymodule_export]
+    use super::replica::Replica;
     #[pymodule_export]
     use super::schema::Schema;
     #[pymodule_export]

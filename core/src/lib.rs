@@ -48,6 +48,8 @@ pub mod canonical;
 pub mod clock;
 pub mod conflict;
 pub mod diff;
+#[cfg(feature = "binary")]
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod format;

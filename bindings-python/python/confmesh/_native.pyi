@@ -15,6 +15,7 @@ __all__ = [
     "Feed",
     "Live",
     "Merged",
+    "Replica",
     "Schema",
     "canonical",
     "changes",
@@ -316,6 +317,62 @@ class Schema:
         prefix: str | None = None,
     ) -> str:
         """Every field with its path, type, default, variable, rules and description, for people or programs to read."""
+
+@final
+class Replica:
+    """A whole replica of a document: write to it alone, exchange deltas as bytes, and all replicas show the same.
+
+    `Replica()` founds a document; its other replicas come of `fork` and `load`, as replicas that were founded apart never
+    merge. Rules are for its own writes: the conflict strategy travels in each. Ids are 16 bytes, random where not given;
+    an id must never have written before. Methods exclude each other, so any thread may call them.
+    """
+
+    def __new__(
+        cls, rules: Sequence[Rule] | None = None, *, id: bytes | None = None, genesis: bytes | None = None
+    ) -> Replica: ...
+    @staticmethod
+    def load(data: bytes, rules: Sequence[Rule] | None = None, *, id: bytes | None = None) -> Replica:
+        """Another replica of the document that `save` wrote."""
+    def fork(self, *, id: bytes | None = None) -> Replica:
+        """A second replica that starts from what this one holds, with the same rules."""
+    @property
+    def id(self) -> bytes:
+        """The author name of its writes, 16 bytes."""
+    @property
+    def genesis(self) -> bytes:
+        """The document's birth, 16 bytes, which all its replicas share."""
+    @property
+    def value(self) -> dict[str, Any]:
+        """The document, a fresh dict."""
+    def get(self, path: str, default: Any = None) -> Any:
+        """The value at a path, or `default`."""
+    def set(self, path: str, value: Any, *, if_version: bytes | None = None) -> bool:
+        """Writes a value; False where it was there already. With `if_version` only where nothing else was seen since."""
+    def unset(self, path: str, *, if_version: bytes | None = None) -> bool:
+        """Removes a path; False where nothing was there."""
+    def resolve(self, path: str, value: Any) -> bool:
+        """Decides what writers disagree on at a path: as `set`, also where this is the value that shows."""
+    def version(self) -> bytes:
+        """What it has seen, for `delta` of another replica and for `if_version`."""
+    def delta(self, since: bytes | None = None) -> bytes:
+        """What a replica lacks that has seen `since`; everything where none is given."""
+    def apply(self, delta: bytes) -> list[Change]:
+        """Takes in a delta, late, twice or in any order; gives what changed in the document.
+
+        Raises, and takes nothing, where the bytes are no delta (`message`), others are missing before it (`not_ready`: ask
+        for the delta since `version()`), it is of a document that was founded apart (`foreign_document`), or one side
+        settled what the other had not seen (`stale`).
+        """
+    def save(self) -> bytes:
+        """Everything, for `load`."""
+    def conflicts(self) -> list[Disagreement]:
+        """What writers disagree on, by path: decided by a rule, or open."""
+    def settle(self) -> None:
+        """Drops the history and keeps the value.
+
+        Only when every replica has seen all that this one has, and wrote nothing since that is not here: writes of one that
+        had not are refused here ever after.
+        """
 
 @final
 class Change:

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],
-    &["engine", "metrics"],
+    &["engine", "metrics", "document"],
     &[
         "native::net",
         "native::file",
