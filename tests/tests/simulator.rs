@@ -14,6 +14,9 @@ const FOUND: &[(u64, &str)] = &[
     (31, "three instances that found each other late kept three documents, and nobody said so"),
     (37, "an instance never got the document of a peer that was itself waiting for it when they greeted"),
     (47, "a batch that failed but got to the disk left writes in the store that the replica had not seen"),
+    (233, "who took over a document that drops its history did not show what it acknowledged before it was a member"),
+    (420, "an expelled instance asked once for the document of the others, and waited for ever when a part got lost"),
+    (430, "an instance that knew that it was expelled acknowledged writes that it did not show"),
     (2009, "a lost frame left an instance without a document although its peer's heartbeats arrived"),
     (2604, "greetings that overtook each other left two documents for ever"),
 ];

@@ -201,6 +201,22 @@ impl History {
         all.filter(|a| known.seen.contains(a.dot) && !is_note(&a.path)).cloned().collect()
     }
 
+    /// A number that somebody showed and that only writes hold which are no longer seen: it had to be written again.
+    pub(crate) fn left_behind(&mut self, old: &Known, new: &Known) -> Option<i64> {
+        let claimed = |writes: &[Arc<Assertion>]| -> BTreeSet<i64> {
+            let values =
+                writes.iter().filter_map(|a| if let Claim::Value(value) = &a.claim { Some(value) } else { None });
+            values.flat_map(|value| markers(&canonical(value))).collect()
+        };
+        let (seen, unseen) = self.seen(old).into_iter().partition::<Vec<_>, _>(|a| new.seen.contains(a.dot));
+        if unseen.is_empty() {
+            return None;
+        }
+        let (kept, shown) = (claimed(&self.seen(new)), markers(&canonical(&self.expected(old).value)));
+        let (before, lost) = (claimed(&seen), claimed(&unseen));
+        shown.into_iter().find(|marker| lost.contains(marker) && !kept.contains(marker) && !before.contains(marker))
+    }
+
     /// The document that the author of a write saw.
     pub(crate) fn made_on(&mut self, genesis: Genesis, dot: Dot) -> Option<Rc<Expected>> {
         let write = self.writes.get(&genesis)?.iter().find(|assertion| assertion.dot == dot)?;

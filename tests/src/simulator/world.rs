@@ -248,6 +248,18 @@ impl World {
         self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
         self.hosts[at].apply(writes);
+        if let (Some(old), Some(new)) = (&before, left_by(writes))
+            && (old.genesis, old.replica) != (new.genesis, new.replica)
+            && old.genesis == new.genesis
+            && !self.hosts[at].keeps_first_values()
+            && !self.averages()
+            && let Some(marker) = self.history.left_behind(old, &new)
+        {
+            return violated(
+                Property::Loss,
+                format!("{at} lost {marker} when it took over what the others went on with"),
+            );
+        }
         // Who gives up a document takes along what was acknowledged since it was founded.
         if let (Some(old), Some(new), Some(founding)) = (before, left_by(writes), founding)
             && old.genesis != new.genesis
