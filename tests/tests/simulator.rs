@@ -15,8 +15,8 @@ const FOUND: &[(u64, &str)] = &[
     (37, "an instance never got the document of a peer that was itself waiting for it when they greeted"),
     (47, "a batch that failed but got to the disk left writes in the store that the replica had not seen"),
     (233, "who took over a document that drops its history did not show what it acknowledged before it was a member"),
+    (288, "an instance that knew that it was expelled acknowledged writes that it did not show"),
     (420, "an expelled instance asked once for the document of the others, and waited for ever when a part got lost"),
-    (430, "an instance that knew that it was expelled acknowledged writes that it did not show"),
     (2009, "a lost frame left an instance without a document although its peer's heartbeats arrived"),
     (2604, "greetings that overtook each other left two documents for ever"),
 ];
@@ -36,7 +36,7 @@ fn every_seed_that_found_a_bug_keeps_every_property() {
 #[test]
 fn a_range_of_seeds_settles_often_and_speaks_both_wires() {
     let (mut settled, mut settling_runs, mut binary_frames, mut rebased) = (0, 0, 0, 0);
-    for seed in 0..120 {
+    for seed in 0..80 {
         let outcome = run(seed, &Options::default());
         assert_eq!(outcome.violation, None, "seed {seed}");
         settled += outcome.settled;
@@ -44,7 +44,7 @@ fn a_range_of_seeds_settles_often_and_speaks_both_wires() {
         binary_frames += outcome.binary_frames;
         rebased += outcome.rebased;
     }
-    assert!(settling_runs > 30 && settled > 300, "{settled} times in {settling_runs} runs");
+    assert!(settling_runs > 20 && settled > 200, "{settled} times in {settling_runs} runs");
     assert!(binary_frames > 1_000, "{binary_frames}");
     assert!(rebased > 0, "nobody was left behind");
 }
