@@ -408,7 +408,11 @@ impl World {
             Event::Written { request, result } => self.answered(at, request, result),
             Event::Notice { error, .. } => {
                 self.note(|| format!("{at} says: {error}"));
-                self.rebased += usize::from(error.to_string().contains("of its own writes were made again"));
+                if error.to_string().contains("of its own writes were made again") {
+                    self.rebased += 1;
+                    // It may have been expelled before it stored anything under that name.
+                    self.hosts[at].is_expelled = true;
+                }
                 self.hosts[at].notices.push(error.to_string());
                 if error.code() == Code::Internal {
                     return violated(Property::Divergence, format!("{at} says: {error}"));
