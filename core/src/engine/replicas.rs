@@ -431,6 +431,10 @@ impl Engine {
             }
             return;
         };
+        if founded.anew.is_some() {
+            // It asked for the whole document, and what it asked or got has been lost.
+            return self.greet(peer, now);
+        }
         let seen = founded.pending.seen().clone();
         let same = *founded.seen() == pulse.seen;
         if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {

@@ -174,7 +174,8 @@ impl Replica {
             let path = reserved(&member_path(replica));
             delta.items.iter().any(|item| item.path == path)
         };
-        let new = delta.to.iter().filter(|(replica, seq)| *seq > self.seen.seq(*replica));
+        // Who learns that it was expelled holds what it writes until it starts anew, and sends it to nobody.
+        let new = delta.to.iter().filter(|(replica, seq)| *replica != self.id && *seq > self.seen.seq(*replica));
         new.map(|(replica, seq)| (replica, seq, self.notes.members.get(&replica)))
             .find(|(replica, seq, standing)| match standing {
                 None => !joined(*replica),

@@ -136,3 +136,17 @@ fn what_was_not_shared_is_written_again_over_what_the_others_made_of_it() {
     sync(&rebased.replica, &mut one);
     assert_eq!(one.view().value, expected);
 }
+
+#[test]
+fn who_learned_that_it_was_expelled_still_holds_what_it_writes_itself() {
+    let (mut one, mut two) = members();
+    one.note(&[leaves(two.id(), two.seen().seq(two.id()))], 1).unwrap();
+    sync(&one, &mut two);
+    let mut durable = two.clone();
+    let since = two.seen().clone();
+    let own = write(&mut two, 2, "a", Some(1.into())).unwrap();
+    let own = Delta { since, to: two.seen().clone(), base: None, items: own.added };
+    assert!(matches!(durable.apply(&own, 0).unwrap(), Applied::Advanced { .. }));
+    assert_eq!(durable.view(), two.view());
+    assert_eq!(one.apply(&own, 0).unwrap(), Applied::Refused { author: two.id() });
+}
