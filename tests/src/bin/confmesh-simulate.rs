@@ -88,6 +88,9 @@ struct Tally {
     runs: u64,
     writes: usize,
     comparisons: usize,
+    settled: usize,
+    rebased: usize,
+    binary_frames: usize,
     broken: BTreeMap<Property, u64>,
     failures: Vec<u64>,
 }
@@ -97,6 +100,9 @@ impl Tally {
         self.runs += 1;
         self.writes += outcome.writes;
         self.comparisons += outcome.comparisons;
+        self.settled += outcome.settled;
+        self.rebased += outcome.rebased;
+        self.binary_frames += outcome.binary_frames;
         if let Some(violation) = &outcome.violation {
             *self.broken.entry(violation.property).or_default() += 1;
             self.failures.push(seed);
@@ -154,6 +160,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
         println!("replay it with: {command}");
     }
     let seconds = began.elapsed().as_secs_f64();
+    println!("settled={} rebased={} binary_frames={}", tally.settled, tally.rebased, tally.binary_frames);
     println!(
         "writes={} comparisons={} lost={} not_durable={} not_live={} other={} panics={} seconds={seconds:.0} runs_per_second={:.0}",
         tally.writes,

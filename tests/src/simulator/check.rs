@@ -3,7 +3,7 @@
 use confmesh::canonical::{canonical, content_hash};
 
 use super::host::name;
-use super::oracle::listed;
+use super::oracle::{listed, still_listed};
 use super::world::World;
 use super::{Checked, Property, violated};
 
@@ -13,7 +13,7 @@ impl World {
         let host = &self.hosts[at];
         let (Some(engine), Some(known)) = (&host.engine, host.known.clone()) else { return Ok(()) };
         let Some(snapshot) = engine.snapshot(&name()) else { return Ok(()) };
-        let checked = Some((known.clone(), snapshot.revision));
+        let checked = Some((known.clone(), host.floor.clone(), snapshot.revision));
         if host.checked == checked {
             return Ok(());
         }
@@ -31,12 +31,9 @@ impl World {
         if status.shared_hash != Some(content_hash(&expected.value)) {
             return violated(Property::Oracle, format!("instance {at} reports another hash than that of its document"));
         }
-        if listed(&status.disagreements) != expected.conflicts {
-            let what = format!(
-                "instance {at} lists {:?}, has to list {:?}",
-                listed(&status.disagreements),
-                expected.conflicts
-            );
+        let conflicts = still_listed(&expected.conflicts, &host.floor);
+        if listed(&status.disagreements) != conflicts {
+            let what = format!("instance {at} lists {:?}, has to list {:?}", listed(&status.disagreements), conflicts);
             return violated(Property::Oracle, what);
         }
         self.hosts[at].checked = checked;

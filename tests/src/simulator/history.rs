@@ -10,6 +10,7 @@ use confmesh::clock::{Dot, VersionVector};
 use confmesh::engine::StoreWrite;
 use confmesh::format::{Format, parse};
 use confmesh::id::{Genesis, ReplicaId};
+use confmesh::limits::RESERVED_KEY;
 use confmesh::replica::{Assertion, Claim};
 
 use super::generate::markers;
@@ -41,6 +42,7 @@ pub(crate) struct History {
 
 const REPLICA: &str = "/replica";
 const WRITE: &str = "/write/";
+const BASE: &str = "/base/";
 
 fn key_holds(key: &[u8], part: &str) -> bool {
     std::str::from_utf8(key).is_ok_and(|key| key.contains(part))
@@ -83,6 +85,27 @@ pub(crate) fn founding(store: &Store) -> Option<String> {
 /// The records of writes that a store holds.
 pub(crate) fn held(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
     store.iter().filter(|(key, _)| key_holds(key, WRITE)).collect()
+}
+
+/// The records of what a store settled to.
+pub(crate) fn base(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
+    store.iter().filter(|(key, _)| key_holds(key, BASE)).collect()
+}
+
+/// The writes whose history a store dropped.
+pub(crate) fn floor(store: &Store) -> VersionVector {
+    let bytes: Vec<u8> = base(store).into_values().flatten().copied().collect();
+    if bytes.is_empty() {
+        return VersionVector::default();
+    }
+    json(&bytes).child("floor").map_or_else(VersionVector::default, |floor| VersionVector::from_value(floor).unwrap())
+}
+
+/// Whether a batch changes what the store settled to.
+pub(crate) fn moves_floor(writes: &[StoreWrite]) -> bool {
+    writes.iter().any(|write| match write {
+        StoreWrite::Put { key, .. } | StoreWrite::Delete { key } => key_holds(key, BASE),
+    })
 }
 
 /// The keys of a batch, for people.
@@ -146,6 +169,11 @@ impl History {
         Ok(())
     }
 
+    /// The instance that writes, or wrote, under a name.
+    pub(crate) fn author(&self, replica: ReplicaId) -> Option<usize> {
+        self.authors.get(&replica).copied()
+    }
+
     /// Whether a write was ever on its author's disk.
     pub(crate) fn holds(&self, dot: Dot) -> bool {
         self.closed.contains_key(&dot)
@@ -166,10 +194,11 @@ impl History {
         self.markers.contains(&(marker, genesis))
     }
 
-    /// The writes of a document that somebody saw.
+    /// The writes of a document that somebody saw, without the notes of confmesh itself.
     pub(crate) fn seen(&self, known: &Known) -> Vec<Arc<Assertion>> {
         let all = self.writes.get(&known.genesis).into_iter().flatten();
-        all.filter(|assertion| known.seen.contains(assertion.dot)).cloned().collect()
+        let is_note = |path: &confmesh::Path| path.segments().first().is_some_and(|first| *first == *RESERVED_KEY);
+        all.filter(|a| known.seen.contains(a.dot) && !is_note(&a.path)).cloned().collect()
     }
 
     /// The document that the author of a write saw.

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use confmesh::canonical::ContentHash;
-use confmesh::clock::Now;
-use confmesh::engine::{DocumentOptions, Engine, EngineConfig, FileWrite, PeerId, Persist, RequestId, StoreWrite};
+use confmesh::clock::{Now, VersionVector};
+use confmesh::engine::{
+    DocumentOptions, Engine, EngineConfig, FileWrite, PathVersion, PeerId, Persist, RequestId, StoreWrite,
+};
 use confmesh::id::{DocumentName, InstanceId};
 use confmesh::policy::ConflictStrategy;
-use confmesh::protocol::Frame;
+use confmesh::protocol::{Frame, WireOptions};
 use confmesh::{Path, Policy, Value};
 
 use super::history::{Known, Store};
@@ -39,12 +41,16 @@ pub(crate) fn garbage(frame: Option<&Frame>, at: usize) -> Frame {
 }
 
 /// What somebody asked for and waits for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wish {
     /// Where, for writes of one path.
     pub(crate) place: Option<(Path, Option<Value>)>,
     /// The document that it was for, where it was for one only.
     pub(crate) if_hash: Option<ContentHash>,
+    /// What was at the place, where it was for the version of the place.
+    pub(crate) if_value: Option<(Path, Option<Value>)>,
+    /// The conflict that it settles.
+    pub(crate) settles: Option<ContentHash>,
     /// Whether an error is the only right answer, and why.
     pub(crate) refused: Option<&'static str>,
 }
@@ -66,6 +72,14 @@ pub(crate) struct Host {
     pub(crate) is_doubtful: bool,
     /// What the running engine knows to be on disk.
     pub(crate) known: Option<Known>,
+    /// The writes whose history it dropped, as it knows to be on disk.
+    pub(crate) floor: VersionVector,
+    /// Whether it was expelled, and may have to write its own again under another name.
+    pub(crate) is_expelled: bool,
+    pub(crate) wire: WireOptions,
+    /// A place that somebody read: its version and its value then.
+    pub(crate) read: Option<(Path, PathVersion, Option<Value>)>,
+    pub(crate) heartbeat_ms: u64,
     pub(crate) file: Option<String>,
     /// Whether a person deleted the file last.
     pub(crate) file_deleted: bool,
@@ -83,7 +97,7 @@ pub(crate) struct Host {
     pub(crate) latest_wall_ms: Cell<u64>,
     pub(crate) notices: Vec<String>,
     /// What the last comparison with the oracle was about.
-    pub(crate) checked: Option<(Known, u64)>,
+    pub(crate) checked: Option<(Known, VersionVector, u64)>,
 }
 
 pub(crate) fn name() -> DocumentName {
@@ -105,6 +119,11 @@ impl Host {
             holds_batches: false,
             is_doubtful: false,
             known: None,
+            floor: VersionVector::default(),
+            is_expelled: false,
+            wire: WireOptions::default(),
+            read: None,
+            heartbeat_ms: 5_000,
             file,
             file_deleted: false,
             kept: Vec::new(),
@@ -141,7 +160,9 @@ impl Host {
         entropy[..8].copy_from_slice(&seed.to_le_bytes());
         entropy[8] = id[0];
         entropy[16..24].copy_from_slice(&self.life.to_le_bytes());
-        let config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
+        let mut config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
+        config.wire = self.wire.clone();
+        config.heartbeat_ms = self.heartbeat_ms;
         let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));
         Ok(self.engine.insert(Engine::new(config, records)?))
     }

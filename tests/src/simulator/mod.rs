@@ -32,7 +32,7 @@ pub use swarm::{Fault, Options};
 pub enum Property {
     /// Equal knowledge with different documents, conflicts or stores (P1, P2, P26).
     Divergence,
-    /// Another document than that of the history that never forgets (P3, P8 to P11, P13, P15, P16).
+    /// Another document than that of the history that never forgets (P3, P8 to P11, P13 to P17, P19).
     Oracle,
     /// An accepted write vanished (P5, P6).
     Loss,
@@ -70,6 +70,12 @@ pub struct Outcome {
     pub writes: usize,
     /// How many times a document was compared with the oracle.
     pub comparisons: usize,
+    /// How often an instance dropped history.
+    pub settled: usize,
+    /// How often one took over the document of others that had gone on without it.
+    pub rebased: usize,
+    /// How many messages were not text.
+    pub binary_frames: usize,
     /// What happened, where it was asked for.
     pub trace: Vec<String>,
 }
@@ -91,6 +97,9 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         violation,
         writes: world.history.len(),
         comparisons: world.comparisons,
+        settled: world.settled,
+        rebased: world.rebased,
+        binary_frames: world.binary_frames,
         trace: world.trace.take().unwrap_or_default(),
     }
 }

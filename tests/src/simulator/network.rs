@@ -110,6 +110,7 @@ impl World {
 
     pub(crate) fn send(&mut self, from: usize, Transmit { peer, frame }: Transmit) {
         self.sent_bytes += frame.len();
+        self.binary_frames += usize::from(frame.as_text().is_none());
         let find = |edge: &Edge| {
             let connection = edge.connection.as_ref()?;
             (0..2).find(|end| edge.ends[*end] == from && connection.peers[*end] == peer)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use confmesh::clock::Dot;
+use confmesh::clock::{Dot, VersionVector};
 use confmesh::conflict::Tag;
 use confmesh::replica::{Assertion, Claim, Disagreement};
 use confmesh::sequence::Kind;
@@ -27,6 +27,13 @@ pub(crate) struct Expected {
 pub(crate) fn listed(disagreements: &[Disagreement]) -> Conflicts {
     let sides = |d: &Disagreement| d.sides.iter().map(|side| (side.dot, side.value.clone())).collect();
     disagreements.iter().map(|d| (d.path.clone(), (d.tag, sides(d)))).collect()
+}
+
+/// Who dropped the history up to `floor` lists no more what rules had decided in it; what people have to decide stays.
+pub(crate) fn still_listed(conflicts: &Conflicts, floor: &VersionVector) -> Conflicts {
+    let is_gone =
+        |tag: Tag, sides: &BTreeMap<Dot, _>| tag != Tag::Manual && sides.keys().all(|dot| floor.contains(*dot));
+    conflicts.iter().filter(|(_, (tag, sides))| !is_gone(*tag, sides)).map(|(p, c)| (p.clone(), c.clone())).collect()
 }
 
 /// What an assertion says of one place.

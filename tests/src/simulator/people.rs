@@ -3,7 +3,7 @@
 use confmesh::canonical::content_hash;
 use confmesh::clock::Dot;
 use confmesh::diff::Patch;
-use confmesh::engine::{Receipt, RequestId};
+use confmesh::engine::{Choice, Command, Receipt, RequestId, WriteTerms};
 use confmesh::format::{Format, parse, print, rewrite};
 use confmesh::policy::ConflictStrategy;
 use confmesh::{Path, Result, Value};
@@ -49,6 +49,9 @@ impl World {
         use Fault::{Clock, Crash, Disconnect, Garbage, Join, Leave, Partition, SlowFiles, SlowStore};
         for fault in [Partition, Disconnect, Crash, Join, Leave, Clock, Garbage] {
             acts.push((self.swarm.rate(fault), Act::Strike(fault)));
+        }
+        if self.swarm.has_hub() {
+            acts.push((self.swarm.rate(Fault::Expel), Act::Strike(Fault::Expel)));
         }
         for fault in [SlowStore, SlowFiles] {
             acts.push((self.swarm.rate(fault) / 8, Act::Strike(fault)));
@@ -168,13 +171,25 @@ impl World {
             Fault::Join if self.hosts.len() < 9 => {
                 let Some(other) = self.some_host(|host| host.is_replica() && !host.has_left) else { return Ok(()) };
                 let number = self.hosts.len();
+                let other = if self.swarm.has_hub() { 0 } else { other };
                 self.add_replica(&[other])?;
                 let edge = self.edges.iter().position(|edge| edge.ends.contains(&number)).unwrap();
                 return self.connect(edge);
             }
             Fault::Leave if self.hosts.iter().filter(|host| host.is_replica() && !host.has_left).count() > 2 => {
                 let Some(at) = self.some_host(|host| host.is_replica() && !host.has_left) else { return Ok(()) };
+                if self.swarm.has_hub() && at == 0 {
+                    return Ok(());
+                }
                 self.note(|| format!("{at} leaves for good"));
+                if self.swarm.settles() && self.extra.below(2) == 0 {
+                    let now = self.hosts[at].now(self.now_ms);
+                    if let Some(engine) = &mut self.hosts[at].engine {
+                        engine.leave(&name(), now);
+                    }
+                    self.settle(at)?;
+                    self.pass(1_000)?;
+                }
                 self.kill(at)?;
                 self.hosts[at].has_left = true;
             }
@@ -189,9 +204,36 @@ impl World {
                 self.note(|| format!("the clock of {at} shows {}", now.wall_ms));
             }
             Fault::Garbage => return self.garbage(),
+            Fault::Expel if self.swarm.has_hub() => return self.expel(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The hub takes somebody out of the members, rather one who is gone.
+    fn expel(&mut self) -> Checked {
+        let now = self.hosts[0].now(self.now_ms);
+        let own = self.hosts[0].known.as_ref().map(|known| known.replica);
+        let Some(engine) = &self.hosts[0].engine else { return Ok(()) };
+        let mut members = engine.members(&name());
+        members.retain(|member| Some(*member) != own);
+        let here: Vec<_> = self.hosts.iter().filter(|host| !host.has_left).map(|host| &host.store).collect();
+        let here: Vec<_> = here.into_iter().filter_map(|store| Some(super::history::stored(store)?.replica)).collect();
+        let gone: Vec<_> = members.iter().copied().filter(|member| !here.contains(member)).collect();
+        let from = if gone.is_empty() || self.extra.below(4) == 0 { members } else { gone };
+        if from.is_empty() {
+            return Ok(());
+        }
+        let member = self.extra.pick(&from);
+        let Some(engine) = &mut self.hosts[0].engine else { return Ok(()) };
+        if engine.expel(&name(), member, now).is_ok() {
+            let host = self.history.author(member);
+            self.note(|| format!("0 expels {member} of {host:?}"));
+            if let Some(host) = host {
+                self.hosts[host].is_expelled = true;
+            }
+        }
+        self.settle(0)
     }
 
     /// Garbage changes nothing (P23).
@@ -212,7 +254,11 @@ impl World {
         self.settle(at)
     }
 
-    fn write(&mut self, at: usize) -> Checked {
+    pub(crate) fn write(&mut self, at: usize) -> Checked {
+        let terms = self.swarm.rate(Fault::Terms);
+        if self.extra.chance(terms) && self.write_on_terms(at)? {
+            return Ok(());
+        }
         let place = place(&mut self.random, self.swarm.places);
         let kind = self.random.below(12);
         let new = value(&mut self.random, &mut self.marker, 0);
@@ -230,9 +276,9 @@ impl World {
         };
         let is_stale = kind > 7 && if_hash.is_some_and(|hash| hash != *snapshot.hash());
         let mut wish = Wish {
-            place: None,
             if_hash: if_hash.filter(|_| kind > 7),
             refused: is_stale.then_some("the document is another one"),
+            ..Wish::default()
         };
         let pointer: Value = place.to_pointer().as_str().into();
         let operation = |fields: Vec<(&str, Value)>| -> Value { fields.into_iter().collect() };
@@ -276,6 +322,47 @@ impl World {
         self.settle(at)
     }
 
+    /// A write for the version of a place that somebody read before, a forced one, or one that settles a conflict; false
+    /// where there is nothing to write so.
+    fn write_on_terms(&mut self, at: usize) -> Checked<bool> {
+        let place = place(&mut self.extra, self.swarm.places);
+        let new = value(&mut self.extra, &mut self.marker, 0);
+        let (kind, choice, remembers) = (self.extra.below(4), self.extra.below(3), self.extra.below(2) == 0);
+        let now = self.hosts[at].now(self.now_ms);
+        let host = &mut self.hosts[at];
+        let Some(engine) = host.engine.as_mut().filter(|_| host.known.is_some()) else { return Ok(false) };
+        let Some(snapshot) = engine.snapshot(&name()) else { return Ok(false) };
+        let mut wish = Wish::default();
+        let mut terms = WriteTerms::default();
+        let command = match kind {
+            0 => {
+                let Some(conflict) = engine.conflicts(&name(), false).into_iter().next() else { return Ok(false) };
+                wish.settles = Some(conflict.id);
+                let choice = [Choice::Take(0), Choice::Keep, Choice::Value(new.clone())][choice].clone();
+                Command::Resolve(conflict.id, choice)
+            }
+            1 => {
+                terms.force = true;
+                Command::set(place.clone(), new.clone())
+            }
+            _ => {
+                let Some(version) = engine.version(&name(), &place) else { return Ok(false) };
+                let current = (place.clone(), version, snapshot.value.at(&place).cloned());
+                let before = host.read.replace(current.clone());
+                let (place, version, read) = before.filter(|_| remembers).unwrap_or(current);
+                terms.if_version = Some(version);
+                wish.if_value = Some((place.clone(), read));
+                Command::set(place, new.clone())
+            }
+        };
+        let what = format!("{command:?}");
+        let request = engine.write(&name(), command, terms, now);
+        host.open.insert(request, wish);
+        self.note(|| format!("{at} asks {} on terms: {what}", request.0));
+        self.settle(at)?;
+        Ok(true)
+    }
+
     fn guest_write(&mut self, at: usize) -> Checked {
         let is_counted = self.random.below(2) == 0;
         let place = if is_counted { generate::guest_place(&mut self.random) } else { place(&mut self.random, 16) };
@@ -289,7 +376,7 @@ impl World {
         if is_counted {
             self.guest_writes.push((through, self.hosts[through].life, place, new));
         }
-        self.hosts[at].open.insert(request, Wish { place: None, if_hash: None, refused: None });
+        self.hosts[at].open.insert(request, Wish::default());
         self.settle(at)
     }
 
@@ -310,6 +397,19 @@ impl World {
                 && wanted != content_hash(&base.value)
             {
                 return violated(Property::Other, format!("{at} made {dot:?} on another document than it was for"));
+            }
+        }
+        if let Some(id) = wish.settles
+            && self.hosts[at].engine.iter().any(|engine| engine.conflicts(&name(), false).iter().any(|c| c.id == id))
+        {
+            return violated(Property::Other, format!("{at} lists a conflict that was settled: {id}"));
+        }
+        if let (Some((place, read)), Some(dot)) = (wish.if_value, receipt.dot) {
+            let genesis = self.history.document_of(dot);
+            let base = genesis.and_then(|genesis| self.history.made_on(genesis, dot));
+            if let Some(there) = base.map(|base| base.value.at(&place).cloned()).filter(|there| *there != read) {
+                let what = format!("{at} wrote `{place}` for {read:?}, and there was {there:?}");
+                return violated(Property::Other, what);
             }
         }
         if let Some((place, wanted)) = wish.place
@@ -358,8 +458,9 @@ impl World {
 
     /// Writes that were acknowledged in a document, by instances that are still there.
     pub(crate) fn acknowledged_in(&self, genesis: confmesh::id::Genesis) -> impl Iterator<Item = Dot> {
-        let mine =
-            self.acknowledged.iter().filter(move |(at, document, _)| *document == genesis && !self.hosts[*at].has_left);
+        let mine = self.acknowledged.iter().filter(move |(at, document, _)| {
+            *document == genesis && !self.hosts[*at].has_left && !self.hosts[*at].is_expelled
+        });
         mine.map(|(_, _, dot)| *dot)
     }
 }

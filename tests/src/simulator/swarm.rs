@@ -61,6 +61,14 @@ faults! {
     Garbage = "garbage", 30;
     /// Guests write through a host.
     Guest = "guest", 1_000;
+    /// Documents drop their history.
+    Settle = "settle", 1_000;
+    /// Instances are taken out of the members.
+    Expel = "expel", 30;
+    /// Every instance writes messages in its own way: binary or not, compressed or not, in small parts or not.
+    Wire = "wire", 1_000;
+    /// Writes have conditions, are forced, or settle conflicts.
+    Terms = "terms", 500;
 }
 
 /// What one run is made of.
@@ -79,14 +87,19 @@ pub(crate) struct Swarm {
     pub(crate) places: usize,
     /// The first time that a document is founded matters only once: half of the runs begin with one that all share.
     pub(crate) begins_together: bool,
+    pub(crate) heartbeat_ms: u64,
     rates: Vec<usize>,
 }
 
 impl Swarm {
-    pub(crate) fn of(random: &mut Random, options: &Options) -> Swarm {
-        let mut draw = |fault: Fault| match random.below(2) {
-            0 => 0,
-            _ => 1 + random.below(fault.most()),
+    /// What came later is drawn from a stream of its own, `extra`, so that the seeds of before keep their stories.
+    pub(crate) fn of(random: &mut Random, extra: &mut Random, options: &Options) -> Swarm {
+        let mut draw = |fault: Fault| {
+            let random = if fault < Fault::Settle { &mut *random } else { &mut *extra };
+            match random.below(2) {
+                0 => 0,
+                _ => 1 + random.below(fault.most()),
+            }
         };
         let mut rates: Vec<usize> = Fault::ALL.iter().map(|fault| draw(*fault)).collect();
         for fault in &options.without {
@@ -103,13 +116,28 @@ impl Swarm {
             pace_ms: random.pick(&[2, 50, 1_000, 4_000]),
             places: 2 + random.below(14),
             begins_together: false,
+            heartbeat_ms: 5_000,
             rates,
         };
         swarm.begins_together = swarm.rate(Fault::Founding) == 0;
+        if swarm.settles() {
+            swarm.heartbeat_ms = extra.pick(&[1_000, 1_000, 5_000]);
+            swarm.pace_ms = swarm.pace_ms.max(extra.pick(&[2, 500, 2_000]));
+        }
         if swarm.rate(Fault::Guest) == 0 {
             swarm.guests = 0;
         }
         swarm
+    }
+
+    /// Whether documents drop their history.
+    pub(crate) fn settles(&self) -> bool {
+        self.rate(Fault::Settle) > 0
+    }
+
+    /// Whether one instance alone, the first, exchanges the writes of all others: it may expel them.
+    pub(crate) fn has_hub(&self) -> bool {
+        self.topology == 1 && self.settles()
     }
 
     pub(crate) fn rate(&self, fault: Fault) -> usize {

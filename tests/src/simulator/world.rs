@@ -3,14 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use confmesh::clock::{Dot, MAX_AHEAD_MS};
+use confmesh::clock::{Dot, MAX_AHEAD_MS, VersionVector};
 use confmesh::engine::{DocumentOptions, Engine, Event, FileBinding, Link};
 use confmesh::format::{Format, print};
 use confmesh::id::Genesis;
+use confmesh::protocol::WireOptions;
 use confmesh::{Code, Error, Policy};
 
 use super::generate::{self, FIRST_MARKER, markers};
-use super::history::{History, left_by, stored};
+use super::history::{History, floor, left_by, moves_floor, stored};
 use super::host::{Host, name};
 use super::network::{Edge, Flight};
 use super::random::Random;
@@ -21,6 +22,8 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) swarm: Swarm,
     pub(crate) random: Random,
+    /// What decides on faults that came later, so that the seeds of before keep their stories.
+    pub(crate) extra: Random,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -34,6 +37,11 @@ pub(crate) struct World {
     /// What guests wrote: whose host, in which of its lives, where, what.
     pub(crate) guest_writes: Vec<(usize, u64, confmesh::Path, confmesh::Value)>,
     pub(crate) comparisons: usize,
+    /// How often an instance dropped history.
+    pub(crate) settled: usize,
+    /// How often one took over the document of others that had gone on without it.
+    pub(crate) rebased: usize,
+    pub(crate) binary_frames: usize,
     pub(crate) sent_bytes: usize,
     pub(crate) faults: bool,
     pub(crate) trace: Option<Vec<String>>,
@@ -43,12 +51,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> World {
         let mut random = Random::of(seed);
-        let swarm = Swarm::of(&mut random, options);
+        let mut extra = Random::of(!seed);
+        let swarm = Swarm::of(&mut random, &mut extra, options);
         let rules = generate::policy(&mut random);
         World {
             seed,
             swarm,
             random,
+            extra,
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),
@@ -60,6 +70,9 @@ impl World {
             acknowledged: Vec::new(),
             guest_writes: Vec::new(),
             comparisons: 0,
+            settled: 0,
+            rebased: 0,
+            binary_frames: 0,
             sent_bytes: 0,
             faults: true,
             trace: options.trace.then(Vec::new),
@@ -120,6 +133,7 @@ impl World {
             file: binding,
             has_peers,
             policy: policy.clone(),
+            settle: self.swarm.settles(),
             ..DocumentOptions::default()
         };
         let text = file.map(|value| print(&value, Format::Json).unwrap());
@@ -127,6 +141,8 @@ impl World {
             format!("{number} begins, peers expected: {has_peers}, rules {:?}, file {text:?}", policy.to_value())
         });
         let mut host = Host::new(number, options, policy, text);
+        host.heartbeat_ms = self.swarm.heartbeat_ms;
+        host.wire = self.wire();
         if self.swarm.rate(Fault::Clock) > 0 {
             host.offset_ms = self.offset();
         }
@@ -136,6 +152,17 @@ impl World {
             self.edges.push(Edge { ends, link: Link::Dialed, connection: None, block: None });
         }
         self.start(number)
+    }
+
+    /// How an instance writes messages.
+    fn wire(&mut self) -> WireOptions {
+        let mut wire = WireOptions::default();
+        if self.swarm.rate(Fault::Wire) > 0 {
+            wire.binary = self.extra.below(2) == 0;
+            wire.compress_min_bytes = self.extra.pick(&[None, Some(64), wire.compress_min_bytes]);
+            wire.part_bytes = self.extra.pick(&[400, 2_000, wire.part_bytes]);
+        }
+        wire
     }
 
     fn add_guest(&mut self) -> Checked {
@@ -166,6 +193,7 @@ impl World {
         let now_ms = self.now_ms;
         let host = &mut self.hosts[at];
         host.known = if host.is_replica() { stored(&host.store) } else { None };
+        host.floor = floor(&host.store);
         host.checked = None;
         let (now, options, text) = (host.now(now_ms), host.options.clone(), host.file.clone());
         let is_replica = host.is_replica();
@@ -203,6 +231,7 @@ impl World {
         }
         self.hosts[at].due.clear();
         self.hosts[at].known = None;
+        self.hosts[at].floor = VersionVector::default();
         for edge in 0..self.edges.len() {
             if self.edges[edge].ends.contains(&at) {
                 self.disconnect(edge, false);
@@ -320,6 +349,9 @@ impl World {
         if let Some(known) = left_by(&batch.writes) {
             self.note(|| format!("{at} has {:?} on disk", known.seen));
             self.hosts[at].known = Some(known);
+            if moves_floor(&batch.writes) {
+                self.hosts[at].floor = floor(&self.hosts[at].store);
+            }
         }
         Ok(true)
     }
@@ -371,10 +403,16 @@ impl World {
             Event::Written { request, result } => self.answered(at, request, result),
             Event::Notice { error, .. } => {
                 self.note(|| format!("{at} says: {error}"));
+                self.rebased += usize::from(error.to_string().contains("of its own writes were made again"));
                 self.hosts[at].notices.push(error.to_string());
                 if error.code() == Code::Internal {
                     return violated(Property::Divergence, format!("{at} says: {error}"));
                 }
+                Ok(())
+            }
+            Event::Settled { .. } => {
+                self.note(|| format!("{at} drops its history"));
+                self.settled += 1;
                 Ok(())
             }
             _ => Ok(()),
