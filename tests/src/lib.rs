@@ -43,6 +43,7 @@
 //! function of its own, which says `` `word` is not wanted ``.
 
 pub mod fuzz;
+pub mod mutants;
 pub mod random;
 
 #[allow(

@@ -188,6 +188,8 @@ impl BoundFile {
     pub(super) fn accept_edit(&mut self, text: String, value: Value) {
         let before = self.base.take();
         self.unsettled.get_or_insert(before);
+        // A write that was planned before would show less than the edit, should the file be as it expects once more.
+        self.due = None;
         self.accept(text, value);
     }
 

@@ -1,6 +1,5 @@
 //! The mutation gate: breaks the implementation in one known way after the other, and has the simulator find each.
 //!
-//! A mutant is a file in `tests/mutants/`: a sentence, and edits that replace a text which stands in a file exactly once.
 //! An edit that no longer applies fails the gate, and so does a mutant that survives.
 #![allow(
     clippy::disallowed_methods,
@@ -13,22 +12,10 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 use std::{env, fs, io};
 
-use toml_edit::{DocumentMut, Item};
+use confmesh_tests::mutants::{Mutant, mutants};
 
 const RUNS: &str = "5000";
 const BINARY: &str = "confmesh-simulate";
-
-struct Mutant {
-    name: String,
-    says: String,
-    edits: Vec<Edit>,
-}
-
-struct Edit {
-    file: String,
-    find: String,
-    replace: String,
-}
 
 /// The tree that is broken, and where it is built: kept between mutants, so that only what changed is built again.
 struct Workshop {
@@ -53,7 +40,13 @@ fn gate(wanted: &[String]) -> io::Result<bool> {
     let shop = workshop(&root)?;
     let mut all_fine = true;
     let mut table = Vec::new();
-    for mutant in mutants(&root.join("tests/mutants"))? {
+    // A simulator that finds fault with what is whole would find every mutant.
+    let unbroken = shop.simulate()?;
+    println!("{:<36} {unbroken}", "(unbroken)");
+    if !unbroken.starts_with("SURVIVED") {
+        return Err(io::Error::other("the simulator does not pass the sources as they are; mend that first"));
+    }
+    for mutant in mutants(&root)? {
         if !wanted.is_empty() && !wanted.contains(&mutant.name) {
             continue;
         }
@@ -93,56 +86,23 @@ fn put(file: &Path, content: &[u8]) -> io::Result<()> {
     fs::write(file, content)
 }
 
-fn mutants(folder: &Path) -> io::Result<Vec<Mutant>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
-    files.iter().map(|file| read(file)).collect()
-}
-
-fn read(file: &Path) -> io::Result<Mutant> {
-    let bad = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-    let document: DocumentMut = fs::read_to_string(file)?.parse().map_err(|error| bad(format!("{error}")))?;
-    let text = |item: Option<&Item>, name: &str| {
-        let found = item.and_then(Item::as_str).map(str::to_owned);
-        found.ok_or_else(|| bad(format!("`{name}` is missing")))
-    };
-    let edits =
-        document.get("edit").and_then(Item::as_array_of_tables).ok_or_else(|| bad("no `[[edit]]`".to_owned()))?;
-    let edit = |table: &toml_edit::Table| {
-        let field = |name: &str| text(table.get(name), name);
-        Ok(Edit { file: field("file")?, find: field("find")?, replace: field("replace")? })
-    };
-    Ok(Mutant {
-        name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        says: text(document.get("says"), "says")?,
-        edits: edits.iter().map(edit).collect::<io::Result<_>>()?,
-    })
-}
-
 impl Workshop {
     /// Breaks the tree, has the simulator look, and mends it.
     fn trial(&self, mutant: &Mutant) -> io::Result<String> {
-        let mut verdict = None;
-        let mut whole = Vec::new();
-        for edit in &mutant.edits {
-            let file = self.tree.join(&edit.file);
-            let source = fs::read_to_string(&file)?;
-            if source.matches(&edit.find).count() != 1 {
-                verdict = Some(format!("DOES NOT APPLY to {}", edit.file));
-                break;
-            }
-            fs::write(&file, source.replace(&edit.find, &edit.replace))?;
-            whole.push((file, source));
-        }
-        let verdict = match verdict {
-            Some(verdict) => verdict,
-            None => self.simulate()?,
+        let broken = match mutant.sources(&self.tree)? {
+            Ok(broken) => broken,
+            Err(file) => return Ok(format!("DOES NOT APPLY to {file}")),
         };
-        for (file, source) in whole.into_iter().rev() {
+        let mut whole = Vec::new();
+        for (file, source) in broken {
+            whole.push((fs::read(&file)?, file.clone()));
             fs::write(file, source)?;
         }
-        Ok(verdict)
+        let verdict = self.simulate();
+        for (source, file) in whole {
+            fs::write(file, source)?;
+        }
+        verdict
     }
 
     fn simulate(&self) -> io::Result<String> {

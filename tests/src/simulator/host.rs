@@ -84,6 +84,8 @@ pub(crate) struct Host {
     /// Whether a person deleted the file last.
     pub(crate) file_deleted: bool,
     pub(crate) kept: Vec<String>,
+    /// The documents that it had on disk since an edit of the file got there.
+    pub(crate) mirrorable: Vec<ContentHash>,
     pub(crate) due: VecDeque<FileWrite>,
     pub(crate) holds_files: bool,
     pub(crate) open: BTreeMap<RequestId, Wish>,
@@ -125,6 +127,7 @@ impl Host {
             file,
             file_deleted: false,
             kept: Vec::new(),
+            mirrorable: Vec::new(),
             due: VecDeque::new(),
             holds_files: false,
             open: BTreeMap::new(),

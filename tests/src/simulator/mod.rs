@@ -12,6 +12,7 @@ mod end;
 mod generate;
 mod history;
 mod host;
+mod mirror;
 mod network;
 mod oracle;
 mod people;

@@ -247,7 +247,9 @@ impl World {
         let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
         self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
+        self.before_stored(at, writes);
         self.hosts[at].apply(writes);
+        self.after_stored(at);
         if let (Some(old), Some(new)) = (&before, left_by(writes))
             && (old.genesis, old.replica) != (new.genesis, new.replica)
             && old.genesis == new.genesis
@@ -335,7 +337,11 @@ impl World {
             let arrives = self.random.below(2) == 0;
             self.note(|| format!("the store of {at} fails; the batch got there: {arrives}"));
             if arrives {
+                // Nobody knows, so what was planned before may still be done.
+                let mut mirrorable = self.hosts[at].mirrorable.clone();
                 self.store(at, &batch.writes)?;
+                mirrorable.append(&mut self.hosts[at].mirrorable);
+                self.hosts[at].mirrorable = mirrorable;
             }
             self.hosts[at].is_doubtful = true;
             // What was handed to the store behind it fails as well.
@@ -389,6 +395,7 @@ impl World {
         if self.hosts[at].file != write.expect {
             return Ok(());
         }
+        self.check_mirrored(at, write)?;
         let old = self.hosts[at].file.clone().unwrap_or_default();
         if write.keep_as.is_some() {
             self.hosts[at].kept.push(old);

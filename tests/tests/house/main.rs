@@ -7,6 +7,7 @@
 )]
 
 mod floors;
+mod mutants;
 mod paths;
 mod purity;
 mod repository;

@@ -1,0 +1,84 @@
+//! Bound files never fall behind the edits in them: once an edit of a file is on disk, the file is only ever written with a
+//! document that has it.
+
+use confmesh::canonical::{ContentHash, content_hash};
+use confmesh::engine::{FileWrite, StoreWrite};
+use confmesh::format::{Format, parse};
+
+use super::history::{self, Store};
+use super::world::World;
+use super::{Checked, Property, violated};
+
+const FILE: &str = "/file/";
+const WRITE: &str = "/write/";
+
+/// What a store says of a bound file: the text that was mirrored last, and the one that is about to be.
+#[derive(Default, PartialEq)]
+struct Record {
+    base: Option<String>,
+    intended: Option<String>,
+}
+
+impl Record {
+    fn read(bytes: &[u8]) -> Record {
+        let value = parse(std::str::from_utf8(bytes).unwrap(), Format::Json).unwrap();
+        let text = |name: &str| value.child(name)?.as_str().map(str::to_owned);
+        Record { base: text("base"), intended: text("intended") }
+    }
+
+    fn stored(store: &Store) -> Record {
+        let record = store.iter().find(|(key, _)| holds(key, FILE));
+        record.map(|(_, bytes)| Record::read(bytes)).unwrap_or_default()
+    }
+}
+
+fn holds(key: &[u8], part: &str) -> bool {
+    std::str::from_utf8(key).is_ok_and(|key| key.contains(part))
+}
+
+/// Whether a batch holds what a person changed in the file.
+fn holds_edit(store: &Store, writes: &[StoreWrite]) -> bool {
+    let puts = |part| {
+        writes.iter().rev().find_map(move |write| match write {
+            StoreWrite::Put { key, bytes } if holds(key, part) => Some(bytes),
+            _ => None,
+        })
+    };
+    let (Some(_), Some(record)) = (puts(WRITE), puts(FILE)) else { return false };
+    let (old, new) = (Record::stored(store), Record::read(record));
+    new.base != old.base && new.base != old.intended
+}
+
+impl World {
+    /// Call it before a batch gets to the disk. Where it has an edit of the file, no document before it may be mirrored.
+    pub(crate) fn before_stored(&mut self, at: usize, writes: &[StoreWrite]) {
+        let host = &mut self.hosts[at];
+        // A batch that failed may come again in whole, and what was planned before is still good then.
+        if host.options.file.is_some() && !host.is_doubtful && holds_edit(&host.store, writes) {
+            host.mirrorable.clear();
+        }
+    }
+
+    /// Call it when the batch is on the disk.
+    pub(crate) fn after_stored(&mut self, at: usize) {
+        if self.hosts[at].options.file.is_none() {
+            return;
+        }
+        if let Some(known) = history::stored(&self.hosts[at].store) {
+            let hash = content_hash(&self.history.expected(&known).value);
+            if !self.hosts[at].mirrorable.contains(&hash) {
+                self.hosts[at].mirrorable.push(hash);
+            }
+        }
+    }
+
+    /// No edit of a file that is on disk is taken back there (P5).
+    pub(crate) fn check_mirrored(&self, at: usize, write: &FileWrite) -> Checked {
+        let hash: Option<ContentHash> = parse(&write.text, Format::Json).ok().map(|value| content_hash(&value));
+        if hash.is_none_or(|hash| !self.hosts[at].mirrorable.contains(&hash)) {
+            let what = format!("the file of {at} is written with a document older than an edit of it: {}", write.text);
+            return violated(Property::Loss, what);
+        }
+        Ok(())
+    }
+}
