@@ -90,9 +90,9 @@ impl Replica {
         if drafts.iter().all(|(path, draft)| is_here(path, draft)) {
             return Ok(None);
         }
-        // Later than all that it goes on from, whatever clock its maker has.
-        let newest = before.live().map(|held| held.stamp).max().unwrap_or_default();
-        before.clock = Hlc::after(newest);
+        // Later than all that it goes on from, as far as this clock goes: what is stamped further ahead drags nothing along.
+        let stamps = before.live().map(|held| held.stamp).filter(|stamp| *stamp <= self.clock.last());
+        before.clock = Hlc::after(stamps.max().unwrap_or_default());
         let stamp = before.clock.tick(wall_ms.saturating_sub(made_on.age_ms));
         self.clock.observe(stamp, wall_ms);
         let dot = Dot { replica: author, seq: self.seen.seq(author) + 1 };
