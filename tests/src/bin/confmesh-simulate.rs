@@ -14,7 +14,7 @@ use std::time::Instant;
 use confmesh_tests::simulator::{Fault, Options, Outcome, Property, run, shrink};
 
 const USAGE: &str = "\
-usage: confmesh-simulate [--runs N] [--seed S] [--threads T] [--most-failures F]
+usage: confmesh-simulate [--runs N] [--seed S] [--threads T] [--most-failures F] [--without FAULT,…]
        confmesh-simulate replay SEED [--steps N] [--replicas N] [--without FAULT,…] [--quiet]";
 
 fn main() -> ExitCode {
@@ -54,16 +54,16 @@ fn size(flags: &BTreeMap<&str, &str>, name: &str) -> Option<usize> {
     number(flags, name).and_then(|number| usize::try_from(number).ok())
 }
 
-/// Runs one seed and tells what happened.
-fn replay(seed: u64, flags: &BTreeMap<&str, &str>) -> ExitCode {
+/// How long, how large and without which faults.
+fn options(flags: &BTreeMap<&str, &str>) -> Options {
     let names = flags.get("without").copied().unwrap_or_default();
     let without = Fault::ALL.iter().copied().filter(|fault| names.split(',').any(|name| name == fault.name()));
-    let options = Options {
-        steps: size(flags, "steps"),
-        replicas: size(flags, "replicas"),
-        without: without.collect(),
-        trace: !flags.contains_key("quiet"),
-    };
+    Options { steps: size(flags, "steps"), replicas: size(flags, "replicas"), without: without.collect(), trace: false }
+}
+
+/// Runs one seed and tells what happened.
+fn replay(seed: u64, flags: &BTreeMap<&str, &str>) -> ExitCode {
+    let options = Options { trace: !flags.contains_key("quiet"), ..options(flags) };
     let outcome = run(seed, &options);
     for line in &outcome.trace {
         println!("{line}");
@@ -121,6 +121,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
     let first = number(flags, "seed").unwrap_or(0);
     let threads = number(flags, "threads").unwrap_or(2);
     let most = size(flags, "most-failures").unwrap_or(10);
+    let options = options(flags);
     let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
     // A panic of the core is a result here, and reported as one.
     std::panic::set_hook(Box::new(|_| {}));
@@ -133,7 +134,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
                         return;
                     }
                     let seed = first.wrapping_add(at);
-                    let outcome = run(seed, &Options::default());
+                    let outcome = run(seed, &options);
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     tally.add(seed, &outcome);
                     if tally.failures.len() >= most {
