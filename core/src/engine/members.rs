@@ -153,8 +153,9 @@ impl Engine {
         let Some(founded) = founded.filter(|founded| founded.pending.settles() && founded.anew.is_none()) else {
             return;
         };
-        if let Some((former, last)) = founded.former.take()
+        if let Some((former, last)) = founded.former
             && founded.pending.is_member(former)
+            && !founded.pending.is_member(founded.pending.id())
         {
             let notes = [joins(founded.pending.id()), leaves(former, last)];
             self.note(name, &notes, now);

@@ -452,6 +452,11 @@ impl Engine {
         }
         if let Some(link) = self.link(peer, &pulse.document) {
             link.told(&pulse.seen);
+            // It took over the document, and the hello that said so got lost.
+            link.genesis = Some(pulse.genesis);
+            if link.waits {
+                self.admit(&pulse.document, now);
+            }
         }
         self.note_heard(&pulse.document, peer, now);
         self.note_synced(&pulse.document, peer);
