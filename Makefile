@@ -18,8 +18,8 @@ check: ## the fast loop: format, lints and unit tests of core
 
 test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a browser
 	@$(RUN) install-rust install-python install-node install-wasm install-chromium \
-	  check-fmt "check-clippy --workspace" test-rust test-simulator build-wasm test-wasm build-python test-python \
-	  build-node test-node build-web build-cli test-browser
+	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
+	  build-node test-node build-web build-cli test-browser test-simulator
 
 fuzz: ## look for inputs that break a promise (TARGET=one target, SECONDS=each; default all, 60)
 	@exec scripts/fuzz.sh "$(TARGET)" "$(SECONDS)"

@@ -155,7 +155,7 @@ impl Engine {
         };
         if let Some((former, last)) = founded.former
             && founded.pending.is_member(former)
-            && !founded.pending.is_member(founded.pending.id())
+            && !founded.pending.was_member(founded.pending.id())
         {
             let notes = [joins(founded.pending.id()), leaves(former, last)];
             self.note(name, &notes, now);

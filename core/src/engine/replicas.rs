@@ -454,9 +454,6 @@ impl Engine {
             link.told(&pulse.seen);
             // It took over the document, and the hello that said so got lost.
             link.genesis = Some(pulse.genesis);
-            if link.waits {
-                self.admit(&pulse.document, now);
-            }
         }
         self.note_heard(&pulse.document, peer, now);
         self.note_synced(&pulse.document, peer);

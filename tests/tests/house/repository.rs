@@ -99,6 +99,8 @@ fn no_source_file_is_longer_than_600_lines() {
     let long = files()
         .into_iter()
         .filter(|file| SOURCES.contains(&extension(file)) && !file.starts_with("tests/data/"))
+        // The listing of one native module: it cannot be two files.
+        .filter(|file| extension(file) != "pyi")
         .filter_map(|file| {
             let lines = fs::read_to_string(root().join(&file)).unwrap().lines().count();
             let rule = format!("{lines} lines, at most {MAX_LINES}: split it by subject");
