@@ -153,9 +153,8 @@ impl Engine {
         let Some(founded) = founded.filter(|founded| founded.pending.settles() && founded.anew.is_none()) else {
             return;
         };
-        if let Some((former, last)) = founded.former
+        if let Some((former, last)) = founded.former.take()
             && founded.pending.is_member(former)
-            && !founded.pending.was_member(founded.pending.id())
         {
             let notes = [joins(founded.pending.id()), leaves(former, last)];
             self.note(name, &notes, now);

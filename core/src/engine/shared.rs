@@ -411,13 +411,7 @@ impl Founded {
     /// whether its lost writes reached the disk. Returns what was staged.
     pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
         let old = self.durable.id();
-        let former = (old, self.durable.seen().seq(old));
-        if self.durable.is_member(old) {
-            self.former = Some(former);
-        } else {
-            // What would have made a member of it failed too: the one before still stands for this replica.
-            self.former.get_or_insert(former);
-        }
+        self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.sides = Sides::default();
