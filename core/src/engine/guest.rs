@@ -190,10 +190,17 @@ impl Engine {
         }
     }
 
+    /// What a connection says of documents counts while it is the newest: what an older one still brings may be from before
+    /// what this guest has seen, or from before its host died. An answer is as good from either.
+    fn guest_of(&mut self, peer: PeerId, name: &DocumentName) -> Option<&mut Guest> {
+        let guest = self.documents.get_mut(name)?.guest.as_mut()?;
+        (guest.host == Some(peer)).then_some(guest)
+    }
+
     pub(super) fn handle_host_message(&mut self, peer: PeerId, message: Message, now: Now) {
         match message {
             Message::ConfigResponse { document, revision, value, seen, .. } => {
-                if let Some(guest) = self.documents.get_mut(&document).and_then(|document| document.guest.as_mut()) {
+                if let Some(guest) = self.guest_of(peer, &document) {
                     guest.base = Some((revision, value));
                     guest.seen = seen;
                     self.refresh(&document, HOST, now);
@@ -219,7 +226,7 @@ impl Engine {
         changes: &[Change],
         now: Now,
     ) {
-        let Some(guest) = self.documents.get_mut(name).and_then(|document| document.guest.as_mut()) else { return };
+        let Some(guest) = self.guest_of(peer, name) else { return };
         match &mut guest.base {
             Some((known, value)) if *known == base => {
                 *value = edits(changes).iter().fold(value.clone(), |value, edit| edited(&value, edit));

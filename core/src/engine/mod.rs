@@ -6,7 +6,7 @@
 //! 1. [`Engine::poll_persist`]: batches for the store; answer with [`Engine::handle_persisted`] in their order;
 //! 2. [`Engine::poll_transmit`]: frames for peers;
 //! 3. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file`] holding what lies there then, or
-//!    [`Engine::handle_file_failed`];
+//!    [`Engine::handle_file_failed`]. Look at the file no sooner: a write planned on one look must not land after another;
 //! 4. [`Engine::poll_event`]: news for the program;
 //! 5. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
 //!

@@ -109,7 +109,6 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, from: usize, Transmit { peer, frame }: Transmit) {
-        self.sent_bytes += frame.len();
         self.binary_frames += usize::from(frame.as_text().is_none());
         let find = |edge: &Edge| {
             let connection = edge.connection.as_ref()?;
@@ -117,6 +116,12 @@ impl World {
         };
         let found = self.edges.iter().enumerate().find_map(|(at, edge)| Some((at, find(edge)?)));
         let Some((at, end)) = found else { return };
+        if let Some((edge, bytes)) = &mut self.metered
+            && *edge == at
+            && !frame.as_text().is_some_and(|text| text.contains(r#""type":"heartbeat""#))
+        {
+            *bytes += frame.len();
+        }
         let there = 1 - end;
         // Guests speak over connections that neither lose nor reorder, and break instead.
         let is_guest = self.edges[at].link == Link::Host;

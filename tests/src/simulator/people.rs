@@ -449,6 +449,9 @@ impl World {
     }
 
     pub(crate) fn look(&mut self, at: usize) -> Checked {
+        if !self.hosts[at].due.is_empty() {
+            return Ok(()); // the end of the write looks
+        }
         let text = self.hosts[at].file.clone();
         let now = self.hosts[at].now(self.now_ms);
         let Some(engine) = &mut self.hosts[at].engine else { return Ok(()) };

@@ -42,7 +42,8 @@ pub(crate) struct World {
     /// How often one took over the document of others that had gone on without it.
     pub(crate) rebased: usize,
     pub(crate) binary_frames: usize,
-    pub(crate) sent_bytes: usize,
+    /// What one connection cost so far, by the number of its edge.
+    pub(crate) metered: Option<(usize, usize)>,
     pub(crate) faults: bool,
     pub(crate) trace: Option<Vec<String>>,
     rules: Policy,
@@ -73,7 +74,7 @@ impl World {
             settled: 0,
             rebased: 0,
             binary_frames: 0,
-            sent_bytes: 0,
+            metered: None,
             faults: true,
             trace: options.trace.then(Vec::new),
             rules,

@@ -62,6 +62,26 @@ fn edits_made_offline_are_kept_and_sent_once() {
 }
 
 #[test]
+fn what_an_older_connection_still_brings_takes_nothing_back() {
+    let mut world = world();
+    world.set(0, "a", 2);
+    let late = world.wires.pop_front().unwrap();
+    world.connect_as(1, 0, Link::Host);
+    world.run();
+    world.set(0, "b", 3);
+    world.run();
+    let shown = world.value(1);
+    let (to, peer, frame) = late;
+    world.hosts[to].engine.handle_message(peer, &frame, world.now);
+    let old = frame.as_text().unwrap().replace("config_update", "config_response");
+    let old = old.replace(r#""base_version""#, r#""config_data":{"a":"old"},"unknown""#);
+    world.hosts[to].engine.handle_message(peer, old.as_str(), world.now);
+    world.settle(1);
+    assert_eq!((world.value(1), world.value(0)), (shown.clone(), shown));
+    assert!(world.wires.is_empty(), "it asks nothing of the older connection");
+}
+
+#[test]
 fn a_guest_that_only_subscribes_gets_one_message_per_matching_key() {
     let mut world = World::new();
     world.add(1, Some("{}"), false);
