@@ -44,7 +44,17 @@ pub struct Store {
     /// Empty after a failed write: the database must be opened anew before it is used again.
     database: Mutex<Option<Database>>,
     /// Held for as long as the store lives; the operating system frees it however the process ends.
-    _lock: File,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing alone would not do: a process that another thread is just starting holds the file too, for a moment.
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // closing follows
+    }
 }
 
 impl Store {
@@ -155,7 +165,7 @@ fn open_private(path: &Path) -> io::Result<File> {
 }
 
 /// Makes this process the only user of the directory.
-fn lock(dir: &Path) -> Result<File> {
+fn lock(dir: &Path) -> Result<Lock> {
     let path = dir.join("lock");
     let fail = |error: io::Error| failure(Code::Store, "lock", &path, &error);
     let mut file = open_private(&path).map_err(fail)?;
@@ -176,7 +186,7 @@ fn lock(dir: &Path) -> Result<File> {
     file.set_len(0).map_err(fail)?;
     file.rewind().map_err(fail)?;
     writeln!(file, "{}", std::process::id()).map_err(fail)?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn open_database(path: &Path) -> Result<Database> {
@@ -275,6 +285,18 @@ mod tests {
         assert!(error.message().ends_with(&expected), "{error}");
         drop(store);
         Store::open(dir.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_dropped_store_frees_the_directory_also_while_its_lock_is_inherited() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        // What a process holds between its start and its program.
+        let inherited = store._lock.0.try_clone().unwrap();
+        drop(store);
+        Store::open(dir.path()).unwrap();
+        drop(inherited);
     }
 
     #[cfg(unix)]
