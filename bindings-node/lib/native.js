@@ -1,5 +1,5 @@
 // Calls into the addon: what it throws becomes a `ConfmeshError`, and what no document can hold never gets there.
-import { ConfmeshError, fromText, toText } from "../wasm/values.js";
+import { ConfmeshError, fromText, isPlain, toText } from "../wasm/values.js";
 
 export { ConfmeshError, fromText };
 
@@ -33,6 +33,7 @@ export async function awaiting(call) {
 
 /** The JSON text of a value that a document can hold, and an error with the path for any other one. */
 export function text(value) {
+  if (isPlain(value, 0)) return JSON.stringify(value);
   check(value, []);
   return toText(value);
 }

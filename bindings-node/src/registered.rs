@@ -27,14 +27,28 @@ impl NativeSchema {
 
     /// `mergeText` under the schema.
     #[napi]
-    pub fn merge_text(&self, layers: String, options: String, brief: bool, ask: Ask<'_>) -> napi::Result<String> {
-        run(|| self.0.merge(&layers, &options, brief, &asking(&ask)))
+    pub fn merge_text(
+        &self,
+        layers: String,
+        texts: Vec<String>,
+        options: String,
+        brief: bool,
+        ask: Ask<'_>,
+    ) -> napi::Result<String> {
+        run(|| self.0.merge(&layers, texts, &options, brief, &asking(&ask)))
     }
 
     /// `explainText` under the schema.
     #[napi]
-    pub fn explain_text(&self, layers: String, path: String, options: String, ask: Ask<'_>) -> napi::Result<String> {
-        run(|| self.0.explain(&layers, &path, &options, &asking(&ask)))
+    pub fn explain_text(
+        &self,
+        layers: String,
+        texts: Vec<String>,
+        path: String,
+        options: String,
+        ask: Ask<'_>,
+    ) -> napi::Result<String> {
+        run(|| self.0.explain(&layers, texts, &path, &options, &asking(&ask)))
     }
 
     /// Every problem of a document.
@@ -94,14 +108,14 @@ impl NativeSchema {
 
 /// `{value, provenance, warnings}` of a list of layers, or with `brief` the value alone.
 #[napi]
-pub fn merge_text(layers: String, options: String, brief: bool) -> napi::Result<String> {
-    run(|| algebra::merge(&layers, &options, brief))
+pub fn merge_text(layers: String, texts: Vec<String>, options: String, brief: bool) -> napi::Result<String> {
+    run(|| algebra::merge(&layers, texts, &options, brief))
 }
 
 /// The explanation of one path of a list of layers.
 #[napi]
-pub fn explain_text(layers: String, path: String, options: String) -> napi::Result<String> {
-    run(|| algebra::explain(&layers, &path, &options))
+pub fn explain_text(layers: String, texts: Vec<String>, path: String, options: String) -> napi::Result<String> {
+    run(|| algebra::explain(&layers, texts, &path, &options))
 }
 
 /// `{value, errors}` of a document with references.

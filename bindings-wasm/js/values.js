@@ -29,7 +29,8 @@ export function calling(call) {
 
 /** The object of a canonical text. Integers that a number cannot hold exactly become `BigInt`s. */
 export function fromText(text) {
-  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  // A long integer, not the digits of a fraction.
+  if (!/(?<![\d.])\d{16,}(?![\d.eE])/.test(text)) return JSON.parse(text);
   const tag = unusedIn(text);
   const tagged = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
     /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) && isInteger64(BigInt(token)) ? `"${tag}${token}"` : token);
@@ -44,12 +45,42 @@ function isInteger64(integer) {
 
 /** The JSON text of a value; `BigInt`s are integers. What JSON cannot hold is an error that names its place. */
 export function toText(value) {
+  if (isPlain(value, 0)) return JSON.stringify(value);
   const found = { bigint: false };
   check(value, [], found);
   if (!found.bigint) return JSON.stringify(value);
   const tag = unusedIn(JSON.stringify(value, (_, item) => (typeof item === "bigint" ? 0 : item)));
   const tagged = JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${tag}${item}` : item));
   return tagged.replace(new RegExp(`"${tag}(-?\\d+)"`, "g"), "$1");
+}
+
+/** Whether a value is of plain objects, lists and scalars all through: most are, and need no closer look. */
+export function isPlain(value, depth) {
+  switch (typeof value) {
+    case "string":
+      return value.isWellFormed?.() === true;
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth >= 128) return false;
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) if (!isPlain(value[at], depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (value.toJSON !== undefined || value[Symbol.toStringTag] !== undefined) return false;
+  for (const key of Object.keys(value)) {
+    if (key.isWellFormed?.() !== true || !isPlain(value[key], depth + 1)) return false;
+  }
+  return true;
 }
 
 /** Number signs that a text does not hold; JSON never escapes them. */

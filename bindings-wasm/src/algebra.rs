@@ -46,9 +46,21 @@ fn named<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a String
     variables.iter().find(|(other, _)| other == name).map(|(_, text)| text)
 }
 
-/// Merges a list of layers under `{rules, profiles, variables}`, each of which may be null.
-fn merged(layers: &str, options: &str, schema: Option<&Schema>, checks: &[CustomCheck<'_>]) -> Result<Merged> {
-    let (layers, options) = (items(&json(layers)?, "layers")?, json(options)?);
+/// Merges a list of layers under `{rules, profiles, variables}`, each of which may be null. Where there are texts, they are
+/// those of the layers that have one, in their order.
+fn merged(
+    layers: &str,
+    texts_of_layers: Vec<String>,
+    options: &str,
+    schema: Option<&Schema>,
+    checks: &[CustomCheck<'_>],
+) -> Result<Merged> {
+    let (mut layers, options) = (items(&json(layers)?, "layers")?, json(options)?);
+    let field = Path::root().child("text");
+    let with_text = layers.iter_mut().filter(|layer| layer.child("text").is_some_and(|text| text.as_str().is_some()));
+    for (layer, text) in with_text.zip(texts_of_layers) {
+        *layer = layer.with(&field, text.into());
+    }
     let given = |name: &str| options.child(name).filter(|value| **value != Value::Null);
     let layers = layers.iter().map(Layer::from_value).collect::<Result<Vec<_>>>()?;
     let found = given("variables").map(variables).transpose()?;
@@ -81,13 +93,13 @@ pub fn nothing_at(path: &Path) -> Error {
 }
 
 /// `{value, provenance, warnings}` of a list of layers, or with `brief` the value alone.
-pub fn merge(layers: &str, options: &str, brief: bool) -> Result<String> {
-    Ok(merge_result(merged(layers, options, None, &[])?, brief))
+pub fn merge(layers: &str, texts: Vec<String>, options: &str, brief: bool) -> Result<String> {
+    Ok(merge_result(merged(layers, texts, options, None, &[])?, brief))
 }
 
 /// The explanation of one path of a list of layers.
-pub fn explain(layers: &str, path: &str, options: &str) -> Result<String> {
-    explanation(&merged(layers, options, None, &[])?, path)
+pub fn explain(layers: &str, texts: Vec<String>, path: &str, options: &str) -> Result<String> {
+    explanation(&merged(layers, texts, options, None, &[])?, path)
 }
 
 /// A schema with the patterns of the program's checks.
@@ -114,14 +126,14 @@ impl Checked {
     }
 
     /// [`merge`] under the schema.
-    pub fn merge(&self, layers: &str, options: &str, brief: bool, ask: Ask<'_>) -> Result<String> {
-        let merged = self.run(ask, |schema, checks| merged(layers, options, Some(schema), checks))?;
+    pub fn merge(&self, layers: &str, texts: Vec<String>, options: &str, brief: bool, ask: Ask<'_>) -> Result<String> {
+        let merged = self.run(ask, |schema, checks| merged(layers, texts, options, Some(schema), checks))?;
         Ok(merge_result(merged, brief))
     }
 
     /// [`explain`] under the schema.
-    pub fn explain(&self, layers: &str, path: &str, options: &str, ask: Ask<'_>) -> Result<String> {
-        explanation(&self.run(ask, |schema, checks| merged(layers, options, Some(schema), checks))?, path)
+    pub fn explain(&self, layers: &str, texts: Vec<String>, path: &str, options: &str, ask: Ask<'_>) -> Result<String> {
+        explanation(&self.run(ask, |schema, checks| merged(layers, texts, options, Some(schema), checks))?, path)
     }
 
     /// Every problem of a document.

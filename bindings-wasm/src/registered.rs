@@ -33,14 +33,28 @@ impl NativeSchema {
 
     /// `mergeText` under the schema.
     #[wasm_bindgen(js_name = mergeText)]
-    pub fn merge_text(&self, layers: &str, options: &str, brief: bool, ask: &Ask) -> Outcome<String> {
-        self.0.merge(layers, options, brief, &asking(ask)).map_err(thrown)
+    pub fn merge_text(
+        &self,
+        layers: &str,
+        texts: Vec<String>,
+        options: &str,
+        brief: bool,
+        ask: &Ask,
+    ) -> Outcome<String> {
+        self.0.merge(layers, texts, options, brief, &asking(ask)).map_err(thrown)
     }
 
     /// `explainText` under the schema.
     #[wasm_bindgen(js_name = explainText)]
-    pub fn explain_text(&self, layers: &str, path: &str, options: &str, ask: &Ask) -> Outcome<String> {
-        self.0.explain(layers, path, options, &asking(ask)).map_err(thrown)
+    pub fn explain_text(
+        &self,
+        layers: &str,
+        texts: Vec<String>,
+        path: &str,
+        options: &str,
+        ask: &Ask,
+    ) -> Outcome<String> {
+        self.0.explain(layers, texts, path, options, &asking(ask)).map_err(thrown)
     }
 
     /// Every problem of a document.
@@ -100,14 +114,14 @@ impl NativeSchema {
 
 /// `{value, provenance, warnings}` of a list of layers, or with `brief` the value alone.
 #[wasm_bindgen(js_name = mergeText)]
-pub fn merge_text(layers: &str, options: &str, brief: bool) -> Outcome<String> {
-    algebra::merge(layers, options, brief).map_err(thrown)
+pub fn merge_text(layers: &str, texts: Vec<String>, options: &str, brief: bool) -> Outcome<String> {
+    algebra::merge(layers, texts, options, brief).map_err(thrown)
 }
 
 /// The explanation of one path of a list of layers.
 #[wasm_bindgen(js_name = explainText)]
-pub fn explain_text(layers: &str, path: &str, options: &str) -> Outcome<String> {
-    algebra::explain(layers, path, options).map_err(thrown)
+pub fn explain_text(layers: &str, texts: Vec<String>, path: &str, options: &str) -> Outcome<String> {
+    algebra::explain(layers, texts, path, options).map_err(thrown)
 }
 
 /// `{value, errors}` of a document with references.

@@ -18,6 +18,15 @@ test("texts that look like the tags of big integers stay texts", () => {
   assert.deepEqual(parse(canonical(value)), value);
 });
 
+test("layers with texts and with values mix, and a text that is none is refused", () => {
+  const text = '{"half": 0.1234567890123456, "big": 9007199254740993, "a": "é😀"}';
+  const layers = [{ id: "b", value: { a: 1, c: 2 } }, { id: "t", text, priority: 1 }, { id: "u", text: '{"d":3}' }];
+  assert.deepEqual(merge(layers), { a: "é😀", big: 9007199254740993n, c: 2, d: 3, half: 0.1234567890123456 });
+  for (const wrong of [5, null, "\ud800", '{"a": "\ud800"}']) {
+    assert.throws(() => merge([...layers, { id: "w", text: wrong }]), ConfmeshError, String(wrong));
+  }
+});
+
 test("a key named __proto__ is a key like any other", () => {
   const value = parse('{"__proto__": {"polluted": true}, "n": 9007199254740993}');
   assert.deepEqual(Object.keys(value).sort(), ["__proto__", "n"]);

@@ -11,6 +11,16 @@ const variables = (given) => Object.fromEntries(Object.entries(given).filter(([,
 const options = ({ rules = null, profiles = null, interpolate = null }) =>
   ({ rules, profiles: profiles && names(profiles), variables: interpolate && variables(interpolate) });
 
+/** Layers as the native half reads them: their texts go beside them, as they are, and leave empty ones behind. */
+function handedOver(layers, toText) {
+  const hasText = (layer) => typeof layer?.text === "string";
+  if (!Array.isArray(layers) || layers.some((layer) => hasText(layer) && layer.text.isWellFormed?.() !== true)) {
+    return [toText(layers), []];
+  }
+  const specs = layers.map((layer) => (hasText(layer) ? { ...layer, text: "" } : layer));
+  return [toText(specs), layers.filter(hasText).map(({ text }) => text)];
+}
+
 /** What a check says about a value: nothing, or what is wrong. It never throws, as the native half stands in between. */
 function asked(check, value) {
   try {
@@ -103,8 +113,9 @@ export function algebraOver(native, { calling, toText }) {
   delete Schema.merging;
 
   function mergeAs(brief, layers, given) {
-    const [specs, chosen] = [toText(layers), toText(options(given))];
-    return merging(given.schema, () => native.mergeText(specs, chosen, brief), (schema, check) => schema.mergeText(specs, chosen, brief, check));
+    const [specs, texts] = handedOver(layers, toText);
+    const chosen = toText(options(given));
+    return merging(given.schema, () => native.mergeText(specs, texts, chosen, brief), (schema, check) => schema.mergeText(specs, texts, chosen, brief, check));
   }
 
   return {
@@ -115,8 +126,9 @@ export function algebraOver(native, { calling, toText }) {
       return { ...merged, warnings: errors(merged.warnings) };
     },
     explain(layers, path, given = {}) {
-      const [specs, chosen] = [toText(layers), toText(options(given))];
-      return merging(given.schema, () => native.explainText(specs, path, chosen), (schema, check) => schema.explainText(specs, path, chosen, check));
+      const [specs, texts] = handedOver(layers, toText);
+      const chosen = toText(options(given));
+      return merging(given.schema, () => native.explainText(specs, texts, path, chosen), (schema, check) => schema.explainText(specs, texts, path, chosen, check));
     },
     interpolate(document, given = {}) {
       const done = ask(() => native.interpolateText(toText(document), toText(variables(given))));
