@@ -67,6 +67,55 @@ fn no_offline_command_shows_a_secret_unless_it_is_asked_to() {
 }
 
 #[test]
+fn a_variable_of_a_secret_may_name_the_file_that_holds_it() {
+    let schema = SCHEMA.replacen("\"secret\": true}", "\"secret\": true, \"env\": \"DB_PIN\"}", 1);
+    let dir = dir(&[
+        ("schema.json", &schema),
+        ("config.yaml", "url: x\n"),
+        ("password", "hunter2\r\n"),
+        ("pin", "1234\n"),
+        ("empty", "\n"),
+    ]);
+    let file = |name: &str| format!("file://{}", dir.path().join(name).display());
+    let [password, pin, empty, gone] = ["password", "pin", "empty", "gone"].map(file);
+    let merge = ["merge", "config.yaml", "--env", "APP", "--schema", "schema.json"];
+    let set = |password: &str| {
+        [
+            ("APP_DB__PASSWORD".to_owned(), password.to_owned()),
+            ("APP_URL".to_owned(), pin.clone()),
+            ("DB_PIN".to_owned(), pin.clone()),
+        ]
+    };
+    let ran = |password: &str, more: &[&str]| {
+        let variables = set(password);
+        let variables = variables.each_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        run_with(dir.path(), &[&merge[..], more].concat(), &variables, "")
+    };
+    let masked = ran(&password, &[]);
+    hides(&masked, &["merge"]);
+    let shown = json(&ran(&password, &["--show-secrets"]).data());
+    assert_eq!(
+        shown,
+        serde_json::json!({"db": {"password": "hunter2"}, "pin": 1234, "url": pin}),
+        "only secrets are read"
+    );
+    for (wrong, why) in [(&empty, "is empty"), (&gone, "no such file")] {
+        let ran = ran(wrong, &[]);
+        assert!(ran.status != 0 && ran.stdout.is_empty(), "{ran:?}");
+        assert!(
+            ran.stderr.contains(why) && ran.stderr.contains("APP_DB__PASSWORD") && ran.stderr.contains("hint: "),
+            "{ran:?}"
+        );
+    }
+    let by_rule = ["merge", "config.yaml", "--env", "APP", "--secret", "db.password", "--show-secrets"];
+    let by_rule = run_with(dir.path(), &by_rule, &[("APP_DB__PASSWORD", &password)], "").data();
+    assert_eq!(json(&by_rule)["db"]["password"], "hunter2");
+    let options = ["--bind", "config.yaml", "--env", "APP", "--secret", "db.password"];
+    let served = Instance::start(dir.path(), &options, &[("APP_DB__PASSWORD", &password)]);
+    assert_eq!(served.data(&["get", "db.password"]), "hunter2\n");
+}
+
+#[test]
 fn an_instance_shows_a_secret_to_programs_and_to_whoever_names_it() {
     let dir = dir(&[("schema.json", SCHEMA), ("config.yaml", CONFIG)]);
     let options = ["--bind", "config.yaml", "--schema", "schema.json", "--interpolate"];

@@ -36,15 +36,9 @@ impl Composing {
         let schema = self.schema.as_deref().map(schema::read).transpose()?;
         let mut layers = layers(inputs, files)?;
         let mut errors = Vec::new();
-        if let Some(schema) = &schema {
-            let named = schema.env_layer(environment::variables("").variables);
-            layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
-        }
-        if let Some(prefix) = &self.env {
-            let found = environment::variables(prefix.trim_end_matches('_'));
-            found.warnings.iter().for_each(|warning| warn(warning, as_json));
-            layers.push(Layer::from_env(prefix, found.variables)?);
-        }
+        let (environment, warnings) = environment::layers(self.env.as_deref(), schema.as_ref(), composition.policy())?;
+        warnings.iter().for_each(|warning| warn(warning, as_json));
+        layers.extend(environment);
         if let Some(schema) = schema {
             for layer in layers.iter_mut().filter(|layer| !layer.variables.is_empty() || layer.raw) {
                 // A variable of the wrong type is as much an error as a value in a file.

@@ -9,7 +9,7 @@ use crate::canonical::{canonical, content_hash};
 use crate::diff::{self, ChangeOp, apply_merge_patch, diff, merge_patch_between};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, print};
-use crate::merge::{Candidate, CandidateState, Explanation, Layer, merge, priority};
+use crate::merge::{Candidate, CandidateState, Explanation, merge, priority};
 use crate::native::source::environment;
 use crate::path::Path;
 use crate::secret::{masked_changes, masked_patch};
@@ -140,10 +140,9 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
         };
         reports.push((file, problem));
     }
-    if let Some(prefix) = &arguments.composing.env {
-        layers.push(Layer::from_env(prefix, environment::variables(prefix.trim_end_matches('_')).variables)?);
-    }
-    let merged = merge(&layers, &arguments.composing.policy()?);
+    let policy = arguments.composing.policy()?;
+    layers.extend(environment::layers(arguments.composing.env.as_deref(), None, &policy)?.0);
+    let merged = merge(&layers, &policy);
     merged.warnings.iter().for_each(|warning| warn(warning, as_json));
     if as_json {
         let reports = reports.iter().map(|(file, problem)| -> Value {

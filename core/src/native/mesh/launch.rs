@@ -146,20 +146,10 @@ fn first_look(actor: &mut Actor) -> Result<()> {
     }
 }
 
-/// The layers of the environment: the variables that fields of the schema name for themselves, and those of a prefix.
 fn read_environment(setup: &Setup) -> Result<Vec<Layer>> {
-    let mut layers = Vec::new();
-    if let Some(schema) = &setup.schema {
-        let named = schema.env_layer(environment::variables("").variables);
-        // Warnings of the layer are those of the document.
-        layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
-    }
-    if let Some(prefix) = &setup.env_prefix {
-        let found = environment::variables(prefix.trim_end_matches('_'));
-        for warning in &found.warnings {
-            log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
-        }
-        layers.push(Layer::from_env(prefix, found.variables)?);
+    let (layers, warnings) = environment::layers(setup.env_prefix.as_deref(), setup.schema.as_ref(), &setup.policy)?;
+    for warning in &warnings {
+        log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
     }
     Ok(layers)
 }

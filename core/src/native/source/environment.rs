@@ -1,7 +1,17 @@
 //! The environment of the process as a source.
 use std::ffi::OsString;
+use std::path::Path as FilePath;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
+use crate::merge::Layer;
+use crate::native::file;
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::policy::Policy;
+use crate::schema::Schema;
+
+/// What a variable starts with that names the file of a secret.
+const FILE_REFERENCE: &str = "file://";
 
 /// The variables of one prefix at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +27,64 @@ pub struct Variables {
 /// `DEMO` finds `DEMO_PORT` and `DEMO_DB__HOST`, but neither `DEMO` nor `DEMOCRACY`.
 pub fn variables(prefix: &str) -> Variables {
     select(prefix, std::env::vars_os())
+}
+
+/// The layers of the environment, the lower one first: the variables that fields of the schema name for themselves, and those of a
+/// prefix. Where a variable of a secret, by the schema or by a rule, is `file://` and a path, the file holds the secret.
+///
+/// The errors beside them tell of variables that were left out because they are not UTF-8.
+///
+/// # Errors
+/// [`Code::File`] where such a file is missing, empty, or cannot be read; [`Code::Usage`] for an empty prefix.
+pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) -> Result<(Vec<Layer>, Vec<Error>)> {
+    let mut layers = Vec::new();
+    if let Some(schema) = schema {
+        let mut variables = variables("").variables;
+        let secrets = schema.named_variables().into_iter();
+        for (path, name) in secrets.filter(|(path, _)| schema.is_secret(path) || policy.is_secret(path)) {
+            for (_, text) in variables.iter_mut().filter(|(other, _)| other.as_str() == name.as_str()) {
+                if let Some(secret) = secret_file(text, &name, "env", &path)? {
+                    *text = secret;
+                }
+            }
+        }
+        let named = schema.env_layer(variables);
+        // Warnings of the layer are those of the document.
+        layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
+    }
+    let Some(prefix) = prefix else { return Ok((layers, Vec::new())) };
+    let found = variables(prefix.trim_end_matches('_'));
+    let mut layer = Layer::from_env(prefix, found.variables)?;
+    for at in 0..layer.variables.len() {
+        let Some(variable) = layer.variables.get(at) else { continue };
+        let path = &variable.path;
+        let spelled = schema.map_or_else(|| path.clone(), |schema| schema.spelled(path));
+        let is_secret = policy.is_secret(&spelled) || schema.is_some_and(|schema| schema.is_secret(&spelled));
+        let text = layer.value.at(path).filter(|_| is_secret).and_then(|value| value.as_str());
+        if let Some(secret) = text.map_or(Ok(None), |text| secret_file(text, &variable.name, &layer.id, &spelled))? {
+            layer.value = layer.value.with(path, secret.into());
+        }
+    }
+    layers.push(layer);
+    Ok((layers, found.warnings))
+}
+
+/// The content of the file that a text names, without the line break at its end; none where it names none.
+fn secret_file(text: &str, variable: &str, source: &str, path: &Path) -> Result<Option<String>> {
+    let Some(name) = text.strip_prefix(FILE_REFERENCE) else { return Ok(None) };
+    let at = |error: Error| error.with_origin(Origin::source(source).spelled(variable)).with_path(path.clone());
+    let wrong = |what: &str, hint: &str| Err(at(Error::new(Code::File, what).with_hint(hint)));
+    let Some(content) = file::read(FilePath::new(name)).map_err(at)? else {
+        return wrong(
+            &format!("cannot read the secret's file `{name}`: no such file or directory"),
+            "create the file, or correct the path: `file:///run/secrets/name` is absolute",
+        );
+    };
+    let secret = content.strip_suffix('\n').map_or(&*content, |line| line.strip_suffix('\r').unwrap_or(line));
+    if secret.is_empty() {
+        return wrong(&format!("the secret's file `{name}` is empty"), "write the secret into it");
+    }
+    Ok(Some(secret.to_owned()))
 }
 
 fn select(prefix: &str, variables: impl Iterator<Item = (OsString, OsString)>) -> Variables {
