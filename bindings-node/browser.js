@@ -8,6 +8,17 @@ function missing(name, hint) {
   return new ConfmeshError({ code: "usage", message: `\`${name}\` is not there in browsers`, hint });
 }
 
+const APART = "it is a module of its own there: import it from `confmesh/replica`, which Node has as well";
+export class Replica {
+  constructor() {
+    throw missing("Replica", APART);
+  }
+
+  static load() {
+    throw missing("Replica", APART);
+  }
+}
+
 const LIVE = "follow an instance with `ConfigWebSocketClient` of `confmesh/client`";
 export class Mesh {
   constructor() {

@@ -12,7 +12,8 @@ flags=()
 rm -rf bindings-node/native bindings-node/wasm "$TARGET/node"/confmesh-*.tgz
 (cd bindings-node && CARGO_TARGET_DIR=$TARGET "$NODE_TOOLS/napi" build --platform "${flags[@]}" --esm \
   --js native.js --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
-mkdir -p bindings-node/wasm/full "$TARGET/node"
-cp bindings-wasm/pkg/*.js bindings-wasm/pkg/*.wasm bindings-node/wasm/
-cp bindings-wasm/pkg/full/*.js bindings-wasm/pkg/full/*.wasm bindings-node/wasm/full/
+mkdir -p bindings-node/wasm/{full,replica} "$TARGET/node"
+for folder in . full replica; do
+  cp bindings-wasm/pkg/$folder/*.js bindings-wasm/pkg/$folder/*.wasm bindings-node/wasm/$folder/
+done
 (cd bindings-node && npm pack --silent --ignore-scripts --pack-destination "$TARGET/node") >/dev/null

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what browsers run. bindings-wasm/pkg/ holds the client: an optimised module, its glue and our JavaScript;
-# bindings-wasm/pkg/full/ the same for the algebra.
+# bindings-wasm/pkg/full/ the same for the algebra, bindings-wasm/pkg/replica/ for replicas.
 . "$(dirname "$0")/env.sh"
 scripts/install-rust.sh
 scripts/install-node.sh
@@ -13,11 +13,12 @@ build() {
 }
 build wasm-client client
 build wasm algebra
+build wasm-replica replica
 
 pkg=bindings-wasm/pkg
 stage=$TARGET/wasm-stage
 stamp=$pkg/.built-from
-wanted=$(cat "$WASM_OUT"/{wasm-client,wasm}/confmesh_wasm.wasm bindings-wasm/js/*.js bindings-wasm/js/full/* "$0" Cargo.lock | sha256sum)
+wanted=$(cat "$WASM_OUT"/{wasm-client,wasm,wasm-replica}/confmesh_wasm.wasm bindings-wasm/js/*.js bindings-wasm/js/*/* "$0" Cargo.lock | sha256sum)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
 
 # Writes the optimised module of a profile, with its glue, into a folder.
@@ -35,7 +36,9 @@ bind() {
 rm -rf "$stage" "$pkg"
 bind wasm-client "$stage"
 bind wasm "$stage/full"
+bind wasm-replica "$stage/replica"
 cp bindings-wasm/js/*.js "$stage/"
-cp bindings-wasm/js/functions.js bindings-wasm/js/full/* "$stage/full/"
+cp bindings-wasm/js/{functions,loading}.js bindings-wasm/js/full/* "$stage/full/"
+cp bindings-wasm/js/loading.js bindings-wasm/js/replica/* "$stage/replica/"
 mv "$stage" "$pkg"
 printf '%s\n' "$wanted" >"$stamp"

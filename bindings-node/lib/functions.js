@@ -1,6 +1,7 @@
 // The pure functions, over the addon; the browser half has the same ones over WebAssembly.
 import * as native from "../native/native.js";
 import { algebraOver } from "../wasm/full/over.js";
+import { replicaOver } from "../wasm/replica/over.js";
 import { calling, fromText, text } from "./native.js";
 
 /** Calls a function of the addon and reads the JSON text that it gives. */
@@ -10,6 +11,7 @@ export const version = () => native.version();
 
 export const { dump, explain, interpolate, merge, mergeWithProvenance, profiles, resolve, rewrite, Schema, sequence, viewDeltas } =
   algebraOver(native, { calling, toText: text });
+export const Replica = replicaOver(native, { calling, toText: text });
 
 export const diff = (old, new_) => ask(() => native.diffText(text(old), text(new_)));
 export const changes = (old, new_) => ask(() => native.changesText(text(old), text(new_)));

@@ -18,7 +18,7 @@ test("the README's example runs as printed", () => {
 test("the project README's examples run without a complaint", () => {
   const text = readFileSync(new URL(`file://${process.env.CONFMESH_VECTORS}/../../README.md`), "utf8");
   const programs = [...text.matchAll(/```js\n(.*?)```/gs)].map(([, program]) => program);
-  assert.equal(programs.length, 2);
+  assert.equal(programs.length, 3);
   const cwd = new URL(".", import.meta.url);
   const printed = programs.map((program) => {
     const { stdout, stderr, status } =
@@ -28,4 +28,5 @@ test("the project README's examples run without a complaint", () => {
   });
   assert.match(printed[0], /rate_limit/);
   assert.match(printed[1], /^app\.json:1: ports below 1024 are for root \(at port\)$/m);
+  assert.equal(printed[2], "{ limits: { rate: 250 } } { limits: { rate: 250 } }\n");
 });

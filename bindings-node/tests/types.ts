@@ -1,10 +1,12 @@
 // Compiled, never run: the declarations fit what a program writes.
 import {
-  canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, resolve, Schema, sequence, version,
+  canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
   viewDeltas,
 } from "confmesh";
 import type { Change, Choice, Operation, Receipt, Resolution, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
+import { Replica as Apart } from "confmesh/replica";
+import type { Disagreement } from "confmesh/replica";
 
 const texts: string[] = [version(), clientVersion(), canonical({ a: 1n })];
 const loaded: Promise<void>[] = [ready(new Uint8Array()), nativeReady()];
@@ -23,6 +25,12 @@ const checked: Value = merge([{ id: "base", value: settings }], {
 const steps: Step[] = sequence.transform(sequence.between("ab", "b"), [1, { insert: "x" }], "left");
 const settled: Resolution = resolve("k", [{ author: "ann", timestamp: 0, value: 1 }], "first_write_wins");
 const names: string[] = [...profiles({}, []).map(({ name }) => name), ...viewDeltas([]).disagreements.map(({ path }) => path)];
+
+const replica = new Replica([{ pattern: "*", conflict: "manual_resolution" }], { id: new Uint8Array(16) });
+const written: boolean = replica.set("k", 1, { ifVersion: replica.version(), wallMs: 0 });
+const changed: Change[] = Apart.load(replica.save()).apply(replica.fork().delta(replica.version()), { wallMs: 1 });
+const undecided: Disagreement[] = replica.conflicts().filter((conflict) => conflict.is_open);
+const either: Value | "none" = replica.get("k", "none");
 
 async function live(): Promise<Receipt> {
   const config: Config = open(["config.json"], { envPrefix: "MYAPP" });
@@ -48,4 +56,4 @@ async function live(): Promise<Receipt> {
 }
 
 declare const console: { log(...values: unknown[]): void };
-export { checked, live, loaded, names, settled, steps, source, texts };
+export { changed, checked, either, live, loaded, names, undecided, settled, steps, source, texts, written };

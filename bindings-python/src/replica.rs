@@ -20,9 +20,9 @@ use crate::functions::to_policy;
 pub struct Replica(Mutex<Document>);
 
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the core is told the time by its bindings")]
-fn wall_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+fn time(given: Option<u64>) -> u64 {
+    let clock = || std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    given.unwrap_or_else(|| u64::try_from(clock()).unwrap_or(u64::MAX))
 }
 
 /// The 16 bytes of an id, random where none is given.
@@ -107,24 +107,32 @@ impl Replica {
     }
 
     /// Writes a value; `False` where it was there already.
-    #[pyo3(signature = (path, value, *, if_version=None))]
-    fn set(&self, py: Python<'_>, path: &str, value: &Bound<'_, PyAny>, if_version: Option<&[u8]>) -> PyResult<bool> {
+    #[pyo3(signature = (path, value, *, if_version=None, wall_ms=None))]
+    fn set(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        value: &Bound<'_, PyAny>,
+        if_version: Option<&[u8]>,
+        wall_ms: Option<u64>,
+    ) -> PyResult<bool> {
         let value = to_value(value)?;
-        let now = wall_ms();
+        let now = time(wall_ms);
         self.with(py, |document| document.set(&confmesh::Path::parse(path)?, value, if_version, now))
     }
 
     /// Removes a path; `False` where nothing was there.
-    #[pyo3(signature = (path, *, if_version=None))]
-    fn unset(&self, py: Python<'_>, path: &str, if_version: Option<&[u8]>) -> PyResult<bool> {
-        let now = wall_ms();
+    #[pyo3(signature = (path, *, if_version=None, wall_ms=None))]
+    fn unset(&self, py: Python<'_>, path: &str, if_version: Option<&[u8]>, wall_ms: Option<u64>) -> PyResult<bool> {
+        let now = time(wall_ms);
         self.with(py, |document| document.unset(&confmesh::Path::parse(path)?, if_version, now))
     }
 
     /// Decides what writers disagree on at a path.
-    fn resolve(&self, py: Python<'_>, path: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    #[pyo3(signature = (path, value, *, wall_ms=None))]
+    fn resolve(&self, py: Python<'_>, path: &str, value: &Bound<'_, PyAny>, wall_ms: Option<u64>) -> PyResult<bool> {
         let value = to_value(value)?;
-        let now = wall_ms();
+        let now = time(wall_ms);
         self.with(py, |document| document.resolve(&confmesh::Path::parse(path)?, value, now))
     }
 
@@ -140,8 +148,9 @@ impl Replica {
     }
 
     /// Takes in a delta; gives what changed in the document.
-    fn apply(&self, py: Python<'_>, delta: &[u8]) -> PyResult<Vec<Change>> {
-        let now = wall_ms();
+    #[pyo3(signature = (delta, *, wall_ms=None))]
+    fn apply(&self, py: Python<'_>, delta: &[u8], wall_ms: Option<u64>) -> PyResult<Vec<Change>> {
+        let now = time(wall_ms);
         let changes = self.with(py, |document| document.apply(delta, now))?;
         Ok(changes.into_iter().map(Change::of).collect())
     }

@@ -64,6 +64,61 @@ def _checked(case: dict[str, Any]) -> confmesh.Schema:
     return confmesh.Schema(case["schema"], checks={case["check"]: free_of_word} if "check" in case else {})
 
 
+def _run_replica(case: dict[str, Any]) -> str:
+    # `tests/src/replicas.rs` says what the steps are.
+    rules = case.get("rules")
+    replicas: dict[str, confmesh.Replica] = {}
+    sent: list[dict[str, Any]] = []
+
+    def id_of(step: dict[str, Any]) -> bytes:
+        return bytes.fromhex(step["id"])
+
+    def send(step: dict[str, Any]) -> None:
+        at = replicas[step["at"]]
+        delta = replicas[step["from"]].delta(at.version())
+        changes = [change.to_dict() for change in at.apply(delta, wall_ms=step["ms"])]
+        sent.append({"delta": delta.hex(), "changes": changes})
+
+    make: dict[str, Any] = {
+        "found": lambda s: confmesh.Replica(rules, id=id_of(s), genesis=bytes.fromhex(case["genesis"])),
+        "fork": lambda s: replicas[s["from"]].fork(id=id_of(s)),
+        "load": lambda s: confmesh.Replica.load(replicas[s["from"]].save(), rules, id=id_of(s)),
+    }
+    do: dict[str, Any] = {
+        "set": lambda s: replicas[s["at"]].set(s["path"], s["value"], wall_ms=s["ms"]),
+        "resolve": lambda s: replicas[s["at"]].resolve(s["path"], s["value"], wall_ms=s["ms"]),
+        "unset": lambda s: replicas[s["at"]].unset(s["path"], wall_ms=s["ms"]),
+        "settle": lambda s: replicas[s["at"]].settle(),
+        "send": send,
+    }
+    for step in case["steps"]:
+        if step["do"] in make:
+            replicas[step["at"]] = make[step["do"]](step)
+        else:
+            do[step["do"]](step)
+    states = {
+        name: {
+            "value": replica.value,
+            "conflicts": replica.conflicts(),
+            "version": replica.version().hex(),
+            "saved": replica.save().hex(),
+        }
+        for name, replica in replicas.items()
+    }
+    return confmesh.canonical({"replicas": states, "sent": sent})
+
+
+def _run_delta(case: dict[str, Any]) -> str:
+    replica = confmesh.Replica.load(bytes.fromhex(case["saved"]), id=b"\xff" * 16)
+    changes = [
+        [change.to_dict() for change in replica.apply(bytes.fromhex(delta), wall_ms=case["ms"])] for delta in case["deltas"]
+    ]
+    conflicts: Any = replica.conflicts()
+    return confmesh.canonical(
+        {"value": replica.value, "conflicts": conflicts, "changes": changes, "saved": replica.save().hex()}
+    )
+
+
 _OPS: dict[str, Any] = {
     "canonical": lambda case: confmesh.canonical(confmesh.parse(case["text"])),
     "hash": lambda case: confmesh.hash(confmesh.parse(case["text"])),
@@ -106,6 +161,8 @@ _OPS: dict[str, Any] = {
     "sequence_transform": lambda case: confmesh.canonical(
         confmesh.sequence.transform(case["operation"], case["over"], case["side"])
     ),
+    "replica": _run_replica,
+    "delta": _run_delta,
 }
 
 

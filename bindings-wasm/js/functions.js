@@ -1,27 +1,9 @@
-// What both modules have: loading, texts, paths.
+// What the client and the algebra have: loading, texts, paths.
 import * as wasm from "./confmesh_wasm.js";
 import { calling, ConfmeshError, fromText, toText } from "./values.js";
 
 export { ConfmeshError };
-
-let loading;
-
-/** Loads the WebAssembly module from `source`, or from the file beside this script; later calls do nothing. */
-export function ready(source) {
-  loading ??= wasm.default(source === undefined ? undefined : { module_or_path: source }).then(
-    () => undefined,
-    (error) => {
-      loading = undefined;
-      throw error;
-    },
-  );
-  return loading;
-}
-
-/** The version of confmesh, for example `0.1.0`. */
-export function version() {
-  return wasm.version();
-}
+export { ready, version } from "./loading.js";
 
 /** The document of a text: `json`, `jsonc` or `dotenv` here. Errors name `source`, with line and column. */
 export function parse(text, format = "json", { source = "" } = {}) {

@@ -1,16 +1,16 @@
 //! JSON texts to values, and errors to what JavaScript throws.
 
+use confmesh::Error;
 use confmesh::canonical::canonical;
-use confmesh::format::{Format, parse};
-use confmesh::{Error, Value};
 use wasm_bindgen::JsValue;
 
 /// What an exported function gives: an `Err` is thrown.
 pub type Outcome<T> = Result<T, JsValue>;
 
 /// Reads a JSON text.
-pub fn json(text: &str) -> Outcome<Value> {
-    parse(text, Format::Json).map_err(thrown)
+#[cfg(any(feature = "algebra", feature = "client"))]
+pub fn json(text: &str) -> Outcome<confmesh::Value> {
+    confmesh::format::parse(text, confmesh::format::Format::Json).map_err(thrown)
 }
 
 /// What JavaScript catches: a JSON text that the code beside this crate makes an `Error` of.
@@ -20,6 +20,7 @@ pub fn thrown(error: Error) -> JsValue {
 }
 
 /// A map of named fields.
-pub fn object(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+#[cfg(any(feature = "algebra", feature = "client"))]
+pub fn object(fields: impl IntoIterator<Item = (&'static str, confmesh::Value)>) -> confmesh::Value {
     fields.into_iter().collect()
 }

@@ -7,8 +7,8 @@ import { ready, version } from "../pkg/client.node.js";
 
 const pkg = new URL("../pkg/", import.meta.url);
 
-/** What each half may weigh over the wire, in bytes of brotli: the aim for the client, a guard against growth for the algebra. */
-const LIMITS = { client: [pkg, 150_000], algebra: [new URL("full/", pkg), 310_000] };
+/** What each may weigh over the wire, in bytes of brotli: the aim for the client, guards against growth for the others. */
+const LIMITS = { client: [pkg, 150_000], algebra: [new URL("full/", pkg), 310_000], replica: [new URL("replica/", pkg), 180_000] };
 
 test("the module loads and reports a version", async () => {
   await ready();
@@ -25,7 +25,7 @@ for (const [name, [folder, limit]] of Object.entries(LIMITS)) {
 
   test(`the ${name} stays small`, async (t) => {
     const files = (await readdir(folder)).filter((file) => /\.(js|wasm)$/.test(file) && !file.endsWith(".node.js"));
-    assert.ok(files.includes("confmesh_wasm_bg.wasm") && files.includes("functions.js"), files.join());
+    assert.ok(files.includes("confmesh_wasm_bg.wasm") && files.includes("loading.js"), files.join());
     let [raw, brotli] = [0, 0];
     for (const file of files) {
       const bytes = await readFile(new URL(file, folder));

@@ -36,6 +36,8 @@
 //! | `sequence_apply`, `sequence_invert` | `operation`, `doc` | the sequence; the operation |
 //! | `sequence_compose` | `first`, `second` | the operation |
 //! | `sequence_transform` | `operation`, `over`, `side` | the operation |
+//! | `replica` | `steps`, `genesis`, `rules`? | `{replicas, sent}`, with bytes; see [`replicas`] |
+//! | `delta` | `saved`, `deltas`, `ms` | `{value, conflicts, changes, saved}` of who loaded and applied them |
 //!
 //! A layer is `{id, priority, strategy?, unset?}` with `value`, or `text` and `format`? (JSON where none is given), or
 //! `env: {prefix, variables}` in the place of `id`. Options are `rules`?, `schema`?, `active`? (profiles) and `env`?
@@ -45,6 +47,7 @@
 pub mod fuzz;
 pub mod mutants;
 pub mod random;
+pub mod replicas;
 
 #[allow(
     clippy::unwrap_used,
@@ -157,6 +160,8 @@ pub fn run_case(op: &str, input: &Value) -> Result<String> {
             let (operation, over) = (operation(input, "operation")?, operation(input, "over")?);
             canonical(&transform(&operation, &over, text("side")?.parse()?).to_value())
         }
+        "replica" => canonical(&replicas::played(input)?),
+        "delta" => canonical(&replicas::read(input)?),
         "pattern" => Pattern::parse(text("pattern")?)?.matches(&Path::parse(text("path")?)?).to_string(),
         other => return Err(malformed(format!("unknown op `{other}`"))),
     })

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { playReplicas, readDeltas } from "./replicas.mjs";
 
 const folder = new URL("./", import.meta.url);
 
@@ -76,6 +77,8 @@ export function runCorpus(confmesh, { leftOut = [] } = {}) {
     sequence_compose: (input) => canonical(confmesh.sequence.compose(input.first, input.second)),
     sequence_invert: (input) => canonical(confmesh.sequence.invert(input.operation, input.doc)),
     sequence_transform: (input) => canonical(confmesh.sequence.transform(input.operation, input.over, input.side)),
+    replica: (input) => canonical(playReplicas(confmesh.Replica, input)),
+    delta: (input) => canonical(readDeltas(confmesh.Replica, input)),
   };
 
   /** The result of one operation as text. */

@@ -324,7 +324,8 @@ class Replica:
 
     `Replica()` founds a document; its other replicas come of `fork` and `load`, as replicas that were founded apart never
     merge. Rules are for its own writes: the conflict strategy travels in each. Ids are 16 bytes, random where not given;
-    an id must never have written before. Methods exclude each other, so any thread may call them.
+    an id must never have written before. `wall_ms` is the time of a call in milliseconds since 1970, the clock's where not
+    given. Methods exclude each other, so any thread may call them.
     """
 
     def __new__(
@@ -346,17 +347,17 @@ class Replica:
         """The document, a fresh dict."""
     def get(self, path: str, default: Any = None) -> Any:
         """The value at a path, or `default`."""
-    def set(self, path: str, value: Any, *, if_version: bytes | None = None) -> bool:
+    def set(self, path: str, value: Any, *, if_version: bytes | None = None, wall_ms: int | None = None) -> bool:
         """Writes a value; False where it was there already. With `if_version` only where nothing else was seen since."""
-    def unset(self, path: str, *, if_version: bytes | None = None) -> bool:
+    def unset(self, path: str, *, if_version: bytes | None = None, wall_ms: int | None = None) -> bool:
         """Removes a path; False where nothing was there."""
-    def resolve(self, path: str, value: Any) -> bool:
+    def resolve(self, path: str, value: Any, *, wall_ms: int | None = None) -> bool:
         """Decides what writers disagree on at a path: as `set`, also where this is the value that shows."""
     def version(self) -> bytes:
         """What it has seen, for `delta` of another replica and for `if_version`."""
     def delta(self, since: bytes | None = None) -> bytes:
         """What a replica lacks that has seen `since`; everything where none is given."""
-    def apply(self, delta: bytes) -> list[Change]:
+    def apply(self, delta: bytes, *, wall_ms: int | None = None) -> list[Change]:
         """Takes in a delta, late, twice or in any order; gives what changed in the document.
 
         Raises, and takes nothing, where the bytes are no delta (`message`), others are missing before it (`not_ready`: ask

@@ -1,2 +1,2 @@
-// One class of errors for both modules.
+// One class of errors for all modules.
 export * from "../values.js";

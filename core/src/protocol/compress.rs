@@ -1,8 +1,8 @@
 //! Frames made smaller (raw deflate, RFC 1951), and read back without trusting their length.
 
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 use miniz_oxide::inflate::TINFLStatus;
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::binary::bytes::malformed;
@@ -10,14 +10,14 @@ use crate::error::Result;
 use crate::limits::{MAX_INFLATE_RATIO, MAX_INFLATED_BYTES};
 
 /// Whether this build can do it; without, no peer is told that it may.
-pub(super) const IS_AVAILABLE: bool = cfg!(feature = "binary");
+pub(super) const IS_AVAILABLE: bool = cfg!(feature = "deflate");
 
 /// Beyond this level deflate takes several times as long for a few percent.
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 const LEVEL: u8 = 6;
 
 /// The compressed form of what is longer than it; none where that gains nothing, or where the other side would refuse it.
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 pub(super) fn deflate(plain: &[u8]) -> Option<Vec<u8>> {
     if plain.len() > MAX_INFLATED_BYTES {
         return None;
@@ -31,7 +31,7 @@ pub(super) fn deflate(plain: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// [`crate::Code::Message`]; memory is set aside only where `len` is within what is allowed for so many bytes.
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 pub(super) fn inflate(compressed: &[u8], len: u64) -> Result<Vec<u8>> {
     let allowed = compressed.len().saturating_mul(MAX_INFLATE_RATIO).min(MAX_INFLATED_BYTES);
     let len = usize::try_from(len).ok().filter(|len| *len <= allowed);
@@ -51,18 +51,18 @@ pub(super) fn inflate(compressed: &[u8], len: u64) -> Result<Vec<u8>> {
     }
 }
 
-#[cfg(not(feature = "binary"))]
+#[cfg(not(feature = "deflate"))]
 pub(super) fn deflate(_: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-#[cfg(not(feature = "binary"))]
+#[cfg(not(feature = "deflate"))]
 pub(super) fn inflate(_: &[u8], _: u64) -> Result<Vec<u8>> {
     let _ = (MAX_INFLATE_RATIO, MAX_INFLATED_BYTES);
     Err(malformed("this build reads no compressed messages"))
 }
 
-#[cfg(all(test, feature = "binary"))]
+#[cfg(all(test, feature = "deflate"))]
 mod tests {
     use super::*;
 

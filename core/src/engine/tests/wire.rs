@@ -38,7 +38,7 @@ fn a_hello_is_a_text_and_says_what_its_sender_reads() {
     assert_eq!(hello.at(&path("versions")), Some(&json("[1]")));
     let codecs = if cfg!(feature = "binary") { r#"["binary1","json"]"# } else { r#"["json"]"# };
     assert_eq!(hello.at(&path("codecs")), Some(&json(codecs)));
-    let compress = if cfg!(feature = "binary") { Some(json(r#"["deflate"]"#)) } else { None };
+    let compress = if cfg!(feature = "deflate") { Some(json(r#"["deflate"]"#)) } else { None };
     assert_eq!(hello.at(&path("compress")), compress.as_ref());
 }
 
@@ -178,14 +178,14 @@ fn a_part_that_gets_lost_is_made_good_by_a_heartbeat() {
 }
 
 #[test]
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 fn long_frames_are_compressed_and_a_bomb_changes_nothing() {
     for binary in [true, false] {
         long_frames(WireOptions { binary, ..WireOptions::default() });
     }
 }
 
-#[cfg(feature = "binary")]
+#[cfg(feature = "deflate")]
 fn long_frames(wire: WireOptions) {
     let mut world = pair(wire);
     world.connect(1, 0);

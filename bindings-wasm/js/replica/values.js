@@ -1,0 +1,2 @@
+// One class of errors for all modules.
+export * from "../values.js";
