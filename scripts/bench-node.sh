@@ -12,6 +12,6 @@ if ! cmp -s benches/peers/node/package.json "$peers/installed.json"; then
   cp benches/peers/node/package.json "$peers/installed.json"
 fi
 npm --prefix "$peers" install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error --offline "$TARGET"/node/confmesh-*.tgz >&2
-for bench in algebra; do
+for bench in algebra replicated; do
   (cd "$peers" && node --expose-gc "$bench.mjs" "$TARGET/bench/documents")
 done

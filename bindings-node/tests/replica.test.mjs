@@ -243,6 +243,7 @@ test("ids, rules and times that are none are refused", () => each((Replica) => {
 
 test("the entry for replicas alone has the addon's, and a browser's main entry names it", async () => {
   await apart.ready();
+  assert.deepEqual(Object.keys(apart).sort(), Object.keys(browser).sort());
   assert.equal(apart.Replica, confmesh.Replica);
   assert.equal(apart.version(), browser.version());
   assert.equal(apart.ConfmeshError, browser.ConfmeshError);
