@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::value::{Str, Value, compare_keys};
+use crate::value::{Probe, Str, Value, compare_keys};
 
 /// Up to this many entries a map is one sorted slice.
 pub(super) const FLAT: usize = 32;
@@ -61,7 +61,8 @@ fn hash(key: &str) -> u64 {
 }
 
 fn position(entries: &[Entry], key: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|(probe, _)| compare_keys(probe, key))
+    let probe = Probe::of(key);
+    entries.binary_search_by(|(other, _)| probe.order_of(other))
 }
 
 /// Splits a run of items before each one, but the first, that starts a new group.
@@ -123,7 +124,8 @@ impl Inner {
     }
 
     fn position(&self, key: &str) -> usize {
-        self.children.partition_point(|child| compare_keys(&child.first, key).is_le()).saturating_sub(1)
+        let probe = Probe::of(key);
+        self.children.partition_point(|child| probe.order_of(&child.first).is_le()).saturating_sub(1)
     }
 }
 
@@ -225,6 +227,49 @@ impl Node {
                 Node::from_sorted(entries)
             }
             _ => raised(self.inserted(key, value), self.height()),
+        }
+    }
+
+    /// Adds a key that it does not hold, in place where that leaves the shape as it is.
+    pub(super) fn insert(&mut self, key: Str, value: Value) {
+        let is_plain = match self {
+            Node::Leaf(entries) => entries.len() < FLAT,
+            Node::Inner(inner) => {
+                level(&key) == 0 && inner.children.first().is_some_and(|first| compare_keys(&first.first, &key).is_lt())
+            }
+        };
+        if is_plain { self.insert_plain(key, value) } else { *self = self.with(key, value) }
+    }
+
+    /// Adds a key that starts no node.
+    fn insert_plain(&mut self, key: Str, value: Value) {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    let at = position(entries, &key).unwrap_or_else(|at| at);
+                    let len = entries.len();
+                    let mut new = Some((key, value));
+                    let all: Arc<[Entry]> = if let Some(own) = Arc::get_mut(entries) {
+                        let mut own = own.iter_mut().map(std::mem::take);
+                        let mut next = |i| if i == at { new.take() } else { own.next() };
+                        (0..=len).map(|i| next(i).unwrap_or_default()).collect()
+                    } else {
+                        let mut shared = entries.iter().cloned();
+                        let mut next = |i| if i == at { new.take() } else { shared.next() };
+                        (0..=len).map(|i| next(i).unwrap_or_default()).collect()
+                    };
+                    *entries = all;
+                    return;
+                }
+                Node::Inner(inner) => {
+                    let at = inner.position(&key);
+                    let inner = Arc::make_mut(inner);
+                    inner.len += 1;
+                    let Some(child) = inner.children.get_mut(at) else { return };
+                    node = &mut child.node;
+                }
+            }
         }
     }
 
