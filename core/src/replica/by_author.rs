@@ -1,6 +1,7 @@
 //! What is held by author and number: a delta is made from what is new in it, whatever the size of the document.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::notes::is_reserved;
@@ -12,29 +13,60 @@ use crate::path::Path;
 /// The assertions that a replica holds beside its base, by author, number and path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByAuthor {
-    writes: BTreeMap<ReplicaId, BTreeMap<(u64, Path), Arc<Assertion>>>,
+    writes: BTreeMap<ReplicaId, BTreeMap<u64, Write>>,
     /// How many they are.
     len: usize,
     /// Whether somebody used one dot twice for one path: then one of them is missing here.
     is_ambiguous: bool,
 }
 
+/// What is held of one write: mostly one assertion.
+#[derive(Clone, Debug)]
+enum Write {
+    One(Arc<Assertion>),
+    Many(BTreeMap<Path, Arc<Assertion>>),
+}
+
 impl ByAuthor {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn clear(&mut self) {
         *self = ByAuthor::default();
     }
 
     pub(super) fn add(&mut self, new: &Arc<Assertion>) {
-        let writes = self.writes.entry(new.dot.replica).or_default();
-        self.is_ambiguous |= writes.insert((new.dot.seq, new.path.clone()), Arc::clone(new)).is_some();
         self.len += 1;
+        let writes = self.writes.entry(new.dot.replica).or_default();
+        match writes.entry(new.dot.seq) {
+            Entry::Vacant(entry) => drop(entry.insert(Write::One(Arc::clone(new)))),
+            Entry::Occupied(mut entry) => {
+                if let Write::One(first) = entry.get() {
+                    let first = (first.path.clone(), Arc::clone(first));
+                    entry.insert(Write::Many([first].into()));
+                }
+                if let Write::Many(all) = entry.get_mut() {
+                    self.is_ambiguous |= all.insert(new.path.clone(), Arc::clone(new)).is_some();
+                }
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, old: &Arc<Assertion>) {
-        if let Some(writes) = self.writes.get_mut(&old.dot.replica) {
-            writes.remove(&(old.dot.seq, old.path.clone()));
-            self.len = self.len.saturating_sub(1);
+        let Some(writes) = self.writes.get_mut(&old.dot.replica) else { return };
+        let Entry::Occupied(mut entry) = writes.entry(old.dot.seq) else { return };
+        let is_empty = match entry.get_mut() {
+            Write::One(_) => true,
+            Write::Many(all) => {
+                all.remove(&old.path);
+                all.is_empty()
+            }
+        };
+        if is_empty {
+            entry.remove();
         }
+        self.len = self.len.saturating_sub(1);
     }
 
     /// Those that `since` does not contain, in no order to rely on; none where they are so many that looking at all is
@@ -43,10 +75,17 @@ impl ByAuthor {
         let few = self.len / 16 + 16;
         let mut found = Vec::new();
         for (author, writes) in self.writes.iter().filter(|_| !self.is_ambiguous) {
-            let new = writes.range((since.seq(*author).saturating_add(1), Path::root())..);
-            found.extend(new.map(|(_, write)| write).take(few + 1 - found.len()));
+            for (_, write) in writes.range(since.seq(*author).saturating_add(1)..) {
+                match write {
+                    Write::One(only) => found.push(only),
+                    Write::Many(all) => found.extend(all.values()),
+                }
+                if found.len() > few {
+                    return None;
+                }
+            }
         }
-        (!self.is_ambiguous && found.len() <= few).then_some(found)
+        (!self.is_ambiguous).then_some(found)
     }
 }
 

@@ -25,11 +25,11 @@ mod version;
 mod view;
 mod wire;
 
+use by_author::ByAuthor;
 pub use concurrent::MadeOn;
 pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
 pub use notes::{joins, leaves, settles};
-use by_author::ByAuthor;
 use places::Places;
 pub use rebase::Rebased;
 pub use settle::{Base, Settled, Standing};
@@ -208,7 +208,7 @@ impl Replica {
 
     /// How many assertions it holds.
     pub fn live_len(&self) -> usize {
-        self.live().count()
+        self.by_author.len()
     }
 
     /// Puts a stored replica together again. The caller vouches that the parts were written by one replica.

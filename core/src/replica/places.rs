@@ -155,8 +155,7 @@ impl Places {
     #[cfg(test)]
     pub(super) fn insert(&mut self, new: Arc<Assertion>) {
         let segments = new.path.segments().iter();
-        let place =
-            segments.fold(&mut self.root, |place, segment| place.below.entry(Key::of(segment)).or_default());
+        let place = segments.fold(&mut self.root, |place, segment| place.below.entry(Key::of(segment)).or_default());
         self.len += usize::from(place.here().is_empty());
         place.here.insert(new);
     }

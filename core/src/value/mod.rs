@@ -126,14 +126,8 @@ impl Value {
         if self.as_map().is_none() {
             *self = Value::empty_map();
         }
-        let Value::Map(map) = self else { return };
-        match map.get_mut(first) {
-            Some(child) => child.put(rest, value),
-            None => {
-                let mut child = Value::Null;
-                child.put(rest, value);
-                map.insert(first.clone(), child);
-            }
+        if let Value::Map(map) = self {
+            map.alter(first, |child| child.put(rest, value));
         }
     }
 

@@ -230,45 +230,59 @@ impl Node {
         }
     }
 
-    /// Adds a key that it does not hold, in place where that leaves the shape as it is.
-    pub(super) fn insert(&mut self, key: Str, value: Value) {
-        let is_plain = match self {
+    /// Changes the value of a key, null where it is new, in place as far as that leaves the shape as it is.
+    pub(super) fn alter(&mut self, key: &Str, alter: impl FnOnce(&mut Value)) {
+        let keeps_shape = match self {
             Node::Leaf(entries) => entries.len() < FLAT,
             Node::Inner(inner) => {
-                level(&key) == 0 && inner.children.first().is_some_and(|first| compare_keys(&first.first, &key).is_lt())
+                level(key) == 0 && inner.children.first().is_some_and(|first| compare_keys(&first.first, key).is_lt())
             }
         };
-        if is_plain { self.insert_plain(key, value) } else { *self = self.with(key, value) }
+        if keeps_shape || self.get(key).is_some() {
+            self.alter_plain(key, alter);
+        } else {
+            let mut value = Value::Null;
+            alter(&mut value);
+            *self = self.with(key.clone(), value);
+        }
     }
 
-    /// Adds a key that starts no node.
-    fn insert_plain(&mut self, key: Str, value: Value) {
-        let mut node = self;
-        loop {
-            match node {
-                Node::Leaf(entries) => {
-                    let at = position(entries, &key).unwrap_or_else(|at| at);
-                    let len = entries.len();
-                    let mut new = Some((key, value));
-                    let all: Arc<[Entry]> = if let Some(own) = Arc::get_mut(entries) {
-                        let mut own = own.iter_mut().map(std::mem::take);
-                        let mut next = |i| if i == at { new.take() } else { own.next() };
-                        (0..=len).map(|i| next(i).unwrap_or_default()).collect()
-                    } else {
-                        let mut shared = entries.iter().cloned();
-                        let mut next = |i| if i == at { new.take() } else { shared.next() };
-                        (0..=len).map(|i| next(i).unwrap_or_default()).collect()
-                    };
-                    *entries = all;
-                    return;
+    /// As [`Node::alter`], of a key that is there or starts no node. Returns whether it is new.
+    fn alter_plain(&mut self, key: &Str, alter: impl FnOnce(&mut Value)) -> bool {
+        match self {
+            Node::Leaf(entries) => match position(entries, key) {
+                Ok(at) => {
+                    if let Some((_, value)) = Arc::make_mut(entries).get_mut(at) {
+                        alter(value);
+                    }
+                    false
                 }
-                Node::Inner(inner) => {
-                    let at = inner.position(&key);
-                    let inner = Arc::make_mut(inner);
-                    inner.len += 1;
-                    let Some(child) = inner.children.get_mut(at) else { return };
-                    node = &mut child.node;
+                Err(at) => {
+                    let mut value = Value::Null;
+                    alter(&mut value);
+                    let mut all = Vec::with_capacity(entries.len() + 1);
+                    match Arc::get_mut(entries).and_then(|own| own.split_at_mut_checked(at)) {
+                        Some((before, after)) => {
+                            all.extend(before.iter_mut().map(std::mem::take));
+                            all.push((key.clone(), value));
+                            all.extend(after.iter_mut().map(std::mem::take));
+                        }
+                        None => {
+                            all.extend(entries.iter().take(at).cloned());
+                            all.push((key.clone(), value));
+                            all.extend(entries.iter().skip(at).cloned());
+                        }
+                    }
+                    *entries = all.into();
+                    true
                 }
+            },
+            Node::Inner(inner) => {
+                let at = inner.position(key);
+                let inner = Arc::make_mut(inner);
+                let is_new = inner.children.get_mut(at).is_some_and(|child| child.node.alter_plain(key, alter));
+                inner.len += usize::from(is_new);
+                is_new
             }
         }
     }
