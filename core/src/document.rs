@@ -116,7 +116,7 @@ impl Document {
         options.if_version = if_version.map(unpack_version).transpose()?;
         options.reasserts = reasserts;
         let Some(effect) = self.replica.write(&self.value, edits, &options, wall_ms)? else { return Ok(false) };
-        self.value = self.replica.advance_value(&self.value, &effect);
+        self.replica.advance_in_place(&mut self.value, &effect);
         Ok(true)
     }
 
@@ -172,7 +172,7 @@ impl Document {
         match self.replica.apply(delta, wall_ms)? {
             // A snapshot stands on what no effect names.
             Applied::Advanced { .. } if delta.base.is_some() => self.value = self.replica.view().value,
-            Applied::Advanced { effect, .. } => self.value = self.replica.advance_value(&self.value, &effect),
+            Applied::Advanced { effect, .. } => self.replica.advance_in_place(&mut self.value, &effect),
             Applied::Duplicate => {}
             Applied::Gap => {
                 return Err(Error::new(Code::NotReady, "the delta follows others that are missing here")

@@ -34,7 +34,7 @@ impl Confmesh {
     fn write(&mut self, edits: &[Edit]) -> Effect {
         let options = WriteOptions::under(&self.policy);
         let effect = self.replica.write(&self.document, edits, &options, WALL_MS).unwrap().unwrap();
-        self.document = self.replica.advance_value(&self.document, &effect);
+        self.replica.advance_in_place(&mut self.document, &effect);
         effect
     }
 
@@ -102,7 +102,7 @@ impl Replicated for Confmesh {
         match self.replica.apply(&delta, WALL_MS).unwrap() {
             Applied::Advanced { .. } if delta.base.is_some() => self.document = self.replica.view().value,
             Applied::Advanced { effect, .. } => {
-                self.document = self.replica.advance_value(&self.document, &effect);
+                self.replica.advance_in_place(&mut self.document, &effect);
             }
             Applied::Duplicate => {}
             other => panic!("cannot apply: {other:?}"),

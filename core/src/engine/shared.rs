@@ -304,7 +304,7 @@ impl Founded {
             ..WriteOptions::under(policy)
         };
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
-        self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
+        self.pending.advance_in_place(&mut self.pending_value, &effect);
         Ok(Some(self.written(self.pending.id(), since, effect)))
     }
 
@@ -335,7 +335,7 @@ impl Founded {
         let written = self.pending.write_concurrent(author, made_on, edits, &options, wall_ms, is_other)?;
         let Some((dot, effect)) = written else { return Ok(None) };
         self.sides.wrote(dot);
-        self.pending_value = self.pending.advance_value(&self.pending_value, &effect);
+        self.pending.advance_in_place(&mut self.pending_value, &effect);
         Ok(Some(self.written(author, since, effect)))
     }
 
@@ -372,7 +372,7 @@ impl Founded {
     pub(super) fn receive(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
         let applied = self.pending.apply(delta, wall_ms)?;
         if let Applied::Advanced { effect, .. } = &applied {
-            self.pending_value = self.pending.advance_value(&self.pending_value, effect);
+            self.pending.advance_in_place(&mut self.pending_value, effect);
         }
         Ok(applied)
     }
@@ -400,7 +400,7 @@ impl Founded {
             // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
             Step::Delta(delta) => {
                 if let Ok(Applied::Advanced { effect, .. }) = self.durable.apply(delta, wall_ms) {
-                    self.view = self.durable.advance(&self.view, &effect);
+                    self.durable.advance_view(&mut self.view, &effect);
                 }
             }
         }

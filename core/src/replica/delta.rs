@@ -57,7 +57,7 @@ impl Replica {
     pub fn delta(&self, since: &VersionVector) -> Delta {
         let base = self.base.as_ref().filter(|base| !since.includes(&base.floor)).cloned();
         let since = if base.is_some() { VersionVector::default() } else { since.clone() };
-        let items = self.live().filter(|a| !since.contains(a.dot)).cloned().collect();
+        let items = self.held_after(&since);
         Delta { since, to: self.seen.clone(), base, items }
     }
 

@@ -96,29 +96,40 @@ impl Replica {
 
     /// What a write of these edits comes to; empty where they change nothing.
     pub(super) fn drafts(&self, view: &Value, edits: &[Edit], options: &WriteOptions<'_>) -> Result<Drafts> {
+        let mut encoder = Encoder { replica: self, options, drafts: BTreeMap::new() };
+        if let [edit] = edits {
+            check(edit)?;
+            let (place, held) = lift(view, &edit.path, options.policy)?;
+            if !options.reasserts && held == edit.value.as_ref() {
+                return Ok(encoder.drafts);
+            }
+            // What is written where it was meant needs no copy of the document.
+            if place.is_none() {
+                encoder.region(&edit.path, held, edit.value.as_ref())?;
+                encoder.keep_emptied_maps(|| edited(view, edit));
+                encoder.clear_sequences();
+                return Ok(encoder.drafts);
+            }
+        }
         let mut document = view.clone();
         let mut touched: Vec<Path> = Vec::new();
         for edit in edits {
             check(edit)?;
-            let place = lift(&document, &edit.path, options.policy)?;
-            if !options.reasserts && document.at(&edit.path) == edit.value.as_ref() {
+            let (place, held) = lift(&document, &edit.path, options.policy)?;
+            if !options.reasserts && held == edit.value.as_ref() {
                 continue;
             }
-            let next = match &edit.value {
-                Some(value) => document.with(&edit.path, value.clone()),
-                None => document.without(&edit.path),
-            };
-            document = next;
+            let place = place.unwrap_or_else(|| edit.path.clone());
+            document = edited(&document, edit);
             touched.push(place);
         }
         touched.sort();
         touched.dedup_by(|below, above| below.starts_with(above));
         touched.retain(|path| options.reasserts || view.at(path) != document.at(path));
-        let mut encoder = Encoder { replica: self, options, drafts: BTreeMap::new() };
         for path in &touched {
             encoder.region(path, view.at(path), document.at(path))?;
         }
-        encoder.keep_emptied_maps(&document);
+        encoder.keep_emptied_maps(|| document);
         encoder.clear_sequences();
         Ok(encoder.drafts)
     }
@@ -151,14 +162,14 @@ impl Replica {
                 meanwhile: draft.meanwhile,
                 user: options.user.clone(),
             };
-            self.insert(Arc::new(assertion), &mut effect);
+            self.insert_if_new(Arc::new(assertion), true, &mut effect);
         }
         effect
     }
 }
 
 /// The assertions of one write that is being made.
-pub(super) type Drafts = BTreeMap<Path, Draft>;
+pub(super) type Drafts = BTreeMap<Path, Box<Draft>>;
 
 /// An assertion without what all assertions of a write share.
 pub(super) struct Draft {
@@ -240,7 +251,7 @@ impl Encoder<'_> {
             self.remove_other_rules(path, old, new, tag)?;
         }
         let draft = self.whole(path, old, new, tag, is_atomic);
-        self.drafts.insert(path.clone(), draft);
+        self.drafts.insert(path.clone(), Box::new(draft));
         Ok(())
     }
 
@@ -265,7 +276,7 @@ impl Encoder<'_> {
             let leaf_tag = self.tag_at(&leaf);
             self.refuse_second(&leaf, leaf_tag)?;
             if leaf_tag != tag {
-                self.drafts.insert(leaf, Draft::of(leaf_tag, Claim::Absent));
+                self.drafts.insert(leaf, Box::new(Draft::of(leaf_tag, Claim::Absent)));
             }
         }
         Ok(())
@@ -319,8 +330,12 @@ impl Encoder<'_> {
 
     /// Maps that would vanish with their last child although the user only removed the child: they exist because
     /// something was written below them, so the write has to say that the empty map stays.
-    fn keep_emptied_maps(&mut self, document: &Value) {
-        let removed = self.drafts.iter().filter(|(_, draft)| draft.claim == Claim::Absent);
+    fn keep_emptied_maps(&mut self, document: impl FnOnce() -> Value) {
+        let mut removed = self.drafts.iter().filter(|(_, draft)| draft.claim == Claim::Absent).peekable();
+        if removed.peek().is_none() {
+            return;
+        }
+        let document = document();
         let parents: BTreeSet<Path> = removed
             .filter_map(|(path, _)| path.parent())
             .filter(|parent| !parent.is_root() && document.at(parent) == Some(&Value::empty_map()))
@@ -332,7 +347,7 @@ impl Encoder<'_> {
             if matches!(tag, Tag::LastWriteWins | Tag::Manual) {
                 self.drafts.retain(|path, draft| !path.starts_with(&parent) || draft.tag != tag);
             }
-            self.drafts.insert(parent, Draft::of(tag, Claim::Value(Value::empty_map())));
+            self.drafts.insert(parent, Box::new(Draft::of(tag, Claim::Value(Value::empty_map()))));
         }
     }
 
@@ -354,7 +369,8 @@ impl Encoder<'_> {
                     let is_kept = self.drafts.get(path).is_some_and(|draft| draft.claim == Claim::Sequence(kind));
                     if stored > 0 && !is_kept {
                         let tag = self.tag_at(path);
-                        let draft = self.drafts.entry(path.clone()).or_insert_with(|| Draft::of(tag, Claim::Nothing));
+                        let nothing = || Box::new(Draft::of(tag, Claim::Nothing));
+                        let draft = self.drafts.entry(path.clone()).or_insert_with(nothing);
                         draft.edits.insert(kind, Operation::delete(0, stored));
                     }
                 }
@@ -387,23 +403,32 @@ fn check(edit: &Edit) -> Result<()> {
     Ok(())
 }
 
-/// The place that an edit is written at: the first list, scalar or atomic value in its way, else its own path.
-fn lift(document: &Value, path: &Path, policy: &Policy) -> Result<Path> {
+fn edited(document: &Value, edit: &Edit) -> Value {
+    match &edit.value {
+        Some(value) => document.with(&edit.path, value.clone()),
+        None => document.without(&edit.path),
+    }
+}
+
+/// The place that an edit is written at, unless that is its own path: the first list, scalar or atomic value in its way.
+/// And what its path holds.
+fn lift<'a>(document: &'a Value, path: &Path, policy: &Policy) -> Result<(Option<Path>, Option<&'a Value>)> {
+    let has_atomic = policy.rules().iter().any(|rule| rule.atomic.is_some());
     let mut here = document;
     let mut atomic: Option<Path> = None;
     for (depth, segment) in path.segments().iter().enumerate() {
         let above = || path.prefix(depth);
-        if atomic.is_none() && policy.is_atomic(&above()) {
+        if has_atomic && atomic.is_none() && policy.is_atomic(&above()) {
             atomic = Some(above());
         }
         match here {
             Value::Map(map) => match map.get(segment) {
                 Some(child) => here = child,
-                None => return Ok(atomic.unwrap_or_else(|| path.clone())),
+                None => return Ok((atomic, None)),
             },
             Value::List(list) => {
                 return match index(segment) {
-                    Some(at) if at <= list.len() => Ok(atomic.unwrap_or_else(above)),
+                    Some(at) if at <= list.len() => Ok((atomic.or_else(|| Some(above())), document.at(path))),
                     _ => Err(Error::new(
                         Code::NotFound,
                         format!("`{segment}` is no index of the list at `{}`, which has {} items", above(), list.len()),
@@ -411,8 +436,8 @@ fn lift(document: &Value, path: &Path, policy: &Policy) -> Result<Path> {
                     .with_path(path.clone())),
                 };
             }
-            _ => return Ok(atomic.unwrap_or_else(above)),
+            _ => return Ok((atomic.or_else(|| Some(above())), None)),
         }
     }
-    Ok(atomic.unwrap_or_else(|| path.clone()))
+    Ok((atomic, Some(here)))
 }

@@ -11,6 +11,7 @@
 
 mod advance;
 mod base_wire;
+mod by_author;
 mod concurrent;
 mod delta;
 mod encode;
@@ -24,6 +25,7 @@ mod version;
 mod view;
 mod wire;
 
+use by_author::ByAuthor;
 pub use concurrent::MadeOn;
 pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
@@ -113,9 +115,9 @@ impl Assertion {
         self.is_before(other) || (self.dot == other.dot && other.path.len() > self.path.len())
     }
 
-    /// Whether this write makes `other` redundant: it saw it and covers its path.
-    fn prunes(&self, other: &Assertion) -> bool {
-        other.path.starts_with(&self.path) && other.is_before(self)
+    /// Whether this write, of the path of `other` or one above it, makes it redundant: it saw it.
+    fn outdates(&self, other: &Assertion) -> bool {
+        other.is_before(self)
     }
 }
 
@@ -148,6 +150,8 @@ pub struct Replica {
     settled_entries: usize,
     /// Everything that edits a sequence, live or not, by path and then by dot.
     sequences: BTreeMap<Path, BTreeMap<Dot, Arc<Assertion>>>,
+    /// All of these by what their authors wrote when.
+    by_author: ByAuthor,
 }
 
 impl Replica {
@@ -165,6 +169,7 @@ impl Replica {
             ground: None,
             settled_entries: 0,
             sequences: BTreeMap::new(),
+            by_author: ByAuthor::default(),
         }
     }
 
@@ -203,7 +208,7 @@ impl Replica {
 
     /// How many assertions it holds.
     pub fn live_len(&self) -> usize {
-        self.live().count()
+        self.by_author.len()
     }
 
     /// Puts a stored replica together again. The caller vouches that the parts were written by one replica.
@@ -232,9 +237,15 @@ impl Replica {
     /// Adds an assertion unless a live one makes it redundant, and drops those that it makes redundant. Pruning is
     /// transitive, so any order of insertion leaves the same set. Edits of sequences stay whatever becomes of their claim.
     fn insert(&mut self, new: Arc<Assertion>, effect: &mut Effect) {
+        self.insert_if_new(new, false, effect);
+    }
+
+    /// As [`Replica::insert`]; where it `is_unseen`, nothing here can make it redundant.
+    fn insert_if_new(&mut self, new: Arc<Assertion>, is_unseen: bool, effect: &mut Effect) {
         if !new.edits.is_empty() {
             let edits = self.sequences.entry(new.path.clone()).or_default();
             if edits.insert(new.dot, Arc::clone(&new)).is_none() {
+                self.by_author.add(&new);
                 effect.added.push(Arc::clone(&new));
             }
         }
@@ -242,15 +253,20 @@ impl Replica {
             return;
         }
         let live = if is_reserved(&new.path) { &mut self.reserved } else { &mut self.live };
-        let is_known = live.above(&new.path).any(|old| old.prunes(&new))
-            || live.at(&new.path).iter().any(|old| **old == *new || old.prunes(&new));
-        if is_known {
+        let known = effect.dropped.len();
+        if !live.add(&new, is_unseen, &mut effect.dropped) {
             return;
         }
-        let dropped = live.remove_from(&new.path, |old| new.prunes(old));
-        effect.dropped.extend(dropped.into_iter().filter(|old| old.edits.is_empty()));
-        live.insert(Arc::clone(&new));
+        // What edits a sequence is still held there.
+        if effect.dropped.iter().skip(known).any(|old| !old.edits.is_empty()) {
+            let dropped = effect.dropped.split_off(known);
+            effect.dropped.extend(dropped.into_iter().filter(|old| old.edits.is_empty()));
+        }
+        for old in effect.dropped.iter().skip(known) {
+            self.by_author.remove(old);
+        }
         if new.edits.is_empty() {
+            self.by_author.add(&new);
             effect.added.push(new);
         }
     }

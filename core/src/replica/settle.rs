@@ -219,6 +219,7 @@ impl Replica {
         self.live.clear();
         self.reserved.clear();
         self.sequences.clear();
+        self.by_author.clear();
         for (path, kinds) in &base.sequences {
             let content = |value: &Value| Content::of(value).map(|content| Operation::insert(0, content));
             let edits = kinds.iter().filter_map(|(kind, value)| Some((*kind, content(value)?))).collect();
@@ -235,7 +236,12 @@ impl Replica {
     /// Open conflicts of the base that no write has touched since.
     pub(super) fn still_open(&self) -> impl Iterator<Item = &Disagreement> {
         let open = self.base.iter().flat_map(|base| &base.open);
-        open.filter(|disagreement| !self.is_touched(&disagreement.path))
+        open.filter(|disagreement| self.is_still_open(disagreement))
+    }
+
+    /// Whether no live assertion lies at, above or below a disagreement of the base.
+    pub(super) fn is_still_open(&self, disagreement: &Disagreement) -> bool {
+        !self.is_touched(&disagreement.path)
     }
 
     /// Whether a live assertion lies at, above or below a path.

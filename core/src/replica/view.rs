@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::places::Place;
 use super::settle::{Standing, Stands, ground};
 use super::{Assertion, Claim, Replica};
 use crate::canonical::{ContentHash, content_hash};
@@ -120,6 +121,25 @@ impl<'a> Covering<'a> {
 /// The values of the sequences that something claims.
 pub(super) type Sequences = BTreeMap<Path, BTreeMap<Kind, Value>>;
 
+/// Where a reader is. It becomes a path only where one is needed.
+#[derive(Clone, Copy)]
+pub(super) enum Trail<'t> {
+    Root,
+    Below(&'t Trail<'t>, &'t Str),
+}
+
+impl Trail<'_> {
+    fn to_path(self) -> Path {
+        let mut segments = Vec::new();
+        let mut trail = self;
+        while let Trail::Below(above, key) = trail {
+            segments.push(key.clone());
+            trail = *above;
+        }
+        segments.into_iter().rev().collect()
+    }
+}
+
 /// Decides places.
 pub(super) struct Reader<'a> {
     sequences: &'a Sequences,
@@ -133,9 +153,9 @@ impl Replica {
     pub fn view(&self) -> View {
         let sequences = self.claimed(self.live.iter());
         let reader = self.reader(&sequences);
-        let all: Vec<&Assertion> = self.ground.iter().chain(self.live.iter()).map(Arc::as_ref).collect();
         let mut disagreements: Vec<Disagreement> = self.still_open().cloned().collect();
-        let value = reader.node(&Path::root(), Vec::new(), &all, &mut disagreements);
+        let cover = self.ground.iter().map(|ground| reader.covering(ground)).collect();
+        let value = reader.node(&Trail::Root, cover, Some(self.live.root()), &mut disagreements);
         disagreements.sort_by(|a: &Disagreement, b| a.path.cmp(&b.path));
         let value = value.filter(|v| v.as_map().is_some()).unwrap_or_else(Value::empty_map);
         View { value, disagreements }
@@ -149,8 +169,8 @@ impl Replica {
         let reader = Reader { sequences: &sequences, standing: Some(&standing), empty: Value::empty_map() };
         let settled = settled.map(|notes| [(RESERVED_KEY, notes)].into_iter().collect());
         let ground = settled.map(|all| ground(Path::root(), Claim::Value(all), BTreeMap::new()));
-        let all: Vec<&Assertion> = ground.iter().chain(self.reserved.iter()).map(Arc::as_ref).collect();
-        let notes = reader.node(&Path::root(), Vec::new(), &all, &mut Vec::new());
+        let cover = ground.iter().map(|ground| reader.covering(ground)).collect();
+        let notes = reader.node(&Trail::Root, cover, Some(self.reserved.root()), &mut Vec::new());
         notes.and_then(|all| all.child(RESERVED_KEY).cloned()).unwrap_or_else(Value::empty_map)
     }
 
@@ -216,42 +236,44 @@ impl<'a> Reader<'a> {
         cover.iter().filter(|c| c.speaks()).map(|c| c.candidate(&self.empty)).collect()
     }
 
-    /// The value at `path`, given the assertions above it (`cover`) and those at or below it (`below`, by path).
+    /// The value at a place, given the assertions above it (`cover`) and those at or below it.
     pub(super) fn node(
         &self,
-        path: &Path,
+        trail: &Trail<'_>,
         mut cover: Vec<Covering<'a>>,
-        below: &[&'a Assertion],
+        place: Option<&'a Place>,
         found: &mut Vec<Disagreement>,
     ) -> Option<Value> {
-        let here = below.partition_point(|a| a.path.len() <= path.len());
-        let (here, strict) = below.split_at_checked(here).unwrap_or((&[], below));
-        cover.extend(here.iter().map(|a| self.covering(a)));
+        cover.extend(place.map_or(&[][..], Place::here).iter().map(|a| self.covering(a)));
         let cover = maximal(cover);
+        let strict = place.filter(|place| !place.is_leaf());
 
-        if strict.is_empty()
+        if strict.is_none()
             && let [only] = cover.as_slice()
         {
             return only.value.cloned();
         }
 
-        let children = self.children(path, &cover, strict, found);
-        self.decide(path, &cover, children, strict, found)
+        let children = self.children(trail, &cover, strict, found);
+        self.decide(trail, &cover, children, strict, found)
     }
 
-    /// The value at `path`, given its surviving children, what covers it and what lies strictly below.
+    /// The value at a place, given its surviving children, what covers it and the place where more lies strictly below.
     pub(super) fn decide(
         &self,
-        path: &Path,
+        trail: &Trail<'_>,
         cover: &[Covering<'a>],
         children: Map,
-        strict: &[&'a Assertion],
+        strict: Option<&'a Place>,
         found: &mut Vec<Disagreement>,
     ) -> Option<Value> {
+        if !children.is_empty() && !cover.iter().any(Covering::is_scalar) {
+            return Some(Value::Map(children));
+        }
         let candidates = self.candidates(cover);
         let outcome = resolve(&candidates);
         if let Some(outcome) = &outcome {
-            note_disagreement(path, &candidates, outcome, !children.is_empty(), strict, found);
+            note_disagreement(trail, &candidates, outcome, !children.is_empty(), strict, found);
         }
         if !children.is_empty() {
             return Some(Value::Map(children));
@@ -259,68 +281,80 @@ impl<'a> Reader<'a> {
         let winner = outcome?.value?;
         // A scalar that someone turned into a map, which was emptied since, does not come back.
         let mut scalars = cover.iter().filter(|c| c.is_scalar());
-        let outgrown = winner.as_map().is_none() && scalars.all(|old| strict.iter().any(|new| old.by.is_before(new)));
+        let outgrown = winner.as_map().is_none() && scalars.all(|old| any_below(strict, |new| old.by.is_before(new)));
         (!outgrown).then_some(winner)
     }
 
     /// The surviving children: of every key that a covering map holds or an assertion below names.
     fn children(
         &self,
-        path: &Path,
+        trail: &Trail<'_>,
         cover: &[Covering<'a>],
-        strict: &[&'a Assertion],
+        strict: Option<&'a Place>,
         found: &mut Vec<Disagreement>,
     ) -> Map {
-        let maps: Vec<&Map> = cover.iter().filter_map(|c| c.value.and_then(Value::as_map)).collect();
-        let depth = path.len();
-        let segment = |a: &Assertion| a.path.segments().get(depth).cloned();
-        let mut keys: Vec<Str> = maps.iter().flat_map(|map| map.keys().cloned()).collect();
-        keys.extend(strict.iter().filter_map(|a| segment(a)));
-        keys.sort_by(|a, b| crate::value::compare_keys(a, b));
-        keys.dedup();
+        let maps = cover.iter().filter_map(|c| c.value.and_then(Value::as_map));
+        let mut keys: Vec<&Str> = maps.flat_map(Map::keys).collect();
+        let is_sorted = keys.is_empty() || strict.is_none() && cover.len() == 1;
+        keys.extend(strict.into_iter().flat_map(Place::children).map(|(key, _)| key));
+        if !is_sorted {
+            keys.sort_by(|a, b| crate::value::compare_keys(a, b));
+            keys.dedup();
+        }
 
         let mut builder = MapBuilder::with_capacity(keys.len());
-        let mut rest = strict;
+        let mut places = strict.into_iter().flat_map(Place::children).peekable();
         for key in keys {
-            let mine = rest.partition_point(|a| segment(a).is_some_and(|s| s == key));
-            let (below, after) = rest.split_at_checked(mine).unwrap_or((rest, &[]));
-            rest = after;
-            // The common cases, kept free of path building: one assertion decides, nothing lies further below.
-            let child = match (cover, below) {
-                ([only], []) => only.child(&key).value.cloned(),
-                ([], [only]) if only.path.len() == depth + 1 => self.covering(only).value.cloned(),
+            let place = places.next_if(|(next, _)| *next == key).map(|(_, place)| place);
+            // The common cases, kept free of allocations: one assertion decides, nothing lies further below.
+            let child = match (cover, place) {
+                ([only], None) => only.child(key).value.cloned(),
+                (_, Some(place)) if place.is_leaf() && self.is_alone(place, cover) => {
+                    place.here().first().and_then(|only| self.covering(only).value).cloned()
+                }
                 _ => {
-                    let above = cover.iter().map(|c| c.child(&key)).collect();
-                    self.node(&path.child(&key), above, below, found)
+                    let above = cover.iter().map(|c| c.child(key)).collect();
+                    self.node(&Trail::Below(trail, key), above, place, found)
                 }
             };
             if let Some(child) = child {
-                builder.push(key, child);
+                builder.push_ascending(key.clone(), child);
             }
         }
         builder.build()
     }
+
+    /// Whether one assertion speaks at a place in the stead of all others there and above.
+    fn is_alone(&self, place: &Place, cover: &[Covering<'a>]) -> bool {
+        let [only] = place.here() else { return false };
+        cover.iter().all(|above| above.by.yields_to(only))
+    }
+}
+
+/// Whether any assertion strictly below a place is so.
+fn any_below(place: Option<&Place>, is_so: impl Fn(&Assertion) -> bool) -> bool {
+    place.is_some_and(|place| place.strictly_below().any(|below| is_so(below)))
 }
 
 /// Lists the sides where they differ. Maps agree as such: what differs inside them shows at their children. A scalar that
 /// lost to children written beside it is listed too, unless their author had seen it. Who saw all sides and wrote below the
 /// place has decided.
 fn note_disagreement(
-    path: &Path,
+    trail: &Trail<'_>,
     candidates: &[Candidate<'_>],
     outcome: &Outcome,
     has_children: bool,
-    strict: &[&Assertion],
+    strict: Option<&Place>,
     found: &mut Vec<Disagreement>,
 ) {
     let is_map = |c: &Candidate<'_>| c.value.is_some_and(|v| v.as_map().is_some());
     let mut sides: Vec<&Candidate<'_>> = candidates.iter().collect();
     if has_children {
-        sides.retain(|c| c.value.is_some() && !is_map(c) && !strict.iter().any(|new| new.context.contains(c.dot)));
+        sides.retain(|c| c.value.is_some() && !is_map(c) && !any_below(strict, |new| new.context.contains(c.dot)));
     } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value)) {
         return;
     }
-    if strict.iter().any(|new| sides.iter().all(|side| new.context.contains(side.dot))) || sides.is_empty() {
+    if sides.is_empty() || any_below(strict, |new| sides.iter().all(|side| new.context.contains(side.dot))) {
         return;
     }
     let in_force = |c: &Candidate<'_>| !has_children && outcome.winner == Some(c.dot);
@@ -332,5 +366,5 @@ fn note_disagreement(
         in_force: in_force(c),
         user: c.user.cloned(),
     };
-    found.push(Disagreement { path: path.clone(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
+    found.push(Disagreement { path: trail.to_path(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
 }

@@ -15,7 +15,7 @@ pub use list::List;
 pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};
 pub use number::Number;
-pub(crate) use text::{PREFIX, is_plain, key_prefix, plain_start};
+pub(crate) use text::{PREFIX, Probe, is_plain, key_prefix, plain_start};
 pub use text::{Str, compare_keys};
 
 use std::fmt;
@@ -114,6 +114,20 @@ impl Value {
             Value::Map(map) => map.get_mut(segment),
             Value::List(list) => list.get_mut(index(segment)?),
             _ => None,
+        }
+    }
+
+    /// Sets a path through maps in place; what is in the way and no map becomes one. What others share is copied first.
+    pub(crate) fn put(&mut self, way: &[Str], value: Value) {
+        let Some((first, rest)) = way.split_first() else {
+            *self = value;
+            return;
+        };
+        if self.as_map().is_none() {
+            *self = Value::empty_map();
+        }
+        if let Value::Map(map) = self {
+            map.alter(first, |child| child.put(rest, value));
         }
     }
 

@@ -99,16 +99,69 @@ impl fmt::Debug for Str {
 /// UTF-8 bytes order by code point, which differs only where an astral character (lead byte F0 and above, a surrogate
 /// pair in UTF-16) meets U+E000 to U+FFFF (lead byte EE or EF): there the astral one comes first.
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    let (whole, other_whole) = (a.as_bytes(), b.as_bytes());
+    let (mut a, mut b) = (whole, other_whole);
     while let (Some((x, rest)), Some((y, other))) = (a.split_first_chunk::<8>(), b.split_first_chunk::<8>()) {
         if x != y {
-            break;
+            return compare_words(u64::from_be_bytes(*x), u64::from_be_bytes(*y));
         }
         (a, b) = (rest, other);
     }
-    match a.iter().zip(b).find(|(x, y)| x != y) {
-        None => a.len().cmp(&b.len()),
-        Some((x, y)) => utf16_rank(*x).cmp(&utf16_rank(*y)),
+    if a.len() == b.len()
+        && let (Some(x), Some(y)) = (whole.last_chunk::<8>(), other_whole.last_chunk::<8>())
+    {
+        return compare_words(u64::from_be_bytes(*x), u64::from_be_bytes(*y));
+    }
+    // One of them has less than a word left: where the words are equal, that one ends first.
+    compare_words(first_word(a), first_word(b)).then_with(|| a.len().cmp(&b.len()))
+}
+
+/// The first eight bytes as a number, with zeros behind those that are there.
+#[inline]
+fn first_word(bytes: &[u8]) -> u64 {
+    if let Some(first) = bytes.first_chunk::<8>() {
+        return u64::from_be_bytes(*first);
+    }
+    let missing = u32::try_from(8 * 8_usize.saturating_sub(bytes.len())).unwrap_or(0);
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The two overlap.
+        return u64::from(u32::from_be_bytes(*first)) << 32
+            | u64::from(u32::from_be_bytes(*last)).checked_shl(missing).unwrap_or(0);
+    }
+    bytes.iter().fold(0, |word: u64, byte| word << 8 | u64::from(*byte)).checked_shl(missing).unwrap_or(0)
+}
+
+/// Compares eight bytes of two keys.
+#[inline]
+fn compare_words(a: u64, b: u64) -> Ordering {
+    if (a | b) & every(0x80) == 0 {
+        return a.cmp(&b);
+    }
+    a.to_be_bytes().map(utf16_rank).cmp(&b.to_be_bytes().map(utf16_rank))
+}
+
+/// A key with its [`key_prefix`], for comparing it with many others.
+#[derive(Clone, Copy)]
+pub(crate) struct Probe<'k> {
+    prefix: u128,
+    key: &'k str,
+}
+
+impl<'k> Probe<'k> {
+    #[inline]
+    pub(crate) fn of(key: &'k str) -> Probe<'k> {
+        Probe { prefix: key_prefix(key), key }
+    }
+
+    /// How another key compares with this one, see [`compare_keys`].
+    #[inline]
+    pub(crate) fn order_of(self, other: &str) -> Ordering {
+        match key_prefix(other).cmp(&self.prefix) {
+            // What follows the shorter one are zeros.
+            Ordering::Equal if other.len() <= PREFIX && self.key.len() <= PREFIX => other.len().cmp(&self.key.len()),
+            Ordering::Equal => compare_keys(other, self.key),
+            order => order,
+        }
     }
 }
 
@@ -196,6 +249,8 @@ mod tests {
             for (a, b) in [(a.clone(), b.clone()), (shared.clone() + &a, shared + &b)] {
                 let order = key_prefix(&a).cmp(&key_prefix(&b));
                 prop_assert!(order.is_eq() || order == compare_keys(&a, &b), "{a:?} {b:?}");
+                prop_assert_eq!(Probe::of(&b).order_of(&a), compare_keys(&a, &b), "{:?} {:?}", a, b);
+                prop_assert_eq!(compare_keys(&a, &b), a.encode_utf16().cmp(b.encode_utf16()), "{:?} {:?}", a, b);
                 prop_assert!(order.is_ne() || a.len() != b.len() || a.len() > PREFIX || a == b, "{a:?} {b:?}");
             }
         }

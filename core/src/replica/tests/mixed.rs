@@ -52,6 +52,17 @@ pub(super) fn oracle(history: &[Arc<Assertion>], seen: &VersionVector) -> Replic
     all
 }
 
+/// What is looked up as new is what a look at everything finds, in its order.
+pub(super) fn index_agrees(replica: &Replica, since: &VersionVector) -> Result<(), String> {
+    for since in [since, &VersionVector::default()] {
+        let found: Vec<Arc<Assertion>> = replica.live().filter(|held| !since.contains(held.dot)).cloned().collect();
+        if replica.held_after(since) != found || replica.live_len() != replica.live().count() {
+            return Err(format!("the index by author lacks what is held after {since:?}: {found:?}"));
+        }
+    }
+    Ok(())
+}
+
 /// Every value that was asserted is visible, or was superseded by a write that had seen it, or is listed.
 pub(super) fn nothing_was_lost_silently(history: &[Arc<Assertion>], view: &View) -> Result<(), String> {
     for assertion in history {
@@ -145,6 +156,7 @@ impl World {
         if next != replica.view() || replica.advance_value(&view, &effect) != next.value {
             return Err(format!("after a write the partial view {next:?} is not the whole {:?}", replica.view()));
         }
+        index_agrees(replica, &since)?;
         let after = next.value;
         if after != wish {
             return Err(format!("a writer does not read its own write: {edits:?} on {view:?} gave {after:?}"));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mixed::{PLACES, nothing_was_lost_silently, oracle, policy, value};
+use super::mixed::{PLACES, index_agrees, nothing_was_lost_silently, oracle, policy, value};
 use super::*;
 use crate::replica::notes;
 use crate::testing::{Random, cases};
@@ -179,6 +179,7 @@ impl World {
         if next != replica.view() || replica.advance_value(&before.value, &effect) != next.value {
             return Err(format!("after a write the partial view {next:?} is not the whole {:?}", replica.view()));
         }
+        index_agrees(replica, &since)?;
         let wish = edits.iter().fold(before.value.clone(), |value, edit| match &edit.value {
             Some(new) => value.with(&edit.path, new.clone()),
             None => value.without(&edit.path),

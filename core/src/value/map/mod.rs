@@ -40,6 +40,22 @@ impl Map {
         self.0.get_mut(key)
     }
 
+    /// Changes the value of a key, null where it is new, in place; of the storage, what others share is copied first.
+    pub(crate) fn alter(&mut self, key: &Str, alter: impl FnOnce(&mut Value)) {
+        self.0.alter(key, alter);
+    }
+
+    /// Makes of a key's value another one, or none, in place.
+    pub(crate) fn update(&mut self, key: &Str, make: impl FnOnce(Option<Value>) -> Option<Value>) {
+        let Some(old) = self.0.get_mut(key) else {
+            return make(None).into_iter().for_each(|new| self.0.alter(key, |value| *value = new));
+        };
+        match make(Some(std::mem::take(old))) {
+            Some(new) => *old = new,
+            None => *self = self.without(key),
+        }
+    }
+
     /// Whether the key is there.
     pub fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()

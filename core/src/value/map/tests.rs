@@ -104,9 +104,19 @@ proptest! {
     fn a_map_does_what_a_sorted_map_does(start in prop::collection::btree_map(0..300u32, 0..3u32, 0..200), steps in steps()) {
         let mut model: BTreeMap<u32, u32> = start;
         let mut map: Map = model.iter().map(|(k, v)| (key(*k), Value::from(*v))).collect();
+        let mut own: Map = model.iter().map(|(k, v)| (key(*k), Value::from(*v))).collect();
         for (at, value) in steps {
             let before = map.clone();
             let old = model.get(&at).copied();
+            // Shared now and then, so that what others hold is at stake.
+            let shared = (at % 3 == 0).then(|| (own.clone(), own.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>()));
+            match (value, at % 2 == 0) {
+                (Some(value), true) => own.alter(&key(at), |held| *held = value.into()),
+                (value, _) => own.update(&key(at), |_| value.map(Value::from)),
+            }
+            if let Some((shared, entries)) = shared {
+                prop_assert!(shared.iter().map(|(k, v)| (k.clone(), v.clone())).eq(entries));
+            }
             match value {
                 Some(value) => {
                     model.insert(at, value);
@@ -129,6 +139,8 @@ proptest! {
         let fresh: Map = wanted.into_iter().collect();
         prop_assert!(fresh == map);
         prop_assert_eq!(fresh.0.shape(), map.0.shape());
+        prop_assert!(fresh == own);
+        prop_assert_eq!(fresh.0.shape(), own.0.shape());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::value::{Str, Value, compare_keys};
+use crate::value::{Probe, Str, Value, compare_keys};
 
 /// Up to this many entries a map is one sorted slice.
 pub(super) const FLAT: usize = 32;
@@ -61,7 +61,8 @@ fn hash(key: &str) -> u64 {
 }
 
 fn position(entries: &[Entry], key: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|(probe, _)| compare_keys(probe, key))
+    let probe = Probe::of(key);
+    entries.binary_search_by(|(other, _)| probe.order_of(other))
 }
 
 /// Splits a run of items before each one, but the first, that starts a new group.
@@ -123,7 +124,8 @@ impl Inner {
     }
 
     fn position(&self, key: &str) -> usize {
-        self.children.partition_point(|child| compare_keys(&child.first, key).is_le()).saturating_sub(1)
+        let probe = Probe::of(key);
+        self.children.partition_point(|child| probe.order_of(&child.first).is_le()).saturating_sub(1)
     }
 }
 
@@ -225,6 +227,63 @@ impl Node {
                 Node::from_sorted(entries)
             }
             _ => raised(self.inserted(key, value), self.height()),
+        }
+    }
+
+    /// Changes the value of a key, null where it is new, in place as far as that leaves the shape as it is.
+    pub(super) fn alter(&mut self, key: &Str, alter: impl FnOnce(&mut Value)) {
+        let keeps_shape = match self {
+            Node::Leaf(entries) => entries.len() < FLAT,
+            Node::Inner(inner) => {
+                level(key) == 0 && inner.children.first().is_some_and(|first| compare_keys(&first.first, key).is_lt())
+            }
+        };
+        if keeps_shape || self.get(key).is_some() {
+            self.alter_plain(key, alter);
+        } else {
+            let mut value = Value::Null;
+            alter(&mut value);
+            *self = self.with(key.clone(), value);
+        }
+    }
+
+    /// As [`Node::alter`], of a key that is there or starts no node. Returns whether it is new.
+    fn alter_plain(&mut self, key: &Str, alter: impl FnOnce(&mut Value)) -> bool {
+        match self {
+            Node::Leaf(entries) => match position(entries, key) {
+                Ok(at) => {
+                    if let Some((_, value)) = Arc::make_mut(entries).get_mut(at) {
+                        alter(value);
+                    }
+                    false
+                }
+                Err(at) => {
+                    let mut value = Value::Null;
+                    alter(&mut value);
+                    let mut all = Vec::with_capacity(entries.len() + 1);
+                    match Arc::get_mut(entries).and_then(|own| own.split_at_mut_checked(at)) {
+                        Some((before, after)) => {
+                            all.extend(before.iter_mut().map(std::mem::take));
+                            all.push((key.clone(), value));
+                            all.extend(after.iter_mut().map(std::mem::take));
+                        }
+                        None => {
+                            all.extend(entries.iter().take(at).cloned());
+                            all.push((key.clone(), value));
+                            all.extend(entries.iter().skip(at).cloned());
+                        }
+                    }
+                    *entries = all.into();
+                    true
+                }
+            },
+            Node::Inner(inner) => {
+                let at = inner.position(key);
+                let inner = Arc::make_mut(inner);
+                let is_new = inner.children.get_mut(at).is_some_and(|child| child.node.alter_plain(key, alter));
+                inner.len += usize::from(is_new);
+                is_new
+            }
         }
     }
 
