@@ -8,6 +8,7 @@ use crate::merge::priority;
 use crate::path::Path;
 use crate::value::Value;
 
+mod audit;
 mod clocks;
 mod files;
 mod founding;
@@ -18,6 +19,7 @@ mod references;
 mod replication;
 mod schema;
 mod settling;
+mod twice;
 mod wire;
 mod writes;
 

@@ -179,3 +179,21 @@ fn frames_of_any_kind_change_nothing_and_get_an_answer() {
     }
     world.assert_agreement(r#"{"a":1}"#);
 }
+
+#[test]
+fn many_writes_that_become_durable_together_go_out_as_one_message_with_the_last_state() {
+    let mut world = pair();
+    world.hosts[0].persists = false;
+    let requests: Vec<RequestId> = (0..100).map(|n| world.set(0, "n", n)).collect();
+    world.hosts[0].persists = true;
+    world.settle(0);
+    assert!(requests.iter().all(|request| world.answer(0, *request).unwrap().is_ok()));
+    assert_eq!(world.wires.len(), 1, "a message for every write would be 100");
+    world.run();
+    world.assert_agreement(r#"{"a":1,"n":99}"#);
+    // One by one they go out one by one, and at once.
+    for n in 1..4 {
+        world.set(0, "n", n);
+        assert_eq!(world.wires.len() as i64, n);
+    }
+}

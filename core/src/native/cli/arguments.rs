@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::conflicts::{Assign, Conflicts, Resolve};
+use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::members::Expel;
 use super::terms::Terms;
 use crate::format::Format;
@@ -55,6 +55,7 @@ pub(super) enum Command {
     Conflicts(Conflicts),
     Assign(Assign),
     Resolve(Resolve),
+    Audit(Audit),
     Expel(Expel),
     Demo(Demo),
 }

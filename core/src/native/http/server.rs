@@ -76,6 +76,7 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
         .route("/config/{name}/explain", get(explain))
         .route("/conflicts", get(conflicts::list))
+        .route("/audit", get(conflicts::audit))
         .route("/conflicts/{id}/assign", post(conflicts::assign))
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))
         .route("/members/{id}/expel", post(expel))
