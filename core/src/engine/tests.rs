@@ -14,6 +14,7 @@ mod files;
 mod founding;
 mod guests;
 mod offline;
+mod patches;
 mod random;
 mod references;
 mod replication;

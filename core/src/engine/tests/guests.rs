@@ -237,3 +237,90 @@ fn a_document_that_is_not_what_its_hash_says_is_refused() {
     });
     assert_eq!(rejected.count(), 5);
 }
+
+/// What a plain client is sent: everything, one by one.
+fn told(world: &mut World, client: PeerId) -> Vec<Value> {
+    let now = world.now;
+    let mut told = Vec::new();
+    loop {
+        while let Some(batch) = world.hosts[0].engine.poll_persist() {
+            world.hosts[0].apply(&batch);
+            world.hosts[0].engine.handle_persisted(batch.ticket, now);
+        }
+        match world.hosts[0].engine.poll_transmit() {
+            Some(Transmit { peer, frame }) if peer == client => told.push(json(frame.as_text().unwrap())),
+            Some(_) => {}
+            None => return told,
+        }
+    }
+}
+
+fn text<'v>(message: &'v Value, field: &str) -> &'v str {
+    message.child(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn a_client_is_welcomed_first_and_gets_every_key_until_it_names_patterns() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"app":{"a":1}}"#), false);
+    let clients = [PeerId(81), PeerId(82)];
+    let mut ids = Vec::new();
+    for client in clients {
+        world.hosts[0].engine.handle_connected(client, Link::Accepted, world.now);
+        let welcome = told(&mut world, client);
+        assert_eq!((welcome.len(), text(&welcome[0], "type")), (1, "connection_established"));
+        assert_eq!(text(&welcome[0], "timestamp"), crate::clock::rfc3339(world.now.wall_ms));
+        ids.push(text(&welcome[0], "connection_id").to_owned());
+    }
+    assert!(ids.iter().all(|id| id.starts_with("ws_")) && ids[0] != ids[1], "{ids:?}");
+    let client = clients[0];
+    let change = |world: &mut World, place: &str, value: i64| -> Vec<String> {
+        world.hosts[0].engine.set(&name(), path(place), value.into(), world.now);
+        let told = told(world, client);
+        assert!(told.iter().all(|message| text(message, "type") == "config_sync"), "{told:?}");
+        told.iter().map(|message| text(message, "config_key").to_owned()).collect()
+    };
+    assert_eq!(change(&mut world, "app.a", 2), ["app.a"]);
+    let subscribe = |world: &mut World, patterns: &str| {
+        let message = format!(r#"{{"type":"subscribe","patterns":{patterns}}}"#);
+        world.hosts[0].engine.handle_message(client, &message, world.now);
+    };
+    subscribe(&mut world, r#"["app.b","other.*"]"#);
+    assert_eq!(change(&mut world, "app.a", 3), [""; 0]);
+    assert_eq!(change(&mut world, "other.x", 3), ["other.x"]);
+    subscribe(&mut world, r#"["app.a"]"#);
+    assert_eq!(change(&mut world, "other.x", 4), [""; 0], "the new patterns replace the old ones");
+    assert_eq!(change(&mut world, "app.a", 5), ["app.a"]);
+    subscribe(&mut world, "[]");
+    assert_eq!(change(&mut world, "app.a", 6), [""; 0], "no pattern means nothing");
+}
+
+#[test]
+fn a_changed_key_is_told_with_both_values_and_its_answer_names_it() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"app":{"a":1}}"#), false);
+    let client = PeerId(83);
+    world.hosts[0].engine.handle_connected(client, Link::Accepted, world.now);
+    let ask = |world: &mut World, message: &str| {
+        world.hosts[0].engine.handle_message(client, message, world.now);
+        told(world, client)
+    };
+    ask(&mut world, r#"{"type":"ping"}"#);
+    let heard = ask(&mut world, r#"{"type":"config_change","config_key":"app.a","new_value":2,"user_id":"ann"}"#);
+    let [sync, answer] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!((text(sync, "type"), text(sync, "config_key")), ("config_sync", "app.a"));
+    assert_eq!((sync.child("old_value"), sync.child("new_value")), (Some(&1.into()), Some(&2.into())));
+    assert_eq!(text(sync, "event_type"), "config_changed");
+    assert_eq!((text(answer, "type"), text(answer, "config_key")), ("config_change_response", "app.a"));
+    assert_eq!(answer.child("success"), Some(&true.into()));
+    let refused = ask(&mut world, r#"{"type":"config_change","config_key":"$confmesh.a","new_value":2}"#);
+    assert_eq!(refused[0].child("success"), Some(&false.into()));
+    assert!(!text(&refused[0], "error").is_empty(), "{refused:?}");
+    // What nobody understands is answered, and the connection goes on.
+    for bad in ["{", r#"{"type":"no_such_thing"}"#, r#"{"type":"config_change"}"#, r#"{"patterns":[]}"#] {
+        let answers = ask(&mut world, bad);
+        assert_eq!((answers.len(), text(&answers[0], "type")), (1, "error"), "{bad}: {answers:?}");
+        assert!(!text(&answers[0], "message").is_empty());
+    }
+    assert_eq!(text(&ask(&mut world, r#"{"type":"ping"}"#)[0], "type"), "pong");
+}
