@@ -426,12 +426,13 @@ impl Engine {
         self.settle_all(now);
         let peers = self.replica_peers();
         self.next_heartbeat_ms = (!peers.is_empty()).then_some(now.mono_ms + self.config.heartbeat_ms);
-        let documents: Vec<Pulse> = self
-            .documents
-            .values()
-            .filter_map(|document| {
+        let names: Vec<DocumentName> = self.documents.keys().cloned().collect();
+        let documents: Vec<Pulse> = names
+            .iter()
+            .filter_map(|name| {
+                let view_hash = self.view_hash(name)?;
+                let document = self.documents.get(name)?;
                 let founded = document.shared.as_ref()?.founded().filter(|f| f.ready && f.anew.is_none())?;
-                let view_hash = content_hash(&founded.view.value).to_string();
                 let (genesis, seen) = (founded.durable.genesis(), founded.seen().clone());
                 let floor = founded.durable.base().map(|base| base.floor.clone()).unwrap_or_default();
                 Some(Pulse { document: document.name.clone(), genesis, seen, floor, view_hash })
@@ -440,6 +441,17 @@ impl Engine {
         for peer in peers {
             self.send(peer, &Message::Heartbeat { documents: documents.clone() }, now);
         }
+    }
+
+    /// The hash of what a document's shared layer shows; it is computed once for as long as that stays the same.
+    fn view_hash(&mut self, name: &DocumentName) -> Option<String> {
+        let value = &self.documents.get(name)?.shared.as_ref()?.founded()?.view.value;
+        if let Some((_, hash)) = self.hashed.get(name).filter(|(of, _)| of.ptr_eq(value)) {
+            return Some(hash.clone());
+        }
+        let hash = content_hash(value).to_string();
+        self.hashed.insert(name.clone(), (value.clone(), hash.clone()));
+        Some(hash)
     }
 
     fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
@@ -459,7 +471,7 @@ impl Engine {
         }
         let seen = founded.pending.seen().clone();
         let same = *founded.seen() == pulse.seen;
-        if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {
+        if same && self.view_hash(&pulse.document).is_some_and(|hash| hash != pulse.view_hash) {
             return self.compare(peer, &pulse.document, now);
         }
         if !seen.includes(&pulse.seen) {
