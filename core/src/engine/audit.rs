@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::authors::Written;
 use super::shared::{Shared, Staged, Step};
 use super::types::{Event, PeerId};
-use super::{Engine, Session};
+use super::{Engine, REPLICATES, Session};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, Now, rfc3339};
 use crate::conflict::Tag;
@@ -93,6 +93,10 @@ impl Audit {
     /// - `remote_applied`: `instance_id`?, `connection`, `user`?, `writes`, `paths`;
     /// - `remote_rejected`: `instance_id`?, `connection`, `user`?, `error`, `count`.
     pub fn to_value(&self) -> Value {
+        if !REPLICATES {
+            // A build without replication makes no entries.
+            return Value::Null;
+        }
         let mut fields: Vec<(&str, Value)> = vec![("timestamp", rfc3339(self.at_ms).into())];
         fields.extend(self.document.as_ref().map(|document| ("document", document.to_string().into())));
         let number = |count: usize| Value::from(u64::try_from(count).unwrap_or(u64::MAX));

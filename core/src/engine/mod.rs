@@ -269,7 +269,9 @@ impl Engine {
                 }
             }
             Err(error) => {
-                self.audit_refused(None, peer, &error, now);
+                if REPLICATES {
+                    self.audit_refused(None, peer, &error, now);
+                }
                 self.send(peer, &Message::Error { error, request_id: None }, now);
             }
         }
@@ -307,7 +309,9 @@ impl Engine {
     /// The next batch for the store.
     #[must_use]
     pub fn poll_persist(&mut self) -> Option<Persist> {
-        self.replicate_unsent();
+        if REPLICATES {
+            self.replicate_unsent();
+        }
         self.persist.pop_front()
     }
 
