@@ -416,6 +416,17 @@ impl Engine {
         }
     }
 
+    /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
+    /// lacks is sent. Returns how many instances are asked.
+    pub fn force_sync(&mut self, now: Now) -> usize {
+        let peers = self.replica_peers().len();
+        if peers > 0 {
+            self.next_heartbeat_ms = Some(now.mono_ms);
+            self.heartbeat(now);
+        }
+        peers
+    }
+
     pub(super) fn heartbeat(&mut self, now: Now) {
         if !REPLICATES {
             return;

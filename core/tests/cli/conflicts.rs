@@ -79,6 +79,7 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
         assert_eq!((&entry["resolved_value"], &entry["resolved_by"]["user"]), (&200.into(), &"eve".into()));
         let trail = instance.data(&["audit"]);
         assert!(trail.lines().any(|line| json(line) == entry), "{trail}");
+        assert_eq!(json(&instance.data(&["force-sync", "--json"])), json(r#"{"peers": 1}"#));
         assert!(json(&instance.data(&["audit", "--json"]))["entries"].as_array().unwrap().contains(&entry));
     }
 }

@@ -219,3 +219,35 @@ fn a_document_that_stays_the_same_is_hashed_once() {
     let hash = crate::canonical::content_hash(&world.value(0)).to_string();
     assert_eq!(beat(&mut world), hash);
 }
+
+#[test]
+fn who_asks_for_it_compares_with_every_peer_at_once_also_where_one_fails() {
+    let mut world = pair();
+    world.add(3, None, true);
+    world.connect(2, 0);
+    world.run();
+    world.set(0, "lost", 1);
+    world.wires.clear();
+    world.set(1, "back", 1);
+    world.wires.clear();
+    let ask = |world: &mut World| {
+        let peers = world.hosts[0].engine.force_sync(world.now);
+        world.settle(0);
+        peers
+    };
+    assert_eq!(ask(&mut world), 2);
+    world.run();
+    world.assert_agreement(r#"{"a":1,"back":1,"lost":1}"#);
+    assert_eq!(ask(&mut world), 2, "also where nothing changed");
+    assert_eq!(world.wires.len(), 2);
+    // What was sent to one of them gets lost.
+    world.wires.clear();
+    world.set(0, "more", 1);
+    world.wires.clear();
+    ask(&mut world);
+    world.wires.retain(|(to, _, _)| *to == 2);
+    world.run();
+    assert_eq!(world.value(2), json(r#"{"a":1,"back":1,"lost":1,"more":1}"#));
+    world.disconnect_all();
+    assert_eq!(ask(&mut world), 0);
+}

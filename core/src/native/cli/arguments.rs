@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
-use super::members::Expel;
+use super::members::{Expel, ForceSync};
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -57,6 +57,7 @@ pub(super) enum Command {
     Resolve(Resolve),
     Audit(Audit),
     Expel(Expel),
+    ForceSync(ForceSync),
     Demo(Demo),
 }
 

@@ -81,6 +81,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Audit(arguments) => conflicts::run_audit(&arguments, as_json),
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
+        Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }
 }

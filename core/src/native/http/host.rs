@@ -35,6 +35,9 @@ pub trait Host: Send + Sync + 'static {
     /// The newest entries of the audit trail, oldest first.
     fn audit(&self) -> BoxFuture<'static, Result<Vec<Audit>>>;
 
+    /// Compares the document with every connected instance now, and answers how many are asked.
+    fn force_sync(&self) -> BoxFuture<'static, Result<usize>>;
+
     /// Names who is to decide a conflict, and answers when that is on the disk.
     fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>>;
 

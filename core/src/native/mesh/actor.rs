@@ -225,6 +225,7 @@ impl Actor {
                 drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
             }
             Input::Request(Request::Audit(reply)) => drop(reply.send(Ok(self.audit.iter().cloned().collect()))),
+            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.engine.force_sync(now)))),
             Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
                 Ok(replica) => self.expelling.push((replica, reply)),
                 Err(error) => drop(reply.send(Err(error))),

@@ -62,6 +62,10 @@ impl Host for Hosting {
         Box::pin(self.0.audit())
     }
 
+    fn force_sync(&self) -> BoxFuture<'static, Result<usize>> {
+        Box::pin(self.0.force_sync())
+    }
+
     fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>> {
         Box::pin(self.0.write(Command::Assign(id, user), WriteTerms::default()))
     }

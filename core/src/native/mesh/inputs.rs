@@ -22,6 +22,7 @@ pub(super) enum Request {
     Written(Path, oneshot::Sender<Result<Vec<Written>>>),
     Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
     Audit(oneshot::Sender<Result<Vec<Audit>>>),
+    ForceSync(oneshot::Sender<Result<usize>>),
     Expel(String, oneshot::Sender<Result<ReplicaId>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,

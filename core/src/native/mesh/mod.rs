@@ -198,6 +198,12 @@ impl Mesh {
         self.owner.0.audit()
     }
 
+    /// Compares the document with every connected instance now, and not only with the next heartbeat: what either side lacks
+    /// is sent. Answered with how many instances are asked; one that fails holds up no other one.
+    pub fn force_sync(&self) -> Answer<usize> {
+        self.owner.0.force_sync()
+    }
+
     /// Settles a conflict that [`Mesh::conflicts`] listed.
     pub fn resolve(&self, id: ContentHash, choice: Choice) -> Answer<Receipt> {
         self.write(Command::Resolve(id, choice), WriteTerms::default())
@@ -313,6 +319,10 @@ impl Shared {
 
     fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
         self.ask(|reply| Request::Conflicts(all, reply))
+    }
+
+    fn force_sync(&self) -> Answer<usize> {
+        self.ask(Request::ForceSync)
     }
 
     fn audit(&self) -> Answer<Vec<Audit>> {
