@@ -504,6 +504,14 @@ export interface Conflict {
   sides: ConflictSide[];
 }
 
+/** An entry of the audit trail; the other fields depend on the event. */
+export interface AuditEntry {
+  event: "conflict_resolved" | "remote_applied" | "remote_rejected";
+  timestamp: string;
+  document?: string;
+  [field: string]: Value | undefined;
+}
+
 /** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
 export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };
 
@@ -525,6 +533,11 @@ export declare class Mesh extends Reader {
   read(path: string): Promise<{ value?: Value; version: string }>;
   /** What waits for a decision, and with `all` what a rule decided. */
   conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
+  /**
+   * How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first, with the
+   * fields of the log's lines.
+   */
+  audit(): Promise<AuditEntry[]>;
   /** Names for every instance who is to decide an open conflict; `null` withdraws the name. */
   assign(id: string, user: string | null): Promise<Receipt>;
   /** Settles a conflict. */

@@ -237,6 +237,10 @@ export class Mesh extends Reader {
     }));
   }
 
+  audit() {
+    return this.#written(() => this._live.auditText());
+  }
+
   assign(id, user) {
     return this.#written(() => this._live.assign(id, user ?? undefined));
   }

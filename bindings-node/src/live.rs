@@ -251,6 +251,13 @@ impl Live {
         Ok(shown(&found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
     }
 
+    /// The newest entries of the audit trail, oldest first.
+    #[napi]
+    pub async fn audit_text(&self) -> napi::Result<String> {
+        let trail = self.0.audit().await.map_err(thrown)?;
+        Ok(shown(&trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
+    }
+
     /// Names who is to decide a conflict.
     #[napi]
     pub async fn assign(&self, id: String, user: Option<String>) -> napi::Result<String> {

@@ -166,6 +166,13 @@ test("a manual conflict is listed and resolved", async () => {
   await second.resolve(found[0].id, { take: at, user: "eve" });
   await until(() => first.get("app.limit") === 1);
   assert.deepEqual(await first.conflicts({ all: true }), []);
+  for (const mesh of [first, second]) {
+    const told = (await mesh.audit()).filter(({ event }) => event === "conflict_resolved");
+    assert.equal(told.length, 1);
+    assert.equal(told[0].config_key, "app.limit");
+    assert.equal(told[0].resolved_value, 1);
+    assert.equal(told[0].resolved_by.user, "eve");
+  }
   await assert.rejects(first.resolve(found[0].id, { keep: true }), { code: "not_found" });
   await first.close();
   await second.close();

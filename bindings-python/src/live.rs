@@ -210,6 +210,10 @@ impl Live {
         Answer::of(self.0.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
     }
 
+    fn audit(&self) -> Answer {
+        Answer::of(self.0.audit(), |trail| trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
+    }
+
     fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {
         let id = run(py, || id.parse())?;
         Ok(Answer::of(self.0.assign(id, user), receipt))

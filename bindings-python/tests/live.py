@@ -275,6 +275,10 @@ def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
             second.resolve(conflict["id"], value=5).wait()
             _until(lambda: first["app.limit"] == 5)
             assert first.conflicts(all=True).wait() == []
+            for mesh in (first, second):
+                (entry,) = [one for one in mesh.audit().wait() if one["event"] == "conflict_resolved"]
+                assert (entry["config_key"], entry["resolved_value"]) == ("app.limit", 5)
+                assert (entry["conflict_id"], entry["competing_changes_count"]) == (conflict["id"], 2)
             with pytest.raises(confmesh.NotFoundError):
                 first.resolve(conflict["id"], keep=True).wait()
 

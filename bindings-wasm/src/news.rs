@@ -7,7 +7,7 @@ use confmesh::{Error, Path, Pattern, Value};
 
 use crate::convert::object;
 
-/// What happened as a value with a `type`: `changed`, `written`, `connection`, `notice` or `source`. Of changes only the
+/// What happened as a value with a `type`: `changed`, `written`, `connection`, `notice`, `audit`, `settled` or `source`. Of changes only the
 /// leaves that match a pattern are named.
 pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
     match event {
@@ -41,6 +41,7 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
         Event::Connection { live, .. } => object([("type", "connection".into()), ("live", live.into())]),
         Event::Notice { level, error } => notice(level, &error),
         Event::Source { state: SourceState::Stale(error), .. } => notice(Level::Warning, &error),
+        Event::Audit(audit) => object([("type", "audit".into()), ("entry", audit.to_value())]),
         Event::Settled { .. } => object([("type", "settled".into())]),
         Event::Source { .. } => object([("type", "source".into())]),
     }

@@ -29,6 +29,8 @@ pub const MAX_LEARNED_NAMES: usize = 16_384;
 pub const MAX_LEARNED_BYTES: usize = 1 << 20;
 /// How many events wait for a slow subscriber before it is told that it lagged.
 pub const MAX_QUEUED_EVENTS: usize = 1_024;
+/// How many entries of the audit trail are kept for those who ask; the log has them all.
+pub const MAX_AUDIT_ENTRIES: usize = 1_024;
 /// How many removed paths are remembered for `explain`.
 pub const MAX_REMEMBERED_REMOVALS: usize = 1_024;
 /// The key under which confmesh replicates its own settings; user documents may not use it.

@@ -401,6 +401,13 @@ class Mesh(_Reader):
         """
         return Pending(self._live.conflicts(all))
 
+    def audit(self) -> Pending[list[dict[str, Any]]]:
+        """How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first.
+
+        Every entry has an `event` (`conflict_resolved`, `remote_applied` or `remote_rejected`) and a `timestamp`.
+        """
+        return Pending(self._live.audit())
+
     def assign(self, id: str, user: str | None) -> Pending[Receipt]:
         """Names for every instance who is to decide an open conflict; `None` withdraws the name."""
         return Pending(self._live.assign(id, user))

@@ -210,3 +210,62 @@ fn a_manual_conflict_is_a_record_that_waits_for_a_person() {
     }
     assert_eq!(record.child("assigned_to"), Some(&Value::Null));
 }
+
+#[test]
+fn no_rule_depends_on_the_order_of_its_candidates_and_every_added_item_stays() {
+    use crate::testing::{Random, cases};
+    let mut merged = 0;
+    for seed in 0..cases(2_000) {
+        let mut random = Random::of(seed);
+        let items = |random: &mut Random| -> Vec<Value> {
+            (0..random.below(4)).map(|_| i64::try_from(random.below(5)).unwrap().into()).collect()
+        };
+        let count = 2 + random.below(3);
+        let lists: Vec<(Vec<Value>, Vec<Value>)> =
+            (0..count).map(|_| (items(&mut random), items(&mut random))).collect();
+        let all_lists = random.below(2) == 0;
+        let values: Vec<Option<Value>> = lists
+            .iter()
+            .map(|(added, _)| match random.below(if all_lists { 1 } else { 4 }) {
+                0 => Some(added.clone().into()),
+                1 => None,
+                2 => Some("text".into()),
+                _ => Some(i64::try_from(random.below(9)).unwrap().into()),
+            })
+            .collect();
+        let mut candidates: Vec<Candidate<'_>> = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let tag = Tag::ALL[random.below(Tag::ALL.len())];
+            let stamp = u64::try_from(random.below(3)).unwrap();
+            let (added, removed) = &lists[at];
+            let previous = values[random.below(count)].as_ref();
+            candidates.push(Candidate {
+                policy: u32::try_from(random.below(2)).unwrap(),
+                fence: u64::try_from(random.below(2)).unwrap(),
+                added,
+                removed,
+                previous,
+                ..side(u8::try_from(at + 1).unwrap(), stamp, tag, value.as_ref())
+            });
+        }
+        let first = resolve(&candidates).unwrap();
+        for _ in 0..count {
+            candidates.rotate_left(1);
+            candidates.swap(0, random.below(count));
+            assert_eq!(resolve(&candidates).unwrap(), first, "seed {seed}: {candidates:?}");
+        }
+        let Some(list) = first.value.as_ref().and_then(Value::as_list).filter(|_| first.tag == Tag::Merge) else {
+            continue;
+        };
+        if first.winner.is_none() {
+            merged += 1;
+            let holds = |item: &Value| list.iter().any(|held| held == item);
+            for candidate in candidates.iter().filter(|c| c.value.is_some()) {
+                assert!(candidate.added.iter().all(holds), "seed {seed}: {candidates:?}");
+                let others = |item: &&Value| !candidates.iter().any(|c| c.value.is_some() && c.added.contains(item));
+                assert!(!candidate.removed.iter().filter(others).any(holds), "seed {seed}: {candidates:?}");
+            }
+        }
+    }
+    assert!(merged > 20, "{merged}");
+}

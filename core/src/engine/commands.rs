@@ -1,5 +1,6 @@
 //! Writes: from a command to its receipt.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::records::effect_records;
@@ -261,13 +262,17 @@ impl Engine {
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
-            self.tell_conflicts(&name);
+            self.audit_taken(&name, &staged, now);
+            self.tell_conflicts(&name, matches!(staged.step, Step::Replace(_)), now);
         }
         if let Some(reply) = staged.reply {
             let receipt = self.receipt(&name, reply.changed, reply.dot, &reply.path).ok_or_else(|| unknown(&name));
             self.answer(reply.request, receipt, now);
         }
-        self.replicate(&name, staged.from, now);
+        // Writes that become durable together go out as one delta, when the driver asks what is to be done.
+        let (from, at) = self.unsent.entry(name.clone()).or_insert((BTreeSet::new(), now));
+        from.extend(staged.from);
+        *at = now;
         self.settle_file_edits(&name, staged.cause);
         self.release_file(&name, ticket);
         self.mirror(&name);

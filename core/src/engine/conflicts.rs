@@ -1,7 +1,7 @@
 //! What writers disagree on: listed for people, and settled by them.
 
-use std::collections::BTreeMap;
-
+use super::audit::is_same;
+use super::document::Document;
 use super::shared::{Choice, Command, Reply, Shared, Step};
 use super::terms::WriteTerms;
 use super::types::{Level, RequestId};
@@ -136,6 +136,19 @@ fn gone(id: ContentHash) -> Error {
         .with_hint("it was settled, or another side arrived and gave it a new id: list the conflicts again")
 }
 
+/// The disagreements at a path; they are in the order of their paths.
+fn at<'a>(all: &'a [Disagreement], path: &'a Path) -> impl Iterator<Item = &'a Disagreement> {
+    let from = all.partition_point(|one| one.path < *path);
+    all.iter().skip(from).take_while(move |one| one.path == *path)
+}
+
+/// What rules decided before this instance started: it was told then.
+pub(super) fn decided(document: &Document) -> Vec<Disagreement> {
+    let founded = document.shared.as_ref().and_then(Shared::founded);
+    let found = founded.into_iter().flat_map(|founded| &founded.view.disagreements);
+    found.filter(|found| !found.is_open()).cloned().collect()
+}
+
 /// What the sides of a conflict are looked up in.
 struct Here<'a> {
     engine: &'a Engine,
@@ -156,17 +169,24 @@ impl Engine {
         found.map(|found| Conflict::of(found, &document.name, &here)).collect()
     }
 
-    /// Tells each conflict that opened since, once.
-    pub(super) fn tell_conflicts(&mut self, name: &DocumentName) {
+    /// Tells each conflict that opened since, once, and writes down each that came to its end. What rules had decided in a
+    /// document that is taken over was written down by those who held it.
+    pub(super) fn tell_conflicts(&mut self, name: &DocumentName, is_taken_over: bool, now: Now) {
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let found = founded.map_or(&[][..], |founded| founded.view.disagreements.as_slice());
-        let open: BTreeMap<ContentHash, (Path, usize)> = found
-            .iter()
-            .filter(|found| found.is_open())
-            .map(|found| (found.id(), (found.path.clone(), found.sides.len())))
-            .collect();
-        let told = self.told.insert(name.clone(), open.keys().copied().collect()).unwrap_or_default();
-        for (path, sides) in open.into_iter().filter(|(id, _)| !told.contains(id)).map(|(_, conflict)| conflict) {
+        let told = self.told.get(name).map_or(&[][..], Vec::as_slice);
+        if found == told {
+            return;
+        }
+        let (found, told) = (found.to_vec(), told.to_vec());
+        for new in found.iter().filter(|new| at(&told, &new.path).all(|old| !is_same(old, new))) {
+            if !new.is_open() {
+                if !is_taken_over {
+                    self.audit_resolved(name, new, now);
+                }
+                continue;
+            }
+            let (path, sides) = (new.path.clone(), new.sides.len());
             let message = format!("`{path}` was written in {sides} ways at the same time and waits for a decision");
             let error = Error::new(Code::Disputed, message).with_path(path);
             self.notice(
@@ -174,6 +194,11 @@ impl Engine {
                 error.with_hint("see `confmesh conflicts`, and settle it with `confmesh resolve`"),
             );
         }
+        // Where another side came or went the people still have to decide.
+        for old in told.iter().filter(|old| old.is_open() && at(&found, &old.path).next().is_none()) {
+            self.audit_resolved(name, old, now);
+        }
+        self.told.insert(name.clone(), found);
     }
 
     /// Writes down for all who is to decide a conflict that is open; `None` leaves it to anybody.

@@ -6,9 +6,10 @@ use super::shared::{Command, Founded};
 use super::terms::WriteTerms;
 use super::types::{ChangeEvent, PeerId, Receipt, RequestId, Transmit};
 use super::{Engine, REPLICATES, Session, unknown};
+use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Now, VersionVector};
 use crate::diff::leaves;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -33,6 +34,8 @@ pub(super) struct GuestRequests {
 
 struct OpenRequest {
     request: RequestId,
+    document: DocumentName,
+    user: Option<Str>,
     peer: PeerId,
     key: String,
     request_id: Option<String>,
@@ -51,6 +54,20 @@ impl Default for GuestSession {
         let patterns = Pattern::parse("*").into_iter().collect();
         GuestSession { patterns, follows: BTreeSet::new() }
     }
+}
+
+/// A document that a guest sent is what the guest says that it is; the answer is the hash of what it was made on.
+fn check_hashes(value: &Value, hash: Option<&str>, base_hash: Option<&str>) -> Result<Option<ContentHash>> {
+    let is_other = |hash: &&str| hash.parse::<ContentHash>().ok() != Some(content_hash(value));
+    if let Some(hash) = hash.filter(is_other) {
+        let message = format!(
+            "`config_hash` is `{}`, and `config_data` has another hash",
+            hash.chars().take(80).collect::<String>()
+        );
+        return Err(Error::new(Code::Message, message)
+            .with_hint("the hash is `sha256:` and the SHA-256 of the RFC 8785 text; or leave `config_hash` out"));
+    }
+    base_hash.map(str::parse).transpose()
 }
 
 impl Engine {
@@ -80,7 +97,17 @@ impl Engine {
                     made_on.seen.join(known);
                 }
                 let terms = WriteTerms { user: user.map(Str::from), made_on, ..WriteTerms::default() };
-                self.guest_writes(peer, &document, (key, value), terms, request_id, now);
+                let command = Path::parse(&key).map(|path| Command::Edits(vec![Edit { path, value }]));
+                self.guest_writes(peer, &document, (key, command), terms, request_id, now);
+            }
+            Message::ConfigReplace { document, value, hash, base_hash, user, request_id } => {
+                let checked = check_hashes(&value, hash.as_deref(), base_hash.as_deref());
+                let (command, if_hash) = match checked {
+                    Ok(base) => (Ok(Command::Replace(value)), base),
+                    Err(error) => (Err(error), None),
+                };
+                let terms = WriteTerms { user: user.map(Str::from), if_hash, ..WriteTerms::default() };
+                self.guest_writes(peer, &document, (Path::root().to_string(), command), terms, request_id, now);
             }
             // Answers to what a host never asks.
             _ => {}
@@ -104,7 +131,7 @@ impl Engine {
         &mut self,
         peer: PeerId,
         document: &DocumentName,
-        (key, value): (String, Option<Value>),
+        (key, command): (String, Result<Command>),
         terms: WriteTerms,
         request_id: Option<String>,
         now: Now,
@@ -119,23 +146,25 @@ impl Engine {
                 return self.send(peer, &answer, now);
             }
         }
-        let path = match Path::parse(&key) {
-            Ok(path) => path,
+        let command = match command {
+            Ok(command) => command,
             Err(error) => {
+                self.audit_guest(document, (peer, terms.user), Err(&error), now);
                 let message = Message::ConfigChangeResponse { key, result: Err(error), shadowed_by: None, request_id };
                 return self.send(peer, &message, now);
             }
         };
         // The answer may come out of the very call below, so the guest waits for it before it is made.
         let request = RequestId(self.last_request + 1);
-        self.guest_requests.open.push(OpenRequest { request, peer, key, request_id: request_id.clone() });
+        let (open, user) = (&mut self.guest_requests.open, terms.user.clone());
+        open.push(OpenRequest { request, document: document.clone(), user, peer, key, request_id: request_id.clone() });
         let mut knows = terms.made_on.as_ref().map(|made_on| made_on.seen.clone());
         let founded = |engine: &mut Engine| engine.founded_mut(document).map(|founded| founded.pending.seen().clone());
         let had_all = match (&knows, self.founded_mut(document)) {
             (Some(seen), Some(founded)) => founded.pending.is_known_to(seen),
             _ => false,
         };
-        self.write(document, Command::Edits(vec![Edit { path, value }]), terms, now);
+        self.write(document, command, terms, now);
         if let (Some(knows), Some(id)) = (&mut knows, request_id) {
             if had_all && let Some(seen) = founded(self) {
                 knows.join(&seen);
@@ -165,7 +194,7 @@ impl Engine {
         }
         let requests = &mut self.guest_requests;
         let Some(at) = requests.open.iter().position(|open| open.request == request) else { return };
-        let OpenRequest { peer, key, request_id, .. } = requests.open.swap_remove(at);
+        let OpenRequest { document, user, peer, key, request_id, .. } = requests.open.swap_remove(at);
         let message = Message::ConfigChangeResponse {
             key,
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
@@ -178,6 +207,8 @@ impl Engine {
                 self.guest_requests.answered.pop_front();
             }
         }
+        let outcome = result.as_ref().map(|receipt| receipt.changed.as_slice());
+        self.audit_guest(&document, (peer, user), outcome, now);
         self.send(peer, &message, now);
     }
 

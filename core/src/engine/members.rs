@@ -190,9 +190,14 @@ impl Engine {
         let Some(id) = founded.anew.filter(|_| delta.since.is_empty() && !delta.to.is_empty()) else { return };
         let old = founded.pending.id();
         let own = if founded.was_put_back(&delta.to) { founded.stored_writes } else { u64::MAX };
-        let shared = delta.to.iter().map(|(r, seq)| (r, if r == old { seq.min(own) } else { seq })).collect();
+        // Others hold other writes under these names.
+        let twice = founded.pending.given_twice(delta);
+        let last = |r| twice.iter().find(|dot| dot.replica == r).map_or(u64::MAX, |dot| dot.seq.saturating_sub(1));
+        let shared = delta.to.iter().map(|(r, seq)| (r, seq.min(last(r)).min(if r == old { own } else { u64::MAX })));
+        let shared = shared.collect();
+        let synced = founded.pending.unshared_before(&founded.synced, &twice);
         let options = WriteOptions::under(&document.policy);
-        let rebased = founded.pending.rebased(id, delta, &shared, &founded.synced, &options, now.wall_ms);
+        let rebased = founded.pending.rebased(id, delta, &shared, &synced, &options, now.wall_ms);
         let rebased = match rebased {
             Ok(rebased) => rebased,
             Err(error) => return self.notice(Level::Warning, error),

@@ -14,6 +14,7 @@
 //! drive this same machine.
 
 mod admission;
+mod audit;
 mod authors;
 mod commands;
 mod conflicts;
@@ -35,8 +36,10 @@ mod stale;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod twice;
 mod types;
 
+pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
 pub use shared::{Choice, Command};
@@ -51,13 +54,13 @@ pub use types::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::canonical::ContentHash;
 use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
-use crate::replica::REPLICATES;
+use crate::replica::{Disagreement, REPLICATES};
+use crate::value::Value;
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
@@ -91,6 +94,8 @@ pub struct Engine {
     stored: BTreeMap<DocumentName, Stored>,
     sessions: BTreeMap<PeerId, Session>,
     guest_requests: GuestRequests,
+    /// Documents with durable writes that the peers have not been sent yet: whom they came from, and when.
+    unsent: BTreeMap<DocumentName, (BTreeSet<PeerId>, Now)>,
     persist: VecDeque<Persist>,
     transmit: VecDeque<Transmit>,
     files: VecDeque<FileWrite>,
@@ -102,8 +107,10 @@ pub struct Engine {
     /// What documents were a moment ago, where their rules merge stale writes.
     past: stale::Past,
     clocks: BTreeMap<InstanceId, skew::Watched>,
-    /// The open conflicts that were told.
-    told: BTreeMap<DocumentName, BTreeSet<ContentHash>>,
+    /// What writers disagreed on when that was last told.
+    told: BTreeMap<DocumentName, Vec<Disagreement>>,
+    /// What shared layers showed when their hash was computed, and that hash.
+    hashed: BTreeMap<DocumentName, (Value, String)>,
     /// When to see whether a document of an instance without peers can drop its history.
     next_settling_ms: Option<u64>,
 }
@@ -126,6 +133,7 @@ impl Engine {
             stored: if REPLICATES { records::load(records)? } else { BTreeMap::new() },
             sessions: BTreeMap::new(),
             guest_requests: GuestRequests::default(),
+            unsent: BTreeMap::new(),
             persist: VecDeque::new(),
             transmit: VecDeque::new(),
             files: VecDeque::new(),
@@ -137,6 +145,7 @@ impl Engine {
             past: stale::Past::default(),
             clocks: BTreeMap::new(),
             told: BTreeMap::new(),
+            hashed: BTreeMap::new(),
             next_settling_ms: None,
         })
     }
@@ -166,6 +175,7 @@ impl Engine {
             file.restore(record.clone());
         }
         document.refresh("open");
+        self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
         self.consider_founding(&name, now);
@@ -258,7 +268,12 @@ impl Engine {
                     self.compare_clocks(peer, sent_ms, now);
                 }
             }
-            Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
+            Err(error) => {
+                if REPLICATES {
+                    self.audit_refused(None, peer, &error, now);
+                }
+                self.send(peer, &Message::Error { error, request_id: None }, now);
+            }
         }
     }
 
@@ -294,6 +309,9 @@ impl Engine {
     /// The next batch for the store.
     #[must_use]
     pub fn poll_persist(&mut self) -> Option<Persist> {
+        if REPLICATES {
+            self.replicate_unsent();
+        }
         self.persist.pop_front()
     }
 

@@ -3,7 +3,7 @@
 //! What a peer lacks is computed from what it said it has, so a lost, repeated or reordered message costs at most a
 //! repetition. Writes that came from one peer go on to the others, so any connected graph of instances converges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::shared::{Founded, Shared, Step};
 use super::types::{Level, PeerId};
@@ -24,6 +24,12 @@ pub(super) struct ReplicaSession {
     is_dialed: bool,
     /// Whether it speaks no version that this instance does: no writes are exchanged then.
     is_refused: bool,
+    /// How many of its messages were not taken.
+    pub(super) refused: u64,
+    /// The documents of which it was asked for everything, because it shows something else after the same writes.
+    pub(super) compared: BTreeSet<DocumentName>,
+    /// The documents of which it was sent everything, because it has other writes under the same names.
+    pub(super) shown: BTreeSet<DocumentName>,
 }
 
 /// One delta as messages, each with the frames that were made of it.
@@ -283,15 +289,21 @@ impl Engine {
         }
     }
 
-    /// Something became durable: the peer that it came from is told, the others get it.
-    pub(super) fn replicate(&mut self, name: &DocumentName, from: Option<PeerId>, now: Now) {
+    /// Something became durable: the peers that it came from are told, the others get it.
+    pub(super) fn replicate_unsent(&mut self) {
+        while let Some((name, (from, now))) = self.unsent.pop_first() {
+            self.replicate(&name, from, now);
+        }
+    }
+
+    fn replicate(&mut self, name: &DocumentName, from: BTreeSet<PeerId>, now: Now) {
         let mut outgoing = Outgoing::default();
         for peer in self.replica_peers() {
             self.send_delta_shared(peer, name, false, &mut outgoing, now);
         }
         self.admit(name, now);
         self.plan_settling(name, now);
-        if let Some(peer) = from {
+        for peer in from {
             self.acknowledge(peer, name, now);
         }
     }
@@ -312,7 +324,10 @@ impl Engine {
                     Ok(Some(delta)) => self.handle_delta(peer, &document, genesis, delta, now),
                     Ok(None) => {}
                     // The heartbeat brings what was lost.
-                    Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
+                    Err(error) => {
+                        self.audit_refused(Some(&document), peer, &error, now);
+                        self.send(peer, &Message::Error { error, request_id: None }, now);
+                    }
                 }
             }
             Message::Pull { document, seen } => {
@@ -359,6 +374,10 @@ impl Engine {
         if founded.anew.is_some() && delta.since.is_empty() {
             return self.rebase(name, &delta, peer, now);
         }
+        let twice = founded.pending.given_twice(&delta);
+        if !twice.is_empty() {
+            return self.tell_twice(peer, name, &delta, &twice, now);
+        }
         if founded.was_put_back(&delta.to) {
             return self.start_anew(name, now);
         }
@@ -377,7 +396,9 @@ impl Engine {
             Ok(Applied::Refused { author }) => {
                 let message = format!("a peer holds writes of `{author}` that this instance cannot take any more");
                 let hint = "the peer was expelled or its data put back from a copy; it takes over this document and writes its own again";
-                self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_hint(hint));
+                let error = Error::new(Code::ForeignDocument, message).with_hint(hint);
+                self.audit_refused(Some(name), peer, &error, now);
+                self.notice(Level::Warning, error);
                 if let Some(link) = self.link(peer, name) {
                     link.told(&VersionVector::default());
                 }
@@ -388,10 +409,22 @@ impl Engine {
                 self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
             }
             Err(error) => {
+                self.audit_refused(Some(name), peer, &error, now);
                 self.notice(Level::Error, error.clone());
                 self.send(peer, &Message::Error { error, request_id: None }, now);
             }
         }
+    }
+
+    /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
+    /// lacks is sent. Returns how many instances are asked.
+    pub fn force_sync(&mut self, now: Now) -> usize {
+        let peers = self.replica_peers().len();
+        if peers > 0 {
+            self.next_heartbeat_ms = Some(now.mono_ms);
+            self.heartbeat(now);
+        }
+        peers
     }
 
     pub(super) fn heartbeat(&mut self, now: Now) {
@@ -404,12 +437,13 @@ impl Engine {
         self.settle_all(now);
         let peers = self.replica_peers();
         self.next_heartbeat_ms = (!peers.is_empty()).then_some(now.mono_ms + self.config.heartbeat_ms);
-        let documents: Vec<Pulse> = self
-            .documents
-            .values()
-            .filter_map(|document| {
+        let names: Vec<DocumentName> = self.documents.keys().cloned().collect();
+        let documents: Vec<Pulse> = names
+            .iter()
+            .filter_map(|name| {
+                let view_hash = self.view_hash(name)?;
+                let document = self.documents.get(name)?;
                 let founded = document.shared.as_ref()?.founded().filter(|f| f.ready && f.anew.is_none())?;
-                let view_hash = content_hash(&founded.view.value).to_string();
                 let (genesis, seen) = (founded.durable.genesis(), founded.seen().clone());
                 let floor = founded.durable.base().map(|base| base.floor.clone()).unwrap_or_default();
                 Some(Pulse { document: document.name.clone(), genesis, seen, floor, view_hash })
@@ -418,6 +452,17 @@ impl Engine {
         for peer in peers {
             self.send(peer, &Message::Heartbeat { documents: documents.clone() }, now);
         }
+    }
+
+    /// The hash of what a document's shared layer shows; it is computed once for as long as that stays the same.
+    fn view_hash(&mut self, name: &DocumentName) -> Option<String> {
+        let value = &self.documents.get(name)?.shared.as_ref()?.founded()?.view.value;
+        if let Some((_, hash)) = self.hashed.get(name).filter(|(of, _)| of.ptr_eq(value)) {
+            return Some(hash.clone());
+        }
+        let hash = content_hash(value).to_string();
+        self.hashed.insert(name.clone(), (value.clone(), hash.clone()));
+        Some(hash)
     }
 
     fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
@@ -437,12 +482,8 @@ impl Engine {
         }
         let seen = founded.pending.seen().clone();
         let same = *founded.seen() == pulse.seen;
-        if same && content_hash(&founded.view.value).to_string() != pulse.view_hash {
-            let message = format!("`{}` differs from a peer that has seen the same writes", pulse.document);
-            self.notice(
-                Level::Error,
-                Error::new(Code::Internal, message).with_hint("please report this with both logs"),
-            );
+        if same && self.view_hash(&pulse.document).is_some_and(|hash| hash != pulse.view_hash) {
+            return self.compare(peer, &pulse.document, now);
         }
         if !seen.includes(&pulse.seen) {
             self.send(peer, &Message::Pull { document: pulse.document.clone(), seen }, now);

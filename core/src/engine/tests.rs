@@ -8,16 +8,19 @@ use crate::merge::priority;
 use crate::path::Path;
 use crate::value::Value;
 
+mod audit;
 mod clocks;
 mod files;
 mod founding;
 mod guests;
 mod offline;
+mod patches;
 mod random;
 mod references;
 mod replication;
 mod schema;
 mod settling;
+mod twice;
 mod wire;
 mod writes;
 

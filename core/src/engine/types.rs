@@ -204,6 +204,8 @@ pub enum Event {
         /// The message.
         error: Error,
     },
+    /// Something to be written down: see [`super::Audit::to_value`].
+    Audit(Box<super::Audit>),
     /// The history of a document was dropped.
     Settled {
         /// Which document.

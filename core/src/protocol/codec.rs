@@ -9,6 +9,7 @@ use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
 use crate::path::Path;
+use crate::policy::ConflictStrategy;
 use crate::replica::{Delta, MadeOn, REPLICATES};
 use crate::value::{Str, Value};
 
@@ -130,6 +131,15 @@ fn body(message: &Message) -> (&'static str, Fields) {
             fields.extend(text("after", after));
             ("config_change", fields)
         }
+        Message::ConfigReplace { document, value, hash, base_hash, user, request_id } => {
+            let mut fields = named(document, [("config_data", value.clone())]);
+            for (name, value) in
+                [("config_hash", hash), ("base_hash", base_hash), ("user_id", user), ("request_id", request_id)]
+            {
+                fields.extend(text(name, value));
+            }
+            ("config_update", fields)
+        }
         Message::ConfigChangeResponse { key, result, shadowed_by, request_id } => {
             let mut fields = vec![("config_key", key.as_str().into()), ("success", result.is_ok().into())];
             match result {
@@ -186,6 +196,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
             value: r.field("config_data")?.clone(),
             seen: r.optional_seen()?,
         },
+        "config_update" if r.value.child("config_data").is_some_and(|data| *data != Value::Null) => config_replace(r)?,
         "config_update" => Message::ConfigUpdate {
             document: r.document()?,
             base: r.number("base_version")?,
@@ -259,6 +270,21 @@ fn replica_message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 Err(_) => Vec::new(),
             },
         },
+    })
+}
+
+fn config_replace(r: &Reader<'_>) -> Result<Message> {
+    // Which rule decides is chosen by path here; a sender that wants one which does not exist is told.
+    if let Some(strategy) = r.optional_text("conflict_resolution") {
+        strategy.parse::<ConflictStrategy>()?;
+    }
+    Ok(Message::ConfigReplace {
+        document: r.document()?,
+        value: r.field("config_data")?.clone(),
+        hash: r.owned("config_hash"),
+        base_hash: r.owned("base_hash"),
+        user: r.owned("user_id"),
+        request_id: r.owned("request_id"),
     })
 }
 

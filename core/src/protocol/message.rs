@@ -151,7 +151,22 @@ pub enum Message {
         /// The id of the request that the guest made before this one: it has seen that, too.
         after: Option<String>,
     },
-    /// The answer to `config_change`.
+    /// A guest asks for the whole document to become this one: a `config_update` with `config_data`.
+    ConfigReplace {
+        /// Which document.
+        document: DocumentName,
+        /// What it shall be.
+        value: Value,
+        /// The content hash of that, where the guest says one.
+        hash: Option<String>,
+        /// The content hash of the document that it was made on, where the guest says one.
+        base_hash: Option<String>,
+        /// Who, for the record.
+        user: Option<String>,
+        /// Comes back in the answer; a repeated id is answered, not written again.
+        request_id: Option<String>,
+    },
+    /// The answer to `config_change`, and with the key of the whole document to a `config_update`.
     ConfigChangeResponse {
         /// The dotted path of the question.
         key: String,

@@ -21,6 +21,7 @@ mod rebase;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod twice;
 mod version;
 mod view;
 mod wire;

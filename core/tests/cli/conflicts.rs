@@ -69,6 +69,18 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
         wait_for("the decision", || (instance.data(&["get", "app.limit"]) == "200\n").then_some(()));
         assert_eq!(instance.data(&["conflicts", "--all"]), "");
         assert_eq!(json(&instance.data(&["conflicts", "--json"])), json(r#"{"conflicts": []}"#));
+        let logged = instance.process.tells("\"event\":\"conflict_resolved\"");
+        let entry = json(logged.split_once(" info audit ").unwrap().1);
+        assert!(entry["conflict_id"].as_str().unwrap().starts_with(&format!("sha256:{id}")), "{entry}");
+        assert_eq!(
+            (&entry["config_key"], &entry["resolution_method"]),
+            (&"app.limit".into(), &"manual_resolution".into())
+        );
+        assert_eq!((&entry["resolved_value"], &entry["resolved_by"]["user"]), (&200.into(), &"eve".into()));
+        let trail = instance.data(&["audit"]);
+        assert!(trail.lines().any(|line| json(line) == entry), "{trail}");
+        assert_eq!(json(&instance.data(&["force-sync", "--json"])), json(r#"{"peers": 1}"#));
+        assert!(json(&instance.data(&["audit", "--json"]))["entries"].as_array().unwrap().contains(&entry));
     }
 }
 

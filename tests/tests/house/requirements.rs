@@ -1,4 +1,5 @@
-//! `tests/requirements.toml` says which tests prove which requirement; every test that it names exists.
+//! `tests/requirements.toml` says which tests prove which requirement, `tests/properties.toml` which ones show what holds of
+//! the replicated document; every test that they name exists.
 
 use std::fs;
 
@@ -53,9 +54,11 @@ fn is_test_in(file: &str, name: &str, text: &str) -> bool {
 
 #[test]
 fn every_requirement_names_tests_that_exist() {
-    let table = fs::read_to_string(root().join("tests/requirements.toml")).unwrap();
-    let wrong = check(&table, |file| fs::read_to_string(root().join(file)).ok());
-    assert!(wrong.is_empty(), "tests/requirements.toml:\n  {}", wrong.join("\n  "));
+    for file in ["tests/requirements.toml", "tests/properties.toml"] {
+        let table = fs::read_to_string(root().join(file)).unwrap();
+        let wrong = check(&table, |file| fs::read_to_string(root().join(file)).ok());
+        assert!(wrong.is_empty(), "{file}:\n  {}", wrong.join("\n  "));
+    }
 }
 
 #[test]

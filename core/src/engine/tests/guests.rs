@@ -134,3 +134,193 @@ fn an_edit_whose_answer_was_lost_is_answered_again_and_not_written_twice() {
     assert_eq!(world.value(0).at(&path("a")), Some(&6.into()));
     assert_eq!(world.value(1), world.value(0));
 }
+
+/// A plain client of host 0 says something; the answers, without what it is told anyway.
+fn say(world: &mut World, message: &str) -> Vec<Value> {
+    let (client, now) = (PeerId(78), world.now);
+    let engine = &mut world.hosts[0].engine;
+    if engine.sessions.keys().all(|peer| *peer != client) {
+        engine.handle_connected(client, Link::Accepted, now);
+    }
+    engine.handle_message(client, message, now);
+    let mut answers = Vec::new();
+    loop {
+        while let Some(batch) = world.hosts[0].engine.poll_persist() {
+            world.hosts[0].apply(&batch);
+            world.hosts[0].engine.handle_persisted(batch.ticket, now);
+        }
+        match world.hosts[0].engine.poll_transmit() {
+            Some(Transmit { peer, frame }) if peer == client => answers.push(json(frame.as_text().unwrap())),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let is_news = |answer: &Value| {
+        let kind = answer.child("type").and_then(Value::as_str).unwrap_or_default();
+        kind == "connection_established" || kind == "config_sync"
+    };
+    answers.into_iter().filter(|answer| !is_news(answer)).collect()
+}
+
+#[test]
+fn whoever_asks_for_the_document_is_answered_with_it_and_its_hash() {
+    let mut world = world();
+    let answers = say(&mut world, r#"{"type":"config_request","timestamp":1700000000.25,"instance_id":"node-b"}"#);
+    let [answer] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(answer.child("type"), Some(&"config_response".into()));
+    assert_eq!(answer.child("config_data"), Some(&world.value(0)));
+    let hash = crate::canonical::content_hash(&world.value(0)).to_string();
+    assert_eq!(answer.child("config_hash"), Some(&hash.into()));
+    assert_eq!(answer.child("instance_id"), Some(&world.hosts[0].engine.instance().to_string().into()));
+    assert!(answer.child("timestamp").and_then(Value::as_str).is_some());
+}
+
+#[test]
+fn a_whole_document_is_taken_with_the_fields_that_programs_send_and_may_leave_out() {
+    let mut world = world();
+    let hash = |value: &str| crate::canonical::content_hash(&json(value)).to_string();
+    let new = r#"{"a":2,"b":{"c":1}}"#;
+    let full = format!(
+        r#"{{"type":"config_update","timestamp":1700000000.25,"instance_id":"node-b","config_hash":"{}","config_data":{new},"conflict_resolution":"last_write_wins","user_id":"ann","colour":"red","request_id":"1"}}"#,
+        hash(new)
+    );
+    let answers = say(&mut world, &full);
+    let success = |answers: &[Value]| match answers {
+        [answer] => answer.child("success").and_then(Value::as_bool).unwrap_or(false),
+        _ => panic!("{answers:?}"),
+    };
+    assert!(success(&answers), "{answers:?}");
+    assert_eq!(world.value(0), json(new));
+    assert_eq!(world.hosts[0].engine.written(&name(), &path("a"))[0].user.as_deref(), Some("ann"));
+    // The same document again is nothing new.
+    let revision = world.hosts[0].engine.snapshot(&name()).unwrap().revision;
+    let again = full.replace(r#""request_id":"1""#, r#""request_id":"2""#);
+    let answers = say(&mut world, &again);
+    assert!(success(&answers) && world.hosts[0].engine.poll_persist().is_none(), "{answers:?}");
+    assert_eq!(answers[0].child("version"), Some(&revision.into()));
+    // Only the data has to be there.
+    let answers = say(&mut world, r#"{"type":"config_update","config_data":{"a":3}}"#);
+    assert!(success(&answers), "{answers:?}");
+    assert_eq!(world.value(0), json(r#"{"a":3}"#));
+    // Made on another document than the one that is here now.
+    let stale = format!(r#"{{"type":"config_update","config_data":{{"a":4}},"base_hash":"{}"}}"#, hash(new));
+    let answers = say(&mut world, &stale);
+    assert!(!success(&answers), "{answers:?}");
+    assert_eq!(answers[0].child("code"), Some(&Code::Stale.as_str().into()));
+    assert_eq!(world.value(0), json(r#"{"a":3}"#));
+}
+
+#[test]
+fn a_document_that_is_not_what_its_hash_says_is_refused() {
+    let mut world = world();
+    let before = world.value(0);
+    for bad in ["remote_hash", "", "sha256:00", &crate::canonical::content_hash(&json(r#"{"a":9}"#)).to_string()] {
+        let message = format!(r#"{{"type":"config_update","config_hash":"{bad}","config_data":{{"a":10}}}}"#);
+        let answers = say(&mut world, &message);
+        assert_eq!(answers[0].child("success"), Some(&false.into()), "{bad}: {answers:?}");
+        assert_eq!(answers[0].child("code"), Some(&Code::Message.as_str().into()), "{answers:?}");
+    }
+    for bad in [
+        r#"{"type":"config_update","config_data":null}"#,
+        r#"{"type":"config_update","config_data":{},"conflict_resolution":"coin_toss"}"#,
+    ] {
+        let answers = say(&mut world, bad);
+        assert_eq!(answers[0].child("type"), Some(&"error".into()), "{answers:?}");
+    }
+    let answers = say(&mut world, r#"{"type":"config_update","config_data":[1]}"#);
+    assert_eq!(answers[0].child("code"), Some(&Code::NotAMap.as_str().into()), "{answers:?}");
+    assert_eq!(world.value(0), before);
+    world.settle(0);
+    let rejected = world.hosts[0].events.iter().filter(|event| match event {
+        Event::Audit(audit) => matches!(audit.entry, AuditEntry::RemoteRejected { .. }),
+        _ => false,
+    });
+    assert_eq!(rejected.count(), 5);
+}
+
+/// What a plain client is sent: everything, one by one.
+fn told(world: &mut World, client: PeerId) -> Vec<Value> {
+    let now = world.now;
+    let mut told = Vec::new();
+    loop {
+        while let Some(batch) = world.hosts[0].engine.poll_persist() {
+            world.hosts[0].apply(&batch);
+            world.hosts[0].engine.handle_persisted(batch.ticket, now);
+        }
+        match world.hosts[0].engine.poll_transmit() {
+            Some(Transmit { peer, frame }) if peer == client => told.push(json(frame.as_text().unwrap())),
+            Some(_) => {}
+            None => return told,
+        }
+    }
+}
+
+fn text<'v>(message: &'v Value, field: &str) -> &'v str {
+    message.child(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn a_client_is_welcomed_first_and_gets_every_key_until_it_names_patterns() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"app":{"a":1}}"#), false);
+    let clients = [PeerId(81), PeerId(82)];
+    let mut ids = Vec::new();
+    for client in clients {
+        world.hosts[0].engine.handle_connected(client, Link::Accepted, world.now);
+        let welcome = told(&mut world, client);
+        assert_eq!((welcome.len(), text(&welcome[0], "type")), (1, "connection_established"));
+        assert_eq!(text(&welcome[0], "timestamp"), crate::clock::rfc3339(world.now.wall_ms));
+        ids.push(text(&welcome[0], "connection_id").to_owned());
+    }
+    assert!(ids.iter().all(|id| id.starts_with("ws_")) && ids[0] != ids[1], "{ids:?}");
+    let client = clients[0];
+    let change = |world: &mut World, place: &str, value: i64| -> Vec<String> {
+        world.hosts[0].engine.set(&name(), path(place), value.into(), world.now);
+        let told = told(world, client);
+        assert!(told.iter().all(|message| text(message, "type") == "config_sync"), "{told:?}");
+        told.iter().map(|message| text(message, "config_key").to_owned()).collect()
+    };
+    assert_eq!(change(&mut world, "app.a", 2), ["app.a"]);
+    let subscribe = |world: &mut World, patterns: &str| {
+        let message = format!(r#"{{"type":"subscribe","patterns":{patterns}}}"#);
+        world.hosts[0].engine.handle_message(client, &message, world.now);
+    };
+    subscribe(&mut world, r#"["app.b","other.*"]"#);
+    assert_eq!(change(&mut world, "app.a", 3), [""; 0]);
+    assert_eq!(change(&mut world, "other.x", 3), ["other.x"]);
+    subscribe(&mut world, r#"["app.a"]"#);
+    assert_eq!(change(&mut world, "other.x", 4), [""; 0], "the new patterns replace the old ones");
+    assert_eq!(change(&mut world, "app.a", 5), ["app.a"]);
+    subscribe(&mut world, "[]");
+    assert_eq!(change(&mut world, "app.a", 6), [""; 0], "no pattern means nothing");
+}
+
+#[test]
+fn a_changed_key_is_told_with_both_values_and_its_answer_names_it() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"app":{"a":1}}"#), false);
+    let client = PeerId(83);
+    world.hosts[0].engine.handle_connected(client, Link::Accepted, world.now);
+    let ask = |world: &mut World, message: &str| {
+        world.hosts[0].engine.handle_message(client, message, world.now);
+        told(world, client)
+    };
+    ask(&mut world, r#"{"type":"ping"}"#);
+    let heard = ask(&mut world, r#"{"type":"config_change","config_key":"app.a","new_value":2,"user_id":"ann"}"#);
+    let [sync, answer] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!((text(sync, "type"), text(sync, "config_key")), ("config_sync", "app.a"));
+    assert_eq!((sync.child("old_value"), sync.child("new_value")), (Some(&1.into()), Some(&2.into())));
+    assert_eq!(text(sync, "event_type"), "config_changed");
+    assert_eq!((text(answer, "type"), text(answer, "config_key")), ("config_change_response", "app.a"));
+    assert_eq!(answer.child("success"), Some(&true.into()));
+    let refused = ask(&mut world, r#"{"type":"config_change","config_key":"$confmesh.a","new_value":2}"#);
+    assert_eq!(refused[0].child("success"), Some(&false.into()));
+    assert!(!text(&refused[0], "error").is_empty(), "{refused:?}");
+    // What nobody understands is answered, and the connection goes on.
+    for bad in ["{", r#"{"type":"no_such_thing"}"#, r#"{"type":"config_change"}"#, r#"{"patterns":[]}"#] {
+        let answers = ask(&mut world, bad);
+        assert_eq!((answers.len(), text(&answers[0], "type")), (1, "error"), "{bad}: {answers:?}");
+        assert!(!text(&answers[0], "message").is_empty());
+    }
+    assert_eq!(text(&ask(&mut world, r#"{"type":"ping"}"#)[0], "type"), "pong");
+}

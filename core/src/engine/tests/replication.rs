@@ -179,3 +179,75 @@ fn frames_of_any_kind_change_nothing_and_get_an_answer() {
     }
     world.assert_agreement(r#"{"a":1}"#);
 }
+
+#[test]
+fn many_writes_that_become_durable_together_go_out_as_one_message_with_the_last_state() {
+    let mut world = pair();
+    world.hosts[0].persists = false;
+    let requests: Vec<RequestId> = (0..100).map(|n| world.set(0, "n", n)).collect();
+    world.hosts[0].persists = true;
+    world.settle(0);
+    assert!(requests.iter().all(|request| world.answer(0, *request).unwrap().is_ok()));
+    assert_eq!(world.wires.len(), 1, "a message for every write would be 100");
+    world.run();
+    world.assert_agreement(r#"{"a":1,"n":99}"#);
+    // One by one they go out one by one, and at once.
+    for n in 1..4 {
+        world.set(0, "n", n);
+        assert_eq!(world.wires.len() as i64, n);
+    }
+}
+
+#[test]
+fn a_document_that_stays_the_same_is_hashed_once() {
+    let mut world = pair();
+    world.pass(6_000);
+    // What was computed is asked again, right or wrong: nobody computed it anew while it is.
+    let remembered = "sha256:remembered";
+    world.hosts[0].engine.hashed.get_mut(&name()).unwrap().1 = remembered.to_owned();
+    let beat = |world: &mut World| {
+        world.now.mono_ms += 6_000;
+        world.hosts[0].engine.handle_timeout(world.now);
+        world.settle(0);
+        assert!(!world.wires.is_empty(), "a heartbeat is on its way");
+        world.wires.clear();
+        world.hosts[0].engine.hashed[&name()].1.clone()
+    };
+    assert_eq!(beat(&mut world), remembered);
+    assert_eq!(beat(&mut world), remembered);
+    world.set(0, "a", 2);
+    let hash = crate::canonical::content_hash(&world.value(0)).to_string();
+    assert_eq!(beat(&mut world), hash);
+}
+
+#[test]
+fn who_asks_for_it_compares_with_every_peer_at_once_also_where_one_fails() {
+    let mut world = pair();
+    world.add(3, None, true);
+    world.connect(2, 0);
+    world.run();
+    world.set(0, "lost", 1);
+    world.wires.clear();
+    world.set(1, "back", 1);
+    world.wires.clear();
+    let ask = |world: &mut World| {
+        let peers = world.hosts[0].engine.force_sync(world.now);
+        world.settle(0);
+        peers
+    };
+    assert_eq!(ask(&mut world), 2);
+    world.run();
+    world.assert_agreement(r#"{"a":1,"back":1,"lost":1}"#);
+    assert_eq!(ask(&mut world), 2, "also where nothing changed");
+    assert_eq!(world.wires.len(), 2);
+    // What was sent to one of them gets lost.
+    world.wires.clear();
+    world.set(0, "more", 1);
+    world.wires.clear();
+    ask(&mut world);
+    world.wires.retain(|(to, _, _)| *to == 2);
+    world.run();
+    assert_eq!(world.value(2), json(r#"{"a":1,"back":1,"lost":1,"more":1}"#));
+    world.disconnect_all();
+    assert_eq!(ask(&mut world), 0);
+}

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::conflicts::{Assign, Conflicts, Resolve};
-use super::members::Expel;
+use super::conflicts::{Assign, Audit, Conflicts, Resolve};
+use super::members::{Expel, ForceSync};
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -55,7 +55,9 @@ pub(super) enum Command {
     Conflicts(Conflicts),
     Assign(Assign),
     Resolve(Resolve),
+    Audit(Audit),
     Expel(Expel),
+    ForceSync(ForceSync),
     Demo(Demo),
 }
 

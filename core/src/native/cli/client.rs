@@ -100,6 +100,16 @@ impl Client {
         self.ask(Method::GET, if all { "/conflicts?all=true" } else { "/conflicts" }, None)
     }
 
+    /// Asks the instance to compare itself with its peers; `{"peers": N}`.
+    pub fn force_sync(&self) -> Result<Value, Stop> {
+        self.ask(Method::POST, "/force-sync", None)
+    }
+
+    /// `{"entries": [entry…]}`.
+    pub fn audit(&self) -> Result<Value, Stop> {
+        self.ask(Method::GET, "/audit", None)
+    }
+
     /// Names who is to decide a conflict; the answer is the receipt.
     pub fn assign(&self, id: &str, user: &Value) -> Result<Value, Stop> {
         let body: Value = [("user", user.clone())].into_iter().collect();

@@ -1,4 +1,4 @@
-//! `confmesh conflicts` and `confmesh resolve`.
+//! `confmesh conflicts`, `confmesh resolve` and `confmesh audit`.
 use clap::Args;
 
 use super::arguments::Instance;
@@ -69,6 +69,19 @@ pub(super) struct Resolve {
     pub instance: Instance,
 }
 
+/// Prints how conflicts ended, and what came from elsewhere and became of it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One JSON object a line, oldest first: `conflict_resolved`, `remote_applied` or `remote_rejected`.
+The instance keeps the newest 1024; its log has them all.
+
+Example:
+  confmesh audit | grep conflict_resolved")]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
 /// How a conflict is settled.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -93,6 +106,17 @@ pub(super) fn run_conflicts(arguments: &Conflicts, as_json: bool) -> Outcome {
         json(&found)?;
     } else {
         data(&text(&found))?;
+    }
+    Ok(DONE)
+}
+
+pub(super) fn run_audit(arguments: &Audit, as_json: bool) -> Outcome {
+    let trail = Client::new(&arguments.instance.url)?.audit()?;
+    if as_json {
+        json(&trail)?;
+    } else {
+        let lines = items(&trail, "entries").map(|entry| canonical(entry) + "\n");
+        data(&lines.collect::<String>())?;
     }
     Ok(DONE)
 }

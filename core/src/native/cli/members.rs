@@ -1,4 +1,4 @@
-//! `confmesh expel`, and the members in `confmesh status`.
+//! `confmesh expel` and `confmesh force-sync`, and the members in `confmesh status`.
 use clap::Args;
 
 use super::arguments::Instance;
@@ -36,6 +36,29 @@ pub(super) fn run_expel(arguments: &Expel, as_json: bool) -> Outcome {
         json(&answer)?;
     } else {
         say(format!("{} is expelled; history waits for it no more", plain(answer.child("expelled"))));
+    }
+    Ok(DONE)
+}
+
+/// Compares an instance with all that it is connected to, at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Instances compare themselves every few seconds anyway, and send changes as they happen: this
+is for those who do not want to wait.
+
+Example:
+  confmesh force-sync")]
+pub(super) struct ForceSync {
+    #[command(flatten)]
+    pub instance: Instance,
+}
+
+pub(super) fn run_force_sync(arguments: &ForceSync, as_json: bool) -> Outcome {
+    let answer = Client::new(&arguments.instance.url)?.force_sync()?;
+    if as_json {
+        json(&answer)?;
+    } else {
+        say(format!("{} connected instances are asked", plain(answer.child("peers"))));
     }
     Ok(DONE)
 }

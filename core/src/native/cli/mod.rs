@@ -79,7 +79,9 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Conflicts(arguments) => conflicts::run_conflicts(&arguments, as_json),
         Command::Assign(arguments) => conflicts::run_assign(&arguments, as_json),
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
+        Command::Audit(arguments) => conflicts::run_audit(&arguments, as_json),
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
+        Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }
 }

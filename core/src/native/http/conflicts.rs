@@ -1,4 +1,4 @@
-//! Conflicts: listed, and settled.
+//! Conflicts: listed, and settled; and the trail of how they ended.
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use super::problem::{Problem, json};
 use super::server::{Server, json_body, only, receipt};
 use super::terms::flags;
 use crate::canonical::ContentHash;
-use crate::engine::{Choice, Conflict};
+use crate::engine::{Audit, Choice, Conflict};
 use crate::error::{Code, Error, Result};
 use crate::value::Value;
 
@@ -24,6 +24,12 @@ pub(super) async fn list(State(server): State<Server>, Query(parameters): Parame
     };
     let conflicts: Vec<Value> = server.host.conflicts(all).await?.iter().map(Conflict::to_value).collect();
     Ok(json(StatusCode::OK, &[("conflicts", Value::from(conflicts))].into_iter().collect()))
+}
+
+/// `GET /audit`: `{"entries": [entry…]}`, oldest first.
+pub(super) async fn audit(State(server): State<Server>) -> Result<Response, Problem> {
+    let entries: Vec<Value> = server.host.audit().await?.iter().map(Audit::to_value).collect();
+    Ok(json(StatusCode::OK, &[("entries", Value::from(entries))].into_iter().collect()))
 }
 
 /// `POST /conflicts/{id}/assign`: `{"user": "ann"}`, or `{"user": null}` to leave it to anybody.

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use crate::canonical::ContentHash;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::{DocumentName, ReplicaId};
 use crate::path::Path;
@@ -31,6 +31,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// What waits for a decision, and with `all` also what a rule decided.
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>>;
+
+    /// The newest entries of the audit trail, oldest first.
+    fn audit(&self) -> BoxFuture<'static, Result<Vec<Audit>>>;
+
+    /// Compares the document with every connected instance now, and answers how many are asked.
+    fn force_sync(&self) -> BoxFuture<'static, Result<usize>>;
 
     /// Names who is to decide a conflict, and answers when that is on the disk.
     fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>>;

@@ -76,9 +76,11 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
         .route("/config/{name}/explain", get(explain))
         .route("/conflicts", get(conflicts::list))
+        .route("/audit", get(conflicts::audit))
         .route("/conflicts/{id}/assign", post(conflicts::assign))
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))
         .route("/members/{id}/expel", post(expel))
+        .route("/force-sync", post(force_sync))
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
@@ -166,6 +168,12 @@ async fn status(State(server): State<Server>) -> Answered {
 async fn expel(State(server): State<Server>, UrlPath(id): UrlPath<String>) -> Answered {
     let expelled = server.host.expel(&id).await?.to_string();
     Ok(json(StatusCode::OK, &[("expelled", Value::from(expelled))].into_iter().collect()))
+}
+
+/// `POST /force-sync`: `{"peers": N}`, how many instances are asked.
+async fn force_sync(State(server): State<Server>) -> Answered {
+    let peers = u64::try_from(server.host.force_sync().await?).unwrap_or(u64::MAX);
+    Ok(json(StatusCode::OK, &[("peers", Value::from(peers))].into_iter().collect()))
 }
 
 async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {

@@ -1,5 +1,5 @@
 //! The actor: owns the engine, feeds it what happens, and does what it says.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -21,10 +21,12 @@ use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
 use crate::canonical::canonical;
 use crate::engine::{
-    Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot, SourceState,
+    Audit, AuditEntry, Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot,
+    SourceState,
 };
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
+use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::http;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
@@ -64,6 +66,8 @@ pub(super) struct Actor {
     servers: Vec<JoinHandle<()>>,
     is_closing: bool,
     log: LogLevel,
+    /// The newest entries of the audit trail.
+    audit: VecDeque<Audit>,
 }
 
 /// Starts the thread and waits until it says that everything runs.
@@ -177,6 +181,7 @@ impl Actor {
             servers: Vec::new(),
             is_closing: false,
             log,
+            audit: VecDeque::new(),
         }
     }
 
@@ -219,6 +224,8 @@ impl Actor {
             Input::Request(Request::Conflicts(all, reply)) => {
                 drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
             }
+            Input::Request(Request::Audit(reply)) => drop(reply.send(Ok(self.audit.iter().cloned().collect()))),
+            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.engine.force_sync(now)))),
             Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
                 Ok(replica) => self.expelling.push((replica, reply)),
                 Err(error) => drop(reply.send(Err(error))),
@@ -340,9 +347,25 @@ impl Actor {
                 }
                 Event::Source { source, state, .. } => self.log_source(&source, state),
                 Event::Notice { level, error } => self.log_line(level, &worded(&error)),
+                Event::Audit(audit) => self.keep(*audit),
                 Event::Settled { decided, .. } => self.log_decided(&decided),
                 Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
             }
+        }
+    }
+
+    /// Writes an entry of the audit trail to the log, and keeps it for those who ask.
+    fn keep(&mut self, audit: Audit) {
+        let level = match audit.entry {
+            AuditEntry::RemoteRejected { .. } => Level::Warning,
+            _ => Level::Info,
+        };
+        if LogLevel::from(level) <= self.log {
+            self.log_line(level, &format!("audit {}", canonical(&audit.to_value())));
+        }
+        self.audit.push_back(audit);
+        if self.audit.len() > MAX_AUDIT_ENTRIES {
+            self.audit.pop_front();
         }
     }
 

@@ -10,7 +10,7 @@ use super::subscription::{ChangeSet, Notification};
 use crate::canonical::ContentHash;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::native::http::Host;
@@ -56,6 +56,14 @@ impl Host for Hosting {
 
     fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>> {
         Box::pin(self.0.conflicts(all))
+    }
+
+    fn audit(&self) -> BoxFuture<'static, Result<Vec<Audit>>> {
+        Box::pin(self.0.audit())
+    }
+
+    fn force_sync(&self) -> BoxFuture<'static, Result<usize>> {
+        Box::pin(self.0.force_sync())
     }
 
     fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>> {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::status::MeshStatus;
-use crate::engine::{Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
+use crate::engine::{Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::ReplicaId;
 use crate::native::file::Replaced;
@@ -21,6 +21,8 @@ pub(super) enum Request {
     Read(Path, oneshot::Sender<Result<(Arc<Snapshot>, PathVersion)>>),
     Written(Path, oneshot::Sender<Result<Vec<Written>>>),
     Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
+    Audit(oneshot::Sender<Result<Vec<Audit>>>),
+    ForceSync(oneshot::Sender<Result<usize>>),
     Expel(String, oneshot::Sender<Result<ReplicaId>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,

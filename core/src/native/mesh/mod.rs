@@ -32,7 +32,7 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
-use crate::engine::{Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Explanation;
@@ -183,6 +183,27 @@ impl Mesh {
         self.owner.0.conflicts(all)
     }
 
+    /// How conflicts ended, and what came from elsewhere and became of it: the newest entries since the start, oldest first,
+    /// at most 1,024. The log has them all, from the level `info` on.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().start()?;
+    /// mesh.set("app.limit", 1).wait()?;
+    /// assert!(mesh.audit().wait()?.is_empty(), "nothing came from elsewhere");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn audit(&self) -> Answer<Vec<Audit>> {
+        self.owner.0.audit()
+    }
+
+    /// Compares the document with every connected instance now, and not only with the next heartbeat: what either side lacks
+    /// is sent. Answered with how many instances are asked; one that fails holds up no other one.
+    pub fn force_sync(&self) -> Answer<usize> {
+        self.owner.0.force_sync()
+    }
+
     /// Settles a conflict that [`Mesh::conflicts`] listed.
     pub fn resolve(&self, id: ContentHash, choice: Choice) -> Answer<Receipt> {
         self.write(Command::Resolve(id, choice), WriteTerms::default())
@@ -298,6 +319,14 @@ impl Shared {
 
     fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
         self.ask(|reply| Request::Conflicts(all, reply))
+    }
+
+    fn force_sync(&self) -> Answer<usize> {
+        self.ask(Request::ForceSync)
+    }
+
+    fn audit(&self) -> Answer<Vec<Audit>> {
+        self.ask(Request::Audit)
     }
 
     fn expel(&self, replica: &str) -> Answer<ReplicaId> {

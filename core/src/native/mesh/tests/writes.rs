@@ -124,6 +124,17 @@ fn a_manual_conflict_is_listed_and_settled_over_http_on_every_instance() {
         until("it is settled", || {
             shows(mesh, "app.limit", 1).filter(|()| mesh.conflicts(true).wait().unwrap().is_empty())
         });
+        let trail = call(mesh.addresses()[0], "GET /audit", &[], "").json();
+        let entries = trail.child("entries").unwrap().as_list().unwrap().clone();
+        let resolved = |entry: &&Value| entry.child("event") == Some(&"conflict_resolved".into());
+        let told: Vec<&Value> = entries.iter().filter(resolved).collect();
+        assert_eq!(told.len(), 1, "{trail:?}");
+        assert_eq!(told[0].child("conflict_id"), Some(&id.into()));
+        assert_eq!(told[0].child("resolved_value"), Some(&1.into()));
+        assert_eq!(told[0].child("resolved_by").unwrap().child("user"), Some(&"eve".into()));
+        let kept: Vec<Value> = mesh.audit().wait().unwrap().iter().map(|entry| entry.to_value()).collect();
+        assert_eq!(kept, entries.as_slice());
+        assert!(kept.iter().any(|entry| entry.child("event") == Some(&"remote_applied".into())), "{trail:?}");
     }
     assert_eq!(
         (resolve(r#"{"keep": true}"#).status, call(to, "POST /conflicts/x/resolve", &[], "{}").status),
