@@ -97,7 +97,8 @@ impl Engine {
 
     /// An unfounded document takes over what a peer sent.
     pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let Some(shared) = self.documents.get(name).and_then(|document| document.shared.as_ref()) else { return };
+        let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let Some(shared) = self.documents.get_mut(name).and_then(|document| document.shared.as_mut()) else { return };
         let Shared::Unfounded { replica: id, .. } = shared else { return };
         let mut replica = Replica::new(*id, genesis);
         let effect = match replica.apply(delta, now.wall_ms) {
@@ -108,6 +109,11 @@ impl Engine {
         };
         if replica.settles() && !replica.is_member(replica.id()) {
             // It was not made for this replica, which would write without having seen that it may.
+            if replica.was_member(replica.id()) {
+                // Expelled before it got anything: no document will be made for this name.
+                *id = fresh;
+                self.greet_all(now);
+            }
             return;
         }
         let mut records = effect_records(name, &replica, &effect);
@@ -146,6 +152,7 @@ impl Engine {
     /// here since. One batch in the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
         let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let id = founded.adopting.unwrap_or(fresh);
@@ -159,6 +166,10 @@ impl Engine {
         };
         if replica.settles() && !replica.is_member(id) {
             // It was not made for this replica, which would write without having seen that it may.
+            if replica.was_member(id) {
+                founded.adopting = None;
+                self.give_up(name, from, now);
+            }
             return;
         }
         let view = replica.view().value;

@@ -90,7 +90,8 @@ impl Engine {
         let held = founded.durable.live_len();
         let overdue = founded.settled_ms.is_none_or(|last| now.mono_ms >= last.saturating_add(AT_LATEST_MS));
         let pays = held > 0 && (overdue || held.saturating_mul(BYTES_PER_ASSERTION) >= founded.base_bytes);
-        if !pays || !founded.ready || !founded.staged.is_empty() || founded.anew.is_some() || founded.is_unsettling {
+        let is_busy = !founded.staged.is_empty() || founded.succession.is_some() || founded.anew.is_some();
+        if !pays || !founded.ready || is_busy || founded.is_unsettling {
             return;
         }
         let settled = match founded.pending.settle(&founded.view) {

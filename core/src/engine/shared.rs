@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::sides::Sides;
 use super::terms::WriteTerms;
-use super::types::{PeerId, RequestId, Ticket};
+use super::types::{PeerId, RequestId, StoreWrite, Ticket};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, VersionVector};
 use crate::diff::{Change, Patch, apply_merge_patch, diff};
@@ -166,8 +166,9 @@ pub(super) struct Founded {
     pub(super) anew: Option<ReplicaId>,
     /// The name under which it takes over the document of others, where it was founded alone.
     pub(super) adopting: Option<ReplicaId>,
-    /// The name that it had before the store failed, with its last write.
-    pub(super) former: Option<(ReplicaId, u64)>,
+    /// The notes that make a member of its new name after the store failed: in the pending replica, and the first that
+    /// goes to the store under that name.
+    pub(super) succession: Option<(Vec<StoreWrite>, Delta)>,
     /// How long the records of its base are, or were: an upper bound.
     pub(super) base_bytes: usize,
     /// When it last dropped history, on the monotonic clock.
@@ -268,7 +269,7 @@ impl Founded {
             stored_writes,
             anew: None,
             adopting: None,
-            former: None,
+            succession: None,
             base_bytes: 0,
             settled_ms: None,
             dropped_ms: None,
@@ -410,10 +411,9 @@ impl Founded {
     /// The store failed: everything on its way is lost, and the replica goes on under a new name, since nobody can say
     /// whether its lost writes reached the disk. Returns what was staged.
     pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
-        let old = self.durable.id();
-        self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
+        self.succession = None;
         self.sides = Sides::default();
         self.pending_value = self.view.value.clone();
         self.alone = self.gave_up.take().or(self.alone.take());

@@ -12,6 +12,7 @@ mod clocks;
 mod files;
 mod founding;
 mod guests;
+mod members;
 mod offline;
 mod random;
 mod references;
