@@ -63,14 +63,15 @@ fn a_process_that_dies_after_its_first_batch_under_a_new_name_was_made_a_member_
     let before = author(&world, 0);
     fail_to_set(&mut world, 0, "b");
     world.hosts[0].persists = false;
-    world.set(0, "b", 2);
+    world.add_with(2, None, options(true));
+    world.connect(1, 0);
+    world.run();
     let first = world.hosts[0].batches.pop_front().unwrap();
     world.hosts[0].apply(&first);
     world.hosts[0].persists = true;
     world.restart(0);
     assert_ne!(author(&world, 0), before);
     assert_eq!(members(&world), [author(&world, 0)]);
-    world.add_with(2, None, options(true));
     world.connect(1, 0);
     world.run();
     world.assert_agreement(r#"{"a":1}"#);
