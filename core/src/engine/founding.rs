@@ -176,24 +176,13 @@ impl Engine {
         let own = edits(&diff(&founding, &founded.pending_value));
         let mut rewritten: Vec<Effect> = Vec::new();
         let mut refused = 0;
+        let options = WriteOptions::under(&document.policy);
         for edit in &own {
-            let options = WriteOptions::under(&document.policy);
-            let mut edit = edit.clone();
-            loop {
-                match replica.write(&replica.view().value, std::slice::from_ref(&edit), &options, now.wall_ms) {
-                    Ok(effect) => rewritten.extend(effect),
-                    // The others have a list in the way: what stands in its place here is made again as a whole.
-                    Err(error) if error.code() == Code::NotFound && edit.value.is_some() && edit.path.len() > 1 => {
-                        let Some(above) = edit.path.parent() else { break };
-                        edit = Edit { value: founded.pending_value.at(&above).cloned(), path: above };
-                        continue;
-                    }
-                    // There is nothing to remove.
-                    Err(error) if error.code() == Code::NotFound => {}
-                    // The others had set a first value here.
-                    Err(_) => refused += 1,
-                }
-                break;
+            let theirs = replica.view().value;
+            match replica.write_again(&theirs, edit.clone(), &founded.pending_value, &options, now.wall_ms) {
+                Ok(effect) => rewritten.extend(effect),
+                // The others had set a first value here.
+                Err(_) => refused += 1,
             }
         }
         let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };

@@ -165,6 +165,24 @@ fn a_new_name_that_is_expelled_before_it_writes_is_no_member_by_its_own_word() {
     assert_settled(&world);
 }
 
+#[test]
+fn an_expelled_instance_writes_again_below_what_the_others_made_a_list() {
+    let mut world = star();
+    world.set(2, "b.x", 2);
+    world.run();
+    world.disconnect_all();
+    world.connect(1, 0);
+    let away = author(&world, 2);
+    world.hosts[0].engine.expel(&name(), away, world.now).unwrap();
+    world.settle(0);
+    world.set(0, "b", vec![1.into()]);
+    let request = world.set(2, "b.x", "mine");
+    assert!(world.answer(2, request).unwrap().is_ok());
+    world.connect(2, 0);
+    world.run();
+    world.assert_agreement(r#"{"b":{"x":"mine"}}"#);
+}
+
 /// Expels the name that somebody just asked to join under, before the document gets there.
 fn expel_who_waits(world: &mut World, before: &[ReplicaId]) {
     world.hosts[0].persists = false;
