@@ -27,6 +27,10 @@ const FOUND: &[(u64, &str)] = &[
     (808, "a hello was lost after an instance took over a document, and it got nothing from then on"),
     (2009, "a lost frame left an instance without a document although its peer's heartbeats arrived"),
     (2199, "an expelled instance whose next name was expelled too asked for the document under that name for ever"),
+    (
+        2327,
+        "history was dropped although a member under a new name, whose hello came late, had written without seeing it",
+    ),
     (2604, "greetings that overtook each other left two documents for ever"),
     (101_649, "an expelled instance lost what it wrote below a map that the others made a list"),
 ];

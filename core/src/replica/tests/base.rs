@@ -80,6 +80,26 @@ fn no_later_note_makes_a_member_of_a_name_that_left() {
 }
 
 #[test]
+fn nobody_settles_past_the_write_of_a_member_under_a_new_name() {
+    let (mut one, mut two) = members();
+    write(&mut two, 1, "a", Some(1.into()));
+    sync(&two, &mut one);
+    let name = two.id();
+    let mut renamed = two.reincarnated(replica(3).id());
+    renamed.note(&[joins(renamed.id()), leaves(name, 1)], 2).unwrap();
+    write(&mut one, 3, "a", Some(2.into()));
+    sync(&one, &mut renamed);
+    // It says what it has, and its new name has not arrived yet.
+    let acknowledged = |seen: &VersionVector| [(name, seen.clone())].into_iter().collect();
+    assert!(!one.may_settle(&acknowledged(renamed.seen())));
+    assert!(one.may_settle(&acknowledged(one.seen())));
+    sync(&renamed, &mut one);
+    assert!(!one.may_settle(&acknowledged(renamed.seen())), "the new name has said nothing");
+    let both = [(renamed.id(), renamed.seen().clone())].into_iter().collect();
+    assert!(one.may_settle(&both));
+}
+
+#[test]
 fn a_settled_document_holds_nothing_for_its_keys() {
     let mut one = replica(1);
     for at in 0..100 {
