@@ -269,6 +269,7 @@ impl Engine {
             self.answer(reply.request, receipt, now);
         }
         self.replicate(&name, staged.from, now);
+        self.tell_succession(&name, now);
         self.settle_file_edits(&name, staged.cause);
         self.release_file(&name, ticket);
         self.mirror(&name);

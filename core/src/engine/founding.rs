@@ -194,7 +194,7 @@ impl Engine {
         founded.gave_up = founded.alone.clone();
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
-        founded.replace(replica.clone(), base_bytes);
+        founded.replace(replica.clone(), view.clone(), base_bytes);
         if let Some(file) = &mut document.file {
             file.set_aside_if_different(&view);
             records.push(super::records::file_record(name, &file.binding.id, &file.record()));

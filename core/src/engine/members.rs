@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::protocol::ReplicaLink;
 use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves};
+use crate::value::Value;
 
 impl Engine {
     /// The replicas that write a document and have to be reached before its history is dropped; none where it is kept.
@@ -152,10 +153,12 @@ impl Engine {
     /// They wait for the next batch, or the next heartbeat: a store that fails at once would be asked again at once.
     pub(super) fn prepare_succession(&mut self, name: &DocumentName, former: [ReplicaId; 2], now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
+        let [known_as, _] = former;
         former.into_iter().for_each(|name| document.remember_former(name));
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut notes = founded.farewells(&document.former);
         if notes.is_empty() || founded.anew.is_some() {
+            founded.known_as = None;
             return;
         }
         notes.push(joins(founded.pending.id()));
@@ -163,6 +166,7 @@ impl Engine {
             Ok(written) => {
                 let records = |effect: &Effect| effect_records(name, &founded.pending, effect);
                 founded.succession = written.map(|written| (records(&written.effect), written.delta));
+                founded.known_as.get_or_insert(known_as);
             }
             Err(error) => self.notice(Level::Error, error),
         }
@@ -173,6 +177,15 @@ impl Engine {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         if let Some((records, delta)) = founded.and_then(|founded| founded.succession.take()) {
             self.stage_step(name, records, Step::Delta(delta), "members", None, None);
+        }
+    }
+
+    /// The new name is a member on disk, and its peers have got that: they hear it.
+    pub(super) fn tell_succession(&mut self, name: &DocumentName, now: Now) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|founded| founded.durable.was_member(founded.durable.id())) else { return };
+        if founded.known_as.take().is_some() {
+            self.greet_all(now);
         }
     }
 
@@ -239,7 +252,7 @@ impl Engine {
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
         records.extend([founding_record(name, None), replica_record(name, &replica)]);
-        founded.replace(replica.clone(), base_bytes);
+        founded.replace(replica.clone(), rebased.received, base_bytes);
         document.remember_former(old);
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
         let message = format!(
@@ -263,12 +276,13 @@ impl super::shared::Founded {
         former.iter().filter(is_gone).map(|name| leaves(*name, self.pending.seen().seq(*name))).collect()
     }
 
-    /// Another document takes the place of the pending one.
-    pub(super) fn replace(&mut self, replica: Replica, base_bytes: usize) {
+    /// Another document takes the place of the pending one; `received` is what others had of it.
+    pub(super) fn replace(&mut self, replica: Replica, received: Value, base_bytes: usize) {
         self.pending_value = replica.view().value;
-        self.synced = self.pending_value.clone();
+        let before = std::mem::replace(&mut self.synced, received);
+        self.synced_before.get_or_insert(before);
         self.stored_writes = replica.seen().seq(replica.id());
-        (self.alone, self.anew, self.adopting) = (None, None, None);
+        (self.alone, self.anew, self.adopting, self.known_as) = (None, None, None, None);
         (self.pending, self.base_bytes) = (replica, self.base_bytes.max(base_bytes));
     }
 }

@@ -160,6 +160,8 @@ pub(super) struct Founded {
     pub(super) gave_up: Option<Value>,
     /// What this instance last had in common with another one.
     pub(super) synced: Value,
+    /// The same of the document on disk, while one that takes its place is on its way to the store.
+    pub(super) synced_before: Option<Value>,
     /// How many writes of its own the store held at the start: those are surely its own.
     pub(super) stored_writes: u64,
     /// The name under which it starts anew, when others went on without it.
@@ -169,6 +171,8 @@ pub(super) struct Founded {
     /// The notes that make a member of its new name after the store failed: in the pending replica, and the first that
     /// goes to the store under that name.
     pub(super) succession: Option<(Vec<StoreWrite>, Delta)>,
+    /// The name that peers know it by until those notes are on disk: nobody else has to make a member of the new one.
+    pub(super) known_as: Option<ReplicaId>,
     /// How long the records of its base are, or were: an upper bound.
     pub(super) base_bytes: usize,
     /// When it last dropped history, on the monotonic clock.
@@ -238,7 +242,7 @@ impl Shared {
     pub(super) fn author(&self) -> ReplicaId {
         match self {
             Shared::Unfounded { replica, .. } => *replica,
-            Shared::Founded(founded) => founded.anew.unwrap_or(founded.durable.id()),
+            Shared::Founded(founded) => founded.anew.or(founded.known_as).unwrap_or(founded.durable.id()),
         }
     }
 
@@ -266,10 +270,12 @@ impl Founded {
             alone,
             gave_up: None,
             synced,
+            synced_before: None,
             stored_writes,
             anew: None,
             adopting: None,
             succession: None,
+            known_as: None,
             base_bytes: 0,
             settled_ms: None,
             dropped_ms: None,
@@ -388,7 +394,7 @@ impl Founded {
         match &staged.step {
             Step::Records => return Some(staged),
             Step::Replace(replica) => {
-                self.gave_up = None;
+                (self.gave_up, self.synced_before) = (None, None);
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
@@ -414,6 +420,9 @@ impl Founded {
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
         self.succession = None;
+        if let Some(synced) = self.synced_before.take() {
+            self.synced = synced;
+        }
         self.sides = Sides::default();
         self.pending_value = self.view.value.clone();
         self.alone = self.gave_up.take().or(self.alone.take());

@@ -154,11 +154,25 @@ impl Replica {
         self.notes.members.contains_key(&replica)
     }
 
-    /// Whether others went on without it: it was taken out of the members, or holds more of a former member than they took.
+    /// Whether others went on without it: it was taken out of the members, maybe under a former name while it took this
+    /// one, or it holds more of a former member than they took.
     pub fn is_expelled(&self) -> bool {
         let is_gone = self.was_member(self.id) && !self.is_member(self.id);
         let mut left = self.notes.members.iter().filter_map(|(member, last)| Some((member, (*last)?)));
-        self.settles() && (is_gone || left.any(|(member, last)| self.seen.seq(*member) > last))
+        self.settles()
+            && (is_gone || left.any(|(member, last)| self.seen.seq(*member) > last) || self.was_expelled_meanwhile())
+    }
+
+    /// Whether somebody took a former name of this replica out of the members who did not know that this one had taken its
+    /// place: what it wrote since may have come too late.
+    fn was_expelled_meanwhile(&self) -> bool {
+        let leaves = |note: &&Arc<Assertion>| note.claim.value().and_then(Value::as_u64).is_some();
+        let joined = self.reserved.at(&reserved(&member_path(self.id)));
+        let mut succeeded = joined.iter().map(|note| note.dot).filter(|dot| dot.replica == self.id);
+        succeeded.any(|dot| {
+            let mut former = self.reserved.iter().filter(leaves).filter(|note| note.dot == dot);
+            former.any(|note| self.reserved.at(&note.path).iter().filter(leaves).any(|other| other.dot != dot))
+        })
     }
 
     /// Whether other members take its own writes.

@@ -16,6 +16,8 @@ use crate::value::Value;
 pub struct Rebased {
     /// The replica under its new name.
     pub replica: Replica,
+    /// The document of the delta, before anything was written again.
+    pub received: Value,
     /// What the delta brought.
     pub effect: Effect,
     /// What it wrote again, write by write.
@@ -60,7 +62,8 @@ impl Replica {
         rewritten.extend(replica.note(&notes, wall_ms)?);
 
         let mine = self.view().value;
-        let mut theirs = replica.view().value;
+        let received = replica.view().value;
+        let mut theirs = received.clone();
         let mut refused = 0;
         for path in &paths {
             for edit in again(path, synced, &mine, &theirs, options) {
@@ -74,7 +77,7 @@ impl Replica {
                 }
             }
         }
-        Ok(Rebased { replica, effect, rewritten, refused })
+        Ok(Rebased { replica, received, effect, rewritten, refused })
     }
 
     /// Makes an edit of `mine` in `theirs`, the document of this replica. Where that has a list in the way, what stands in
