@@ -227,6 +227,7 @@ impl Engine {
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let Some(id) = founded.anew.filter(|_| delta.since.is_empty() && !delta.to.is_empty()) else { return };
         let old = founded.pending.id();
+        let is_member = founded.pending.is_member(old);
         let own = if founded.was_put_back(&delta.to) { founded.stored_writes } else { u64::MAX };
         let shared = delta.to.iter().map(|(r, seq)| (r, if r == old { seq.min(own) } else { seq })).collect();
         let options = WriteOptions::under(&document.policy);
@@ -253,7 +254,9 @@ impl Engine {
         records.extend(parts);
         records.extend([founding_record(name, None), replica_record(name, &replica)]);
         founded.replace(replica.clone(), rebased.received, base_bytes);
-        document.remember_former(old);
+        if is_member {
+            document.remember_former(old);
+        }
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
         let message = format!(
             "the others went on with `{name}` without this instance, which now takes over their document; {} of its own writes were made again{}",

@@ -222,6 +222,32 @@ fn who_is_expelled_twice_before_it_shares_what_it_wrote_again_loses_nothing() {
 }
 
 #[test]
+fn who_left_and_starts_anew_makes_nobody_else_start_anew() {
+    let mut world = star();
+    world.set(2, "a", 1);
+    world.run();
+    world.connect(2, 1);
+    world.run();
+    world.hosts[2].engine.leave(&name(), world.now);
+    world.settle(2);
+    // One has got its last write when it asks another one, who has not, for the document.
+    world.wires.retain(|(to, ..)| *to == 1);
+    world.run();
+    world.disconnect_all();
+    world.connect(2, 0);
+    world.run();
+    world.connect(1, 0);
+    world.run();
+    world.pass(80_000);
+    world.assert_agreement(r#"{"a":1}"#);
+    assert_eq!(members(&world).len(), 3);
+    for at in 0..2 {
+        assert!(!world.notices(at).contains("made again"), "{at}: {}", world.notices(at));
+    }
+    assert_settled(&world);
+}
+
+#[test]
 fn an_expelled_instance_writes_again_below_what_the_others_made_a_list() {
     let mut world = star();
     world.set(2, "b.x", 2);
