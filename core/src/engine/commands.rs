@@ -232,6 +232,7 @@ impl Engine {
         reply: Option<Reply>,
         from: Option<PeerId>,
     ) -> Ticket {
+        self.hand_over(name);
         let document = self.documents.get(name);
         let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let file = document.and_then(|d| d.file.as_ref()).map(|file| (&*file.binding.id, file.record()));
@@ -289,6 +290,7 @@ impl Engine {
         let id = crate::id::ReplicaId::from_bytes(self.entropy.next_id());
         let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
+        let former = [founded.durable.id(), founded.pending.id()];
         let lost = founded.persist_failed(id);
         let was_ready = founded.ready;
         self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
@@ -303,6 +305,7 @@ impl Engine {
                 file.edits_lost(reason.clone());
             }
         }
+        self.prepare_succession(&name, former, now);
         for staged in lost {
             if let Some(reply) = staged.reply {
                 self.answer(reply.request, Err(reason.clone()), now);

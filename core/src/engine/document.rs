@@ -44,9 +44,14 @@ pub(super) struct Document {
     pub(super) told: Option<Rejection>,
     /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
     pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
+    /// The names that this instance had before its store failed, the newest last: none of them writes any more.
+    pub(super) former: Vec<ReplicaId>,
     /// Whose replicas its members are, and when they last said what they have.
     pub(super) heard: BTreeMap<ReplicaId, (Option<InstanceId>, u64)>,
 }
+
+/// How many former names are remembered that are no members.
+const MOST_FORMER: usize = 64;
 
 pub(super) struct Source {
     pub(super) id: Str,
@@ -85,6 +90,22 @@ impl Document {
             rejection: None,
             told: None,
             doubtful: None,
+            former: Vec::new(),
+        }
+    }
+
+    /// Remembers a name that this instance had.
+    pub(super) fn remember_former(&mut self, name: ReplicaId) {
+        if self.former.contains(&name) {
+            return;
+        }
+        self.former.push(name);
+        let founded = self.shared.as_ref().and_then(Shared::founded);
+        let is_member = |name: &ReplicaId| founded.is_some_and(|founded| founded.pending.is_member(*name));
+        if self.former.len() > MOST_FORMER
+            && let Some(at) = self.former.iter().position(|name| !is_member(name))
+        {
+            self.former.remove(at);
         }
     }
 

@@ -97,7 +97,8 @@ impl Engine {
 
     /// An unfounded document takes over what a peer sent.
     pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let Some(shared) = self.documents.get(name).and_then(|document| document.shared.as_ref()) else { return };
+        let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let Some(shared) = self.documents.get_mut(name).and_then(|document| document.shared.as_mut()) else { return };
         let Shared::Unfounded { replica: id, .. } = shared else { return };
         let mut replica = Replica::new(*id, genesis);
         let effect = match replica.apply(delta, now.wall_ms) {
@@ -108,6 +109,11 @@ impl Engine {
         };
         if replica.settles() && !replica.is_member(replica.id()) {
             // It was not made for this replica, which would write without having seen that it may.
+            if replica.was_member(replica.id()) {
+                // Expelled before it got anything: no document will be made for this name.
+                *id = fresh;
+                self.greet_all(now);
+            }
             return;
         }
         let mut records = effect_records(name, &replica, &effect);
@@ -146,6 +152,7 @@ impl Engine {
     /// here since. One batch in the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
         let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let id = founded.adopting.unwrap_or(fresh);
@@ -159,30 +166,23 @@ impl Engine {
         };
         if replica.settles() && !replica.is_member(id) {
             // It was not made for this replica, which would write without having seen that it may.
+            if replica.was_member(id) {
+                founded.adopting = None;
+                self.give_up(name, from, now);
+            }
             return;
         }
         let view = replica.view().value;
         let own = edits(&diff(&founding, &founded.pending_value));
         let mut rewritten: Vec<Effect> = Vec::new();
         let mut refused = 0;
+        let options = WriteOptions::under(&document.policy);
         for edit in &own {
-            let options = WriteOptions::under(&document.policy);
-            let mut edit = edit.clone();
-            loop {
-                match replica.write(&replica.view().value, std::slice::from_ref(&edit), &options, now.wall_ms) {
-                    Ok(effect) => rewritten.extend(effect),
-                    // The others have a list in the way: what stands in its place here is made again as a whole.
-                    Err(error) if error.code() == Code::NotFound && edit.value.is_some() && edit.path.len() > 1 => {
-                        let Some(above) = edit.path.parent() else { break };
-                        edit = Edit { value: founded.pending_value.at(&above).cloned(), path: above };
-                        continue;
-                    }
-                    // There is nothing to remove.
-                    Err(error) if error.code() == Code::NotFound => {}
-                    // The others had set a first value here.
-                    Err(_) => refused += 1,
-                }
-                break;
+            let theirs = replica.view().value;
+            match replica.write_again(&theirs, edit.clone(), &founded.pending_value, &options, now.wall_ms) {
+                Ok(effect) => rewritten.extend(effect),
+                // The others had set a first value here.
+                Err(_) => refused += 1,
             }
         }
         let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
@@ -194,7 +194,7 @@ impl Engine {
         founded.gave_up = founded.alone.clone();
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
-        founded.replace(replica.clone(), base_bytes);
+        founded.replace(replica.clone(), view.clone(), base_bytes);
         if let Some(file) = &mut document.file {
             file.set_aside_if_different(&view);
             records.push(super::records::file_record(name, &file.binding.id, &file.record()));

@@ -13,7 +13,8 @@ use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::protocol::ReplicaLink;
-use crate::replica::{Delta, Edit, Replica, WriteOptions, joins, leaves};
+use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves};
+use crate::value::Value;
 
 impl Engine {
     /// The replicas that write a document and have to be reached before its history is dropped; none where it is kept.
@@ -146,17 +147,56 @@ impl Engine {
         }
     }
 
-    /// The members as this replica knows them after a failure of its store: it goes on under a new name, and its old one
-    /// will write no more.
-    pub(super) fn succeed(&mut self, name: &DocumentName, now: Now) {
-        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        let Some(founded) = founded.filter(|founded| founded.pending.settles() && founded.anew.is_none()) else {
+    /// The store failed, and the replica goes on under a new name. The first that it stores under it are the notes that
+    /// make a member of it in the place of its former names: whatever fails or dies in between, somebody is a member.
+    ///
+    /// They wait for the next batch, or the next heartbeat: a store that fails at once would be asked again at once.
+    pub(super) fn prepare_succession(&mut self, name: &DocumentName, former: [ReplicaId; 2], now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let [known_as, _] = former;
+        former.into_iter().for_each(|name| document.remember_former(name));
+        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
+        let mut notes = founded.farewells(&document.former);
+        if notes.is_empty() || founded.anew.is_some() {
+            founded.known_as = None;
             return;
-        };
-        if let Some((former, last)) = founded.former.take()
-            && founded.pending.is_member(former)
-        {
-            let notes = [joins(founded.pending.id()), leaves(former, last)];
+        }
+        notes.push(joins(founded.pending.id()));
+        match founded.note(&notes, now.wall_ms) {
+            Ok(written) => {
+                let records = |effect: &Effect| effect_records(name, &founded.pending, effect);
+                founded.succession = written.map(|written| (records(&written.effect), written.delta));
+                founded.known_as.get_or_insert(known_as);
+            }
+            Err(error) => self.notice(Level::Error, error),
+        }
+    }
+
+    /// Hands to the store what has to get there before everything else after it failed.
+    pub(super) fn hand_over(&mut self, name: &DocumentName) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        if let Some((records, delta)) = founded.and_then(|founded| founded.succession.take()) {
+            self.stage_step(name, records, Step::Delta(delta), "members", None, None);
+        }
+    }
+
+    /// The new name is a member on disk, and its peers have got that: they hear it.
+    pub(super) fn tell_succession(&mut self, name: &DocumentName, now: Now) {
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|founded| founded.durable.was_member(founded.durable.id())) else { return };
+        if founded.known_as.take().is_some() {
+            self.greet_all(now);
+        }
+    }
+
+    /// Takes the former names of this instance out of the members, also those that a peer made a member meanwhile.
+    pub(super) fn succeed(&mut self, name: &DocumentName, now: Now) {
+        self.hand_over(name);
+        let Some(document) = self.documents.get(name) else { return };
+        let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.anew.is_none());
+        let founded = founded.filter(|founded| founded.ready && founded.pending.is_member(founded.pending.id()));
+        let notes = founded.map(|founded| founded.farewells(&document.former)).unwrap_or_default();
+        if !notes.is_empty() {
             self.note(name, &notes, now);
         }
     }
@@ -175,20 +215,19 @@ impl Engine {
     pub(super) fn is_left_behind(&self, name: &DocumentName, seen: &VersionVector) -> bool {
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         founded.is_some_and(|founded| {
-            let id = founded.pending.id();
-            let expelled =
-                founded.pending.settles() && founded.pending.was_member(id) && !founded.pending.is_member(id);
-            founded.anew.is_none() && (expelled || founded.was_put_back(seen))
+            founded.anew.is_none() && (founded.pending.is_expelled() || founded.was_put_back(seen))
         })
     }
 
     /// Takes over the document of a peer under the name that [`Engine::start_anew`] chose, and writes again what was not
     /// shared. One batch in the store does all of it.
     pub(super) fn rebase(&mut self, name: &DocumentName, delta: &Delta, from: PeerId, now: Now) {
+        self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let Some(id) = founded.anew.filter(|_| delta.since.is_empty() && !delta.to.is_empty()) else { return };
         let old = founded.pending.id();
+        let is_member = founded.pending.is_member(old);
         let own = if founded.was_put_back(&delta.to) { founded.stored_writes } else { u64::MAX };
         // Others hold other writes under these names.
         let twice = founded.pending.given_twice(delta);
@@ -204,6 +243,11 @@ impl Engine {
         };
         let replica = rebased.replica;
         if replica.settles() && !replica.is_member(id) {
+            if replica.was_member(id) {
+                // Expelled before it got anything: no document will be made for this name.
+                founded.anew = None;
+                self.start_anew(name, now);
+            }
             return;
         }
         let mut records: Vec<StoreWrite> = dropped_records(name, founded.pending.live()).collect();
@@ -214,7 +258,10 @@ impl Engine {
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
         records.extend([founding_record(name, None), replica_record(name, &replica)]);
-        founded.replace(replica.clone(), base_bytes);
+        founded.replace(replica.clone(), rebased.received, base_bytes);
+        if is_member {
+            document.remember_former(old);
+        }
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
         let message = format!(
             "the others went on with `{name}` without this instance, which now takes over their document; {} of its own writes were made again{}",
@@ -231,12 +278,19 @@ impl Engine {
 }
 
 impl super::shared::Founded {
-    /// Another document takes the place of the pending one.
-    pub(super) fn replace(&mut self, replica: Replica, base_bytes: usize) {
+    /// The notes that those of these names write no more that are members still.
+    fn farewells(&self, former: &[ReplicaId]) -> Vec<Edit> {
+        let is_gone = |name: &&ReplicaId| **name != self.pending.id() && self.pending.is_member(**name);
+        former.iter().filter(is_gone).map(|name| leaves(*name, self.pending.seen().seq(*name))).collect()
+    }
+
+    /// Another document takes the place of the pending one; `received` is what others had of it.
+    pub(super) fn replace(&mut self, replica: Replica, received: Value, base_bytes: usize) {
         self.pending_value = replica.view().value;
-        self.synced = self.pending_value.clone();
+        let before = std::mem::replace(&mut self.synced, received);
+        self.synced_before.get_or_insert(before);
         self.stored_writes = replica.seen().seq(replica.id());
-        (self.alone, self.anew, self.adopting, self.former) = (None, None, None, None);
+        (self.alone, self.anew, self.adopting, self.known_as) = (None, None, None, None);
         (self.pending, self.base_bytes) = (replica, self.base_bytes.max(base_bytes));
     }
 }

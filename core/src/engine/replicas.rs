@@ -94,7 +94,9 @@ impl Engine {
                 let founded = shared.founded().filter(|founded| founded.ready);
                 // Who starts anew asks for the whole document.
                 let seen = founded.filter(|f| f.anew.is_none()).map(|f| f.seen().clone()).unwrap_or_default();
+                // Of one that left or was expelled a note is on its way, and another one would compete with it.
                 let former = founded.filter(|f| f.anew.is_some()).map(|f| f.durable.id());
+                let former = former.filter(|former| founded.is_some_and(|f| f.durable.is_member(*former)));
                 let replica = shared.author();
                 Some(Greeting {
                     document: document.name.clone(),
@@ -293,6 +295,7 @@ impl Engine {
     pub(super) fn replicate_unsent(&mut self) {
         while let Some((name, (from, now))) = self.unsent.pop_first() {
             self.replicate(&name, from, now);
+            self.tell_succession(&name, now);
         }
     }
 

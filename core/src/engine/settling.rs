@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::records::{base_records, dropped_records, replica_record};
-use super::shared::{Shared, Step};
+use super::shared::{Founded, Shared, Step};
 use super::types::{Event, Level, Member, PeerId, Settling};
 use super::{Engine, Session};
 use crate::clock::{Now, VersionVector};
@@ -90,7 +90,8 @@ impl Engine {
         let held = founded.durable.live_len();
         let overdue = founded.settled_ms.is_none_or(|last| now.mono_ms >= last.saturating_add(AT_LATEST_MS));
         let pays = held > 0 && (overdue || held.saturating_mul(BYTES_PER_ASSERTION) >= founded.base_bytes);
-        if !pays || !founded.ready || !founded.staged.is_empty() || founded.anew.is_some() || founded.is_unsettling {
+        let is_busy = !founded.staged.is_empty() || founded.succession.is_some() || founded.anew.is_some();
+        if !pays || !founded.ready || is_busy || founded.is_unsettling {
             return;
         }
         let settled = match founded.pending.settle(&founded.view) {
@@ -134,7 +135,9 @@ impl Engine {
     pub(super) fn note_synced(&mut self, name: &DocumentName, peer: PeerId) {
         let Some(acknowledged) = self.link(peer, name).map(|link| link.acknowledged.clone()) else { return };
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        if let Some(founded) = founded.filter(|founded| founded.ready && acknowledged.includes(founded.seen())) {
+        let is_common = |founded: &Founded| founded.ready && acknowledged.includes(founded.seen());
+        // Another document on its way to the store has another one in common with the others.
+        if let Some(founded) = founded.filter(|founded| founded.synced_before.is_none() && is_common(founded)) {
             founded.synced = founded.view.value.clone();
         }
     }

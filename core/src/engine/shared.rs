@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::sides::Sides;
 use super::terms::WriteTerms;
-use super::types::{PeerId, RequestId, Ticket};
+use super::types::{PeerId, RequestId, StoreWrite, Ticket};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, VersionVector};
 use crate::diff::{Change, Patch, apply_merge_patch, diff};
@@ -160,14 +160,19 @@ pub(super) struct Founded {
     pub(super) gave_up: Option<Value>,
     /// What this instance last had in common with another one.
     pub(super) synced: Value,
+    /// The same of the document on disk, while one that takes its place is on its way to the store.
+    pub(super) synced_before: Option<Value>,
     /// How many writes of its own the store held at the start: those are surely its own.
     pub(super) stored_writes: u64,
     /// The name under which it starts anew, when others went on without it.
     pub(super) anew: Option<ReplicaId>,
     /// The name under which it takes over the document of others, where it was founded alone.
     pub(super) adopting: Option<ReplicaId>,
-    /// The name that it had before the store failed, with its last write.
-    pub(super) former: Option<(ReplicaId, u64)>,
+    /// The notes that make a member of its new name after the store failed: in the pending replica, and the first that
+    /// goes to the store under that name.
+    pub(super) succession: Option<(Vec<StoreWrite>, Delta)>,
+    /// The name that peers know it by until those notes are on disk: nobody else has to make a member of the new one.
+    pub(super) known_as: Option<ReplicaId>,
     /// How long the records of its base are, or were: an upper bound.
     pub(super) base_bytes: usize,
     /// When it last dropped history, on the monotonic clock.
@@ -237,7 +242,7 @@ impl Shared {
     pub(super) fn author(&self) -> ReplicaId {
         match self {
             Shared::Unfounded { replica, .. } => *replica,
-            Shared::Founded(founded) => founded.anew.unwrap_or(founded.durable.id()),
+            Shared::Founded(founded) => founded.anew.or(founded.known_as).unwrap_or(founded.durable.id()),
         }
     }
 
@@ -265,10 +270,12 @@ impl Founded {
             alone,
             gave_up: None,
             synced,
+            synced_before: None,
             stored_writes,
             anew: None,
             adopting: None,
-            former: None,
+            succession: None,
+            known_as: None,
             base_bytes: 0,
             settled_ms: None,
             dropped_ms: None,
@@ -387,7 +394,7 @@ impl Founded {
         match &staged.step {
             Step::Records => return Some(staged),
             Step::Replace(replica) => {
-                self.gave_up = None;
+                (self.gave_up, self.synced_before) = (None, None);
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
@@ -410,10 +417,12 @@ impl Founded {
     /// The store failed: everything on its way is lost, and the replica goes on under a new name, since nobody can say
     /// whether its lost writes reached the disk. Returns what was staged.
     pub(super) fn persist_failed(&mut self, id: ReplicaId) -> VecDeque<Staged> {
-        let old = self.durable.id();
-        self.former.get_or_insert((old, self.durable.seen().seq(old)));
         self.durable = self.durable.reincarnated(id);
         self.pending = self.durable.clone();
+        self.succession = None;
+        if let Some(synced) = self.synced_before.take() {
+            self.synced = synced;
+        }
         self.sides = Sides::default();
         self.pending_value = self.view.value.clone();
         self.alone = self.gave_up.take().or(self.alone.take());

@@ -13,6 +13,7 @@ mod clocks;
 mod files;
 mod founding;
 mod guests;
+mod members;
 mod offline;
 mod patches;
 mod random;

@@ -154,6 +154,27 @@ impl Replica {
         self.notes.members.contains_key(&replica)
     }
 
+    /// Whether others went on without it: it was taken out of the members, maybe under a former name while it took this
+    /// one, or it holds more of a former member than they took.
+    pub fn is_expelled(&self) -> bool {
+        let is_gone = self.was_member(self.id) && !self.is_member(self.id);
+        let mut left = self.notes.members.iter().filter_map(|(member, last)| Some((member, (*last)?)));
+        self.settles()
+            && (is_gone || left.any(|(member, last)| self.seen.seq(*member) > last) || self.was_expelled_meanwhile())
+    }
+
+    /// Whether somebody took a former name of this replica out of the members who did not know that this one had taken its
+    /// place: what it wrote since may have come too late.
+    fn was_expelled_meanwhile(&self) -> bool {
+        let leaves = |note: &&Arc<Assertion>| note.claim.value().and_then(Value::as_u64).is_some();
+        let joined = self.reserved.at(&reserved(&member_path(self.id)));
+        let mut succeeded = joined.iter().map(|note| note.dot).filter(|dot| dot.replica == self.id);
+        succeeded.any(|dot| {
+            let mut former = self.reserved.iter().filter(leaves).filter(|note| note.dot == dot);
+            former.any(|note| self.reserved.at(&note.path).iter().filter(leaves).any(|other| other.dot != dot))
+        })
+    }
+
     /// Whether other members take its own writes.
     pub fn is_in_standing(&self) -> bool {
         let own = self.seen.seq(self.id);
@@ -170,26 +191,55 @@ impl Replica {
         if !self.settles() {
             return None;
         }
-        let joined = |replica: ReplicaId| {
-            let path = reserved(&member_path(replica));
-            delta.items.iter().any(|item| item.path == path)
-        };
         // Who learns that it was expelled holds what it writes until it starts anew, and sends it to nobody.
-        let new = delta.to.iter().filter(|(replica, seq)| *replica != self.id && *seq > self.seen.seq(*replica));
-        new.map(|(replica, seq)| (replica, seq, self.notes.members.get(&replica)))
-            .find(|(replica, seq, standing)| match standing {
-                None => !joined(*replica),
-                Some(None) => false,
-                Some(Some(last)) => seq > last,
-            })
-            .map(|(replica, ..)| replica)
+        let new = |(replica, seq): &(ReplicaId, u64)| *replica != self.id && *seq > self.seen.seq(*replica);
+        let mut new = delta.to.iter().filter(new).peekable();
+        new.peek()?;
+        let notes = self.notes_with(delta);
+        let notes = notes.as_ref().unwrap_or(&self.notes);
+        let may_write = |(replica, seq): &(ReplicaId, u64)| match notes.members.get(replica) {
+            None => false,
+            Some(last) => last.is_none_or(|last| *seq <= last),
+        };
+        new.find(|written| !may_write(written)).map(|(replica, _)| replica)
+    }
+
+    /// The notes as those in a delta leave them; none where it brings none.
+    fn notes_with(&self, delta: &Delta) -> Option<Notes> {
+        let mut notes = delta.items.iter().filter(|item| is_reserved(&item.path)).peekable();
+        notes.peek()?;
+        let mut probe = Replica::new(self.id, self.genesis);
+        (probe.base, probe.reserved) = (self.base.clone(), self.reserved.clone());
+        for note in notes.filter(|note| !self.seen.contains(note.dot)) {
+            probe.insert(Arc::clone(note), &mut Effect::default());
+        }
+        probe.read_notes();
+        Some(probe.notes)
     }
 
     /// Reads the notes anew, after the assertions in the reserved tree changed.
     pub(super) fn read_notes(&mut self) {
         let settled = self.base.as_ref().map(|base| base.notes.clone());
-        let all =
+        let mut all =
             if self.reserved.is_empty() { settled.unwrap_or_else(Value::empty_map) } else { self.notes_of(settled) };
+        for (place, last) in self.last_writes() {
+            all = all.with(&place, last.into());
+        }
         self.notes = Notes::of(all);
+    }
+
+    /// The number of the last write of those that left, where notes on it compete: no name is used again, and who counted
+    /// least may have dropped its history by that.
+    fn last_writes(&self) -> BTreeMap<Path, u64> {
+        let mut last: BTreeMap<Path, u64> = BTreeMap::new();
+        for note in self.reserved.iter() {
+            let place: Path = note.path.segments().iter().skip(1).cloned().collect();
+            if is_membership(&place)
+                && let Some(number) = note.claim.value().and_then(Value::as_u64)
+            {
+                last.entry(place).and_modify(|least| *least = number.min(*least)).or_insert(number);
+            }
+        }
+        last
     }
 }

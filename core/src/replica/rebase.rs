@@ -16,6 +16,8 @@ use crate::value::Value;
 pub struct Rebased {
     /// The replica under its new name.
     pub replica: Replica,
+    /// The document of the delta, before anything was written again.
+    pub received: Value,
     /// What the delta brought.
     pub effect: Effect,
     /// What it wrote again, write by write.
@@ -60,11 +62,12 @@ impl Replica {
         rewritten.extend(replica.note(&notes, wall_ms)?);
 
         let mine = self.view().value;
-        let mut theirs = replica.view().value;
+        let received = replica.view().value;
+        let mut theirs = received.clone();
         let mut refused = 0;
         for path in &paths {
             for edit in again(path, synced, &mine, &theirs, options) {
-                match replica.write(&theirs, std::slice::from_ref(&edit), options, wall_ms) {
+                match replica.write_again(&theirs, edit, &mine, options, wall_ms) {
                     Ok(Some(effect)) => {
                         theirs = replica.advance_value(&theirs, &effect);
                         rewritten.push(effect);
@@ -74,7 +77,33 @@ impl Replica {
                 }
             }
         }
-        Ok(Rebased { replica, effect, rewritten, refused })
+        Ok(Rebased { replica, received, effect, rewritten, refused })
+    }
+
+    /// Makes an edit of `mine` in `theirs`, the document of this replica. Where that has a list in the way, what stands in
+    /// its place in `mine` is made again as a whole. `None` where it changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Replica::write`] that the document of the others leads to.
+    pub(crate) fn write_again(
+        &mut self,
+        theirs: &Value,
+        mut edit: Edit,
+        mine: &Value,
+        options: &WriteOptions<'_>,
+        wall_ms: u64,
+    ) -> Result<Option<Effect>> {
+        loop {
+            match self.write(theirs, std::slice::from_ref(&edit), options, wall_ms) {
+                Err(error) if error.code() == Code::NotFound => match edit.path.parent() {
+                    // There is nothing to remove.
+                    _ if edit.value.is_none() => return Ok(None),
+                    Some(above) if !above.is_root() => edit = Edit { value: mine.at(&above).cloned(), path: above },
+                    _ => return Err(error),
+                },
+                written => return written,
+            }
+        }
     }
 }
 

@@ -170,7 +170,10 @@ impl Replica {
     /// Whether a member has yet to say that it has all of this, and nothing else.
     pub fn is_held_up_by(&self, member: ReplicaId, acknowledged: &BTreeMap<ReplicaId, VersionVector>) -> bool {
         let own = self.seen.seq(member);
-        let agrees = |seen: &VersionVector| seen.includes(&self.seen) && seen.seq(member) == own;
+        // A writer that is unknown here is a member under a name that it has just taken: it may not have seen all of this.
+        let is_known = |(author, seq): (ReplicaId, u64)| self.is_member(author) || seq <= self.seen.seq(author);
+        let agrees =
+            |seen: &VersionVector| seen.includes(&self.seen) && seen.seq(member) == own && seen.iter().all(is_known);
         member != self.id && !acknowledged.get(&member).is_some_and(agrees)
     }
 

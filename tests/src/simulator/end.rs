@@ -223,7 +223,7 @@ impl World {
         if let Some(lost) = silently_lost(&self.history.seen(&known), &shown, &conflicts) {
             return violated(Property::Loss, format!("neither shown, superseded nor listed: {lost}"));
         }
-        self.guests_agree(known.genesis)
+        self.guests_agree(&known)
     }
 
     fn file_agrees(&self, at: usize) -> Checked {
@@ -241,7 +241,7 @@ impl World {
         Ok(())
     }
 
-    fn guests_agree(&self, genesis: confmesh::id::Genesis) -> Checked {
+    fn guests_agree(&self, known: &super::history::Known) -> Checked {
         for guest in self.hosts.iter().filter(|host| !host.is_replica()) {
             let through = &self.hosts[guest.guest_of.unwrap_or(0)];
             if !through.is_up() {
@@ -260,11 +260,10 @@ impl World {
         }
         let mut counted = BTreeSet::new();
         for (through, life, place, value) in &self.guest_writes {
-            // Who saves an old file writes an old value again.
+            // Who saves an old file writes an old value again. What an expelled host had not shared, nobody sees: it writes
+            // that again under another name.
             let is_same_life = self.swarm.rate(Fault::Files) == 0 && self.hosts[*through].life == *life;
-            if is_same_life
-                && counted.insert((place, canonical(value)))
-                && self.history.count(genesis, place, value) > 1
+            if is_same_life && counted.insert((place, canonical(value))) && self.history.count(known, place, value) > 1
             {
                 return violated(
                     Property::Other,

@@ -224,9 +224,9 @@ impl History {
         Some(self.expected(&Known { replica: dot.replica, genesis, seen }))
     }
 
-    /// How many writes put exactly this value at exactly this path.
-    pub(crate) fn count(&self, genesis: Genesis, path: &confmesh::Path, value: &Value) -> usize {
-        let all = self.writes.get(&genesis).into_iter().flatten();
+    /// How many of the writes that somebody saw put exactly this value at exactly this path.
+    pub(crate) fn count(&self, known: &Known, path: &confmesh::Path, value: &Value) -> usize {
+        let all = self.seen(known).into_iter();
         all.filter(|a| a.path == *path && a.claim == Claim::Value(value.clone())).count()
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::id::ReplicaId;
 
 /// A hub and two others; instance ids are 1, 2 and 3.
-fn star() -> World {
+pub(super) fn star() -> World {
     let mut world = World::new();
     let options = |has_peers| DocumentOptions { shared: true, has_peers, settle: true, ..DocumentOptions::default() };
     world.add_with(1, None, options(false));
@@ -17,18 +17,18 @@ fn star() -> World {
 }
 
 /// How many writes a store holds, and whether it holds a base.
-fn stored(world: &World, at: usize) -> (usize, bool) {
+pub(super) fn stored(world: &World, at: usize) -> (usize, bool) {
     let keys = || world.hosts[at].store.keys().map(|key| String::from_utf8_lossy(key));
     (keys().filter(|key| key.contains("/write/")).count(), keys().any(|key| key.contains("/base/")))
 }
 
-fn author(world: &World, at: usize) -> ReplicaId {
+pub(super) fn author(world: &World, at: usize) -> ReplicaId {
     let record = &world.hosts[at].store[b"doc/default/default/replica".as_slice()];
     let record = json(std::str::from_utf8(record).unwrap());
     ReplicaId::parse(record.child("replica").and_then(Value::as_str).unwrap()).unwrap()
 }
 
-fn assert_settled(world: &World) {
+pub(super) fn assert_settled(world: &World) {
     for at in 0..world.hosts.len() {
         assert_eq!(stored(world, at), (0, true), "store of host {at}: {:?}", world.notices(at));
     }

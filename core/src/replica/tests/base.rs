@@ -39,6 +39,67 @@ fn notes_never_show_and_the_root_never_covers_them() {
 }
 
 #[test]
+fn of_competing_notes_on_the_last_write_of_a_member_the_least_counts() {
+    let (mut hub, mut other) = members();
+    let mut away = replica(3);
+    hub.note(&[joins(away.id())], 1).unwrap();
+    sync(&hub, &mut away);
+    for (at, place) in [(2, "a"), (3, "b")] {
+        write(&mut away, at, place, Some(1.into()));
+        sync(&away, &mut other);
+        if at == 2 {
+            sync(&other, &mut hub);
+        }
+    }
+    hub.note(&[leaves(away.id(), 1)], 4).unwrap();
+    other.note(&[leaves(away.id(), 2)], 9).unwrap();
+    // The hub may have dropped its history by what it counted, so the later note does not bring the second write back.
+    let refused = hub.apply(&other.delta(hub.seen()), 9).unwrap();
+    assert_eq!(refused, Applied::Refused { author: away.id() });
+    assert!(!other.is_expelled());
+    sync(&hub, &mut other);
+    let number = |replica: &Replica| replica.notes().child("members").unwrap().child(&away.id().to_string()).cloned();
+    assert_eq!((number(&hub), number(&other)), (Some(1.into()), Some(1.into())));
+    assert!(other.is_expelled() && !hub.is_expelled(), "it holds what the others do not take");
+}
+
+#[test]
+fn no_later_note_makes_a_member_of_a_name_that_left() {
+    let (mut one, mut two) = members();
+    let name = replica(3).id();
+    two.note(&[leaves(name, 0)], 1).unwrap();
+    one.note(&[joins(name)], 9).unwrap();
+    sync(&one, &mut two);
+    sync(&two, &mut one);
+    assert_eq!(one.notes(), two.notes());
+    settle(&mut two);
+    for replica in [&one, &two] {
+        assert!(replica.was_member(name) && !replica.is_member(name) && !replica.is_expelled());
+    }
+    assert_eq!(one.notes(), two.notes());
+}
+
+#[test]
+fn nobody_settles_past_the_write_of_a_member_under_a_new_name() {
+    let (mut one, mut two) = members();
+    write(&mut two, 1, "a", Some(1.into()));
+    sync(&two, &mut one);
+    let name = two.id();
+    let mut renamed = two.reincarnated(replica(3).id());
+    renamed.note(&[joins(renamed.id()), leaves(name, 1)], 2).unwrap();
+    write(&mut one, 3, "a", Some(2.into()));
+    sync(&one, &mut renamed);
+    // It says what it has, and its new name has not arrived yet.
+    let acknowledged = |seen: &VersionVector| [(name, seen.clone())].into_iter().collect();
+    assert!(!one.may_settle(&acknowledged(renamed.seen())));
+    assert!(one.may_settle(&acknowledged(one.seen())));
+    sync(&renamed, &mut one);
+    assert!(!one.may_settle(&acknowledged(renamed.seen())), "the new name has said nothing");
+    let both = [(renamed.id(), renamed.seen().clone())].into_iter().collect();
+    assert!(one.may_settle(&both));
+}
+
+#[test]
 fn a_settled_document_holds_nothing_for_its_keys() {
     let mut one = replica(1);
     for at in 0..100 {
