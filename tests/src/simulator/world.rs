@@ -224,6 +224,9 @@ impl World {
         let survive = self.random.below(batches.len() + 1);
         for batch in batches.iter().take(survive) {
             self.store(at, &batch.writes)?;
+            if let Some(known) = left_by(&batch.writes) {
+                self.hosts[at].known = Some(known);
+            }
         }
         if let Some(write) = self.hosts[at].due.pop_front()
             && self.random.below(2) == 0
