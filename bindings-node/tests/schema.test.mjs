@@ -1,7 +1,22 @@
-// Schemas as a program uses them: typed values, checks of its own, and every problem with its place.
+// Schemas as a program uses them: typed values, checks of its own, and every problem with its place; over the addon, and
+// over the module that browsers run.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfmeshError, explain, interpolate, merge, mergeWithProvenance, Schema } from "confmesh";
+import * as addon from "confmesh";
+
+const module = await import(new URL("wasm/full/algebra.node.js", import.meta.resolve("confmesh/package.json")));
+
+/** Runs a test on both halves. */
+function each(work) {
+  for (const [name, half] of Object.entries({ addon, module })) {
+    try {
+      work(half);
+    } catch (error) {
+      error.message = `${name}: ${error.message}`;
+      throw error;
+    }
+  }
+}
 
 const DEFINITION = {
   fields: {
@@ -11,7 +26,7 @@ const DEFINITION = {
   },
 };
 
-test("a plain object becomes a typed and validated one", () => {
+test("a plain object becomes a typed and validated one", () => each(({ ConfmeshError, Schema }) => {
   const schema = new Schema(DEFINITION);
   assert.deepEqual(schema.load({ url: "http://a" }), { url: "http://a", workers: 4 });
   assert.throws(() => schema.load({ workers: 0, tags: [1] }), (error) => {
@@ -20,15 +35,15 @@ test("a plain object becomes a typed and validated one", () => {
     assert.deepEqual(told.sort(), [["tags.0", "type", "string"], ["url", "invalid", "string"], ["workers", "invalid", "string"]]);
     return true;
   });
-});
+}));
 
-test("a missing required key is named, and nothing is returned", () => {
+test("a missing required key is named, and nothing is returned", () => each(({ merge, Schema }) => {
   const layers = [{ id: "file:app.json", text: '{"workers": 2}' }];
   assert.throws(() => merge(layers, { schema: new Schema(DEFINITION) }), { path: "url", message: "required key is missing" });
   assert.throws(() => merge(layers, { schema: DEFINITION }), { code: "usage" });
-});
+}));
 
-test("a merge has defaults, declared types, profiles and references", () => {
+test("a merge has defaults, declared types, profiles and references", () => each(({ explain, interpolate, mergeWithProvenance, Schema }) => {
   const layers = [
     { id: "file", text: '{"url": "http://${env:HOST}", "profiles": {"big": {"workers": "${env:N}"}}}' },
     { env: { prefix: "APP", variables: { APP_TAGS: "a,b" } } },
@@ -39,9 +54,9 @@ test("a merge has defaults, declared types, profiles and references", () => {
   assert.equal(provenance.workers, "file#big");
   assert.equal(explain(layers, "workers", { profiles: ["big"] }).source, "file#big");
   assert.equal(interpolate({ path: "${env:PATH}" }, process.env).value.path, process.env.PATH);
-});
+}));
 
-test("a check says what is wrong by a text, a bool or an error", () => {
+test("a check says what is wrong by a text, a bool or an error", () => each(({ merge, Schema }) => {
   const schema = new Schema(DEFINITION, {
     checks: {
       "tags.*": (tag) => (tag.length > 3 ? "tags have at most 3 letters" : undefined),
@@ -59,18 +74,18 @@ test("a check says what is wrong by a text, a bool or an error", () => {
   assert.throws(() => merge([{ id: "a", value: { url: "https://a", workers: 13 } }], { schema }), { path: "workers" });
   assert.throws(() => new Schema(DEFINITION, { checks: { "a..b": () => undefined } }), { code: "pattern_syntax" });
   assert.throws(() => new Schema(DEFINITION, { checks: { a: 1 } }), { code: "usage" });
-});
+}));
 
-test("a text is validated with lines and columns", () => {
+test("a text is validated with lines and columns", () => each(({ Schema }) => {
   const [error] = new Schema(DEFINITION).validateText('{\n  "workers": "many",\n  "url": "http://a" }', "json", { source: "app.json" });
   assert.deepEqual([error.path, error.origin], ["workers", { source: "app.json", line: 2, column: 3 }]);
-});
+}));
 
-test("the schema prints a reference and a file to start from", () => {
+test("the schema prints a reference and a file to start from", () => each(({ Schema }) => {
   const schema = new Schema(DEFINITION);
   assert.match(schema.reference(), /workers/);
   assert.match(schema.reference("markdown"), /\| `workers` \|/);
   assert.equal(JSON.parse(schema.initial()).workers, 4);
   assert.deepEqual(schema.toEnv("APP", { workers: 2, tags: ["a", "b"] }), { APP_WORKERS: "2", APP_TAGS: "a,b" });
   assert.deepEqual([schema.known({ workers: 1, x: 2 }), schema.defaults()], [{ workers: 1 }, { workers: 4 }]);
-});
+}));
