@@ -10,8 +10,15 @@ use crate::format::{Format, parse};
 use crate::path::Path;
 use crate::value::{List, Map, Str, Value};
 
-/// What a secret's text starts with when it names a file that holds the secret; whoever may read files resolves it.
-const FILE_REFERENCE: &str = "file://";
+/// The path of the file that holds a secret, where its text is `file://` and a path; whoever may read files resolves it.
+///
+/// ```
+/// use confmesh::schema::secret_file;
+/// assert_eq!((secret_file("file:///run/secrets/token"), secret_file("hunter2")), (Some("/run/secrets/token"), None));
+/// ```
+pub fn secret_file(text: &str) -> Option<&str> {
+    text.strip_prefix("file://")
+}
 
 impl Schema {
     /// The path as the schema spells it: variables cannot carry case or dashes. Segments that it does not know stay.
@@ -108,7 +115,7 @@ impl Schema {
     /// ```
     pub fn coerce_text(&self, path: &Path, raw: &str) -> Result<Value> {
         let Some(field) = self.field_at(path) else { return Ok(raw.into()) };
-        if raw.starts_with(FILE_REFERENCE) && self.is_secret(path) {
+        if secret_file(raw).is_some() && self.is_secret(path) {
             return Ok(raw.into());
         }
         self.coerce_field(field, raw).map_err(|error| error.with_path(path.clone()))

@@ -55,6 +55,7 @@ mod walk;
 
 pub use coerce::{coerce_like, parse_bool};
 pub use custom::CustomCheck;
+pub use environment::secret_file;
 pub use field::{Field, Kind, Validator};
 pub(crate) use nearest::nearest;
 pub use reference::{ReferenceOptions, ReferenceStyle};

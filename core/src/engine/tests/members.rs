@@ -77,26 +77,33 @@ fn a_process_that_dies_after_its_first_batch_under_a_new_name_was_made_a_member_
     world.assert_agreement(r#"{"a":1}"#);
 }
 
+/// A star, and who is about to join it: one without a document (0), with one of its own (1), one that was expelled (2).
+/// Also what all will have then, and the members before.
+fn newcomer(case: i64) -> (World, usize, Value, Vec<ReplicaId>) {
+    let mut world = star();
+    world.set(0, "a", 1);
+    world.run();
+    let mut all = json(r#"{"a":1}"#);
+    let before = members(&world);
+    let at = if case == 2 { 2 } else { world.add_with(4, None, options(case == 0)) };
+    if case > 0 {
+        world.disconnect_all();
+        world.set(at, "own", 2);
+        all = all.with(&path("own"), 2.into());
+    }
+    if case == 2 {
+        let away = author(&world, 2);
+        world.hosts[0].engine.expel(&name(), away, world.now).unwrap();
+        world.settle(0);
+    }
+    world.connect(at, 0);
+    (world, at, all, before)
+}
+
 #[test]
 fn a_name_under_which_nothing_got_to_the_disk_holds_up_nothing() {
-    // Of one without a document, with one of its own, and one that was expelled.
     for case in 0..3 {
-        let mut world = star();
-        world.set(0, "a", 1);
-        world.run();
-        let mut all = json(r#"{"a":1}"#);
-        let at = if case == 2 { 2 } else { world.add_with(4, None, options(case == 0)) };
-        if case > 0 {
-            world.disconnect_all();
-            world.set(at, "own", 2);
-            all = all.with(&path("own"), 2.into());
-        }
-        if case == 2 {
-            let away = author(&world, 2);
-            world.hosts[0].engine.expel(&name(), away, world.now).unwrap();
-            world.settle(0);
-        }
-        world.connect(at, 0);
+        let (mut world, at, all, _) = newcomer(case);
         world.hosts[at].persists = false;
         world.run();
         fail(&mut world, at);
@@ -284,25 +291,8 @@ fn expel_who_waits(world: &mut World, before: &[ReplicaId]) {
 
 #[test]
 fn who_is_expelled_before_it_got_the_document_asks_for_it_under_another_name() {
-    // As one without a document, with one of its own, and one that was expelled before.
     for case in 0..3 {
-        let mut world = star();
-        world.set(0, "a", 1);
-        world.run();
-        let mut all = json(r#"{"a":1}"#);
-        let before = members(&world);
-        let at = if case == 2 { 2 } else { world.add_with(4, None, options(case == 0)) };
-        if case > 0 {
-            world.disconnect_all();
-            world.set(at, "own", 2);
-            all = all.with(&path("own"), 2.into());
-        }
-        if case == 2 {
-            let away = author(&world, 2);
-            world.hosts[0].engine.expel(&name(), away, world.now).unwrap();
-            world.settle(0);
-        }
-        world.connect(at, 0);
+        let (mut world, at, all, before) = newcomer(case);
         expel_who_waits(&mut world, &before);
         for from in 1..world.hosts.len() {
             world.connect(from, 0);

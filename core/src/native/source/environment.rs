@@ -8,10 +8,7 @@ use crate::native::file;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::schema::Schema;
-
-/// What a variable starts with that names the file of a secret.
-const FILE_REFERENCE: &str = "file://";
+use crate::schema::{Schema, secret_file};
 
 /// The variables of one prefix at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +40,7 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
         let secrets = schema.named_variables().into_iter();
         for (path, name) in secrets.filter(|(path, _)| schema.is_secret(path) || policy.is_secret(path)) {
             for (_, text) in variables.iter_mut().filter(|(other, _)| other.as_str() == name.as_str()) {
-                if let Some(secret) = secret_file(text, &name, "env", &path)? {
+                if let Some(secret) = read_secret(text, &name, "env", &path)? {
                     *text = secret;
                 }
             }
@@ -61,7 +58,7 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
         let spelled = schema.map_or_else(|| path.clone(), |schema| schema.spelled(path));
         let is_secret = policy.is_secret(&spelled) || schema.is_some_and(|schema| schema.is_secret(&spelled));
         let text = layer.value.at(path).filter(|_| is_secret).and_then(|value| value.as_str());
-        if let Some(secret) = text.map_or(Ok(None), |text| secret_file(text, &variable.name, &layer.id, &spelled))? {
+        if let Some(secret) = text.map_or(Ok(None), |text| read_secret(text, &variable.name, &layer.id, &spelled))? {
             layer.value = layer.value.with(path, secret.into());
         }
     }
@@ -70,8 +67,8 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
 }
 
 /// The content of the file that a text names, without the line break at its end; none where it names none.
-fn secret_file(text: &str, variable: &str, source: &str, path: &Path) -> Result<Option<String>> {
-    let Some(name) = text.strip_prefix(FILE_REFERENCE) else { return Ok(None) };
+fn read_secret(text: &str, variable: &str, source: &str, path: &Path) -> Result<Option<String>> {
+    let Some(name) = secret_file(text) else { return Ok(None) };
     let at = |error: Error| error.with_origin(Origin::source(source).spelled(variable)).with_path(path.clone());
     let wrong = |what: &str, hint: &str| Err(at(Error::new(Code::File, what).with_hint(hint)));
     let Some(content) = file::read(FilePath::new(name)).map_err(at)? else {
