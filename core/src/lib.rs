@@ -77,7 +77,9 @@ pub mod value;
 
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
-pub use native::mesh::{Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Subscription, open};
+pub use native::mesh::{
+    Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open,
+};
 pub use path::Path;
 pub use pattern::Pattern;
 pub use policy::Policy;

@@ -176,6 +176,17 @@ pub enum SourceState {
     Stale(Error),
 }
 
+impl SourceState {
+    /// `fresh`, `missing` or `stale`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            SourceState::Fresh => "fresh",
+            SourceState::Missing => "missing",
+            SourceState::Stale(_) => "stale",
+        }
+    }
+}
+
 /// Something that happened, for the driver to pass on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

@@ -17,6 +17,7 @@ use super::inputs::{Input, Inputs, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
+use super::reports::Report;
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
 use crate::canonical::canonical;
@@ -37,6 +38,7 @@ use crate::path::Path;
 use crate::protocol;
 use crate::replica::Disagreement;
 use crate::secret::secret_paths;
+use crate::value::Str;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 const MAX_BATCH: usize = 256;
@@ -346,7 +348,7 @@ impl Actor {
                     }
                 }
                 Event::Source { source, state, .. } => self.log_source(&source, state),
-                Event::Notice { level, error } => self.log_line(level, &worded(&error)),
+                Event::Notice { level, error } => self.tell(level, None, error),
                 Event::Audit(audit) => self.keep(*audit),
                 Event::Settled { decided, .. } => self.log_decided(&decided),
                 Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
@@ -496,13 +498,21 @@ impl Actor {
     }
 
     pub(super) fn log_line(&self, level: Level, message: &str) {
-        log(self.log, level, message);
+        self.report(Report::line(level, message));
     }
 
-    pub(super) fn log_error(&self, level: Level, source: &str, error: &Error) {
-        let names_source = error.origin().is_some();
-        let prefix = if names_source { String::new() } else { format!("{source}: ") };
-        self.log_line(level, &format!("{prefix}{}", worded(error)));
+    /// Tells the log and every reader of reports what is wrong, and with which source.
+    pub(super) fn tell(&self, level: Level, source: Option<(Str, SourceState)>, error: Error) {
+        let prefix = match &source {
+            Some((source, _)) if error.origin().is_none() => format!("{source}: "),
+            _ => String::new(),
+        };
+        self.report(Report { level, message: format!("{prefix}{}", worded(&error)), source, error: Some(error) });
+    }
+
+    pub(super) fn report(&self, report: Report) {
+        log(self.log, report.level, &report.message);
+        self.shared.journal.push(report);
     }
 }
 

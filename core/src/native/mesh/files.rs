@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::actor::Actor;
 use super::inputs::Wrote;
+use super::reports::Report;
 use crate::engine::{FileWrite, Level, SourceState};
 use crate::error::{Error, Result};
 use crate::merge::Layer;
@@ -157,15 +158,15 @@ impl Actor {
         if is_written && is_failing && state == SourceState::Fresh || self.logged.get(source) == Some(&state) {
             return;
         }
-        match &state {
-            SourceState::Stale(error) => self.log_error(Level::Warning, source, error),
-            SourceState::Missing => self.log_line(Level::Info, &format!("{source}: there is no such file yet")),
-            SourceState::Fresh if self.logged.contains_key(source) => {
-                self.log_line(Level::Info, &format!("{source}: in order again"));
-            }
-            SourceState::Fresh => {}
-        }
-        self.logged.insert(source.to_owned(), state);
+        let about = Some((source.into(), state.clone()));
+        let before = self.logged.insert(source.to_owned(), state.clone());
+        let (level, words) = match (state, before) {
+            (SourceState::Stale(error), _) => return self.tell(Level::Warning, about, error),
+            (SourceState::Missing, _) => (Level::Info, "there is no such file yet"),
+            (SourceState::Fresh, Some(_)) => (Level::Info, "in order again"),
+            (SourceState::Fresh, None) => return,
+        };
+        self.report(Report { level, message: format!("{source}: {words}"), source: about, error: None });
     }
 }
 

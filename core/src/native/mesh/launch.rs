@@ -9,12 +9,11 @@ use super::actor::Actor;
 use super::clock::Clock;
 use super::files::Bound;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
-use super::log::log;
 use super::options::Setup;
-use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, SourceState, Ticket};
+use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::id::InstanceId;
-use crate::merge::{Layer, priority};
+use crate::merge::priority;
 use crate::native::file;
 use crate::native::source::environment;
 use crate::native::store::{Store, Write, Writer};
@@ -62,7 +61,8 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let mut engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
 
     let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-    let environment = read_environment(setup)?;
+    let (environment, warnings) =
+        environment::layers(setup.env_prefix.as_deref(), setup.schema.as_ref(), &setup.policy)?;
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
     let bound = setup.bind.take();
     let options = DocumentOptions {
@@ -96,6 +96,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         snapshot: ArcSwap::new(snapshot),
         requests,
         subscribers: Arc::default(),
+        journal: Arc::default(),
         ended: std::sync::Mutex::new(false),
         end: std::sync::Condvar::new(),
     });
@@ -108,6 +109,9 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     }
     let layers = setup.layers.clone();
     let mut actor = Actor::new(shared, engine, clock, writer, senders, setup.log);
+    for warning in warnings {
+        actor.tell(Level::Warning, None, warning);
+    }
     actor.watcher = watcher;
     actor.layers = layers;
     actor.is_alone = setup.peers.is_empty();
@@ -144,14 +148,6 @@ fn first_look(actor: &mut Actor) -> Result<()> {
         Some(rejection) if is_new && actor.is_alone => Err(rejection.to_error()),
         _ => Ok(()),
     }
-}
-
-fn read_environment(setup: &Setup) -> Result<Vec<Layer>> {
-    let (layers, warnings) = environment::layers(setup.env_prefix.as_deref(), setup.schema.as_ref(), &setup.policy)?;
-    for warning in &warnings {
-        log(setup.log, super::LogLevel::Warn, &super::log::worded(warning));
-    }
-    Ok(layers)
 }
 
 fn spawn_writer(store: Store, senders: &Senders) -> Result<Writer> {

@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod open;
 mod options;
+mod reports;
 mod status;
 mod subscription;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use answer::Answer;
 pub use log::LogLevel;
 pub use open::{OpenOptions, open};
 pub use options::MeshOptions;
+pub use reports::{Report, Reports};
 pub use status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
 
@@ -40,6 +42,7 @@ use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
 use inputs::Request;
+use reports::Journal;
 use subscription::Subscribers;
 
 /// How long closing may take in all.
@@ -76,6 +79,7 @@ struct Shared {
     snapshot: ArcSwap<Snapshot>,
     requests: mpsc::Sender<Request>,
     subscribers: Arc<Subscribers>,
+    journal: Arc<Journal>,
     ended: Mutex<bool>,
     end: Condvar,
 }
@@ -253,6 +257,22 @@ impl Mesh {
         self.owner.0.subscribers.add(vec![Pattern::parse(pattern)?])
     }
 
+    /// What an operator should know, from the start on: a source that broke or is in order again, an edit that was refused,
+    /// a connection. What the log is told, whatever its level; the newest 1,024 are kept for those who ask late.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().listen("127.0.0.1:0").start()?;
+    /// let mut reports = mesh.reports();
+    /// let first = reports.wait(std::time::Duration::from_secs(9))?.expect("it listens");
+    /// assert!(first.message.starts_with("listening on"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reports(&self) -> Reports {
+        self.owner.0.journal.read()
+    }
+
     /// Why the value at a path is what it is; `None` where no source ever spoke of it.
     ///
     /// # Errors
@@ -354,6 +374,7 @@ impl Shared {
     /// Nothing happens any more.
     fn set_ended(&self) {
         self.subscribers.close();
+        self.journal.close();
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.end.notify_all();
     }

@@ -204,13 +204,15 @@ fn conflict_value(disagreement: &Disagreement) -> Value {
 }
 
 fn source_value(source: &SourceStatus) -> Value {
-    let (state, error) = match &source.state {
-        SourceState::Fresh => ("fresh", None),
-        SourceState::Missing => ("missing", None),
-        SourceState::Stale(error) => ("stale", Some(error)),
+    let error = match &source.state {
+        SourceState::Stale(error) => Some(error),
+        SourceState::Fresh | SourceState::Missing => None,
     };
-    let mut fields =
-        vec![("id", source.id.clone().into()), ("priority", source.priority.into()), ("state", state.into())];
+    let mut fields = vec![
+        ("id", source.id.clone().into()),
+        ("priority", source.priority.into()),
+        ("state", source.state.as_str().into()),
+    ];
     fields.extend(error.map(|error| ("error", error_value(error))));
     map(fields)
 }

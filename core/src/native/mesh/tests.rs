@@ -9,6 +9,7 @@ use super::*;
 use crate::format::{Format, parse};
 
 mod http;
+mod reports;
 mod writes;
 
 const LONG: Duration = Duration::from_secs(20);
