@@ -18,11 +18,23 @@ export declare function matches(pattern: string, path: string): boolean;
 /** What went wrong; the class of this half of the package, with the fields of the other's. */
 export declare class ConfmeshError extends AnyError {}
 
+/** A path that shows what was in force before: what was written there would make the document invalid on this instance. */
+export interface Withheld {
+  /** The path; empty where all that is shared is held back. */
+  path: string;
+  /** What was written, secrets masked; missing where the path was removed. */
+  value?: Value;
+  error: { code: string; message: string; hint?: string; path?: string };
+}
+
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
 export interface Receipt {
   revision: number;
   hash: string;
   changed: string[];
+  /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
+  inForce: boolean;
+  withheld?: Withheld[];
   shadowedBy?: string;
 }
 

@@ -136,6 +136,8 @@ export interface Explanation {
   winner?: Candidate;
   others: Candidate[];
   absence?: { origin: Origin; path: string; unset: boolean };
+  /** What was written there and is not in force. */
+  withheld?: Withheld;
 }
 
 /** One operation of a JSON Patch (RFC 6902). */
@@ -375,11 +377,23 @@ export declare function dump(value: unknown, format?: string): string;
 /** A text, changed so that it holds `target`; what does not change stays as it is written. In browsers without YAML and TOML. */
 export declare function rewrite(text: string, format: string, target: unknown): string;
 
+/** A path that shows what was in force before: what was written there would make the document invalid on this instance. */
+export interface Withheld {
+  /** The path; empty where all that is shared is held back. */
+  path: string;
+  /** What was written, secrets masked; missing where the path was removed. */
+  value?: Value;
+  error: { code: string; message: string; hint?: string; path?: string };
+}
+
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
 export interface Receipt {
   revision: number;
   hash: string;
   changed: string[];
+  /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
+  inForce: boolean;
+  withheld?: Withheld[];
   /** The version of the path that was written. */
   version?: string;
   shadowedBy?: string;

@@ -141,13 +141,17 @@ async function write(segments, value, { remembers = true } = {}) {
   try {
     const asked = value === undefined ? client.unsetConfig(path) : client.setConfig(path, value);
     draw();
-    const { shadowedBy } = await asked;
+    const { shadowedBy, withheld } = await asked;
     if (remembers) remember({ segments, before });
     if (shadowedBy) {
       const doing = value === undefined ? "Removed from the shared layer," : "Saved in the shared layer,";
       tellAt(path, { kind: "shadowed", title: doing, text: `but ${sourceName(shadowedBy)} still wins here.` });
     }
-    announce(`${path} ${words}${shadowedBy ? `, but ${shadowedBy} still wins` : ""}`);
+    if (withheld) {
+      const { message, hint } = withheld[0].error;
+      tellAt(path, { kind: "error", title: "Saved for all, not in force here:", text: sentence(message), hint: hint && sentence(hint) });
+    }
+    announce(`${path} ${words}${withheld ? ", not in force here" : ""}${shadowedBy ? `, but ${shadowedBy} still wins` : ""}`);
   } catch (error) {
     if (error.code === "closed") return;
     const title = value === undefined ? "Not removed:" : "Not saved:";

@@ -18,6 +18,7 @@ export function showStatus(panel, summary, status) {
       : h("ul", { className: "states" }, peers.map(peer)),
     h("h3", { textContent: "Sources" }),
     h("ul", { className: "states" }, (document?.sources ?? []).map(source)),
+    ...withheld(document?.withheld ?? []),
     ...rejected(document?.rejected),
     ...conflicts(document?.conflicts ?? []),
     h("dl", { className: "facts-list" }, ...facts(status, document)),
@@ -59,6 +60,16 @@ function peer({ url, state, instance_id: instance, last_error: error, retry_in_m
 
 function source({ id, priority, state, error }) {
   return line(SOURCE_STATES[state] ?? ["busy", state], sourceName(id), `priority ${priority}`, error && ` · ${error.message ?? error}`);
+}
+
+/** Paths that show what was in force before, and who wrote what is not. */
+function withheld(list) {
+  if (list.length === 0) return [];
+  const author = ({ user, instance_id } = {}) => [user && ` · by ${user}`, instance_id && ` · at ${instance_id.slice(0, 8)}`].filter(Boolean).join("");
+  return [
+    h("h3", { textContent: "Withheld" }),
+    h("ul", { className: "states" }, list.map(({ path, error, written }) => line(["bad", "withheld"], path || "all that is shared", error.message, author(written)))),
+  ];
 }
 
 /** What is not in force because it is invalid; the last valid document stays. */

@@ -112,7 +112,9 @@ fn receipt(receipt: &Receipt) -> String {
         ("revision", Value::from(receipt.snapshot.revision)),
         ("hash", receipt.snapshot.hash().to_string().into()),
         ("changed", changed.into()),
+        ("inForce", receipt.is_in_force().into()),
     ];
+    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
     fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowedBy", source.into())));
     shown(&fields.into_iter().collect())

@@ -81,6 +81,12 @@ impl Explanation {
         self.field(py, "absence")
     }
 
+    /// What was written there and is not in force.
+    #[getter]
+    fn withheld<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "withheld")
+    }
+
     /// The account as a dict; what there is none of is missing.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.fields)

@@ -96,7 +96,9 @@ fn receipt(receipt: Receipt) -> Value {
         ("revision", Value::from(receipt.snapshot.revision)),
         ("hash", receipt.snapshot.hash().to_string().into()),
         ("changed", changed.into()),
+        ("in_force", receipt.is_in_force().into()),
     ];
+    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
     fields.extend(receipt.version.map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.map(|source| ("shadowed_by", source.into())));
     fields.into_iter().collect()

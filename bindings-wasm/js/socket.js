@@ -123,7 +123,7 @@ export class ConfigWebSocketClient {
     this.#usePatterns((this.#patterns ?? []).filter((pattern) => !gone.includes(pattern)));
   }
 
-  /** Sets a path; resolves to the receipt `{revision, hash, changed, shadowedBy?}`, or rejects with what was wrong. */
+  /** Sets a path; resolves to the receipt `{revision, hash, changed, inForce, shadowedBy?, withheld?}`, or rejects with what was wrong. */
   setConfig(key, value) {
     return this.#write((now) => this.#engine.set(key, toText(value), ...now));
   }
@@ -327,9 +327,9 @@ export class ConfigWebSocketClient {
     } else if (event.type === "written") {
       const answer = this.#open.get(event.request);
       this.#open.delete(event.request);
-      const { revision, hash, changed, shadowedBy } = event;
+      const { revision, hash, changed, inForce, shadowedBy, withheld } = event;
       if (event.error) answer?.reject(new ConfmeshError(event.error));
-      else answer?.resolve({ revision, hash, changed, ...(shadowedBy && { shadowedBy }) });
+      else answer?.resolve({ revision, hash, changed, inForce, ...(shadowedBy && { shadowedBy }), ...(withheld && { withheld }) });
     } else if (event.type === "connection") {
       if (event.live) this.#goOnline();
       else this.#goOffline();

@@ -31,7 +31,9 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
                 ("revision", receipt.snapshot.revision.into()),
                 ("hash", receipt.snapshot.hash().to_string().into()),
                 ("changed", changed.into()),
+                ("inForce", receipt.is_in_force().into()),
             ];
+            fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
             fields.extend(receipt.shadowed_by.map(|source| ("shadowedBy", source.into())));
             object(fields)
         }

@@ -143,14 +143,24 @@ class PathParts(TypedDict):
     pointer: str
 
 @type_check_only
+class Withheld(TypedDict):
+    """A path that shows what was in force before, because what was written there is invalid on this instance."""
+
+    path: str
+    value: NotRequired[Any]
+    error: dict[str, Any]
+
+@type_check_only
 class Receipt(TypedDict):
-    """What a write did; `shadowed_by` names the source that hides the new value."""
+    """What a write did; `shadowed_by` names the source that hides the new value, `withheld` what is invalid here."""
 
     revision: int
     hash: str
     changed: list[str]
+    in_force: bool
     version: NotRequired[str]
     shadowed_by: NotRequired[str]
+    withheld: NotRequired[list[Withheld]]
 
 @type_check_only
 class Versioned(TypedDict):
@@ -428,6 +438,9 @@ class Explanation:
     @property
     def absence(self) -> Absence | None:
         """Why nothing is there, where nothing is."""
+    @property
+    def withheld(self) -> Withheld | None:
+        """What was written there and is not in force."""
     def to_dict(self) -> dict[str, Any]:
         """The account as a dict; what there is none of is missing."""
 

@@ -1,118 +1,348 @@
 //! What comes into force: layers that make a valid document, and nothing else.
 //!
 //! A source or the shared layer may say what the schema refuses, or refer to what is not there. A replica takes every
-//! well-formed write, or replicas would differ; so the check stands between the layers and what is in force. A layer that
-//! breaks the document is held back, the one that was accepted before it stays, and each later change tries it again.
+//! well-formed write, or replicas would differ; so the check stands between the layers and what is in force. What is
+//! invalid in the shared layer is withheld path by path ([`super::withhold`]); a source that breaks the document is held
+//! back, and the one that was accepted before it stays. Each later change tries both again.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
-use super::document::{Document, RUNTIME, Source};
-
-use super::types::{Level, Rejection, SourceState, together};
+use super::document::{Document, RUNTIME};
+use super::records::withheld_record;
+use super::shared::{Shared, Step};
+use super::types::{Level, Rejection, SourceState, StoreWrite, Ticket, together};
+use super::withhold::{Held, Partly, Search, with_before};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
-use crate::merge::{Composed, Layer, priority};
+use crate::merge::{Composed, Layer, Withheld, priority};
+use crate::path::Path;
 use crate::replica::Edit;
 use crate::value::{Str, Value};
+
+/// How much of the shared layer is in force.
+#[derive(Clone)]
+pub(super) enum Admission {
+    /// The sources are read for the first time since the start; these paths were withheld before it.
+    Opening(BTreeSet<Path>),
+    /// All of it, or there is none.
+    InForce,
+    /// These paths show what they showed before; the root stands for the whole layer.
+    Withholding(Held),
+}
+
+/// What was in force at withheld paths; nothing where nothing was.
+pub(super) type Kept = BTreeMap<Path, Option<Value>>;
+
+/// What becomes of the newest layers.
+struct Plan {
+    takes: Takes,
+    /// The shared layer as far as it comes into force.
+    shared: Option<Layer>,
+    admission: Admission,
+    /// What is wrong with the newest layers.
+    errors: Vec<Error>,
+    composed: Composed,
+}
+
+/// Which of the newest layers of sources come into force.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    All,
+    Only(usize),
+    None,
+}
+
+impl Takes {
+    fn takes(self, at: usize) -> bool {
+        self == Takes::All || self == Takes::Only(at)
+    }
+}
+
+/// A plan for the shared layer as a batch on its way to the store will make it: so what the batch withholds is stored
+/// with it, and nothing is checked twice.
+pub(super) struct Foreseen {
+    ticket: Ticket,
+    /// The sources that it was made with, see [`Document::sources_turn`].
+    turn: u64,
+    /// What of the shared layer was to be in force by then.
+    before: Option<Value>,
+    newest: Value,
+    plan: Plan,
+}
+
+impl Admission {
+    fn held(&self) -> Option<&Held> {
+        if let Admission::Withholding(held) = self { Some(held) } else { None }
+    }
+
+    fn whole(reason: Error) -> Admission {
+        Admission::Withholding([(Path::root(), reason)].into_iter().collect())
+    }
+}
 
 impl Document {
     /// Accepts the newest layers as far as they make a valid document. Returns what the accepted ones make.
     pub(super) fn admit(&mut self, cause: &str) -> Composed {
         let shared = self.shared_layer();
-        let newest = |source: &Source| source.newest.clone().or_else(|| source.layer.clone());
-        let all: Vec<Layer> = self.sources.iter().filter_map(newest).chain(shared.clone()).collect();
-        let composed = self.composition.update(&all, &self.latest);
-        if !self.composition.can_refuse() || self.may_accept(&composed) {
-            for source in &mut self.sources {
-                if let Some(layer) = source.newest.take() {
-                    source.layer = Some(layer);
-                    source.state = SourceState::Fresh;
-                }
-            }
-            self.accepted = shared;
-            self.holds_back = !composed.errors.is_empty();
-            self.rejection = self.rejected_for(cause, &composed);
-            return composed;
+        if let Some(arrived) = self.arrived.take().filter(|arrived| self.is_as_foreseen(arrived)) {
+            debug_assert!(Some(&arrived.newest) == shared.as_ref().map(|layer| &layer.value), "a batch became another");
+            return self.carry_out(arrived.plan, cause);
+        }
+        let plan = self.plan(cause, shared, self.accepted.as_ref(), &self.latest);
+        self.carry_out(plan, cause)
+    }
+
+    /// What becomes of the newest layers, where these were in force.
+    fn plan(&self, cause: &str, shared: Option<Layer>, accepted: Option<&Layer>, latest: &Composed) -> Plan {
+        let compose = |takes: Takes, shared: Option<&Layer>| {
+            let sources = self.sources.iter().enumerate().filter_map(|(at, source)| match &source.newest {
+                Some(newest) if takes.takes(at) => Some(newest.clone()),
+                _ => source.layer.clone(),
+            });
+            self.composition.update(&sources.chain(shared.cloned()).collect::<Vec<_>>(), latest)
+        };
+        let partly = |value: Value| shared.as_ref().map(|layer| holding(layer.clone(), value));
+        let nothing = Value::empty_map();
+        let before = accepted.map_or(&nothing, |layer| &layer.value);
+        if let (Admission::Opening(paths), true) = (&self.admission, self.is_opening()) {
+            let kept = shared.as_ref().and_then(|layer| partly(with_before(&layer.value, before, paths)));
+            let composed = compose(Takes::All, kept.as_ref());
+            // What is wrong while a source is missing may be right with it, and decides nothing.
+            let shared = if composed.errors.is_empty() { kept } else { accepted.cloned() };
+            let (admission, errors) = (self.admission.clone(), composed.errors.clone());
+            return Plan { takes: Takes::All, shared, admission, errors, composed };
+        }
+        let known: &[Error] = if let Admission::Opening(_) = self.admission { &[] } else { &latest.errors };
+        let is_known = |error: &Error| is_among(error, known);
+        let full = compose(Takes::All, shared.as_ref());
+        let errors = full.errors.clone();
+        if !self.composition.can_refuse() || errors.iter().all(is_known) {
+            return Plan { takes: Takes::All, shared, admission: Admission::InForce, errors, composed: full };
         }
         // What is held back already may be all that is wrong: what came now is tried beside what was accepted.
-        let by_source = self.sources.iter().position(|source| source.id == *cause);
-        let was_held = self.holds_back && by_source.is_some()
-            || self.sources.iter().enumerate().any(|(at, source)| source.newest.is_some() && Some(at) != by_source);
-        self.rejection = self.rejected_for(cause, &composed);
-        let mut kept = self.latest.clone();
-        let mut accepts = false;
-        if was_held {
-            let tried: Vec<Layer> = self
-                .sources
-                .iter()
-                .enumerate()
-                .filter_map(|(at, source)| if by_source == Some(at) { newest(source) } else { source.layer.clone() })
-                .chain(if by_source.is_none() { shared.clone() } else { self.accepted.clone() })
-                .collect();
-            let tried = self.composition.update(&tried, &self.latest);
-            if self.may_accept(&tried) {
-                (kept, accepts) = (tried, true);
+        let newest: Vec<usize> =
+            self.sources.iter().enumerate().filter(|(_, source)| source.newest.is_some()).map(|(at, _)| at).collect();
+        let came = newest.iter().copied().find(|at| self.sources.get(*at).is_some_and(|source| source.id == *cause));
+        let alone = came.filter(|_| newest.len() > 1).map(Takes::Only);
+        let without = (!newest.is_empty()).then_some(Takes::None);
+        for takes in [Some(Takes::All), alone, without].into_iter().flatten() {
+            let first = if takes == Takes::All { full.clone() } else { compose(takes, shared.as_ref()) };
+            if first.errors.iter().all(is_known) {
+                return Plan { takes, shared, admission: Admission::InForce, errors, composed: first };
+            }
+            let Some(layer) = &shared else { continue };
+            let search = Search { newest: &layer.value, before, profiles: self.composition.profiles() };
+            let found = search.run(&first, is_known, |value| compose(takes, partly(value).as_ref()));
+            if let Some(Partly { held, value, composed }) = found {
+                let admission = Admission::Withholding(held);
+                return Plan { takes, shared: partly(value), admission, errors, composed };
             }
         }
-        match by_source.and_then(|at| self.sources.get_mut(at)) {
-            Some(source) if accepts => {
-                source.layer = source.newest.take().or_else(|| source.layer.take());
+        let new: Vec<Error> = errors.iter().filter(|error| !is_known(error)).cloned().collect();
+        let is_other = accepted.map(|layer| &layer.value) != shared.as_ref().map(|layer| &layer.value);
+        let admission = if is_other { Admission::whole(together(&new)) } else { Admission::InForce };
+        if let Admission::Opening(paths) = &self.admission {
+            // Nothing valid can be made of what is there: it is mended from here on, problem by problem.
+            let kept = shared.as_ref().and_then(|layer| partly(with_before(&layer.value, before, paths)));
+            let composed = compose(Takes::All, kept.as_ref());
+            let held: Held = paths.iter().map(|path| (path.clone(), together(&new))).collect();
+            let admission = if held.is_empty() { Admission::InForce } else { Admission::Withholding(held) };
+            return Plan { takes: Takes::All, shared: kept, admission, errors, composed };
+        }
+        let accepted = accepted.cloned();
+        if let Some(takes) = came.map(Takes::Only) {
+            let composed = compose(takes, accepted.as_ref());
+            if composed.errors.iter().all(is_known) {
+                return Plan { takes, shared: accepted, admission, errors, composed };
+            }
+        }
+        Plan { takes: Takes::None, shared: accepted, admission, errors, composed: latest.clone() }
+    }
+
+    fn carry_out(&mut self, plan: Plan, cause: &str) -> Composed {
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            if !plan.takes.takes(at) {
+                if source.newest.is_some() && source.id == *cause {
+                    source.state = SourceState::Stale(together(&plan.errors));
+                }
+            } else if let Some(layer) = source.newest.take() {
+                source.layer = Some(layer);
                 source.state = SourceState::Fresh;
-            }
-            Some(source) if source.newest.is_some() => source.state = SourceState::Stale(together(&composed.errors)),
-            Some(_) => {}
-            None if accepts => (self.accepted, self.holds_back) = (shared, false),
-            None => {
-                self.holds_back = self.accepted.as_ref().map(|layer| &layer.value) != shared.as_ref().map(|l| &l.value)
+                self.sources_turn += 1;
             }
         }
-        kept
+        (self.accepted, self.admission) = (plan.shared, plan.admission);
+        let same = self.rejection.as_ref().filter(|before| before.errors == plan.errors && !self.is_opening());
+        let cause = same.map_or_else(|| Str::from(cause), |before| before.cause.clone());
+        self.rejection = (!plan.errors.is_empty()).then_some(Rejection { cause, errors: plan.errors });
+        plan.composed
     }
 
-    /// Whether a document may take the place of the latest: it is valid, or nothing is wrong with it that was not
-    /// wrong before, or its sources are only being read for the first time.
-    fn may_accept(&self, composed: &Composed) -> bool {
-        self.is_opening() || composed.errors.iter().all(|error| is_among(error, &self.latest.errors))
-    }
-
-    fn is_opening(&self) -> bool {
+    pub(super) fn is_opening(&self) -> bool {
         self.sources.iter().any(|source| !source.was_heard)
             || self.file.as_ref().is_some_and(|file| !file.was_looked_at())
     }
 
-    fn rejected_for(&self, cause: &str, composed: &Composed) -> Option<Rejection> {
-        let same = self.rejection.as_ref().filter(|before| before.errors == composed.errors && !self.is_opening());
-        let cause = same.map_or_else(|| Str::from(cause), |before| before.cause.clone());
-        (!composed.errors.is_empty()).then(|| Rejection { cause, errors: composed.errors.clone() })
+    /// Plans what becomes of a shared layer that is on its way to the store.
+    pub(super) fn foresee(&mut self, ticket: Ticket, cause: &str) {
+        let newest = self.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
+        let Some(newest) = newest.filter(|_| self.composition.can_refuse() && !self.is_opening()) else { return };
+        let shared = Some(self.layer_of(newest.clone()));
+        let (accepted, latest) = match self.last_foreseen() {
+            Some(plan) => (plan.shared.as_ref(), &plan.composed),
+            None => (self.accepted.as_ref(), &self.latest),
+        };
+        let before = accepted.map(|layer| layer.value.clone());
+        let plan = self.plan(cause, shared, accepted, latest);
+        self.foreseen.push_back(Foreseen { ticket, turn: self.sources_turn, before, newest, plan });
     }
 
-    /// What should be told of the document: that it is rejected and why, or that it is in order again.
-    fn take_news(&mut self) -> Option<(Level, Error)> {
-        if self.is_opening() || self.told == self.rejection {
+    fn last_foreseen(&self) -> Option<&Plan> {
+        self.foreseen.back().filter(|last| last.turn == self.sources_turn).map(|last| &last.plan)
+    }
+
+    /// Whether what was planned is what would be planned now: what is valid is so whatever was there before.
+    fn is_as_foreseen(&self, arrived: &Foreseen) -> bool {
+        let is_like = || arrived.before.as_ref() == self.accepted.as_ref().map(|layer| &layer.value);
+        arrived.turn == self.sources_turn && (arrived.plan.errors.is_empty() || is_like())
+    }
+
+    /// The batch with this ticket is in the store.
+    pub(super) fn arrive(&mut self, ticket: Ticket) {
+        self.arrived = None;
+        while self.foreseen.front().is_some_and(|first| first.ticket <= ticket) {
+            self.arrived = self.foreseen.pop_front().filter(|first| first.ticket == ticket);
+        }
+    }
+
+    /// Nothing on its way will arrive, and nobody knows what the store holds of it.
+    pub(super) fn forget_foreseen(&mut self) {
+        (self.arrived, self.kept) = (None, None);
+        self.foreseen.clear();
+    }
+
+    /// Goes on withholding what was withheld when the store was last written.
+    pub(super) fn restore_withheld(&mut self, kept: Kept) {
+        if let Some(shared) = self.shared_layer() {
+            let value = kept.iter().fold(shared.value.clone(), |value, (path, before)| match before {
+                Some(before) => value.with(path, before.clone()),
+                None => value.without(path),
+            });
+            self.accepted = Some(holding(shared, value));
+        }
+        self.admission = Admission::Opening(kept.keys().cloned().collect());
+        self.kept = Some(kept);
+    }
+
+    /// The record of what was in force at withheld paths, where the store holds another one.
+    pub(super) fn take_withheld_record(&mut self) -> Option<StoreWrite> {
+        if !self.composition.can_refuse() {
             return None;
         }
-        let before = std::mem::replace(&mut self.told, self.rejection.clone());
-        let name = &self.name;
-        Some(match (&self.rejection, before) {
-            (Some(rejection), _) => {
-                let error = rejection.to_error();
-                let message = format!(
-                    "rejecting invalid configuration update from `{}`, the last valid document stays in force: {}",
-                    rejection.cause,
-                    error.message()
-                );
-                let mut notice = Error::new(error.code(), message);
-                notice = error.path().cloned().into_iter().fold(notice, Error::with_path);
-                notice = error.origin().cloned().into_iter().fold(notice, Error::with_origin);
-                notice = error.hint().into_iter().fold(notice, Error::with_hint);
-                (Level::Error, error.related().iter().cloned().fold(notice, Error::with_related))
-            }
-            (None, _) => (Level::Info, Error::new(Code::Invalid, format!("`{name}` is valid again and in force"))),
-        })
+        let (admission, accepted) = match self.last_foreseen() {
+            Some(plan) => (&plan.admission, plan.shared.as_ref()),
+            None => (&self.admission, self.accepted.as_ref()),
+        };
+        let paths: Vec<&Path> = match admission {
+            Admission::Opening(paths) => paths.iter().collect(),
+            Admission::Withholding(held) => held.keys().collect(),
+            Admission::InForce => Vec::new(),
+        };
+        let before = |path: &Path| accepted.and_then(|layer| layer.value.at(path)).cloned();
+        let kept: Kept = paths.into_iter().map(|path| (path.clone(), before(path))).collect();
+        if self.kept.as_ref() == Some(&kept) {
+            return None;
+        }
+        let record = withheld_record(&self.name, &kept);
+        self.kept = Some(kept);
+        Some(record)
     }
 
-    /// Whether the bound file may show the shared layer: it never shows what is not in force.
-    pub(super) fn may_mirror(&self) -> bool {
-        !self.holds_back
+    /// What of the shared layer is not in force, and why.
+    pub(super) fn withheld(&self) -> Vec<Withheld> {
+        let Some(held) = self.admission.held().filter(|_| self.guest.is_none()) else { return Vec::new() };
+        let shared = self.shared_layer();
+        let value = |path: &Path| {
+            let value = shared.as_ref().filter(|_| !path.is_root())?.value.at(path)?;
+            Some(self.policy.masked(path, value))
+        };
+        let withheld = held.iter().map(|(path, error)| (path.clone(), value(path), error.clone()));
+        withheld.map(|(path, value, error)| Withheld { path, value, error }).collect()
+    }
+
+    /// What of these paths, above them or below them is not in force.
+    pub(super) fn withheld_at(&self, paths: &[Path]) -> Vec<Withheld> {
+        let mut withheld = self.withheld();
+        withheld
+            .retain(|Withheld { path: at, .. }| paths.iter().any(|path| path.starts_with(at) || at.starts_with(path)));
+        withheld
+    }
+
+    /// Whether the shared layer holds what is not in force.
+    pub(super) fn holds_back(&self) -> bool {
+        self.admission.held().is_some() || !self.latest.errors.is_empty()
+    }
+
+    /// A shared layer as the bound file may show it: what is withheld shows what was in force before. None where nothing
+    /// of it is in force.
+    pub(super) fn shown_of(&self, newest: &Value) -> Option<Value> {
+        match &self.admission {
+            _ if !self.composition.can_refuse() => Some(newest.clone()),
+            _ if !self.latest.errors.is_empty() => None,
+            Admission::Withholding(held) if held.contains_key(&Path::root()) => None,
+            Admission::Withholding(held) => {
+                let before = self.accepted.as_ref().map_or_else(Value::empty_map, |layer| layer.value.clone());
+                Some(with_before(newest, &before, held.keys()))
+            }
+            Admission::Opening(_) | Admission::InForce => Some(newest.clone()),
+        }
+    }
+
+    /// What should be told of the document: that something of it is rejected or withheld and why, or in force again.
+    fn take_news(&mut self) -> Vec<(Level, Error)> {
+        let held: BTreeSet<Path> = self.admission.held().into_iter().flat_map(Held::keys).cloned().collect();
+        if self.is_opening() || (self.told == self.rejection && self.told_withheld == held) {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.told, self.rejection.clone());
+        let held_before = std::mem::replace(&mut self.told_withheld, held);
+        let name = &self.name;
+        let mut news = Vec::new();
+        for path in held_before.difference(&self.told_withheld).filter(|path| !path.is_root()) {
+            let is_covered = self.told_withheld.iter().any(|held| path.starts_with(held));
+            if !is_covered && self.rejection.is_some() {
+                let told = Error::new(Code::Invalid, format!("what was withheld of `{name}` is in force"));
+                news.push((Level::Info, told.with_path(path.clone())));
+            }
+        }
+        match &self.rejection {
+            // What is told of the paths is told already.
+            Some(_) if before == self.rejection && self.told_withheld.is_subset(&held_before) => {}
+            Some(rejection) => news.push((Level::Error, self.notice_of(rejection))),
+            None if before.is_some() => {
+                news.push((Level::Info, Error::new(Code::Invalid, format!("`{name}` is valid again and in force"))));
+            }
+            None => {}
+        }
+        news
+    }
+
+    fn notice_of(&self, rejection: &Rejection) -> Error {
+        let error = rejection.to_error();
+        let paths: Vec<String> = self.told_withheld.iter().map(|path| format!("`{path}`")).collect();
+        let what = match paths.as_slice() {
+            [] => "the last valid document stays in force".to_owned(),
+            _ if self.told_withheld.contains(&Path::root()) => "the last valid document stays in force".to_owned(),
+            paths => format!("{} withheld, everything else is in force", paths.join(", ")),
+        };
+        let cause = &rejection.cause;
+        let message = format!("rejecting invalid configuration update from `{cause}`, {what}: {}", error.message());
+        let mut notice = Error::new(error.code(), message);
+        notice = error.path().cloned().into_iter().fold(notice, Error::with_path);
+        notice = error.origin().cloned().into_iter().fold(notice, Error::with_origin);
+        notice = error.hint().into_iter().fold(notice, Error::with_hint);
+        error.related().iter().cloned().fold(notice, Error::with_related)
     }
 
     /// Refuses a write of the layer that commands write if it would make the document invalid in a new way: what others
@@ -162,6 +392,12 @@ impl Document {
     }
 }
 
+/// The layer with another value.
+fn holding(mut layer: Layer, value: Value) -> Layer {
+    layer.value = value;
+    layer
+}
+
 /// Whether an error is one of these, wherever the value stands now.
 fn is_among(error: &Error, known: &[Error]) -> bool {
     known
@@ -172,9 +408,18 @@ fn is_among(error: &Error, known: &[Error]) -> bool {
 impl Engine {
     /// Tells once what is rejected and why, and that it is no more.
     pub(super) fn tell_rejection(&mut self, name: &DocumentName) {
-        let news = self.documents.get_mut(name).and_then(Document::take_news);
-        if let Some((level, error)) = news {
+        for (level, error) in self.documents.get_mut(name).map(Document::take_news).unwrap_or_default() {
             self.notice(level, error);
+        }
+        self.keep_withheld(name);
+    }
+
+    /// Stores what was in force at withheld paths, where that has changed without a write.
+    fn keep_withheld(&mut self, name: &DocumentName) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let is_ready = document.shared.as_ref().and_then(Shared::founded).is_some_and(|founded| founded.ready);
+        if let Some(record) = is_ready.then(|| document.take_withheld_record()).flatten() {
+            self.stage_step(name, vec![record], Step::Records, "withheld", None, None);
         }
     }
 }

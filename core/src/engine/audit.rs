@@ -214,7 +214,7 @@ impl Engine {
             return;
         }
         let from = self.remote(peer, None);
-        let rejected = self.documents.get(name).filter(|document| document.holds_back);
+        let rejected = self.documents.get(name).filter(|document| document.holds_back());
         let entry = match rejected.and_then(|document| document.rejection.as_ref()) {
             Some(rejection) => AuditEntry::RemoteRejected { from, error: rejection.to_error(), count: 1 },
             None => AuditEntry::RemoteApplied { from, writes, paths },

@@ -238,7 +238,15 @@ impl Engine {
         let file = document.and_then(|d| d.file.as_ref()).map(|file| (&*file.binding.id, file.record()));
         let doubtful = document.and_then(|d| d.doubtful.as_ref());
         let repair = founded.and_then(|founded| Some(super::records::repair_records(name, founded, doubtful?, file)));
-        let ticket = self.stage(repair.into_iter().flatten().chain(writes).collect());
+        let mut writes: Vec<super::StoreWrite> = repair.into_iter().flatten().chain(writes).collect();
+        let next = Ticket(self.last_ticket + 1);
+        if let Some(document) = self.documents.get_mut(name) {
+            if matches!(step, Step::Delta(_) | Step::Replace(_)) {
+                document.foresee(next, cause);
+            }
+            writes.extend(document.take_withheld_record());
+        }
+        let ticket = self.stage(writes);
         if let Some(document) = self.documents.get_mut(name)
             && let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut)
         {
@@ -260,6 +268,9 @@ impl Engine {
             // What this instance says of the document is no longer what it told its peers.
             self.greet_all(now);
             self.meet_all(&name, now);
+        }
+        if let Some(document) = self.documents.get_mut(&name) {
+            document.arrive(ticket);
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
@@ -295,6 +306,7 @@ impl Engine {
         let was_ready = founded.ready;
         self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
         if let Some(document) = self.documents.get_mut(&name) {
+            document.forget_foreseen();
             document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
             if !was_ready {
                 // It never was on disk: the document begins anew, and what the file says is not lost.
@@ -343,6 +355,11 @@ impl Engine {
             .filter(|winner| winner.priority != crate::merge::priority::DEFAULT)
             .map(|winner| winner.source)
             .find(|source| *source != layer);
-        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by })
+        let withheld = match changed.as_slice() {
+            [] if about.is_root() => Vec::new(),
+            [] => document.withheld_at(std::slice::from_ref(about)),
+            changed => document.withheld_at(changed),
+        };
+        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by, withheld })
     }
 }

@@ -1,9 +1,10 @@
 //! One document inside the engine: its layers, and the snapshot that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::MERGES;
+use super::admission::{Admission, Foreseen, Kept};
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::shared::Shared;
@@ -13,6 +14,7 @@ use crate::diff::diff;
 use crate::error::Result;
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Layer, priority};
+use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Assertion, Disagreement};
 use crate::value::{Str, Value};
@@ -35,13 +37,20 @@ pub(super) struct Document {
     pub(super) snapshot: Arc<Snapshot>,
     /// What the accepted layers make: the snapshot, or what is not in force because it is invalid.
     pub(super) latest: Composed,
-    /// The shared layer that was accepted last.
+    /// The shared layer as far as it was accepted last.
     pub(super) accepted: Option<Layer>,
-    /// Whether the shared layer has moved on to what is invalid.
-    pub(super) holds_back: bool,
+    pub(super) admission: Admission,
     pub(super) rejection: Option<Rejection>,
-    /// What was last told of it.
+    /// What was last told of it, and of withheld paths.
     pub(super) told: Option<Rejection>,
+    pub(super) told_withheld: BTreeSet<Path>,
+    /// What becomes of the batches on their way to the store, and of the one that just got there.
+    pub(super) foreseen: VecDeque<Foreseen>,
+    pub(super) arrived: Option<Foreseen>,
+    /// Changes with every layer of a source, so that nothing foreseen with others comes true.
+    pub(super) sources_turn: u64,
+    /// What the store was last given of withheld paths; none where nobody knows what it holds.
+    pub(super) kept: Option<Kept>,
     /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
     pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
     /// The names that this instance had before its store failed, the newest last: none of them writes any more.
@@ -86,9 +95,14 @@ impl Document {
             snapshot: Arc::new(Snapshot::new(name, 0, latest.clone())),
             latest,
             accepted: None,
-            holds_back: false,
+            admission: Admission::Opening(BTreeSet::new()),
             rejection: None,
             told: None,
+            told_withheld: BTreeSet::new(),
+            foreseen: VecDeque::new(),
+            arrived: None,
+            sources_turn: 0,
+            kept: Some(Kept::new()),
             doubtful: None,
             former: Vec::new(),
         }
@@ -126,6 +140,7 @@ impl Document {
 
     /// Replaces the runtime layer.
     pub(super) fn set_runtime(&mut self, value: Value) {
+        self.sources_turn += 1;
         if let Some(source) = self.sources.first_mut() {
             source.newest = Some(Layer::new(RUNTIME, priority::RUNTIME, value));
             source.state = SourceState::Fresh;
@@ -135,6 +150,7 @@ impl Document {
     /// Takes what a source loaded; `Ok(None)` says that it does not exist. A failure keeps the last good layer. What comes
     /// in counts once [`Document::refresh`] finds it valid.
     pub(super) fn handle_layer(&mut self, id: &str, outcome: Result<Option<Layer>>) {
+        self.sources_turn += 1;
         let at = match self.sources.iter().position(|source| source.id == *id) {
             Some(at) => at,
             None => {
@@ -196,11 +212,12 @@ impl Document {
             // Origins may have moved (a comment was added above); the revision counts visible changes only.
             let mut composed = composed;
             composed.value = self.snapshot.value.clone();
-            self.snapshot = Arc::new(Snapshot::new(self.name.clone(), self.snapshot.revision, composed));
+            let next = Snapshot::new(self.name.clone(), self.snapshot.revision, composed).without(self.withheld());
+            self.snapshot = Arc::new(next);
             return None;
         }
         let next = Snapshot::new(self.name.clone(), self.snapshot.revision + 1, composed).after(&self.snapshot);
-        self.snapshot = Arc::new(next);
+        self.snapshot = Arc::new(next.without(self.withheld()));
         Some(ChangeEvent { snapshot: Arc::clone(&self.snapshot), changes, cause: cause.into() })
     }
 
@@ -210,12 +227,16 @@ impl Document {
             Shared::Founded(founded) if founded.ready => founded.view.value.clone(),
             _ => self.file.as_ref().and_then(|file| file.provisional.clone())?,
         };
+        Some(self.layer_of(value))
+    }
+
+    /// A value as the shared layer.
+    pub(super) fn layer_of(&self, value: Value) -> Layer {
         let layer = Layer::new(self.written_layer(), priority::SHARED, value);
-        let text = self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.binding.format)));
-        Some(match text {
+        match self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.binding.format))) {
             Some((text, format)) => layer.with_text(text, format),
             None => layer,
-        })
+        }
     }
 
     /// Disagreements without secret values.
@@ -254,6 +275,7 @@ impl Document {
             shared_hash: founded.map(|founded| content_hash(&founded.view.value)),
             file: self.file.as_ref().map(|file| file.binding.id.clone()),
             rejected: self.rejection.clone(),
+            withheld: Vec::new(),
             sources,
             disagreements,
             settling: None,

@@ -15,10 +15,13 @@ impl Engine {
     /// that there is no file.
     pub fn handle_file(&mut self, name: &DocumentName, text: Option<&str>, now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
+        let was_opening = document.is_opening();
+        let pending = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
+        // The file shows what is in force.
+        let shown = pending.as_ref().map(|pending| document.shown_of(pending).unwrap_or_else(|| pending.clone()));
         let Some(file) = &mut document.file else { return };
         let before = file.state();
-        let pending = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
-        let look = file.look(text, pending.as_ref());
+        let look = file.look(text, shown.as_ref());
         let refusal = match &look {
             Look::Edited { changes, text, .. } if pending.is_some() => {
                 document.examine(&edits(changes), Some(text)).err()
@@ -74,6 +77,10 @@ impl Engine {
                     self.write_shared(name, &edits(&changes), None, "file", now);
                 }
             }
+        }
+        if was_opening && self.documents.get(name).is_some_and(|document| !document.is_opening()) {
+            // Nothing more is waited for: what is wrong now is wrong.
+            self.refresh(name, "file", now);
         }
         self.consider_founding(name, now);
         self.tell_rejection(name);
@@ -146,10 +153,11 @@ impl Engine {
         if !REPLICATES {
             return;
         }
-        let Some(document) = self.documents.get_mut(name).filter(|document| document.may_mirror()) else { return };
-        let Some(file) = &mut document.file else { return };
+        let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
-        match file.mirror(name, &founded.view.value) {
+        let Some(shown) = document.shown_of(&founded.view.value) else { return };
+        let Some(file) = &mut document.file else { return };
+        match file.mirror(name, &shown) {
             Ok(None) => {}
             Ok(Some(write)) => {
                 let ticket = self.stage_file_record(name);

@@ -13,7 +13,7 @@ use crate::clock::{Now, VersionVector};
 use crate::diff::Change;
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, ReplicaId};
-use crate::merge::{Layer, priority};
+use crate::merge::{Layer, Withheld, priority};
 use crate::protocol::Message;
 use crate::replica::{Edit, MadeOn};
 use crate::value::{Str, Value, index};
@@ -155,7 +155,14 @@ impl Engine {
             let snapshot = std::sync::Arc::clone(&document.snapshot);
             return self.answer(
                 request,
-                Ok(Receipt { snapshot, changed: Vec::new(), dot: None, version: None, shadowed_by: None }),
+                Ok(Receipt {
+                    snapshot,
+                    changed: Vec::new(),
+                    dot: None,
+                    version: None,
+                    shadowed_by: None,
+                    withheld: Vec::new(),
+                }),
                 now,
             );
         }
@@ -211,8 +218,8 @@ impl Engine {
             Message::ConfigUpdate { document, base, revision, changes, seen, .. } => {
                 self.follow(peer, &document, (base, revision, seen), &changes, now);
             }
-            Message::ConfigChangeResponse { result, shadowed_by, request_id: Some(id), .. } => {
-                self.host_answered(&id, result, shadowed_by, now);
+            Message::ConfigChangeResponse { result, shadowed_by, withheld, request_id: Some(id), .. } => {
+                self.host_answered(&id, result, (shadowed_by, withheld), now);
             }
             _ => {}
         }
@@ -240,7 +247,13 @@ impl Engine {
         }
     }
 
-    fn host_answered(&mut self, request_id: &str, result: Result<u64, Error>, shadowed_by: Option<String>, now: Now) {
+    fn host_answered(
+        &mut self,
+        request_id: &str,
+        result: Result<u64, Error>,
+        (shadowed_by, withheld): (Option<String>, Vec<Withheld>),
+        now: Now,
+    ) {
         let found = self.documents.iter_mut().find_map(|(name, document)| {
             let guest = document.guest.as_mut()?;
             let at = guest.edits.iter().position(|open| open.request_id == request_id)?;
@@ -255,7 +268,7 @@ impl Engine {
                 let shadowed_by = shadowed_by.map(Into::into);
                 self.answer(
                     open.request,
-                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by }),
+                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by, withheld }),
                     now,
                 );
             }

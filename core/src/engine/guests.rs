@@ -150,7 +150,9 @@ impl Engine {
             Ok(command) => command,
             Err(error) => {
                 self.audit_guest(document, (peer, terms.user), Err(&error), now);
-                let message = Message::ConfigChangeResponse { key, result: Err(error), shadowed_by: None, request_id };
+                let (shadowed_by, withheld) = (None, Vec::new());
+                let message =
+                    Message::ConfigChangeResponse { key, result: Err(error), shadowed_by, withheld, request_id };
                 return self.send(peer, &message, now);
             }
         };
@@ -199,6 +201,7 @@ impl Engine {
             key,
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
             shadowed_by: result.as_ref().ok().and_then(|receipt| receipt.shadowed_by.as_ref().map(ToString::to_string)),
+            withheld: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.withheld.clone()),
             request_id: request_id.clone(),
         };
         if let Some(id) = request_id {

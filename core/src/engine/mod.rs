@@ -38,6 +38,7 @@ mod terms;
 mod tests;
 mod twice;
 mod types;
+mod withhold;
 
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
@@ -48,7 +49,7 @@ pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, Member, PeerId,
     Persist, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket,
-    Transmit,
+    Transmit, WithheldWrite,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -58,6 +59,7 @@ use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::Layer;
+use crate::path::Path;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
 use crate::replica::{Disagreement, REPLICATES};
 use crate::value::Value;
@@ -174,6 +176,7 @@ impl Engine {
         {
             file.restore(record.clone());
         }
+        document.restore_withheld(stored.withheld);
         document.refresh("open");
         self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
@@ -189,9 +192,17 @@ impl Engine {
 
     /// How every document is doing.
     pub fn status(&self) -> Vec<DocumentStatus> {
-        let with_members =
-            |document: &Document| DocumentStatus { settling: self.settling(&document.name), ..document.status() };
-        self.documents.values().map(with_members).collect()
+        let status = |document: &Document| {
+            let written = |path: &Path| self.written(&document.name, path).into_iter().next();
+            let withheld = document.withheld().into_iter();
+            let withheld = withheld.map(|withheld| WithheldWrite { written: written(&withheld.path), withheld });
+            DocumentStatus {
+                settling: self.settling(&document.name),
+                withheld: withheld.collect(),
+                ..document.status()
+            }
+        };
+        self.documents.values().map(status).collect()
     }
 
     /// How many guests are connected.

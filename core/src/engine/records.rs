@@ -1,10 +1,11 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
-//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
+//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/withheld`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::admission::Kept;
 use super::shared::Founded;
 use super::types::StoreWrite;
 use crate::canonical::canonical;
@@ -12,6 +13,7 @@ use crate::clock::{Stamp, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::path::Path;
 use crate::replica::{Assertion, Base, Effect, Replica};
 use crate::value::{Str, Value};
 
@@ -35,6 +37,8 @@ pub(super) struct Stored {
     pub(super) files: BTreeMap<Str, FileRecord>,
     /// How long the records of its base are.
     pub(super) base_bytes: usize,
+    /// What was in force at paths that were withheld.
+    pub(super) withheld: Kept,
 }
 
 /// How long one record of a base is.
@@ -121,6 +125,26 @@ pub(super) fn founding_record(document: &DocumentName, founding: Option<&Value>)
     }
 }
 
+/// The record of what was in force at withheld paths; removed where nothing is withheld.
+pub(super) fn withheld_record(document: &DocumentName, kept: &Kept) -> StoreWrite {
+    if kept.is_empty() {
+        return StoreWrite::Delete { key: key(document, "withheld") };
+    }
+    let entry = |(path, value): (&Path, &Option<Value>)| -> Value {
+        let value = value.clone().map(|value| ("value", value));
+        [("path", path.to_pointer().into())].into_iter().chain(value).collect()
+    };
+    put(document, "withheld", &kept.iter().map(entry).collect::<Vec<_>>().into())
+}
+
+fn kept(value: &Value) -> Option<Kept> {
+    let entry = |entry: &Value| {
+        let path = Path::parse_pointer(entry.child("path")?.as_str()?).ok()?;
+        Some((path, entry.child("value").cloned()))
+    };
+    value.as_list()?.iter().map(entry).collect()
+}
+
 /// The record of a bound file.
 pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord) -> StoreWrite {
     let text = |text: &Option<String>| text.as_ref().map_or(Value::Null, |text| text.as_str().into());
@@ -156,6 +180,7 @@ pub(super) fn load<'a>(
         match kind.split_once('/').unwrap_or((kind, "")) {
             ("replica", _) => parts.replica = Some(replica_parts(&value).ok_or_else(|| broken("a field is missing"))?),
             ("founding", _) => parts.founding = Some(value),
+            ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
             ("file", id) => {
                 let text = |name: &str| value.child(name).and_then(Value::as_str).map(str::to_owned);
@@ -176,6 +201,7 @@ struct Parts {
     base: BTreeMap<String, Vec<u8>>,
     writes: Vec<Assertion>,
     files: BTreeMap<Str, FileRecord>,
+    withheld: Kept,
 }
 
 impl Parts {
@@ -195,7 +221,7 @@ impl Parts {
         let replica = self
             .replica
             .map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, base, self.writes));
-        Ok(Stored { replica, founding: self.founding, files: self.files, base_bytes })
+        Ok(Stored { replica, founding: self.founding, files: self.files, base_bytes, withheld: self.withheld })
     }
 }
 

@@ -23,6 +23,7 @@ mod schema;
 mod settling;
 mod twice;
 mod wire;
+mod withhold;
 mod writes;
 
 /// One process and its machine: engine, store, bound file.

@@ -10,7 +10,7 @@ use crate::diff::Change;
 use crate::error::Error;
 use crate::format::Format;
 use crate::id::{DocumentName, InstanceId, ReplicaId};
-use crate::merge::{Composed, Composition, Explanation};
+use crate::merge::{Composed, Composition, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::protocol::{Frame, WireOptions};
@@ -163,6 +163,21 @@ pub struct Receipt {
     pub version: Option<PathVersion>,
     /// The source of higher priority that hides the new value, if one does.
     pub shadowed_by: Option<Str>,
+    /// What of it is not in force on this instance, because it would make the document invalid.
+    pub withheld: Vec<Withheld>,
+}
+
+impl Receipt {
+    /// Whether this instance shows all of it: nothing is withheld, and no source hides it.
+    pub fn is_in_force(&self) -> bool {
+        self.withheld.is_empty() && self.shadowed_by.is_none()
+    }
+
+    /// What is withheld, as every interface shows it; none where nothing is.
+    pub fn withheld_value(&self) -> Option<Value> {
+        let withheld: Vec<Value> = self.withheld.iter().map(Withheld::to_value).collect();
+        (!withheld.is_empty()).then(|| withheld.into())
+    }
 }
 
 /// Why a source is not fresh.
@@ -264,6 +279,8 @@ pub struct Snapshot {
     /// The document.
     pub value: Value,
     composed: Composed,
+    /// What is not in force of the shared layer.
+    withheld: Vec<Withheld>,
     /// What was secret in the revision before.
     policy_before: Option<Policy>,
     hash: OnceLock<ContentHash>,
@@ -282,9 +299,15 @@ impl Snapshot {
             revision,
             value: composed.value.clone(),
             composed,
+            withheld: Vec::new(),
             policy_before: None,
             hash: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn without(mut self, withheld: Vec<Withheld>) -> Snapshot {
+        self.withheld = withheld;
+        self
     }
 
     pub(crate) fn after(mut self, last: &Snapshot) -> Snapshot {
@@ -308,12 +331,35 @@ impl Snapshot {
 
     /// Why the value at a path is what it is; `None` where no source ever spoke of it.
     pub fn explain(&self, path: &Path) -> Option<Explanation> {
-        self.composed.explain(path)
+        let found = self.composed.explain(path);
+        let Some(withheld) = self.withheld.iter().find(|withheld| path.starts_with(&withheld.path)) else {
+            return found;
+        };
+        let found = found.or_else(|| {
+            let is_spoken_of = withheld.path == *path || withheld.value_at(path).is_some();
+            is_spoken_of.then(|| Explanation::nothing(path.clone()))
+        });
+        found.map(|found| Explanation { withheld: Some(withheld.clone()), ..found })
     }
 
-    /// Why every value is what it is.
+    /// Why every value is what it is, and what is not in force.
     pub fn explain_all(&self) -> Vec<Explanation> {
-        self.composed.explain_all()
+        let mut accounts = self.composed.explain_all();
+        for withheld in &self.withheld {
+            let is_of = |found: &Explanation| found.path.starts_with(&withheld.path);
+            accounts.iter_mut().filter(|found| is_of(found)).for_each(|found| found.withheld = Some(withheld.clone()));
+            if !accounts.iter().any(is_of) {
+                let at = accounts.partition_point(|found| found.path < withheld.path);
+                let nothing = Explanation::nothing(withheld.path.clone());
+                accounts.insert(at, Explanation { withheld: Some(withheld.clone()), ..nothing });
+            }
+        }
+        accounts
+    }
+
+    /// What was written to the shared layer and is not in force, because it would make the document invalid.
+    pub fn withheld(&self) -> &[Withheld] {
+        &self.withheld
     }
 
     /// Reads what stands at a path as a type of the program.
@@ -394,12 +440,34 @@ pub struct DocumentStatus {
     pub file: Option<Str>,
     /// What is not in force because it is invalid; the last valid document stays.
     pub rejected: Option<Rejection>,
+    /// What of the shared layer is not in force, because it would make the document invalid: it shows what it showed before.
+    pub withheld: Vec<WithheldWrite>,
     /// Its sources.
     pub sources: Vec<SourceStatus>,
     /// Paths that were written at the same time in different ways, and what each side wrote.
     pub disagreements: Vec<crate::replica::Disagreement>,
     /// How the dropping of its history stands; `None` where the history is kept.
     pub settling: Option<Settling>,
+}
+
+/// What somebody wrote that is not in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WithheldWrite {
+    /// What, and why.
+    pub withheld: Withheld,
+    /// The newest write there; none where the history was dropped.
+    pub written: Option<super::Written>,
+}
+
+impl WithheldWrite {
+    /// `{"path", "value"?, "error", "written"?}`.
+    pub fn to_value(&self) -> Value {
+        let withheld = self.withheld.to_value();
+        match &self.written {
+            Some(written) => withheld.with(&Path::root().child("written"), written.to_value()),
+            None => withheld,
+        }
+    }
 }
 
 /// How the dropping of a document's history stands.

@@ -53,6 +53,8 @@ pub struct Composed {
     pub warnings: Vec<Error>,
     /// The merge without defaults, where there is a schema.
     plain: Option<Merged>,
+    /// Texts whose references could not be replaced, and what they refer to.
+    pub(crate) broken: BTreeMap<Path, Vec<Path>>,
 }
 
 impl Composition {
@@ -93,6 +95,11 @@ impl Composition {
     /// The schema.
     pub fn schema(&self) -> Option<&Schema> {
         self.schema.as_ref()
+    }
+
+    /// The active profiles, the one that wins last.
+    pub(crate) fn profiles(&self) -> &[String] {
+        &self.profiles
     }
 
     /// Whether any layers at all can make a document that is refused.
@@ -149,12 +156,13 @@ impl Composition {
     fn finished(&self, merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
         let mut policy = self.policy.clone();
         let mut warnings = merged.warnings.clone();
+        let mut unreplaced = BTreeMap::new();
         let locate = |path: &Path| place(&merged, path);
         let value = match &self.variables {
             None => merged.value.clone(),
             Some(variables) => {
                 let is_secret = |path: &Path| policy.is_secret(path);
-                let Interpolated { value, errors: found, secrets } =
+                let Interpolated { value, errors: found, secrets, broken } =
                     interpolate_hiding(&merged.value, &|name| variables.get(name).cloned(), &is_secret);
                 errors.extend(found.into_iter().map(|error| match error.path().and_then(locate) {
                     Some(origin) => error.with_origin(origin),
@@ -164,17 +172,19 @@ impl Composition {
                     Some(schema) => retyped(schema, &merged.value, &value, &Path::root()),
                     None => value,
                 };
+                unreplaced = broken;
                 hide(&mut policy, secrets.iter().map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
                 value
             }
         };
-        // A document with holes says nothing about the schema.
-        if let Some(schema) = self.schema.as_ref().filter(|_| errors.is_empty()) {
+        if let Some(schema) = &self.schema {
             let report = schema.report(&value, &policy, locate);
-            errors.extend(report.errors);
+            // A reference that could not be replaced is one problem, not two.
+            let is_told = |error: &Error| error.path().is_some_and(|path| unreplaced.contains_key(path));
+            errors.extend(report.errors.into_iter().filter(|error| !is_told(error)));
             warnings.extend(report.warnings);
         }
-        Composed { value, merged, policy, errors, warnings, plain }
+        Composed { value, merged, policy, errors, warnings, plain, broken: unreplaced }
     }
 }
 
@@ -191,7 +201,15 @@ impl Composed {
     pub(crate) fn of_one(layer: Option<Layer>) -> Composed {
         let merged = Merged::of_one(layer);
         let (value, warnings) = (merged.value.clone(), merged.warnings.clone());
-        Composed { value, merged, policy: Policy::default(), errors: Vec::new(), warnings, plain: None }
+        Composed {
+            value,
+            merged,
+            policy: Policy::default(),
+            errors: Vec::new(),
+            warnings,
+            plain: None,
+            broken: BTreeMap::new(),
+        }
     }
 
     /// Why the value at a path is what it is, see [`Merged::explain`]; secrets are masked.

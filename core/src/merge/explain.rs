@@ -9,7 +9,7 @@ use crate::policy::{MergeStrategy, Rule};
 use crate::value::{Map, Str, Value, compare_keys, index};
 
 use super::strategy::{Held, Shape, governing, inherited_below};
-use super::{Layer, Merged};
+use super::{Layer, Merged, Withheld};
 
 /// What became of a layer's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,8 @@ pub struct Explanation {
     pub others: Vec<Candidate>,
     /// Why nothing is there, where nothing is.
     pub absence: Option<Absence>,
+    /// What was written there or above and is not in force.
+    pub withheld: Option<Withheld>,
 }
 
 /// What the walk down to a path finds.
@@ -163,6 +165,7 @@ impl Merged {
             winner,
             others,
             absence,
+            withheld: None,
         })
     }
 
@@ -341,8 +344,23 @@ impl Candidate {
 }
 
 impl Explanation {
-    /// `{"path", "value"?, "rule", "pattern"?, "source", "sources", "winner"?, "others", "absence"?}`: `source` is what
-    /// [`Merged::source_of`] gives, the rest is named as the fields are.
+    /// The account of a path that no layer in force speaks of.
+    pub(crate) fn nothing(path: Path) -> Explanation {
+        Explanation {
+            path,
+            value: None,
+            rule: MergeStrategy::Override,
+            pattern: None,
+            sources: Vec::new(),
+            winner: None,
+            others: Vec::new(),
+            absence: None,
+            withheld: None,
+        }
+    }
+
+    /// `{"path", "value"?, "rule", "pattern"?, "source", "sources", "winner"?, "others", "absence"?, "withheld"?}`: `source` is
+    /// what [`Merged::source_of`] gives, the rest is named as the fields are.
     pub fn to_value(&self) -> Value {
         let sources: Vec<Value> = self.sources.iter().cloned().map(Value::from).collect();
         let others: Vec<Value> = self.others.iter().map(Candidate::to_value).collect();
@@ -364,6 +382,7 @@ impl Explanation {
             ];
             ("absence".into(), fields.into_iter().collect())
         }));
+        entries.extend(self.withheld.as_ref().map(|withheld| ("withheld".into(), withheld.to_value())));
         Value::Map(entries.into_iter().collect())
     }
 }
@@ -371,7 +390,7 @@ impl Explanation {
 /// How much of a value a table shows.
 const SHOWN: usize = 60;
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     let text = canonical(value);
     if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
 }
@@ -418,6 +437,9 @@ impl fmt::Display for Explanation {
         let (origins, priorities, values) = (width(1), width(2), width(3));
         for [mark, origin, priority, value, state] in &rows {
             writeln!(f, "{mark} {origin:origins$}  {priority:>priorities$}  {value:values$}  {state}")?;
+        }
+        if let Some(withheld) = &self.withheld {
+            writeln!(f, "{withheld}")?;
         }
         Ok(())
     }

@@ -54,6 +54,8 @@ pub(super) struct Interpolated {
     pub(super) errors: Vec<Error>,
     /// Texts that took something secret: from now on they are as secret as that.
     pub(super) secrets: BTreeSet<Path>,
+    /// Texts that could not be replaced, and what they refer to: what is to blame is one of these, or the text.
+    pub(super) broken: BTreeMap<Path, Vec<Path>>,
 }
 
 /// Replaces references as [`interpolate`] does, and finds out where secrets went.
@@ -73,9 +75,10 @@ pub(super) fn interpolate_hiding(
         bytes: MAX_TEXT_BYTES,
         is_secret,
         secrets: BTreeSet::new(),
+        broken: BTreeMap::new(),
     };
     let value = run.value(value, &Path::root()).value;
-    Interpolated { value, errors: run.errors, secrets: run.secrets }
+    Interpolated { value, errors: run.errors, secrets: run.secrets, broken: run.broken }
 }
 
 /// A replaced value. Its size is kept, so that copies of copies are counted without walking them.
@@ -105,6 +108,7 @@ struct Run<'a> {
     bytes: usize,
     is_secret: &'a dyn Fn(&Path) -> bool,
     secrets: BTreeSet<Path>,
+    broken: BTreeMap<Path, Vec<Path>>,
 }
 
 enum Part<'t> {
@@ -141,6 +145,8 @@ impl Run<'_> {
                     }
                     Err(error) => {
                         (sized.failed, sized.bytes) = (true, text.len());
+                        let blamed = self.blamed(text);
+                        self.broken.insert(path.clone(), blamed);
                         if let Some(error) = error.filter(|_| self.errors.len() < MAX_ERRORS) {
                             self.errors.push(error.with_path(path.clone()));
                         }
@@ -209,6 +215,23 @@ impl Run<'_> {
             out.push_str(&piece);
         }
         Ok(Replaced { bytes: out.len(), value: out.into(), nodes: 1, depth: 0, failed: false, secret })
+    }
+
+    /// What a text refers to, and of a circle all that is in it.
+    fn blamed(&self, text: &str) -> Vec<Path> {
+        let mut blamed = Vec::new();
+        for part in parts(text).unwrap_or_default() {
+            let Part::Value(target) = part else { continue };
+            let followed = self.followed(&target);
+            let circle = self.open.iter().skip_while(|open| !open.starts_with(&followed)).cloned();
+            let circle: Vec<Path> = circle.collect();
+            if followed != target {
+                blamed.push(target);
+            }
+            blamed.push(followed);
+            blamed.extend(circle);
+        }
+        blamed
     }
 
     fn target(&mut self, target: &Path) -> Result<Replaced, Option<Error>> {

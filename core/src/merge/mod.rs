@@ -18,6 +18,7 @@ mod strategy;
 mod typed;
 mod union;
 mod update;
+mod withheld;
 
 pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
@@ -25,6 +26,7 @@ pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Layer, SourceText, Variable};
 pub use options::{Checked, MergeOptions, Variables, merge_with};
 pub use profiles::{BASE, PROFILES, split_profiles};
+pub use withheld::Withheld;
 
 use std::sync::Arc;
 

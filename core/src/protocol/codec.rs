@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
+use crate::merge::Withheld;
 use crate::path::Path;
 use crate::policy::ConflictStrategy;
 use crate::replica::{Delta, MadeOn, REPLICATES};
@@ -140,13 +141,16 @@ fn body(message: &Message) -> (&'static str, Fields) {
             }
             ("config_update", fields)
         }
-        Message::ConfigChangeResponse { key, result, shadowed_by, request_id } => {
+        Message::ConfigChangeResponse { key, result, shadowed_by, withheld, request_id } => {
             let mut fields = vec![("config_key", key.as_str().into()), ("success", result.is_ok().into())];
             match result {
                 Ok(revision) => fields.push(("version", (*revision).into())),
                 Err(error) => fields.extend(error_fields(error, "error")),
             }
             fields.extend(text("shadowed_by", shadowed_by));
+            if !withheld.is_empty() {
+                fields.push(("withheld", withheld.iter().map(Withheld::to_value).collect::<Vec<_>>().into()));
+            }
             fields.extend(text("request_id", request_id));
             ("config_change_response", fields)
         }
@@ -213,6 +217,14 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 _ => Err(received_error(r, "error")),
             },
             shadowed_by: r.owned("shadowed_by"),
+            withheld: r
+                .value
+                .child("withheld")
+                .and_then(Value::as_list)
+                .into_iter()
+                .flatten()
+                .filter_map(Withheld::from_value)
+                .collect(),
             request_id: r.owned("request_id"),
         },
         "config_sync" => Message::ConfigSync {

@@ -5,6 +5,7 @@ use super::wire::Offer;
 use crate::clock::VersionVector;
 use crate::diff::Change;
 use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::merge::Withheld;
 use crate::replica::{Delta, MadeOn};
 use crate::value::Value;
 
@@ -174,6 +175,8 @@ pub enum Message {
         result: Result<u64, crate::Error>,
         /// The source that hides the new value, if one does.
         shadowed_by: Option<String>,
+        /// What of it is not in force at the host, because it would make the document invalid.
+        withheld: Vec<Withheld>,
         /// From the question.
         request_id: Option<String>,
     },

@@ -103,7 +103,7 @@ fn an_instance_that_is_alone_does_not_start_with_an_invalid_document() {
 }
 
 #[test]
-fn what_another_instance_writes_is_rejected_and_shown_as_such() {
+fn what_another_instance_writes_is_withheld_by_path_and_shown_as_such() {
     let good = "api_url: https://a\n";
     let (one, two) = (dir(&[("schema.json", SIMPLE), ("config.yaml", good)]), dir(&[]));
     let held = Instance::start(one.path(), &["--bind", "config.yaml", "--schema", "schema.json"], &[]);
@@ -117,6 +117,21 @@ fn what_another_instance_writes_is_rejected_and_shown_as_such() {
     assert_eq!(documents["documents"][0]["rejected"]["errors"][0]["path"], "timeout_seconds");
     assert_eq!(held.data(&["get", "timeout_seconds"]), "30\n");
     assert_eq!(std::fs::read_to_string(one.path().join("config.yaml")).unwrap(), good);
+    let withheld = &documents["documents"][0]["withheld"][0];
+    assert_eq!((&withheld["path"], &withheld["value"]), (&json(r#""timeout_seconds""#), &json("0")));
+    assert_eq!(withheld["written"]["instance_id"], free.status()["instance_id"]);
+    assert!(status.contains("withheld  `timeout_seconds` = 0 is withheld: "), "{status}");
+    let account = held.data(&["explain", "timeout_seconds"]);
+    assert!(account.contains("timeout_seconds = 30") && account.contains("= 0 is withheld: "), "{account}");
+    // What is written now is not in force either, and the command says so in words and by its status.
+    let ran = held.run(&["set", "timeout_seconds", "0"]);
+    assert!(ran.status == 3 && ran.stderr.contains("is not in force on this one"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: use a number from 1 to 300"), "{ran:?}");
+    assert_eq!(held.run(&["set", "other", "1"]).status, 0);
+    wait_for("the rest in the file", || {
+        let text = std::fs::read_to_string(one.path().join("config.yaml")).unwrap();
+        (text == "api_url: https://a\nother: 1\n").then_some(())
+    });
     free.data(&["set", "timeout_seconds", "8"]);
     wait_for("the mended document", || (held.data(&["get", "timeout_seconds"]) == "8\n").then_some(()));
     assert!(!held.data(&["status"]).contains("rejected"));

@@ -26,7 +26,7 @@ Start here:
   confmesh demo                          two instances on this machine, to play with
 
 stdout carries data only. Exit status: 0 done, 1 something to correct,
-2 a failure of confmesh or the system."
+2 a failure of confmesh or the system, 3 written but not in force on this instance."
 )]
 pub(super) struct Arguments {
     /// Print data, and errors, as JSON.

@@ -29,7 +29,7 @@ use output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, complain, data, say};
 use crate::error::{Code, Error};
 
 /// Runs one command and gives its exit status: 0 done, 1 something that the user can correct, 2 a failure of confmesh or
-/// of the system. The first argument is the program's name.
+/// of the system, 3 written but not in force on this instance. The first argument is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A defect is told like every other error, in a sentence and without a trace.
     set_hook(Box::new(|panic| {

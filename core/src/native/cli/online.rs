@@ -4,11 +4,11 @@ use super::client::Client;
 use super::compose::note_masks;
 use super::members;
 use super::offline::{accounts_table, argument_value};
-use super::output::{DONE, Outcome, Stop, data, json, origin_from_value, table, warn};
+use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_value, table, warn};
 use super::suggest::not_found;
 use crate::canonical::canonical;
 use crate::error::{Code, Error};
-use crate::merge::{Absence, Candidate, CandidateState, Explanation};
+use crate::merge::{Absence, Candidate, CandidateState, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::MergeStrategy;
 use crate::value::{Str, Value};
@@ -83,7 +83,13 @@ pub(super) fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -
     if as_json {
         json(receipt)?;
     }
-    Ok(DONE)
+    let withheld: Vec<Withheld> = items(receipt, "withheld").filter_map(Withheld::from_value).collect();
+    for withheld in &withheld {
+        let message = format!("`{path}` is {what} for all instances, and is not in force on this one: {withheld}");
+        let hint = withheld.error.hint().map(str::to_owned).unwrap_or_else(|| format!("see `confmesh explain {path}`"));
+        warn(&Error::new(withheld.error.code(), message).with_hint(hint), as_json);
+    }
+    Ok(if withheld.is_empty() { DONE } else { NOT_IN_FORCE })
 }
 
 pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
@@ -112,13 +118,14 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
 
 /// Who wrote what the instances share of it, a line a write.
 fn written_text(found: &Value) -> String {
-    let line = |write: &Value| {
-        let user = write.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
-        let instance = write.child("instance_id").and_then(Value::as_str);
-        let place = instance.map(|instance| format!(" at instance {instance}")).unwrap_or_default();
-        format!("written {}{user}{place}\n", plain(write.child("timestamp")))
-    };
-    items(found, "written").map(line).collect()
+    items(found, "written").map(|write| format!("{}\n", write_text(write))).collect()
+}
+
+fn write_text(write: &Value) -> String {
+    let user = write.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
+    let instance = write.child("instance_id").and_then(Value::as_str);
+    let place = instance.map(|instance| format!(" at instance {instance}")).unwrap_or_default();
+    format!("written {}{user}{place}", plain(write.child("timestamp")))
 }
 
 /// Reads what [`Explanation::to_value`] makes; none where it is something else.
@@ -141,6 +148,7 @@ fn explanation(value: &Value) -> Option<Explanation> {
         winner: value.child("winner").and_then(candidate),
         others: list("others").filter_map(candidate).collect(),
         absence,
+        withheld: value.child("withheld").and_then(Withheld::from_value),
     })
 }
 
@@ -207,6 +215,14 @@ fn status_text(base: &str, status: &Value) -> String {
                     format!("{}: {}", plain(rejected.child("cause")), problem(error)),
                 ]);
             }
+        }
+        for withheld in items(document, "withheld") {
+            let Some(what) = Withheld::from_value(withheld) else { continue };
+            let written = withheld.child("written").map(write_text).unwrap_or_default();
+            rows.push(vec![
+                "withheld".to_owned(),
+                format!("{what}{}{written}", if written.is_empty() { "" } else { ", " }),
+            ]);
         }
         for source in items(document, "sources") {
             let mut what = format!(

@@ -16,6 +16,8 @@ pub(super) const DONE: u8 = 0;
 pub(super) const CORRECTABLE: u8 = 1;
 /// A failure of confmesh or of the system.
 pub(super) const FAILED: u8 = 2;
+/// Exit status: it was written, and is not in force on the instance that was asked.
+pub(super) const NOT_IN_FORCE: u8 = 3;
 
 /// Why a command ends early.
 #[derive(Debug)]

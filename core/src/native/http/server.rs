@@ -346,7 +346,9 @@ pub(super) fn receipt(receipt: &Receipt, is_path: bool) -> Response {
         ("revision", receipt.snapshot.revision.into()),
         ("hash", hash.as_str().into()),
         ("changed", changed.into()),
+        ("in_force", receipt.is_in_force().into()),
     ];
+    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
     fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
     let mut response = json(StatusCode::OK, &fields.into_iter().collect());

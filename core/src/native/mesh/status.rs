@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::rfc3339;
-use crate::engine::{DocumentStatus, PeerClock, Settling, SourceState, SourceStatus};
+use crate::engine::{DocumentStatus, PeerClock, Settling, SourceState, SourceStatus, WithheldWrite};
 use crate::error::Error;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
@@ -159,6 +159,10 @@ impl DocumentState {
             let errors: Vec<Value> = rejection.errors.iter().map(error_value).collect();
             ("rejected", map([("cause", rejection.cause.clone().into()), ("errors", errors.into())]))
         }));
+        if !status.withheld.is_empty() {
+            let withheld = status.withheld.iter().map(WithheldWrite::to_value);
+            fields.push(("withheld", withheld.collect::<Vec<Value>>().into()));
+        }
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)
