@@ -480,6 +480,10 @@ export interface MeshOptions extends LayeringOptions {
   document?: string;
   /** Whether the whole network may be listened to, though nobody proves who they are. */
   insecure?: boolean;
+  /** Origins of pages that may follow and change the document: `https://app.example`, `http://localhost:*`; none. */
+  allowOrigins?: string | string[];
+  /** Names with a domain that the instance is called by: `config.example`, `*.example`; none. */
+  allowHosts?: string | string[];
 }
 
 export interface PathWriteOptions {

@@ -185,11 +185,12 @@ export class Mesh extends Reader {
   #starting = false;
   #alive;
 
-  constructor({ bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, ...rest } = {}) {
+  constructor({ bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false,
+    allowOrigins, allowHosts, ...rest } = {}) {
     super();
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
-      rules: text(rules), insecure, layering: layering(rest),
+      rules: text(rules), insecure, allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
     };
   }
 

@@ -77,6 +77,10 @@ pub struct StartOptions {
     pub rules: String,
     /// Whether anybody on the network may be listened to.
     pub insecure: bool,
+    /// Origins of pages that may follow and change the document.
+    pub allow_origins: Vec<String>,
+    /// Names with a domain that the instance is called by.
+    pub allow_hosts: Vec<String>,
     /// How layers become the document.
     pub layering: Layering,
 }
@@ -85,8 +89,20 @@ pub struct StartOptions {
 #[napi]
 pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
     run(|| {
-        let StartOptions { bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, layering } =
-            options;
+        let StartOptions {
+            bind,
+            files,
+            listen,
+            peers,
+            env_prefix,
+            data_dir,
+            document,
+            rules,
+            insecure,
+            allow_origins,
+            allow_hosts,
+            layering,
+        } = options;
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
@@ -97,6 +113,8 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             document: DocumentName::parse(&document)?,
             policy: policy(&rules)?,
             insecure,
+            allow_origins,
+            allow_hosts,
             schema: layering.schema()?,
             profiles: layering.profiles,
             interpolate: layering.interpolate,

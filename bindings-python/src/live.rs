@@ -50,7 +50,7 @@ pub fn open_files(
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, schema, profiles, interpolate))]
+#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -63,6 +63,8 @@ pub fn start_mesh(
     document: &str,
     rules: Option<&Bound<'_, PyAny>>,
     insecure: bool,
+    allow_origins: Vec<String>,
+    allow_hosts: Vec<String>,
     schema: Option<&Bound<'_, PyAny>>,
     profiles: Vec<String>,
     interpolate: bool,
@@ -81,6 +83,8 @@ pub fn start_mesh(
             document,
             policy,
             insecure,
+            allow_origins,
+            allow_hosts,
             schema,
             profiles,
             interpolate,

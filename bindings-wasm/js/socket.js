@@ -9,6 +9,8 @@ const SILENT_MS = 20_000;
 const ANSWER_MS = 10_000;
 /** How long an attempt may take before it counts as failed. */
 const ATTEMPT_MS = 10_000;
+/** How long it is tried to find out why an attempt failed. */
+const PROBE_MS = 2_000;
 /** How many scalars are kept at hand. */
 const REMEMBERED_READS = 1_000;
 
@@ -253,20 +255,43 @@ export class ConfigWebSocketClient {
     });
   }
 
-  #lost(reason) {
+  async #lost(reason) {
     this.#stopTimer("attempt");
     this.#stopTimer("life");
     const wasLive = this.#isLive;
     this.#step((engine) => engine.closed(...now()));
     this.#goOffline();
     if (this.#isClosed) return;
+    if (!reason && !wasLive && (await this.#isRefused())) {
+      if (this.#isClosed || this.#socket) return;
+      const { origin } = globalThis.location;
+      const hint = `start it with \`--allow-origin ${origin}\``;
+      return this.#failed(`the instance is there, and does not take pages of \`${origin}\``, hint);
+    }
     this.#failed(reason ?? (wasLive ? "the connection was lost" : "the instance cannot be reached"));
   }
 
-  #failed(reason) {
+  /** Whether an instance is there and refuses this page: a browser does not tell a page why a WebSocket did not open. */
+  async #isRefused() {
+    const { location } = globalThis;
+    if (!location?.origin || typeof globalThis.fetch !== "function" || location.host === this.#url.host) return false;
+    const scheme = this.#url.protocol === "wss:" ? "https:" : "http:";
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), PROBE_MS);
+    try {
+      const asked = { mode: "no-cors", cache: "no-store", credentials: "omit", signal: abort.signal };
+      await globalThis.fetch(`${scheme}//${this.#url.host}/livez`, asked);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #failed(reason, hint = `is an instance listening at ${this.#url.host}? \`confmesh serve\` starts one`) {
     const attempt = this.#attempt++;
     const place = `${this.#url.protocol}//${this.#url.host}${this.#url.pathname}`;
-    const hint = `is an instance listening at ${this.#url.host}? \`confmesh serve\` starts one`;
     const error = new ConfmeshError({ code: "unreachable", message: `cannot follow \`${place}\`: ${reason}`, hint });
     if (this.#firstFailureEnds && this.#connecting) {
       const connecting = this.#connecting;

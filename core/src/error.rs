@@ -104,6 +104,8 @@ codes! {
     Locked = "locked", Conflict;
     /// The document is not founded yet, or not connected.
     NotReady = "not_ready", Conflict;
+    /// There is no room for more at the moment, or it took too long.
+    Busy = "busy", Conflict;
     /// A file cannot be read or written.
     File = "file", Io;
     /// The store cannot be opened, read or written.

@@ -33,6 +33,12 @@ pub const MAX_QUEUED_EVENTS: usize = 1_024;
 pub const MAX_AUDIT_ENTRIES: usize = 1_024;
 /// How many removed paths are remembered for `explain`.
 pub const MAX_REMEMBERED_REMOVALS: usize = 1_024;
+/// How many patterns one subscription over the network may have: each is tried for each change.
+pub const MAX_PATTERNS: usize = 64;
+/// How long these patterns may be together, in bytes.
+pub const MAX_PATTERN_BYTES: usize = 4_096;
+/// How many `**` one of them may have: each multiplies the ways to match.
+pub const MAX_DEEP_PARTS: usize = 4;
 /// The key under which confmesh replicates its own settings; user documents may not use it.
 pub const RESERVED_KEY: &str = "$confmesh";
 

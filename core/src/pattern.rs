@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::error::{Code, Error, Result};
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEEP_PARTS, MAX_DEPTH, MAX_PATTERN_BYTES, MAX_PATTERNS};
 use crate::path::Path;
 
 /// A segment glob over paths.
@@ -70,6 +70,32 @@ impl Pattern {
             *last = Part::Rest;
         }
         Ok(Pattern { text: text.to_owned(), parts })
+    }
+
+    /// Reads the patterns that somebody elsewhere subscribes to: few and short ones, since each is tried for each change.
+    ///
+    /// # Errors
+    /// What is wrong with one of them; [`Code::TooLarge`] for more than [`MAX_PATTERNS`], for more than
+    /// [`MAX_PATTERN_BYTES`] together, and for one with more than [`MAX_DEEP_PARTS`] `**`.
+    pub fn parse_subscription(texts: &[impl AsRef<str>]) -> Result<Vec<Pattern>> {
+        let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+        let too_much = |what: String| {
+            Err(Error::new(Code::TooLarge, what)
+                .with_hint("subscribe to a pattern that covers several, such as `app.*`"))
+        };
+        if texts.len() > MAX_PATTERNS || bytes > MAX_PATTERN_BYTES {
+            return too_much(format!(
+                "{} patterns of {bytes} bytes are more than the {MAX_PATTERNS} of {MAX_PATTERN_BYTES} bytes that are allowed",
+                texts.len()
+            ));
+        }
+        let patterns = texts.iter().map(|text| Pattern::parse(text.as_ref())).collect::<Result<Vec<_>>>()?;
+        let is_deep =
+            |pattern: &&Pattern| pattern.parts.iter().filter(|part| **part == Part::Deep).count() > MAX_DEEP_PARTS;
+        match patterns.iter().find(is_deep) {
+            Some(pattern) => too_much(format!("pattern `{}` has more than {MAX_DEEP_PARTS} `**`", pattern.text)),
+            None => Ok(patterns),
+        }
     }
 
     /// The pattern that matches one path and nothing else.
@@ -348,5 +374,16 @@ mod tests {
                 "{pattern} {path}"
             );
         }
+    }
+
+    #[test]
+    fn a_subscription_has_few_and_short_patterns() {
+        let many = vec!["a.*"; MAX_PATTERNS];
+        assert_eq!(Pattern::parse_subscription(&many).unwrap().len(), MAX_PATTERNS);
+        let refused = |texts: &[&str]| Pattern::parse_subscription(texts).unwrap_err();
+        assert_eq!(refused(&vec!["a"; MAX_PATTERNS + 1]).code(), Code::TooLarge);
+        assert_eq!(refused(&["a".repeat(MAX_PATTERN_BYTES + 1).as_str()]).code(), Code::TooLarge);
+        assert_eq!(refused(&["**.a.**.b.**.c.**.d.**"]).code(), Code::TooLarge);
+        assert_eq!(refused(&["a", "a..b"]).code(), Code::PatternSyntax);
     }
 }

@@ -1,27 +1,8 @@
 // Whole replicas in a page: the module as it ships, loaded by a browser, against the same one in Node.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join } from "node:path";
 import { test } from "node:test";
 import { Replica } from "../../bindings-wasm/pkg/replica/replica.node.js";
-import { browser, openPage, root } from "./stage.mjs";
-
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
-const PAGE = '<!doctype html><link rel="icon" href="data:,"><title>replica</title>';
-
-/** The address of a server of the modules, with an empty page at its root. */
-async function served(t) {
-  const server = createServer(async ({ url }, response) => {
-    const path = new URL(url, "http://localhost").pathname;
-    const body = path === "/" ? PAGE : await readFile(join(root, "bindings-wasm/pkg", path)).catch(() => undefined);
-    const type = TYPES[path === "/" ? ".html" : extname(path)] ?? "application/octet-stream";
-    response.writeHead(body === undefined ? 404 : 200, { "content-type": type }).end(body);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => server.close());
-  return `http://127.0.0.1:${server.address().port}/`;
-}
+import { browser, openPage, served } from "./stage.mjs";
 
 test("a replica in a page and one in Node exchange bytes and show the same", async (t) => {
   const started = await browser();

@@ -306,7 +306,9 @@ class Mesh(_Reader):
     """An instance whose document agrees with that of its peers. Use `async with`, `with`, or `start()` and `close()`.
 
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
-    `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. `schema`, `profiles` and
+    `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
+    `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
+    instance is called by. `schema`, `profiles` and
     `interpolate` are those of `open`; what other instances write against the schema is held back until it is mended.
     """
 
@@ -322,12 +324,16 @@ class Mesh(_Reader):
         document: str = "default",
         rules: Sequence[Rule] | None = None,
         insecure: bool = False,
+        allow_origins: str | Iterable[str] = (),
+        allow_hosts: str | Iterable[str] = (),
         schema: Schema | Mapping[str, Any] | None = None,
         profiles: str | Iterable[str] = (),
         interpolate: bool = False,
     ) -> None:
         addresses = [listen] if isinstance(listen, str) else list(listen)
         sources, others = list(files), list(peers)
+        origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)
+        hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
         active = [profiles] if isinstance(profiles, str) else list(profiles)
 
         def start() -> Live:
@@ -341,6 +347,8 @@ class Mesh(_Reader):
                 document=document,
                 rules=rules,
                 insecure=insecure,
+                allow_origins=origins,
+                allow_hosts=hosts,
                 schema=schema,
                 profiles=active,
                 interpolate=interpolate,

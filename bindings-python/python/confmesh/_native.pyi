@@ -557,6 +557,8 @@ def start_mesh(
     document: str,
     rules: Sequence[Rule] | None,
     insecure: bool,
+    allow_origins: Sequence[str],
+    allow_hosts: Sequence[str],
     schema: Schema | Mapping[str, Any] | None,
     profiles: Sequence[str],
     interpolate: bool,

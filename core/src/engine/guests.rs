@@ -21,6 +21,11 @@ use crate::value::{Str, Value};
 /// written again.
 const REMEMBERED_REQUESTS: usize = 4_096;
 
+/// What the ids and keys of these may come to, in bytes.
+const REMEMBERED_BYTES: usize = 4 << 20;
+/// How long the id of a request may be.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
 /// What guests asked for, across their connections.
 #[derive(Default)]
 pub(super) struct GuestRequests {
@@ -28,8 +33,29 @@ pub(super) struct GuestRequests {
     open: Vec<OpenRequest>,
     /// Answers given, by the guest's request id.
     answered: VecDeque<(String, Message)>,
+    /// How long their ids and keys are together.
+    answered_bytes: usize,
     /// What a guest knew once it had made a request, by the request's id.
     known: VecDeque<(String, VersionVector)>,
+}
+
+impl GuestRequests {
+    fn remember(&mut self, id: String, answer: Message) {
+        self.answered_bytes += id.len() + key_bytes(&answer);
+        self.answered.push_back((id, answer));
+        while self.answered.len() > REMEMBERED_REQUESTS || self.answered_bytes > REMEMBERED_BYTES {
+            let Some((id, answer)) = self.answered.pop_front() else { break };
+            self.answered_bytes = self.answered_bytes.saturating_sub(id.len() + key_bytes(&answer));
+        }
+    }
+}
+
+/// How long the key is that an answer repeats.
+fn key_bytes(answer: &Message) -> usize {
+    match answer {
+        Message::ConfigChangeResponse { key, .. } => key.len(),
+        _ => 0,
+    }
 }
 
 struct OpenRequest {
@@ -80,16 +106,14 @@ impl Engine {
 
     pub(super) fn handle_guest_message(&mut self, peer: PeerId, message: Message, now: Now) {
         match message {
-            Message::Subscribe { patterns } => {
-                match patterns.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>>>() {
-                    Ok(patterns) => {
-                        if let Some(guest) = self.guest(peer) {
-                            guest.patterns = patterns;
-                        }
+            Message::Subscribe { patterns } => match Pattern::parse_subscription(&patterns) {
+                Ok(patterns) => {
+                    if let Some(guest) = self.guest(peer) {
+                        guest.patterns = patterns;
                     }
-                    Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
                 }
-            }
+                Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
+            },
             Message::ConfigRequest { document, follow } => self.answer_request(peer, document, follow, now),
             Message::ConfigChange { document, key, value, user, request_id, mut made_on, after } => {
                 let after = after.and_then(|after| self.guest_requests.known.iter().find(|(id, _)| *id == after));
@@ -137,6 +161,14 @@ impl Engine {
         now: Now,
     ) {
         if let Some(id) = &request_id {
+            if id.len() > MAX_REQUEST_ID_BYTES {
+                let error =
+                    Error::new(Code::TooLarge, format!("`request_id` is longer than {MAX_REQUEST_ID_BYTES} bytes"));
+                let error = error.with_hint("a UUID is long enough");
+                let message =
+                    Message::ConfigChangeResponse { key, result: Err(error), shadowed_by: None, request_id: None };
+                return self.send(peer, &message, now);
+            }
             if let Some(open) = self.guest_requests.open.iter_mut().find(|open| open.request_id.as_ref() == Some(id)) {
                 open.peer = peer;
                 return;
@@ -205,10 +237,7 @@ impl Engine {
             request_id: request_id.clone(),
         };
         if let Some(id) = request_id {
-            self.guest_requests.answered.push_back((id, message.clone()));
-            if self.guest_requests.answered.len() > REMEMBERED_REQUESTS {
-                self.guest_requests.answered.pop_front();
-            }
+            self.guest_requests.remember(id, message.clone());
         }
         let outcome = result.as_ref().map(|receipt| receipt.changed.as_slice());
         self.audit_guest(&document, (peer, user), outcome, now);

@@ -324,3 +324,19 @@ fn a_changed_key_is_told_with_both_values_and_its_answer_names_it() {
     }
     assert_eq!(text(&ask(&mut world, r#"{"type":"ping"}"#)[0], "type"), "pong");
 }
+
+#[test]
+fn a_request_id_or_a_subscription_that_is_too_large_is_refused_and_not_repeated() {
+    let mut world = world();
+    let before = world.value(0);
+    let id = "R".repeat(1_000);
+    let message = format!(r#"{{"type":"config_change","config_key":"a","new_value":9,"request_id":"{id}"}}"#);
+    let answers = say(&mut world, &message);
+    assert_eq!(answers[0].child("code"), Some(&Code::TooLarge.as_str().into()), "{answers:?}");
+    assert!(!crate::canonical::canonical(&answers[0]).contains(&id));
+    assert_eq!(world.value(0), before);
+    let patterns: Vec<String> = (0..100).map(|number| format!(r#""a{number}.*""#)).collect();
+    let message = format!(r#"{{"type":"subscribe","patterns":[{}]}}"#, patterns.join(","));
+    let answers = say(&mut world, &message);
+    assert_eq!(answers[0].child("type"), Some(&"error".into()), "{answers:?}");
+}

@@ -348,6 +348,12 @@ pub(super) struct Serve {
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,
+    /// Let pages of this origin follow and change the document: https://app.example, http://localhost:*
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub allow_origins: Vec<String>,
+    /// Let the instance be called by this name: config.example, *.example. Addresses always work.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
     /// Allow addresses that other machines can reach: whoever reaches them can read and write.
     #[arg(long)]
     pub insecure: bool,

@@ -3,6 +3,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
 use super::arguments::Serve;
@@ -24,6 +25,7 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
         let _inside = runtime.enter();
         Signals::new().map_err(|error| internal("cannot wait for signals", &error))?
     };
+    allow_descriptors();
     let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
     check_files(arguments)?;
     let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
@@ -67,6 +69,15 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     }
 }
 
+/// Asks the system for as many open files as it lets this process have: each connection is one.
+fn allow_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || limit.current.is_some() && limit.maximum.is_none() {
+        // What it has will do where the system refuses.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
 fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     let composing = &arguments.composing;
     let mut options = MeshOptions::default()
@@ -83,6 +94,8 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     options.files = arguments.files.clone();
     options.peers = arguments.peers.clone();
     options.env_prefix = composing.env.clone();
+    options.allow_origins = arguments.allow_origins.clone();
+    options.allow_hosts = arguments.allow_hosts.clone();
     options.listen = arguments.listen.clone();
     if options.listen.is_empty() {
         options.listen.push(DEFAULT_ADDRESS.to_owned());

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::problem::{Problem, json};
-use super::server::{Server, json_body, only, receipt};
+use super::server::{Server, only, receipt};
 use super::terms::flags;
 use crate::canonical::ContentHash;
 use crate::engine::{Audit, Choice, Conflict};
@@ -39,7 +39,7 @@ pub(super) async fn assign(
     body: Body,
 ) -> Result<Response, Problem> {
     let id = conflict_id(&id)?;
-    let user = match json_body(body).await?.child("user") {
+    let user = match server.budget.json(body).await?.child("user") {
         Some(Value::String(user)) => Some(user.clone()),
         Some(Value::Null) => None,
         _ => {
@@ -61,7 +61,7 @@ pub(super) async fn resolve(
     let id: ContentHash = id.parse().map_err(|_| {
         Error::new(Code::NotFound, format!("`{id}` names no conflict")).with_hint("see `GET /conflicts`")
     })?;
-    let choice = Choice::from_value(&json_body(body).await?)?;
+    let choice = Choice::from_value(&server.budget.json(body).await?)?;
     Ok(receipt(&server.host.resolve(id, choice, flags(&parameters)?).await?, false))
 }
 

@@ -1,12 +1,17 @@
 //! The HTTP interface: one listener for the API, the page, and the WebSocket upgrade.
+mod body;
 mod conflicts;
+mod connections;
+mod cors;
 mod guard;
 mod host;
+mod origins;
 mod problem;
 mod server;
 mod terms;
 
-pub use guard::Guard;
+pub use connections::Budget;
+pub use guard::{Allowed, Guard, Refused};
 pub use host::Host;
 pub use problem::error_value;
 pub use server::serve;

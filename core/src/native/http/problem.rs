@@ -25,11 +25,13 @@ pub fn error_value(error: &Error) -> Value {
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) error: Error,
+    /// After how many seconds it is worth to try again.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, error: Error) -> Problem {
-        Problem { status, error }
+        Problem { status, error, retry_after: None }
     }
 }
 
@@ -40,12 +42,12 @@ impl From<Error> for Problem {
             (Code::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
             // Only `If-Match` asks for a hash.
             (Code::Stale, _) => StatusCode::PRECONDITION_FAILED,
-            (Code::Closed, _) => StatusCode::SERVICE_UNAVAILABLE,
+            (Code::Closed | Code::Busy, _) => StatusCode::SERVICE_UNAVAILABLE,
             (_, Kind::Input | Kind::Usage) => StatusCode::BAD_REQUEST,
             (_, Kind::Conflict) => StatusCode::CONFLICT,
             (_, Kind::Io | Kind::Peer | Kind::Internal) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Problem { status, error }
+        Problem::new(status, error)
     }
 }
 
@@ -61,6 +63,9 @@ impl IntoResponse for Problem {
         let mut response = json(self.status, &fields.into_iter().collect());
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Path as UrlPath, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -14,18 +14,17 @@ use axum::routing::{get, post};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
-use super::conflicts;
+use super::connections::{Budget, accept};
 use super::guard::Guard;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
+use super::{conflicts, cors};
 use crate::canonical::canonical;
 use crate::diff::Patch;
 use crate::engine::{Command, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, parse_from};
 use crate::id::DocumentName;
-use crate::limits::MAX_TEXT_BYTES;
 use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -41,6 +40,7 @@ type Answered = Result<Response, Problem>;
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) host: Arc<dyn Host>,
+    pub(super) budget: Budget,
     links: Links,
     guard: Guard,
 }
@@ -63,8 +63,8 @@ impl Server {
 }
 
 /// Answers on a listener for as long as the future lives. Connections that stand go on without it.
-pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, guard: Guard) {
-    let server = Server { host, links, guard };
+pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, guard: Guard, budget: Budget) {
+    let server = Server { host, budget: budget.clone(), links, guard };
     let router = Router::new()
         .route("/", get(root))
         .route("/sync", get(upgrade))
@@ -85,21 +85,25 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
         .with_state(server);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let _ = axum::serve(listener, service).await; // never returns: failures to accept are waited out
+    accept(listener, router, &budget).await;
 }
 
-/// Looks at every request before anything else does.
+/// Looks at every request before anything else does, and at every answer after everything else.
 async fn check(State(server): State<Server>, request: Request, next: Next) -> Response {
     let headers = request.headers();
+    let path = request.uri().path().to_owned();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let allowed = server.guard.check_host(headers).and_then(|()| {
         if changes || handshake::is_upgrade(headers) { server.guard.check_origin(headers) } else { Ok(()) }
     });
-    match allowed {
+    let reader = if allowed.is_ok() { server.guard.reader(headers) } else { None };
+    let mut response = match allowed {
+        Ok(()) if cors::is_preflight(request.method(), headers) => cors::preflight(headers),
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
-    }
+    };
+    cors::seal(&mut response, &path, reader);
+    response
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Problem {
@@ -150,10 +154,8 @@ fn page(name: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     ];
-    (headers, *bytes).into_response()
+    (headers, cors::page_headers(), *bytes).into_response()
 }
 
 async fn health(State(server): State<Server>) -> Answered {
@@ -177,7 +179,8 @@ async fn force_sync(State(server): State<Server>) -> Answered {
 }
 
 async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
-    let mut patterns = only(&parameters, "pattern").map(Pattern::parse).collect::<Result<Vec<_>>>()?;
+    let asked: Vec<&str> = only(&parameters, "pattern").collect();
+    let mut patterns = Pattern::parse_subscription(&asked)?;
     if patterns.is_empty() {
         patterns.push(Pattern::parse("*")?);
     }
@@ -227,7 +230,7 @@ async fn replace(
     body: Body,
 ) -> Answered {
     let name = DocumentName::parse(&name)?;
-    let value = json_body(body).await?;
+    let value = server.budget.json(body).await?;
     let path = path(&parameters)?;
     let (_, terms) = server.terms(&name, &headers, &parameters, path.as_ref()).await?;
     let is_path = path.is_some();
@@ -255,7 +258,7 @@ async fn patch(
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
         }
     };
-    let body = json_body(body).await?;
+    let body = server.budget.json(body).await?;
     let (_, terms) = server.terms(&name, &headers, &parameters, None).await?;
     let command = if is_operations { Command::Patch(Patch::from_value(&body)?) } else { Command::MergePatch(body) };
     Ok(receipt(&server.host.write(&name, command, terms).await?, false))
@@ -320,22 +323,6 @@ fn wants_mask(parameters: &[(String, String)]) -> bool {
 pub(super) fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"))
-}
-
-pub(super) async fn json_body(body: Body) -> Result<Value, Problem> {
-    let too_large = || Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20));
-    // Refused by its announced length, before anything of it is read.
-    if body.size_hint().lower() > MAX_TEXT_BYTES as u64 {
-        return Err(too_large().into());
-    }
-    let bytes = to_bytes(body, MAX_TEXT_BYTES).await.map_err(|error| {
-        let is_limit = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
-        if is_limit { too_large() } else { Error::new(Code::Syntax, "the body did not arrive whole") }
-    })?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        Error::new(Code::Syntax, format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to() + 1))
-    })?;
-    Ok(parse_from(text, Format::Json, "body")?)
 }
 
 /// What a write did; its tag is the version of the path that it was about, or else the hash of the document.

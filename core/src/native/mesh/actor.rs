@@ -142,10 +142,13 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     }
     let links = Links::new(actor.senders.links.clone(), LinkOptions::default());
     let host = Arc::new(Hosting(Arc::clone(&actor.shared)));
-    let guard = http::Guard::new(&addresses);
+    let level = actor.log;
+    let refused = move |error: &Error| log(level, Level::Warning, &worded(error));
+    let guard = http::Guard::new(&addresses, std::mem::take(&mut setup.allowed), Arc::new(refused));
+    let budget = http::Budget::default();
     for (listener, address) in listeners {
         actor.log_line(Level::Info, &format!("listening on http://{address} as instance {}", actor.shared.instance));
-        let serving = http::serve(listener, host.clone(), links.clone(), guard.clone());
+        let serving = http::serve(listener, host.clone(), links.clone(), guard.of(address), budget.clone());
         actor.servers.push(tokio::spawn(serving));
     }
     let dial = |address| Dialer::spawn(&links, address, DialOptions::default());

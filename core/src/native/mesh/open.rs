@@ -7,6 +7,7 @@ use super::log::LogLevel;
 use super::options::{Setup, layers};
 use crate::error::Result;
 use crate::id::DocumentName;
+use crate::native::http::Allowed;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
 use crate::schema::Schema;
@@ -110,6 +111,7 @@ impl OpenOptions {
             layers: layers(self.files, true)?,
             listen: Vec::new(),
             insecure: false,
+            allowed: Allowed::default(),
             peers: Vec::new(),
             env_prefix: self.env_prefix,
             data_dir: None,

@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::id::DocumentName;
 use crate::merge::priority;
+use crate::native::http::Allowed;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
@@ -34,6 +35,12 @@ pub struct MeshOptions {
     pub listen: Vec<String>,
     /// Whether anybody on the network may be listened to: there is no authentication.
     pub insecure: bool,
+    /// Origins of pages that may follow and change the document from a browser, as `https://app.example` or
+    /// `http://localhost:*`; besides the page that the instance serves none.
+    pub allow_origins: Vec<String>,
+    /// Names with a domain that the instance is called by, as `config.example` or `*.example`; addresses, `localhost` and,
+    /// where other machines can reach it, names without a domain always are.
+    pub allow_hosts: Vec<String>,
     /// Other instances, as `ws://host:port`.
     pub peers: Vec<String>,
     /// The prefix of environment variables that win over the shared layer, for example `MYAPP`; none.
@@ -69,6 +76,8 @@ impl Default for MeshOptions {
             files: Vec::new(),
             listen: Vec::new(),
             insecure: false,
+            allow_origins: Vec::new(),
+            allow_hosts: Vec::new(),
             peers: Vec::new(),
             env_prefix: None,
             data_dir: None,
@@ -118,6 +127,21 @@ impl MeshOptions {
     #[must_use]
     pub fn insecure(mut self, insecure: bool) -> MeshOptions {
         self.insecure = insecure;
+        self
+    }
+
+    /// Lets pages of an origin follow and change the document from a browser: `https://app.example`, or
+    /// `http://localhost:*` for any port.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> MeshOptions {
+        self.allow_origins.push(origin.into());
+        self
+    }
+
+    /// Lets the instance be called by a name with a domain: `config.example`, or `*.example`.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> MeshOptions {
+        self.allow_hosts.push(name.into());
         self
     }
 
@@ -215,7 +239,7 @@ impl MeshOptions {
     ///
     /// # Errors
     /// [`Code::Listen`] for an address that cannot be listened on, [`Code::Store`] for the data directory,
-    /// [`Code::Usage`] for a peer or prefix that is none, and what is wrong with a file: one that is broken from the
+    /// [`Code::Usage`] for a peer, origin, host or prefix that is none, and what is wrong with a file: one that is broken from the
     /// start has no last good content that could stay in force. So with a document that the schema refuses, unless there
     /// are peers, who may mend it.
     pub fn start(self) -> Result<Mesh> {
@@ -228,6 +252,7 @@ impl MeshOptions {
             layers: layers(self.files, false)?,
             listen: self.listen,
             insecure: self.insecure,
+            allowed: Allowed::parse(&self.allow_origins, &self.allow_hosts)?,
             peers,
             env_prefix: self.env_prefix,
             data_dir: self.data_dir,
@@ -252,6 +277,7 @@ pub(super) struct Setup {
     pub(super) layers: Vec<LayerFile>,
     pub(super) listen: Vec<String>,
     pub(super) insecure: bool,
+    pub(super) allowed: Allowed,
     pub(super) peers: Vec<Address>,
     pub(super) env_prefix: Option<String>,
     pub(super) data_dir: Option<PathBuf>,

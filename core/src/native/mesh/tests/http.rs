@@ -176,6 +176,69 @@ fn pages_from_elsewhere_can_neither_write_nor_connect_nor_pretend_to_be_here() {
 }
 
 #[test]
+fn pages_of_an_allowed_origin_read_write_and_connect_and_those_beside_it_do_not() {
+    let mesh = listening().allow_origin("http://localhost:*").allow_host("config.example").start().unwrap();
+    let to = mesh.addresses()[0];
+    let page = ("Origin", "http://localhost:5173");
+    let asked = call(
+        to,
+        "OPTIONS /config/default",
+        &[page, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "content-type")],
+        "",
+    );
+    assert_eq!((asked.status, asked.header("access-control-allow-origin")), (204, Some(page.1)));
+    assert!(asked.header("access-control-allow-methods").unwrap().contains("PUT"));
+    let written = call(to, "PUT /config/default?path=a", &[page], "1");
+    assert_eq!((written.status, written.header("access-control-allow-origin")), (200, Some(page.1)));
+    assert_eq!(written.header("access-control-expose-headers"), Some("etag, retry-after"));
+    let upgrade = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let mut io = TcpStream::connect(to).unwrap();
+    let text: String = upgrade.iter().chain([&page]).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    io.write_all(format!("GET /sync HTTP/1.1\r\nHost: {to}\r\n{text}\r\n").as_bytes()).unwrap();
+    let mut first = String::new();
+    BufReader::new(io).read_line(&mut first).unwrap();
+    assert!(first.starts_with("HTTP/1.1 101"), "{first}");
+
+    let elsewhere = ("Origin", "http://evil.example");
+    let asked = call(to, "OPTIONS /config/default", &[elsewhere, ("Access-Control-Request-Method", "PUT")], "");
+    assert_eq!((asked.status, asked.header("access-control-allow-origin")), (403, None));
+    let read = call(to, "GET /config/default", &[elsewhere], "");
+    assert_eq!((read.status, read.header("access-control-allow-origin")), (200, None), "a browser hides it");
+    assert_eq!(read.header("cross-origin-resource-policy"), Some("same-origin"));
+    assert_eq!(call(to, "GET /config/default", &[("Host", "config.example:8765")], "").status, 200);
+    let wrong = listening().allow_origin("*").start().unwrap_err();
+    assert_eq!(wrong.code(), Code::Usage);
+}
+
+#[test]
+fn a_name_with_a_domain_is_refused_on_every_listener_unless_it_is_allowed() {
+    let mesh = MeshOptions::default().listen("127.0.0.1:0").listen("0.0.0.0:0").insecure(true).start().unwrap();
+    for address in mesh.addresses() {
+        let to = SocketAddr::from(([127, 0, 0, 1], address.port()));
+        let rebound = [("Host", "evil.example"), ("Origin", "http://evil.example")];
+        assert_eq!(call(to, "GET /config/default", &rebound, "").status, 403, "{address}");
+        assert_eq!(call(to, "PUT /config/default?path=a", &rebound, "1").status, 403, "{address}");
+        assert_eq!(call(to, "GET /config/default", &[], "").status, 200, "{address}");
+    }
+}
+
+#[test]
+fn the_page_may_load_and_ask_nothing_but_its_own_instance() {
+    let (_mesh, to) = started();
+    let page = call(to, "GET /", &[], "");
+    let policy = page.header("content-security-policy").unwrap();
+    for rule in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    assert_eq!(call(to, "GET /status", &[], "").header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
 fn a_body_above_the_limit_is_refused_before_it_is_read() {
     let (_mesh, to) = started();
     let mut io = TcpStream::connect(to).unwrap();

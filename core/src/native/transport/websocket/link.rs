@@ -25,6 +25,8 @@ use crate::native::io_error::reason;
 
 /// Several queued frames go out in one flush, up to this many bytes.
 const BATCH_BYTES: usize = 256 << 10;
+/// What answers to pings may take beside a frame on its way.
+const PONGS_BYTES: usize = 1 << 20;
 /// What a close frame has room for.
 const MAX_REASON_BYTES: usize = 123;
 
@@ -51,6 +53,8 @@ pub struct LinkOptions {
     pub max_frame_bytes: usize,
     /// How many frames may wait to be sent; default 1024.
     pub queue_frames: usize,
+    /// How many pings and pongs of the peer are answered in a second; default 10, and three times as many at once.
+    pub pings_per_second: u32,
     /// How many bytes may wait to be sent; one frame may wait however long it is; default twice [`MAX_FRAME_BYTES`].
     pub queue_bytes: usize,
 }
@@ -63,6 +67,7 @@ impl Default for LinkOptions {
             close_within: Duration::from_secs(1),
             max_frame_bytes: MAX_FRAME_BYTES,
             queue_frames: 1_024,
+            pings_per_second: 10,
             queue_bytes: 2 * MAX_FRAME_BYTES,
         }
     }
@@ -206,6 +211,8 @@ impl Links {
             .read_buffer_size(16 << 10)
             .max_message_size(Some(self.options.max_frame_bytes))
             .max_frame_size(Some(self.options.max_frame_bytes))
+            // What a frame of ours may need, and some answers to pings: without it they pile up where nobody reads.
+            .max_write_buffer_size(self.options.max_frame_bytes.saturating_add(PONGS_BYTES))
     }
 
     /// Runs the server's side of a connection that has been upgraded.
@@ -257,6 +264,8 @@ enum End {
     /// We close, and that is to be done by then.
     Ours(Instant),
     Failed(WsError),
+    /// The peer pings without end.
+    Pinged,
     /// Nothing moves any more.
     Dead,
 }
@@ -319,6 +328,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
             }
             End::Failed(WsError::Io(error)) => lost(format!("lost the connection to `{peer}`: {}", reason(&error))),
             End::Failed(_) => lost(format!("lost the connection to `{peer}`: it ended without a goodbye")),
+            End::Pinged => {
+                let most = self.links.options.pings_per_second;
+                self.refuse(CloseCode::Policy, "too many pings").await;
+                let words = format!("`{peer}` sends more than {most} pings a second");
+                Some(Error::new(Code::Message, words))
+            }
             End::Dead => {
                 let seconds = self.links.options.dead_after.as_secs_f32();
                 lost(format!("lost the connection to `{peer}`: nothing moved for {seconds} s"))
@@ -377,6 +392,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     links: &Links,
     moved: &Moved,
 ) -> End {
+    let mut pings = Pings::new(links.options.pings_per_second);
     loop {
         let before = moved.received();
         let event = match timeout(links.options.dead_after, stream.next()).await {
@@ -387,11 +403,32 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Some(Ok(Message::Text(text)))) => LinkEvent::Text(text.as_str().to_owned()),
             Ok(Some(Ok(Message::Binary(bytes)))) => LinkEvent::Binary(bytes.into()),
             Ok(Some(Ok(Message::Close(frame)))) => return End::Peer(frame),
-            Ok(Some(Ok(_))) => continue, // pings are answered below us
+            Ok(Some(Ok(_))) if pings.take(Instant::now()) => continue, // pings are answered below us
+            Ok(Some(Ok(_))) => return End::Pinged,
         };
         if links.events.send((id, event)).await.is_err() {
             return End::Ours(Instant::now() + links.options.close_within);
         }
+    }
+}
+
+/// How many more pings a peer may send: a bucket that fills again with time.
+struct Pings {
+    per_second: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Pings {
+    fn new(per_second: u32) -> Pings {
+        let per_second = f64::from(per_second);
+        Pings { per_second, left: 3.0 * per_second, at: Instant::now() }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let filled = self.left + now.duration_since(self.at).as_secs_f64() * self.per_second;
+        (self.left, self.at) = (filled.min(3.0 * self.per_second) - 1.0, now);
+        self.left >= 0.0
     }
 }
 

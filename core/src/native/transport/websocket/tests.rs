@@ -413,3 +413,17 @@ async fn a_frame_that_trickles_in_slowly_keeps_the_link_alive() {
     assert_eq!(server.owner.text().await, "x".repeat(40));
     assert!(start.elapsed() > 2 * impatient.dead_after);
 }
+
+#[tokio::test]
+async fn a_peer_that_pings_without_end_and_reads_nothing_is_cut_off() {
+    let mut server = Server::start("127.0.0.1:0", LinkOptions::default()).await;
+    let mut client = plain(&server).await;
+    let _link = server.owner.opened().await;
+    for _ in 0..10_000 {
+        if client.send(Message::Ping(vec![b'x'; 125].into())).await.is_err() {
+            break;
+        }
+    }
+    let reason = server.owner.closed().await.unwrap();
+    assert!(reason.message().contains("pings"), "{reason:?}");
+}
