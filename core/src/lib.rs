@@ -52,6 +52,7 @@ pub mod conflict;
 pub mod diff;
 #[cfg(feature = "binary")]
 pub mod document;
+pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod format;

@@ -258,12 +258,16 @@ impl Engine {
 
     /// The batch with this ticket is on disk. Its writes become visible, are answered and are sent.
     pub fn handle_persisted(&mut self, ticket: Ticket, now: Now) {
+        debug_assert!(ticket > self.answered, "{ticket:?} is answered after {:?}", self.answered);
+        self.answered = ticket;
         let found = self.documents.iter_mut().find_map(|(name, document)| {
             let founded = document.shared.as_mut()?.founded_mut()?;
             let was_ready = founded.ready;
             founded.persisted(ticket, now.wall_ms).map(|staged| (name.clone(), staged, was_ready))
         });
+        debug_assert!(found.is_some(), "{ticket:?} is in the store, and was not staged next, or failed before");
         let Some((name, staged, was_ready)) = found else { return };
+        self.store_recovered(now);
         if !was_ready || matches!(staged.step, Step::Replace(_)) {
             // What this instance says of the document is no longer what it told its peers.
             self.greet_all(now);
@@ -314,6 +318,7 @@ impl Engine {
                 document.shared = Some(Shared::Unfounded { replica: id, waiting, since_ms });
             }
             if let Some(file) = document.file.as_mut() {
+                file.plan_lost();
                 file.edits_lost(reason.clone());
             }
         }
@@ -323,8 +328,7 @@ impl Engine {
                 self.answer(reply.request, Err(reason.clone()), now);
             }
         }
-        self.notice(Level::Error, reason.clone());
-        self.greet_all(now);
+        self.store_failed(reason, now);
     }
 
     pub(super) fn answer(&mut self, request: RequestId, result: Result<Receipt>, now: Now) {

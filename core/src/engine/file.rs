@@ -27,9 +27,14 @@ pub(super) struct BoundFile {
     pub(super) provisional: Option<Value>,
     /// The file on disk differs from the document that took its place: keep it when it is written next.
     set_aside: bool,
-    /// A file write is with the driver.
+    /// A file write is planned, or with the driver.
     in_flight: bool,
+    /// It is with the driver, or waits for it to be asked for.
+    is_released: bool,
+    /// Why the file could not be read.
     failure: Option<Error>,
+    /// Why it could not be written, until it shows the document.
+    unwritten: Option<Error>,
     /// A write that the driver gets once the store has the batch of this ticket.
     pub(super) due: Option<(Ticket, FileWrite)>,
 }
@@ -80,7 +85,9 @@ impl BoundFile {
             provisional: None,
             set_aside: false,
             in_flight: false,
+            is_released: false,
             failure: None,
+            unwritten: None,
             due: None,
         }
     }
@@ -112,7 +119,7 @@ impl BoundFile {
     }
 
     pub(super) fn state(&self) -> SourceState {
-        match (&self.failure, &self.seen) {
+        match (self.failure.as_ref().or(self.unwritten.as_ref()), &self.seen) {
             (Some(error), _) => SourceState::Stale(error.clone()),
             (None, Seen::Unknown | Seen::Missing) => SourceState::Missing,
             (None, Seen::Good | Seen::Broken) => SourceState::Fresh,
@@ -135,6 +142,7 @@ impl BoundFile {
             return match parse_from(text, self.binding.format, &self.source()) {
                 Ok(value) => {
                     self.set_aside = false;
+                    self.unwritten = None;
                     self.accept(text.to_owned(), value);
                     Look::OwnWrite
                 }
@@ -224,10 +232,44 @@ impl BoundFile {
         self.broken(error);
     }
 
+    /// The write that waited for the batch of this ticket, now that the driver may have it.
+    pub(super) fn release(&mut self, ticket: Ticket) -> Option<FileWrite> {
+        let (_, write) = self.due.take_if(|(wanted, _)| *wanted == ticket)?;
+        self.is_released = true;
+        Some(write)
+    }
+
+    /// Whether a write is with the driver, or waits for it to be asked for.
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released
+    }
+
+    /// Whether this is the text that was mirrored last, or is about to be.
+    pub(super) fn is_own(&self, text: &str) -> bool {
+        self.intended.as_deref() == Some(text) || self.base.as_ref().is_some_and(|base| base.text == text)
+    }
+
+    /// The driver is done with a write, and will look what lies there now.
+    pub(super) fn written(&mut self) {
+        self.is_released = false;
+    }
+
     /// The driver could not write the file.
     pub(super) fn write_failed(&mut self, error: Error) {
-        self.in_flight = false;
+        (self.in_flight, self.is_released) = (false, false);
+        self.unwritten = Some(error);
+    }
+
+    /// The driver could not read the file.
+    pub(super) fn unreadable(&mut self, error: Error) {
         self.failure = Some(error);
+    }
+
+    /// The store failed: a write that waited for it is not made, and another one may be planned.
+    pub(super) fn plan_lost(&mut self) {
+        if self.due.take().is_some() {
+            (self.in_flight, self.intended) = (false, None);
+        }
     }
 
     /// The write that makes the file show `shared`, if one is due. It is intended from now on: persist
@@ -241,11 +283,11 @@ impl BoundFile {
         }
         let target = holdable(shared, self.binding.format);
         let (expect, text) = match (&self.seen, &self.base) {
-            (Seen::Good, Some(base)) if base.value == target => return Ok(None),
+            (Seen::Good, Some(base)) if base.value == target => return self.nothing_to_write(),
             (Seen::Good, Some(base)) => (Some(base.text.clone()), rewrite(&base.text, self.binding.format, &target)?),
-            (Seen::Missing, None) if target == Value::empty_map() => return Ok(None),
+            (Seen::Missing, None) if target == Value::empty_map() => return self.nothing_to_write(),
             // A file that somebody deleted comes back with the next change of the document, not at once.
-            (Seen::Missing, Some(base)) if base.value == target => return Ok(None),
+            (Seen::Missing, Some(base)) if base.value == target => return self.nothing_to_write(),
             (Seen::Missing, _) => (None, print(&target, self.binding.format)?),
             _ => return Ok(None),
         };
@@ -253,5 +295,11 @@ impl BoundFile {
         self.intended = Some(text.clone());
         let keep_as = self.set_aside.then_some(BEFORE_JOIN);
         Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as }))
+    }
+
+    /// What could not be written does not have to be any more.
+    fn nothing_to_write(&mut self) -> Result<Option<FileWrite>> {
+        self.unwritten = None;
+        Ok(None)
     }
 }

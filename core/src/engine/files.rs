@@ -3,7 +3,7 @@
 use super::file::Look;
 use super::records::file_record;
 use super::shared::{Shared, Step, edits};
-use super::types::{Event, Level, SourceState, Ticket};
+use super::types::{Event, Level, Ticket};
 use super::{Engine, REPLICATES};
 use crate::clock::Now;
 use crate::error::{Code, Error};
@@ -20,6 +20,11 @@ impl Engine {
         // The file shows what is in force.
         let shown = pending.as_ref().map(|pending| document.shown_of(pending).unwrap_or_else(|| pending.clone()));
         let Some(file) = &mut document.file else { return };
+        // The write was planned on another look: what this one leads to would be taken back by it, or take it for an edit.
+        debug_assert!(!file.is_released(), "`{name}`: a look at the file while a write of it is on its way");
+        if file.is_released() {
+            return;
+        }
         let before = file.state();
         let look = file.look(text, shown.as_ref());
         let refusal = match &look {
@@ -87,15 +92,45 @@ impl Engine {
         self.mirror(name);
     }
 
+    /// A bound file was written, or left alone because somebody changed it: look at it next, and tell
+    /// [`Engine::handle_file`] what lies there.
+    pub fn handle_file_written(&mut self, name: &DocumentName) {
+        if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
+            debug_assert!(file.is_released(), "`{name}`: nobody was asked to write the file");
+            file.written();
+        }
+    }
+
     /// The driver could not write a bound file; it is tried again with the next look.
     pub fn handle_file_failed(&mut self, name: &DocumentName, error: Error) {
+        self.file_failed(name, |file| file.write_failed(error));
+    }
+
+    /// The driver could not read a bound file; its last good content stays in force.
+    pub fn handle_file_unreadable(&mut self, name: &DocumentName, error: Error) {
+        self.file_failed(name, |file| file.unreadable(error));
+    }
+
+    fn file_failed(&mut self, name: &DocumentName, failed: impl FnOnce(&mut super::file::BoundFile)) {
         let Some(document) = self.documents.get_mut(name) else { return };
         if let Some(file) = &mut document.file {
-            file.write_failed(error.clone());
+            failed(file);
+            let state = file.state();
             let source = document.written_layer();
-            let state = SourceState::Stale(error);
             self.events.push_back(Event::Source { document: name.clone(), source, state });
         }
+    }
+
+    /// Whether a bound file that holds this text is as it was mirrored last, or as it is about to be: nobody edited it.
+    #[must_use]
+    pub fn is_mirrored_text(&self, name: &DocumentName, text: &str) -> bool {
+        self.documents.get(name).and_then(|document| document.file.as_ref()).is_some_and(|file| file.is_own(text))
+    }
+
+    /// Whether a write of a bound file was released that has not ended: the file must not be looked at.
+    #[must_use]
+    pub fn is_file_released(&self, name: &DocumentName) -> bool {
+        self.documents.get(name).and_then(|document| document.file.as_ref()).is_some_and(|file| file.is_released())
     }
 
     fn first_look(&mut self, name: &DocumentName, text: String, value: crate::Value, now: Now) {
@@ -138,13 +173,8 @@ impl Engine {
 
     /// The batch with this ticket is in the store: a file write that waited for it goes to the driver.
     pub(super) fn release_file(&mut self, name: &DocumentName, ticket: Ticket) {
-        let due = self.documents.get_mut(name).and_then(|document| document.file.as_mut()).map(|file| &mut file.due);
-        if let Some(due) = due
-            && due.as_ref().is_some_and(|(wanted, _)| *wanted == ticket)
-            && let Some((_, write)) = due.take()
-        {
-            self.files.push_back(write);
-        }
+        let file = self.documents.get_mut(name).and_then(|document| document.file.as_mut());
+        self.files.extend(file.and_then(|file| file.release(ticket)));
     }
 
     /// Writes the bound file if the shared layer has moved on. What is going to be written is in the store before the
@@ -157,8 +187,15 @@ impl Engine {
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         let Some(shown) = document.shown_of(&founded.view.value) else { return };
         let Some(file) = &mut document.file else { return };
+        let before = file.state();
         match file.mirror(name, &shown) {
-            Ok(None) => {}
+            Ok(None) => {
+                let state = file.state();
+                if state != before {
+                    let source = document.written_layer();
+                    self.events.push_back(Event::Source { document: name.clone(), source, state });
+                }
+            }
             Ok(Some(write)) => {
                 let ticket = self.stage_file_record(name);
                 if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {

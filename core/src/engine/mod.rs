@@ -5,13 +5,14 @@
 //!
 //! 1. [`Engine::poll_persist`]: batches for the store; answer with [`Engine::handle_persisted`] in their order;
 //! 2. [`Engine::poll_transmit`]: frames for peers;
-//! 3. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file`] holding what lies there then, or
-//!    [`Engine::handle_file_failed`]. Look at the file no sooner: a write planned on one look must not land after another;
+//! 3. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
+//!    [`Engine::handle_file`] holding what lies there, or with [`Engine::handle_file_failed`]. Look at the file no sooner
+//!    ([`Engine::is_file_released`]): a write planned on one look must not land after another;
 //! 4. [`Engine::poll_event`]: news for the program;
 //! 5. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
 //!
-//! Time and entropy are arguments. The native runtime, the Python and Node packages, the browser client and the simulator
-//! drive this same machine.
+//! Time and entropy are arguments. The browser drives this machine itself; the native runtime, and with it the Python and
+//! Node packages, and the simulator do so through [`crate::driver`].
 
 mod admission;
 mod audit;
@@ -33,6 +34,7 @@ mod shared;
 mod sides;
 mod skew;
 mod stale;
+mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -103,6 +105,8 @@ pub struct Engine {
     files: VecDeque<FileWrite>,
     events: VecDeque<Event>,
     last_ticket: u64,
+    /// The last batch that is known to be in the store.
+    answered: Ticket,
     last_request: u64,
     last_message: u64,
     next_heartbeat_ms: Option<u64>,
@@ -115,6 +119,8 @@ pub struct Engine {
     hashed: BTreeMap<DocumentName, (Value, String)>,
     /// When to see whether a document of an instance without peers can drop its history.
     next_settling_ms: Option<u64>,
+    /// How the store fails, while it does.
+    failing: Option<store::Failing>,
 }
 
 /// Whether this build holds documents of layers. Without, an engine only follows hosts, and the optimiser leaves out
@@ -141,6 +147,7 @@ impl Engine {
             files: VecDeque::new(),
             events: VecDeque::new(),
             last_ticket: 0,
+            answered: Ticket(0),
             last_request: 0,
             last_message: 0,
             next_heartbeat_ms: None,
@@ -149,6 +156,7 @@ impl Engine {
             told: BTreeMap::new(),
             hashed: BTreeMap::new(),
             next_settling_ms: None,
+            failing: None,
         })
     }
 
@@ -329,12 +337,14 @@ impl Engine {
     /// The next frame for a peer.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        debug_assert!(self.persist.is_empty(), "frames are asked for before the batches for the store");
         self.transmit.pop_front()
     }
 
     /// The next bound file to write.
     #[must_use]
     pub fn poll_file(&mut self) -> Option<FileWrite> {
+        debug_assert!(self.transmit.is_empty(), "files are asked for before the frames for peers");
         self.files.pop_front()
     }
 

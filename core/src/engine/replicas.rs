@@ -438,6 +438,7 @@ impl Engine {
             return;
         }
         self.settle_all(now);
+        self.greet_after_failures(now);
         let peers = self.replica_peers();
         self.next_heartbeat_ms = (!peers.is_empty()).then_some(now.mono_ms + self.config.heartbeat_ms);
         let names: Vec<DocumentName> = self.documents.keys().cloned().collect();

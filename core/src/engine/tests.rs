@@ -178,15 +178,15 @@ impl World {
         loop {
             let host = &mut self.hosts[at];
             let mut moved = false;
-            while let Some(batch) = host.engine.poll_persist() {
-                host.batches.push_back(batch);
-            }
-            while host.persists
-                && let Some(batch) = host.batches.pop_front()
-            {
-                host.apply(&batch);
-                host.engine.handle_persisted(batch.ticket, self.now);
-                moved = true;
+            loop {
+                host.batches.extend(std::iter::from_fn(|| host.engine.poll_persist()));
+                if !host.persists || host.batches.is_empty() {
+                    break;
+                }
+                while let Some(batch) = host.batches.pop_front() {
+                    host.apply(&batch);
+                    host.engine.handle_persisted(batch.ticket, self.now);
+                }
             }
             while let Some(Transmit { peer, frame }) = host.engine.poll_transmit() {
                 let end = self.links.iter().find_map(|(a, b)| match () {
@@ -203,6 +203,7 @@ impl World {
                 && let Some(write) = host.due.pop_front()
             {
                 host.write_file(write);
+                host.engine.handle_file_written(&name());
                 let text = host.file.clone();
                 host.engine.handle_file(&name(), text.as_deref(), self.now);
                 moved = true;
@@ -250,6 +251,9 @@ impl World {
     }
 
     pub(super) fn look(&mut self, at: usize) {
+        if self.hosts[at].engine.is_file_released(&name()) {
+            return; // the end of the write looks
+        }
         let text = self.hosts[at].file.clone();
         self.hosts[at].engine.handle_file(&name(), text.as_deref(), self.now);
         self.settle(at);

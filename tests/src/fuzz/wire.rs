@@ -116,6 +116,8 @@ fn drain(engine: &mut Engine, now: Now) {
         engine.handle_persisted(batch.ticket, now);
     }
     while engine.poll_transmit().is_some() {}
-    while engine.poll_file().is_some() {}
+    while let Some(write) = engine.poll_file() {
+        engine.handle_file_written(&write.document);
+    }
     while engine.poll_event().is_some() {}
 }

@@ -308,11 +308,14 @@ impl World {
                 return violated(Property::Liveness, format!("{at} never comes to rest"));
             }
             let mut moved = false;
-            while let Some(batch) = self.output(at, Engine::poll_persist)? {
-                self.hosts[at].batches.push_back(batch);
-            }
-            while !self.hosts[at].holds_batches && self.persist(at)? {
-                moved = true;
+            loop {
+                while let Some(batch) = self.output(at, Engine::poll_persist)? {
+                    self.hosts[at].batches.push_back(batch);
+                }
+                if self.hosts[at].holds_batches || !self.persist(at)? {
+                    break;
+                }
+                while self.persist(at)? {}
             }
             while let Some(transmit) = self.output(at, Engine::poll_transmit)? {
                 self.send(at, transmit);
@@ -389,6 +392,7 @@ impl World {
         }
         let text = self.hosts[at].file.clone();
         if let Some(engine) = &mut self.hosts[at].engine {
+            engine.handle_file_written(&name());
             engine.handle_file(&name(), text.as_deref(), now);
         }
         Ok(true)

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["replica", "lock", "history"],
     &["protocol"],
     &["engine", "metrics", "document"],
+    &["driver"],
     &[
         "native::net",
         "native::file",
@@ -41,7 +42,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 
 /// The floor of the adapters. They know bytes and values, not the engine: so the floors up to `ADAPTERS_SEE`, `secret`,
 /// and what they share among themselves.
-const ADAPTERS: usize = 7;
+const ADAPTERS: usize = 8;
 const ADAPTERS_SEE: usize = 2;
 const ADAPTERS_SHARE: &[&str] = &["native::net", "native::file", "native::io_error"];
 

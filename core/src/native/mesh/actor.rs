@@ -1,5 +1,6 @@
 //! The actor: owns the engine, feeds it what happens, and does what it says.
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -11,9 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::clock::Clock;
-use super::files::Bound;
 use super::hosting::Hosting;
-use super::inputs::{Input, Inputs, Request, Senders};
+use super::inputs::{Input, Inputs, Request, Senders, Wrote};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
@@ -21,12 +21,13 @@ use super::reports::Report;
 use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
 use crate::canonical::canonical;
+use crate::driver::{Action, Driver};
 use crate::engine::{
-    Audit, AuditEntry, Engine, Event, Level, Link as Direction, PathVersion, PeerId, Receipt, RequestId, Snapshot,
-    SourceState,
+    Audit, AuditEntry, Event, Level, Link as Direction, PathVersion, PeerId, Persist, Receipt, RequestId, Snapshot,
+    SourceState, Transmit,
 };
 use crate::error::{Code, Error, Result};
-use crate::id::ReplicaId;
+use crate::id::{DocumentName, ReplicaId};
 use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::http;
 use crate::native::store::{self, Writer};
@@ -40,24 +41,20 @@ use crate::replica::Disagreement;
 use crate::secret::secret_paths;
 use crate::value::Str;
 
-/// How many inputs are taken in before what comes out of them is dealt with.
-const MAX_BATCH: usize = 256;
-
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
-    pub(super) engine: Engine,
+    pub(super) driver: Driver,
     pub(super) clock: Clock,
     pub(super) senders: Senders,
     pub(super) watcher: Option<Watcher>,
     pub(super) layers: Vec<LayerFile>,
-    pub(super) bound: Option<Bound>,
+    /// Where the bound files lie.
+    pub(super) bound: BTreeMap<DocumentName, PathBuf>,
     /// Whether nobody else could mend an invalid document.
     pub(super) is_alone: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
     writer: Option<Writer>,
-    /// Batches that the store has not answered.
-    unanswered: u64,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
     /// Members that are being expelled.
     expelling: Vec<(ReplicaId, oneshot::Sender<Result<ReplicaId>>)>,
@@ -130,13 +127,13 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     actor.drain();
     // A new document is on the disk, and its file written, before anybody is told that it runs.
     let until = Instant::now() + CLOSE_WITHIN;
-    while actor.is_busy() && Instant::now() < until {
+    while actor.driver.is_busy() && Instant::now() < until {
         let input = inputs.next(Some(until)).await;
         actor.handle(input);
         actor.drain();
     }
     if actor.is_alone
-        && let Some(rejection) = actor.engine.status().into_iter().find_map(|status| status.rejected)
+        && let Some(rejection) = actor.driver.engine().status().into_iter().find_map(|status| status.rejected)
     {
         return Err(rejection.to_error());
     }
@@ -159,7 +156,7 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
 impl Actor {
     pub(super) fn new(
         shared: Arc<Shared>,
-        engine: Engine,
+        driver: Driver,
         clock: Clock,
         writer: Option<Writer>,
         senders: Senders,
@@ -167,16 +164,15 @@ impl Actor {
     ) -> Actor {
         Actor {
             shared,
-            engine,
+            driver,
             clock,
             senders,
             watcher: None,
             layers: Vec::new(),
-            bound: None,
+            bound: BTreeMap::new(),
             is_alone: false,
             logged: BTreeMap::new(),
             writer,
-            unanswered: 0,
             waiting: BTreeMap::new(),
             expelling: Vec::new(),
             links: BTreeMap::new(),
@@ -194,8 +190,9 @@ impl Actor {
         while !self.is_closing {
             let input = inputs.next(self.due()).await;
             self.handle(input);
-            for _ in 0..MAX_BATCH {
-                let Some(input) = inputs.try_next() else { break };
+            while !self.driver.is_full()
+                && let Some(input) = inputs.try_next()
+            {
                 self.handle(input);
             }
             self.drain();
@@ -205,74 +202,52 @@ impl Actor {
 
     /// When time itself is the next input.
     fn due(&self) -> Option<Instant> {
-        let engine = self.engine.poll_timeout().map(|at| self.clock.moment(at));
-        let file = self.bound.as_ref().and_then(|bound| bound.look_at);
-        engine.into_iter().chain(file).min()
-    }
-
-    /// Whether the store or the disk owes an answer.
-    fn is_busy(&self) -> bool {
-        self.unanswered > 0 || self.bound.as_ref().is_some_and(|bound| bound.is_writing)
+        self.driver.poll_timeout().map(|at| self.clock.moment(at))
     }
 
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
-                let request = self.engine.write(&self.shared.document, command, terms, now);
+                let request = self.driver.engine_mut().write(&self.shared.document, command, terms, now);
                 self.waiting.insert(request, reply);
             }
             Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
             Input::Request(Request::Written(path, reply)) => {
-                drop(reply.send(Ok(self.engine.written(&self.shared.document, &path))));
+                drop(reply.send(Ok(self.driver.engine().written(&self.shared.document, &path))));
             }
             Input::Request(Request::Conflicts(all, reply)) => {
-                drop(reply.send(Ok(self.engine.conflicts(&self.shared.document, all))));
+                drop(reply.send(Ok(self.driver.engine().conflicts(&self.shared.document, all))));
             }
             Input::Request(Request::Audit(reply)) => drop(reply.send(Ok(self.audit.iter().cloned().collect()))),
-            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.engine.force_sync(now)))),
+            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.driver.engine_mut().force_sync(now)))),
             Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
                 Ok(replica) => self.expelling.push((replica, reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
-            Input::File(event) => self.look_at(event),
+            Input::File(event) => self.file_changed(event),
             Input::Link(id, event) => self.handle_link(id, event),
-            Input::Wrote(wrote) => self.wrote_bound(wrote),
-            Input::Persisted(ticket, result) => {
-                self.unanswered = self.unanswered.saturating_sub(1);
-                match result {
-                    Ok(()) => self.engine.handle_persisted(ticket, now),
-                    Err(error) => {
-                        self.engine.handle_persist_failed(ticket, &error, now);
-                        if let Some(writer) = &self.writer {
-                            writer.resume(ticket.0);
-                        }
-                    }
-                }
+            Input::Wrote(Wrote { document, keep_as, result }) => {
+                self.driver.handle_wrote(&document, result, keep_as, now);
             }
-            Input::Due => {
-                self.engine.handle_timeout(now);
-                let retry = self.bound.as_ref().and_then(|bound| bound.look_at);
-                if retry.is_some_and(|at| at <= Instant::now()) {
-                    self.look_at_bound(None);
-                }
-            }
+            Input::Persisted(ticket, result) => self.driver.handle_stored(ticket, result, now),
+            Input::Due => self.driver.handle_timeout(now),
         }
     }
 
     fn expel(&mut self, prefix: &str) -> Result<ReplicaId> {
         let name = &self.shared.document;
-        let replica = self.engine.find_member(name, prefix)?;
-        self.engine.expel(name, replica, self.clock.now())?;
+        let replica = self.driver.engine().find_member(name, prefix)?;
+        self.driver.engine_mut().expel(name, replica, self.clock.now())?;
         Ok(replica)
     }
 
     /// Answers who asked to expel a member, once that is on the disk or failed.
     fn answer_expelled(&mut self) {
         for (replica, reply) in std::mem::take(&mut self.expelling) {
-            match self.engine.is_expelled(&self.shared.document, replica) {
+            match self.driver.engine().is_expelled(&self.shared.document, replica) {
                 None => self.expelling.push((replica, reply)),
                 Some(true) => drop(reply.send(Ok(replica))),
                 Some(false) => {
@@ -285,7 +260,7 @@ impl Actor {
 
     fn read(&self, path: &Path) -> Result<(Arc<Snapshot>, PathVersion)> {
         let name = &self.shared.document;
-        let found = self.engine.snapshot(name).zip(self.engine.version(name, path));
+        let found = self.driver.engine().snapshot(name).zip(self.driver.engine().version(name, path));
         found.ok_or_else(|| Error::new(Code::UnknownDocument, format!("there is no document `{name}` here")))
     }
 
@@ -302,60 +277,88 @@ impl Actor {
                 if link.dialed {
                     self.log_line(Level::Info, &format!("connected to {}", link.peer));
                 }
-                self.engine.handle_connected(peer, direction, now);
+                self.driver.engine_mut().handle_connected(peer, direction, now);
             }
-            (LinkEvent::Text(frame), Some(peer)) => self.engine.handle_message(peer, &frame, now),
-            (LinkEvent::Binary(bytes), Some(peer)) => self.engine.handle_message(peer, &bytes, now),
+            (LinkEvent::Text(frame), Some(peer)) => self.driver.engine_mut().handle_message(peer, &frame, now),
+            (LinkEvent::Binary(bytes), Some(peer)) => self.driver.engine_mut().handle_message(peer, &bytes, now),
             (LinkEvent::Closed { reason }, Some(peer)) => {
                 self.links.remove(&id);
                 self.peers.remove(&peer);
                 if let Some(reason) = reason {
                     self.log_line(Level::Info, &worded(&reason));
                 }
-                self.engine.handle_closed(peer, now);
+                self.driver.engine_mut().handle_closed(peer, now);
             }
             (_, None) => {}
         }
     }
 
-    /// Does everything that the engine wants done, in its order.
+    /// Does everything that the driver wants done, in its order.
     pub(super) fn drain(&mut self) {
         let now = self.clock.now();
-        while let Some(batch) = self.engine.poll_persist() {
-            let Some(writer) = &self.writer else {
-                self.engine.handle_persisted(batch.ticket, now);
-                continue;
-            };
-            match writer.submit(batch.ticket.0, batch.writes.into_iter().map(store_write).collect()) {
-                Ok(()) => self.unanswered += 1,
-                Err(error) => self.engine.handle_persist_failed(batch.ticket, &error, now),
-            }
-        }
-        self.transmit();
-        while let Some(write) = self.engine.poll_file() {
-            self.write_bound(write);
-        }
-        if let Some(snapshot) = self.engine.snapshot(&self.shared.document)
-            && !Arc::ptr_eq(&snapshot, &self.shared.snapshot.load())
-        {
-            self.shared.snapshot.store(snapshot); // before anybody hears of it
-        }
-        self.answer_expelled();
-        while let Some(event) = self.engine.poll_event() {
-            match event {
-                Event::Changed(change) => self.shared.subscribers.publish(&change),
-                Event::Written { request, result } => {
-                    // A guest's write has nobody here, and a program may have dropped its answer.
-                    if let Some(reply) = self.waiting.remove(&request) {
-                        let _ = reply.send(result);
+        // A change goes to many peers as one and the same frame: its bytes are shared too.
+        let mut last = None;
+        while let Some(action) = self.driver.poll() {
+            match action {
+                Action::Store(batch) => self.store(batch),
+                Action::Resume(ticket) => {
+                    if let Some(writer) = &self.writer {
+                        writer.resume(ticket.0);
                     }
                 }
-                Event::Source { source, state, .. } => self.log_source(&source, state),
-                Event::Notice { level, error } => self.tell(level, None, error),
-                Event::Audit(audit) => self.keep(*audit),
-                Event::Settled { decided, .. } => self.log_decided(&decided),
-                Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
+                Action::Transmit(transmit) => self.transmit(transmit, &mut last),
+                Action::Look(look) => {
+                    let found = self.read_bound(&look.document);
+                    self.driver.handle_look(&look, found, now);
+                }
+                Action::Write(write) => self.write_bound(write),
+                Action::Event(event) => {
+                    self.publish(); // before anybody hears of it
+                    self.answer_expelled();
+                    self.pass_on(event);
+                }
             }
+        }
+        self.publish();
+        self.answer_expelled();
+    }
+
+    /// Hands a batch to the store; where there is none, it is as good as stored.
+    fn store(&mut self, batch: Persist) {
+        let ticket = batch.ticket;
+        let submitted = match &self.writer {
+            Some(writer) => match writer.submit(ticket.0, batch.writes.into_iter().map(store_write).collect()) {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+            None => Ok(()),
+        };
+        self.driver.handle_stored(ticket, submitted, self.clock.now());
+    }
+
+    /// Shows everybody the newest snapshot.
+    fn publish(&self) {
+        if let Some(snapshot) = self.driver.engine().snapshot(&self.shared.document)
+            && !Arc::ptr_eq(&snapshot, &self.shared.snapshot.load())
+        {
+            self.shared.snapshot.store(snapshot);
+        }
+    }
+
+    fn pass_on(&mut self, event: Event) {
+        match event {
+            Event::Changed(change) => self.shared.subscribers.publish(&change),
+            Event::Written { request, result } => {
+                // A guest's write has nobody here, and a program may have dropped its answer.
+                if let Some(reply) = self.waiting.remove(&request) {
+                    let _ = reply.send(result);
+                }
+            }
+            Event::Source { source, state, .. } => self.log_source(&source, state),
+            Event::Notice { level, error } => self.tell(level, None, error),
+            Event::Audit(audit) => self.keep(*audit),
+            Event::Settled { decided, .. } => self.log_decided(&decided),
+            Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
         }
     }
 
@@ -384,31 +387,28 @@ impl Actor {
         }
     }
 
-    fn transmit(&mut self) {
-        // A change goes to many peers as one and the same frame: its bytes are shared too.
-        let mut last: Option<(protocol::Frame, Frame)> = None;
-        while let Some(transmit) = self.engine.poll_transmit() {
-            let frame = match &last {
-                Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
-                _ => {
-                    let frame = match &transmit.frame {
-                        protocol::Frame::Text(text) => Frame::text(&**text),
-                        protocol::Frame::Binary(bytes) => Frame::binary(Arc::clone(bytes)),
-                    };
-                    last.insert((transmit.frame, frame)).1.clone()
-                }
-            };
-            let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
-            if let Some((_, sender)) = link
-                && let Err(why) = sender.try_send(frame)
-            {
-                // It misses a frame, so it begins again: a new connection tells it everything. Its end is reported.
-                sender.close(match why {
-                    NotSent::QueueFull => "the frames are not taken fast enough",
-                    NotSent::TooLarge => "a frame is too large",
-                    NotSent::Closed => "the connection has ended",
-                });
+    /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
+    fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
+        let frame = match last {
+            Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
+            _ => {
+                let frame = match &transmit.frame {
+                    protocol::Frame::Text(text) => Frame::text(&**text),
+                    protocol::Frame::Binary(bytes) => Frame::binary(Arc::clone(bytes)),
+                };
+                last.insert((transmit.frame, frame)).1.clone()
             }
+        };
+        let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
+        if let Some((_, sender)) = link
+            && let Err(why) = sender.try_send(frame)
+        {
+            // It misses a frame, so it begins again: a new connection tells it everything. Its end is reported.
+            sender.close(match why {
+                NotSent::QueueFull => "the frames are not taken fast enough",
+                NotSent::TooLarge => "a frame is too large",
+                NotSent::Closed => "the connection has ended",
+            });
         }
     }
 
@@ -427,8 +427,8 @@ impl Actor {
                 DialState::Connected(id) => {
                     status.state = PeerState::Connected;
                     let peer = self.links.get(id).map(|(peer, _)| *peer);
-                    status.instance = peer.and_then(|peer| self.engine.peer_instance(peer));
-                    status.clock = peer.and_then(|peer| self.engine.peer_clock(peer));
+                    status.instance = peer.and_then(|peer| self.driver.engine().peer_instance(peer));
+                    status.clock = peer.and_then(|peer| self.driver.engine().peer_clock(peer));
                 }
                 DialState::Waiting { error, retry_in } => {
                     status.state = PeerState::Waiting;
@@ -438,9 +438,9 @@ impl Actor {
             }
             status
         });
-        let documents = self.engine.status().into_iter().map(|status| {
+        let documents = self.driver.engine().status().into_iter().map(|status| {
             let (mut keys, mut secrets) = (0, Vec::new());
-            if let Some(snapshot) = self.engine.snapshot(&status.document) {
+            if let Some(snapshot) = self.driver.engine().snapshot(&status.document) {
                 snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
                 secrets = secret_paths(snapshot.policy(), &snapshot.value);
             }
@@ -451,7 +451,7 @@ impl Actor {
             uptime: self.clock.uptime(),
             listen: self.shared.addresses.get().cloned().unwrap_or_default(),
             peers: peers.collect(),
-            connected_clients: self.engine.guest_count(),
+            connected_clients: self.driver.engine().guest_count(),
             documents: documents.collect(),
         }
     }
@@ -469,10 +469,10 @@ impl Actor {
         }
         if self.writer.is_none() {
             // Nothing of this replica remains: it must not hold up the settling of the others.
-            self.engine.leave(&self.shared.document, self.clock.now());
+            self.driver.engine_mut().leave(&self.shared.document, self.clock.now());
         }
         self.drain();
-        while self.is_busy() && Instant::now() < until {
+        while self.driver.is_busy() && Instant::now() < until {
             let input = inputs.next(Some(until)).await;
             self.handle(input);
             self.drain();

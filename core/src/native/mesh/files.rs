@@ -1,69 +1,38 @@
-//! Files: bound ones are looked at afresh whenever something may have happened to them, and written where the engine says
-//! so.
-//!
-//! A text of the bound file that was read earlier is never passed on: by now a mirror write may have replaced it. Nor is
-//! one that nobody has seen hold still: it may be half of a save, and the missing half would count as removed.
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+//! Files: read and written where the driver says so, and whatever happened to them told to it.
+use std::path::{Path, PathBuf};
 
 use super::actor::Actor;
 use super::inputs::Wrote;
 use super::reports::Report;
+use crate::driver::Patience;
 use crate::engine::{FileWrite, Level, SourceState};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::id::DocumentName;
 use crate::merge::Layer;
-use crate::native::file::{self, Replaced};
+use crate::native::file;
 use crate::native::watch::{FileEvent, WatchOptions};
 
-/// How often a bound file that could not be read or written is tried again.
-const TRY_AGAIN: Duration = Duration::from_secs(3);
-
-/// The bound file, as the actor sees it.
-pub(super) struct Bound {
-    pub(super) path: PathBuf,
-    pub(super) is_writing: bool,
-    patience: WatchOptions,
-    /// The suffix of a copy that is still to be made.
-    keep_as: Option<&'static str>,
-    write_failure: Option<Error>,
-    /// A text that was found and has to hold still before it is believed, and since when it does.
-    unsettled: Option<(Option<String>, Instant)>,
-    /// When to look again, whatever happens.
-    pub(super) look_at: Option<Instant>,
-}
-
-impl Bound {
-    pub(super) fn new(path: PathBuf, patience: WatchOptions) -> Bound {
-        Bound { path, is_writing: false, patience, keep_as: None, write_failure: None, unsettled: None, look_at: None }
-    }
-
-    /// Whether a text that was just read may be believed; else the file is looked at again soon.
-    fn is_settled(&mut self, text: &Option<String>, expected: Option<&str>) -> bool {
-        let now = Instant::now();
-        let since = match &self.unsettled {
-            Some((before, since)) if before == text => *since,
-            _ => now,
-        };
-        // Missing or empty it mostly is for a moment in the middle of a save.
-        let doubtful = text.as_ref().is_none_or(|text| text.trim().is_empty());
-        let wait = if doubtful { self.patience.cap } else { self.patience.settle };
-        if text.is_some() && text.as_deref() == expected || now.duration_since(since) >= wait {
-            self.unsettled = None;
-            return true;
+/// How long a text of a bound file has to hold still where the driver itself looks.
+pub(super) fn patience(watch: Option<WatchOptions>) -> Patience {
+    let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    match watch {
+        Some(watch) => {
+            let text_ms = ms(watch.longest().saturating_add(watch.poll));
+            Patience { text_ms, nothing_ms: text_ms }
         }
-        self.unsettled = Some((text.clone(), since));
-        self.look_at = Some(now + self.patience.settle.max(Duration::from_millis(1)));
-        false
+        None => {
+            let watch = WatchOptions::default();
+            Patience { text_ms: ms(watch.settle), nothing_ms: ms(watch.cap) }
+        }
     }
 }
 
 impl Actor {
     /// A file holds still.
-    pub(super) fn look_at(&mut self, event: FileEvent) {
-        if self.bound.as_ref().is_some_and(|bound| bound.path == event.path) {
-            match &event.text {
-                Ok(text) => self.look_at_bound(text.as_deref()),
-                Err(_) => self.look_at_bound(None),
+    pub(super) fn file_changed(&mut self, event: FileEvent) {
+        for (document, path) in &self.bound {
+            if *path == event.path {
+                self.driver.handle_file_hint(document, event.text.clone());
             }
         }
         if let Some(at) = self.layers.iter().position(|layer| layer.path == event.path) {
@@ -79,83 +48,39 @@ impl Actor {
         });
         let id = layer.id.clone();
         let now = self.clock.now();
-        self.engine.handle_layer(&self.shared.document, &id, outcome, now);
+        self.driver.engine_mut().handle_layer(&self.shared.document, &id, outcome, now);
     }
 
-    /// Looks at the bound file for the first time: there is nothing yet that half a save could remove.
-    pub(super) fn look_at_new(&mut self) {
-        let Some(bound) = &mut self.bound else { return };
-        match file::read(&bound.path) {
-            Ok(text) => {
-                let now = self.clock.now();
-                self.engine.handle_file(&self.shared.document, text.as_deref(), now);
-            }
-            Err(error) => self.bound_failed(error),
-        }
+    /// What a bound file holds now.
+    pub(super) fn read_bound(&self, document: &DocumentName) -> Result<Option<String>> {
+        file::read(self.path_of(document)?)
     }
 
-    /// Looks at the bound file; a text that is `expected` is believed at once, another one when it holds still.
-    pub(super) fn look_at_bound(&mut self, expected: Option<&str>) {
-        let Some(bound) = &mut self.bound else { return };
-        if bound.is_writing {
-            return; // its end looks
-        }
-        bound.look_at = None;
-        match file::read(&bound.path) {
-            Ok(text) if bound.is_settled(&text, expected) => {
-                let now = self.clock.now();
-                self.engine.handle_file(&self.shared.document, text.as_deref(), now);
-            }
-            Ok(_) => {}
-            Err(error) => self.bound_failed(error),
-        }
+    fn path_of(&self, document: &DocumentName) -> Result<&Path> {
+        let path = self.bound.get(document).map(PathBuf::as_path);
+        path.ok_or_else(|| Error::new(Code::Internal, format!("no file is bound to `{document}`")))
     }
 
-    /// Starts to write the bound file, on another thread: the disk may be slow.
+    /// Starts to write a bound file, on another thread: the disk may be slow.
     pub(super) fn write_bound(&mut self, write: FileWrite) {
-        let Some(bound) = &mut self.bound else { return };
-        bound.is_writing = true;
-        let path = bound.path.clone();
-        let keep_as = write.keep_as.or(bound.keep_as.take());
+        let path = match self.path_of(&write.document) {
+            Ok(path) => path.to_owned(),
+            Err(error) => {
+                return self.driver.handle_wrote(&write.document, Err(error), write.keep_as, self.clock.now());
+            }
+        };
         let wrote = self.senders.wrote.clone();
         let run = move || {
-            let mut left = keep_as;
-            let result = replace(path, &write, &mut left);
-            let _ = wrote.blocking_send(Wrote { text: write.text, keep_as: left, result }); // fails once the actor is gone
+            let mut keep_as = write.keep_as;
+            let result = replace(&path, &write, &mut keep_as);
+            let _ = wrote.blocking_send(Wrote { document: write.document, keep_as, result }); // fails once the actor is gone
         };
         drop(tokio::task::spawn_blocking(run));
     }
 
-    /// A write of the bound file has ended.
-    pub(super) fn wrote_bound(&mut self, wrote: Wrote) {
-        let Some(bound) = &mut self.bound else { return };
-        bound.is_writing = false;
-        bound.keep_as = wrote.keep_as;
-        match wrote.result {
-            Ok(_) => {
-                bound.write_failure = None;
-                self.look_at_bound(Some(&wrote.text));
-            }
-            Err(error) => {
-                bound.write_failure = Some(error.clone());
-                self.bound_failed(error);
-            }
-        }
-    }
-
-    fn bound_failed(&mut self, error: Error) {
-        if let Some(bound) = &mut self.bound {
-            bound.look_at = Some(Instant::now() + TRY_AGAIN);
-        }
-        self.engine.handle_file_failed(&self.shared.document, error);
-    }
-
     /// Tells once what a source has come to.
     pub(super) fn log_source(&mut self, source: &str, state: SourceState) {
-        // A file that cannot be written looks fine each time it is read; it is not.
-        let is_written = source.strip_prefix("shared:").is_some();
-        let is_failing = self.bound.as_ref().is_some_and(|bound| bound.write_failure.is_some());
-        if is_written && is_failing && state == SourceState::Fresh || self.logged.get(source) == Some(&state) {
+        if self.logged.get(source) == Some(&state) {
             return;
         }
         let about = Some((source.into(), state.clone()));
@@ -171,13 +96,13 @@ impl Actor {
 }
 
 /// Writes the file, if nobody changed it; `keep_as` is taken once a copy of the old text is made.
-fn replace(path: PathBuf, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<Replaced> {
+fn replace(path: &Path, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<()> {
     if write.expect.is_some()
         && let Some(suffix) = keep_as
     {
         // The engine names what follows the file's name, dot included.
-        file::keep_copy(&path, suffix.trim_start_matches('.'))?;
+        file::keep_copy(path, suffix.trim_start_matches('.'))?;
     }
     *keep_as = None;
-    file::replace_if_unchanged(&path, write.expect.as_deref(), &write.text)
+    file::replace_if_unchanged(path, write.expect.as_deref(), &write.text).map(drop)
 }

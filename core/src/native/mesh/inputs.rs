@@ -9,8 +9,7 @@ use tokio::time::sleep_until;
 use super::status::MeshStatus;
 use crate::engine::{Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
-use crate::id::ReplicaId;
-use crate::native::file::Replaced;
+use crate::id::{DocumentName, ReplicaId};
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
@@ -42,11 +41,11 @@ pub(super) enum Input {
 
 /// What became of a write of the bound file.
 pub(super) struct Wrote {
-    /// The text that was to be written.
-    pub(super) text: String,
+    /// Whose file.
+    pub(super) document: DocumentName,
     /// Whether the old text was to be kept, and still has to be.
     pub(super) keep_as: Option<&'static str>,
-    pub(super) result: Result<Replaced>,
+    pub(super) result: Result<()>,
 }
 
 /// How many handles' requests may wait.

@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::actor::Actor;
 use super::clock::Clock;
-use super::files::Bound;
+use super::files::patience;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
 use super::options::Setup;
+use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::id::InstanceId;
@@ -58,7 +59,9 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         heartbeat_ms: setup.heartbeat_ms,
         ..EngineConfig::new(instance, entropy()?)
     };
-    let mut engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
+    let engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
+
+    let mut driver = Driver::new(engine);
 
     let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
     let (environment, warnings) =
@@ -78,12 +81,12 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         // References see the environment as it is now.
         variables: setup.interpolate.then(|| environment::variables("").variables.into_iter().collect()),
     };
-    engine.open(name.clone(), options, now);
+    driver.open(name.clone(), options, patience(setup.watch), now);
     for layer in environment {
         let id = layer.id.clone();
-        engine.handle_layer(&name, &id, Ok(Some(layer)), now);
+        driver.engine_mut().handle_layer(&name, &id, Ok(Some(layer)), now);
     }
-    let Some(snapshot) = engine.snapshot(&name) else {
+    let Some(snapshot) = driver.engine().snapshot(&name) else {
         return Err(Error::new(Code::Internal, "the document was not opened"));
     };
 
@@ -108,31 +111,35 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         }
     }
     let layers = setup.layers.clone();
-    let mut actor = Actor::new(shared, engine, clock, writer, senders, setup.log);
+    let mut actor = Actor::new(shared, driver, clock, writer, senders, setup.log);
     for warning in warnings {
         actor.tell(Level::Warning, None, warning);
     }
     actor.watcher = watcher;
     actor.layers = layers;
     actor.is_alone = setup.peers.is_empty();
-    actor.bound = bound.map(|bound| Bound::new(bound.path, setup.watch.unwrap_or_default()));
+    actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     first_look(&mut actor)?;
     Ok((actor, inputs))
 }
 
 /// A source that is broken from the start has no last good content: better not to start than to start without it.
 fn first_look(actor: &mut Actor) -> Result<()> {
-    let is_new = actor.engine.status().iter().all(|status| status.genesis.is_none());
+    let is_new = actor.driver.engine().status().iter().all(|status| status.genesis.is_none());
     for at in 0..actor.layers.len() {
         let text = actor.layers.get(at).map(|layer| file::read(&layer.path));
         actor.take_layer(at, text.unwrap_or(Ok(None)));
     }
-    actor.look_at_new();
-    let status = actor.engine.status().into_iter().next();
+    let now = actor.clock.now();
+    for document in actor.bound.keys() {
+        let found = actor.read_bound(document);
+        actor.driver.handle_first_look(document, found, now);
+    }
+    let status = actor.driver.engine().status().into_iter().next();
     let Some(status) = status else { return Ok(()) };
     for source in status.sources.iter().cloned() {
         let layer = actor.layers.iter().find(|layer| layer.id == source.id);
-        let is_bound = actor.bound.is_some() && source.priority == priority::SHARED;
+        let is_bound = !actor.bound.is_empty() && source.priority == priority::SHARED;
         match source.state {
             // A document that is in the store goes on with what it has.
             SourceState::Stale(error) if layer.is_some() || (is_bound && is_new) => return Err(error),

@@ -20,6 +20,8 @@ pub(super) struct Unsettled {
 pub(super) struct Patience {
     pub(super) settle: Duration,
     pub(super) cap: Duration,
+    /// For a file that is open for writing.
+    pub(super) open: Duration,
 }
 
 impl Unsettled {
@@ -39,17 +41,17 @@ impl Unsettled {
 
     /// Takes a reading at `due`; true where the content is to be believed, otherwise `due` has moved on.
     ///
-    /// A `doubtful` content is believed only at the cap: the file is gone, empty, or still open for writing, which is
+    /// A `doubtful` content is believed only after that long: the file is gone, empty, or still open for writing, which is
     /// mostly a moment in the middle of a save.
-    pub(super) fn read(&mut self, print: &Print, doubtful: bool, now: Instant, patience: Patience) -> bool {
-        let end = self.since + patience.cap;
+    pub(super) fn read(&mut self, print: &Print, doubtful: Option<Duration>, now: Instant, patience: Patience) -> bool {
+        let end = self.since + doubtful.unwrap_or(patience.cap);
         if self.candidate.as_ref() != Some(print) {
             self.candidate = Some(print.clone());
             let pause = patience.settle / 2;
             self.due = if now >= end { now + pause.min(Duration::from_millis(2)) } else { (now + pause).min(end) };
             return false;
         }
-        let wait = if doubtful { end } else { (self.quiet_from + patience.settle).min(end) };
+        let wait = if doubtful.is_some() { end } else { (self.quiet_from + patience.settle).min(end) };
         self.due = wait;
         now >= wait
     }
@@ -59,7 +61,8 @@ impl Unsettled {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { settle: Duration::from_millis(20), cap: Duration::from_millis(500) };
+    const PATIENCE: Patience =
+        Patience { settle: Duration::from_millis(20), cap: Duration::from_millis(500), open: Duration::from_secs(10) };
 
     fn content(number: u8) -> Print {
         Print::Content { length: 1, hash: [number; 32] }
@@ -74,9 +77,9 @@ mod tests {
         let start = Instant::now();
         let mut file = Unsettled::new(start, PATIENCE);
         assert_eq!(file.due, start + ms(10));
-        assert!(!file.read(&content(1), false, file.due, PATIENCE));
+        assert!(!file.read(&content(1), None, file.due, PATIENCE));
         assert_eq!(file.due, start + ms(20));
-        assert!(file.read(&content(1), false, file.due, PATIENCE));
+        assert!(file.read(&content(1), None, file.due, PATIENCE));
     }
 
     #[test]
@@ -84,9 +87,9 @@ mod tests {
         let start = Instant::now();
         let mut file = Unsettled::new(start, PATIENCE);
         for number in 0..5 {
-            assert!(!file.read(&content(number), false, file.due, PATIENCE));
+            assert!(!file.read(&content(number), None, file.due, PATIENCE));
         }
-        assert!(file.read(&content(4), false, file.due, PATIENCE));
+        assert!(file.read(&content(4), None, file.due, PATIENCE));
     }
 
     #[test]
@@ -98,7 +101,7 @@ mod tests {
         while now < start + ms(2_000) && believed.is_none() {
             now += ms(1);
             file.hint(now, PATIENCE);
-            if now >= file.due && file.read(&content(1), false, now, PATIENCE) {
+            if now >= file.due && file.read(&content(1), None, now, PATIENCE) {
                 believed = Some(now - start);
             }
         }
@@ -110,9 +113,9 @@ mod tests {
     fn a_vanished_file_is_believed_only_at_the_cap() {
         let start = Instant::now();
         let mut file = Unsettled::new(start, PATIENCE);
-        assert!(!file.read(&Print::Missing, true, file.due, PATIENCE));
-        assert!(!file.read(&Print::Missing, true, file.due, PATIENCE));
+        assert!(!file.read(&Print::Missing, Some(PATIENCE.cap), file.due, PATIENCE));
+        assert!(!file.read(&Print::Missing, Some(PATIENCE.cap), file.due, PATIENCE));
         assert_eq!(file.due, start + ms(500));
-        assert!(file.read(&Print::Missing, true, file.due, PATIENCE));
+        assert!(file.read(&Print::Missing, Some(PATIENCE.cap), file.due, PATIENCE));
     }
 }

@@ -17,6 +17,8 @@ use crate::error::{Code, Error, Result};
 
 /// The poll reads files up to this size even where nothing seems to have changed: clocks of file systems are coarse.
 const ALWAYS_READ_BYTES: u64 = 1 << 20;
+/// How many times as long a file is waited for that somebody has open for writing: it may be half of a save.
+const OPEN_FOR_WRITING: u32 = 20;
 /// How soon a full channel is tried again.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -25,11 +27,18 @@ const RETRY: Duration = Duration::from_millis(5);
 pub struct WatchOptions {
     /// How long a file must hold still before its content is believed; default 20 ms.
     pub settle: Duration,
-    /// When the content of a file that never holds still is taken nevertheless, and when one that vanished, was emptied
-    /// or stays open for writing is believed; default 500 ms.
+    /// When the content of a file that never holds still is taken nevertheless, and when one that vanished or was emptied
+    /// is believed; default 500 ms. One that stays open for writing is believed after twenty times as long.
     pub cap: Duration,
     /// How often files are looked at without an event; default 2 s.
     pub poll: Duration,
+}
+
+impl WatchOptions {
+    /// When a content is believed at the latest.
+    pub fn longest(&self) -> Duration {
+        self.cap.max(self.settle).saturating_mul(OPEN_FOR_WRITING)
+    }
 }
 
 impl Default for WatchOptions {
@@ -87,7 +96,8 @@ impl Watcher {
                 let _ = events.send(Command::Happened(event)); // fails only once the thread has ended
             }
         });
-        let patience = Patience { settle: options.settle, cap: options.cap.max(options.settle) };
+        let cap = options.cap.max(options.settle);
+        let patience = Patience { settle: options.settle, cap, open: options.longest() };
         let state = State {
             patience,
             poll: options.poll,
@@ -334,7 +344,11 @@ impl State {
             let reading = Reading::take(&file.absolute);
             let whole = matches!(reading.print, Print::Content { length: 1.., .. });
             let news = file.believed.as_ref() != Some(&reading.print);
-            let doubtful = news && (file.being_written || (!whole && file.believed.is_some()));
+            let doubtful = match () {
+                () if news && file.being_written => Some(self.patience.open),
+                () if news && !whole && file.believed.is_some() => Some(self.patience.cap),
+                () => None,
+            };
             if !unsettled.read(&reading.print, doubtful, Instant::now(), self.patience) {
                 continue;
             }
