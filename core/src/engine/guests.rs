@@ -165,8 +165,13 @@ impl Engine {
                 let error =
                     Error::new(Code::TooLarge, format!("`request_id` is longer than {MAX_REQUEST_ID_BYTES} bytes"));
                 let error = error.with_hint("a UUID is long enough");
-                let message =
-                    Message::ConfigChangeResponse { key, result: Err(error), shadowed_by: None, request_id: None };
+                let message = Message::ConfigChangeResponse {
+                    key,
+                    result: Err(error),
+                    shadowed_by: None,
+                    withheld: Vec::new(),
+                    request_id: None,
+                };
                 return self.send(peer, &message, now);
             }
             if let Some(open) = self.guest_requests.open.iter_mut().find(|open| open.request_id.as_ref() == Some(id)) {
