@@ -79,7 +79,7 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open,
+    Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open, rebuild,
 };
 pub use path::Path;
 pub use pattern::Pattern;

@@ -26,6 +26,7 @@ pub(super) struct Document {
     pub(super) name: DocumentName,
     pub(super) has_peers: bool,
     pub(super) dialed_peers: usize,
+    pub(super) joins_only: bool,
     /// Whether it drops its history, if it is founded here.
     pub(super) settle: bool,
     pub(super) policy: Policy,
@@ -84,6 +85,7 @@ impl Document {
             name: name.clone(),
             has_peers: options.has_peers,
             dialed_peers: options.dialed_peers,
+            joins_only: options.joins_only,
             heard: BTreeMap::new(),
             settle: options.settle,
             policy: composition.policy().clone(),

@@ -36,7 +36,7 @@ impl Engine {
         }
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(Shared::Unfounded { since_ms, .. }) = &mut document.shared else { return };
-        if document.file.as_ref().is_some_and(|file| !file.was_looked_at()) {
+        if document.joins_only || document.file.as_ref().is_some_and(|file| !file.was_looked_at()) {
             return;
         }
         since_ms.get_or_insert(now.mono_ms);

@@ -45,6 +45,8 @@ mod withhold;
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub(crate) use records::WAY_OUT;
 pub use shared::{Choice, Command};
 pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
@@ -131,7 +133,7 @@ impl Engine {
     /// An engine without documents, with what its store holds (keys and bytes as [`StoreWrite`] put them there).
     ///
     /// # Errors
-    /// [`Code::Store`] naming the record that cannot be read.
+    /// [`Code::Damaged`] naming the record that cannot be read.
     pub fn new<'a>(config: EngineConfig, records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Engine> {
         Ok(Engine {
             entropy: Entropy::new(config.entropy),

@@ -41,6 +41,10 @@ pub(super) struct Stored {
     pub(super) withheld: Kept,
 }
 
+/// What to do about a store that holds what nobody stored.
+pub(crate) const WAY_OUT: &str = "`confmesh rebuild` keeps the store aside and takes the document from the other instances at \
+    the next start; without others, put the data directory back from a backup";
+
 /// How long one record of a base is.
 const BASE_PART_BYTES: usize = 256 << 10;
 
@@ -156,7 +160,7 @@ pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord
 /// Reads everything that the store holds.
 ///
 /// # Errors
-/// [`Code::Store`] naming the record that cannot be read: starting without it could lose writes.
+/// [`Code::Damaged`] naming the record that cannot be read: starting without it could lose writes.
 pub(super) fn load<'a>(
     records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<BTreeMap<DocumentName, Stored>> {
@@ -166,8 +170,8 @@ pub(super) fn load<'a>(
         let Some((tenant, rest)) = key.strip_prefix("doc/").and_then(|rest| rest.split_once('/')) else { continue };
         let Some((name, kind)) = rest.split_once('/') else { continue };
         let broken = |why: &str| {
-            Error::new(Code::Store, format!("the record `{key}` of the store cannot be read: {why}"))
-                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+            Error::new(Code::Damaged, format!("the record `{key}` of the store cannot be read: {why}"))
+                .with_hint(WAY_OUT)
         };
         let document = DocumentName::parse(&format!("{tenant}/{name}")).map_err(|e| broken(e.message()))?;
         let parts = documents.entry(document).or_default();
@@ -207,8 +211,8 @@ struct Parts {
 impl Parts {
     fn assemble(self) -> Result<Stored> {
         let broken = |why: &str| {
-            Error::new(Code::Store, format!("a settled document in the store cannot be read: {why}"))
-                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+            Error::new(Code::Damaged, format!("a settled document in the store cannot be read: {why}"))
+                .with_hint(WAY_OUT)
         };
         let bytes: Vec<u8> = self.base.into_values().flatten().collect();
         let base_bytes = bytes.len();

@@ -78,6 +78,8 @@ pub struct DocumentOptions {
     pub sources: Vec<(Str, i32)>,
     /// Rules by pattern.
     pub policy: Policy,
+    /// Whether it is never founded here: it waits for an instance that has it.
+    pub joins_only: bool,
     /// Whether a document that is founded here drops its history once all its replicas have it. They must all be reached
     /// from time to time; one that is gone for good has to be expelled ([`super::Engine::expel`]). Off by default.
     pub settle: bool,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::members::{Expel, ForceSync};
+use super::rebuild::Rebuild;
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -58,6 +59,7 @@ pub(super) enum Command {
     Audit(Audit),
     Expel(Expel),
     ForceSync(ForceSync),
+    Rebuild(Rebuild),
     Demo(Demo),
 }
 

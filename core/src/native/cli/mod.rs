@@ -10,6 +10,7 @@ mod members;
 mod offline;
 mod online;
 mod output;
+mod rebuild;
 mod schema;
 mod serve;
 mod signals;
@@ -81,6 +82,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Audit(arguments) => conflicts::run_audit(&arguments, as_json),
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
+        Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => online::run_status(&arguments, as_json),
     }

@@ -170,7 +170,7 @@ fn directory(file: &Path) -> PathBuf {
 }
 
 /// `.config.json.confmesh` beside `config.json`; `.confmesh` here where no file is bound.
-fn data_dir_beside(bound: Option<&Path>) -> PathBuf {
+pub(super) fn data_dir_beside(bound: Option<&Path>) -> PathBuf {
     match bound.and_then(|file| Some((file, file.file_name()?))) {
         Some((file, name)) => file.with_file_name(format!(".{}.confmesh", name.to_string_lossy())),
         None => PathBuf::from(".confmesh"),

@@ -23,6 +23,8 @@ use crate::value::Str;
 
 /// Where the store keeps who this instance is.
 const INSTANCE: &[u8] = b"instance";
+/// Where the store says that it takes the place of one that was given up: its document comes from others.
+pub(super) const REJOIN: &[u8] = b"rejoin";
 
 fn entropy<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
@@ -37,8 +39,8 @@ fn instance_of(store: Option<&Store>) -> Result<InstanceId> {
     let found = store.read_prefix(INSTANCE)?.into_iter().find(|(key, _)| key == INSTANCE);
     if let Some((_, bytes)) = found {
         return std::str::from_utf8(&bytes).ok().and_then(InstanceId::parse).ok_or_else(|| {
-            Error::new(Code::Store, "the record `instance` of the store cannot be read")
-                .with_hint("restore the data directory from a backup, or remove it to join the other instances afresh")
+            Error::new(Code::Damaged, "the record `instance` of the store cannot be read")
+                .with_hint(crate::engine::WAY_OUT)
         });
     }
     let instance = InstanceId::from_bytes(entropy()?);
@@ -54,6 +56,12 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let store = setup.data_dir.as_deref().map(Store::open).transpose()?;
     let instance = instance_of(store.as_ref())?;
     let records = store.as_ref().map(Store::read_all).transpose()?.unwrap_or_default();
+    let joins_only = records.iter().any(|(key, _)| key == REJOIN);
+    if joins_only && setup.peers.is_empty() && setup.listen.is_empty() {
+        let message = "the store was set aside to be rebuilt from other instances, and none can be reached";
+        return Err(Error::new(Code::NotReady, message)
+            .with_hint("name an instance with `peer`; to begin anew from the bound file, remove the data directory"));
+    }
     let config = EngineConfig {
         found_after_ms: setup.found_after_ms,
         heartbeat_ms: setup.heartbeat_ms,
@@ -76,6 +84,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         sources,
         policy: std::mem::take(&mut setup.policy),
         settle: setup.settle,
+        joins_only,
         schema: setup.schema.take(),
         profiles: setup.profiles.clone(),
         // References see the environment as it is now.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::format::{Format, parse};
 
+mod disk;
 mod http;
 mod reports;
 mod writes;

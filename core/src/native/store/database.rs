@@ -1,19 +1,33 @@
 //! The database: keys and values, committed in batches that survive the power plug.
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, RepairSession, TableDefinition, TableError};
 
+use super::directory::{Lock, open_private, take};
+use super::guarded::guarded;
+use super::header::{Header, Mark};
+use super::record::{Checked, seal, unseal};
 use crate::error::{Code, Error, Result};
 use crate::native::file::sync_directory;
 use crate::native::io_error::{failure, hint, reason};
 
-const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("confmesh");
+const TABLE: TableDefinition<&[u8], Checked> = TableDefinition::new("confmesh");
+/// The same table before records had checksums.
+const UNCHECKED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("confmesh");
 /// Enough for the pages of a few documents; the default of the database would be a gigabyte.
 const CACHE_BYTES: usize = 16 << 20;
+/// The database's own file in the data directory.
+pub(super) const FILE: &str = "store.redb";
+/// One that is being made: of no use before it has another name.
+const NEW: &str = "store.redb.new";
+/// One that is whole and takes the place of the store that is set aside.
+pub(super) const NEXT: &str = "store.redb.next";
+const MARK: &str = "mark";
 
 /// One key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -41,40 +55,67 @@ pub enum Write {
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    /// Empty after a failed write: the database must be opened anew before it is used again.
-    database: Mutex<Option<Database>>,
-    /// Held for as long as the store lives; the operating system frees it however the process ends.
-    _lock: Lock,
+    state: Mutex<State>,
+    /// Last, so that it outlives the database.
+    pub(super) _lock: Lock,
 }
 
 #[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    /// Closing alone would not do: a process that another thread is just starting holds the file too, for a moment.
-    fn drop(&mut self) {
-        let _ = self.0.unlock(); // closing follows
-    }
+struct State {
+    /// Empty after a failure: the database must be opened anew before it is used again.
+    database: Option<Database>,
+    /// Reads the header while the database is open; the database has a handle of its own.
+    header: File,
+    mark: Mark,
+    /// What was found damaged: nothing is done with it any more.
+    damage: Option<Error>,
 }
 
 impl Store {
-    /// Opens the database in `dir`, creates both where they are missing, and recovers what a crash left behind.
+    /// Opens the database in `dir`, creates both where they are missing, recovers what a crash left behind, and checks that
+    /// all of it is what was written.
     ///
     /// # Errors
-    /// [`Code::Store`] where another process uses the directory, it cannot be written, or the database is damaged.
+    /// [`Code::InUse`] where another process uses the directory, [`Code::Damaged`] where the database is, [`Code::Store`]
+    /// where the directory cannot be written or belongs to others.
     pub fn open(dir: &Path) -> Result<Store> {
-        create_directory(dir).map_err(|error| failure(Code::Store, "create", dir, &error))?;
-        let lock = lock(dir)?;
-        let path = dir.join("store.redb");
-        let database = open_database(&path)?;
-        sync_directory(dir).map_err(|error| failure(Code::Store, "write", dir, &error))?;
-        Ok(Store { path, database: Mutex::new(Some(database)), _lock: lock })
+        let lock = take(dir)?;
+        let path = dir.join(FILE);
+        let fail = |error: io::Error| failure(Code::Store, "open", &path, &error);
+        remove(&dir.join(NEW)).map_err(fail)?;
+        let next = dir.join(NEXT);
+        match (path.try_exists().map_err(fail)?, next.try_exists().map_err(fail)?) {
+            (true, true) => remove(&next).map_err(fail)?,
+            (true, false) => {}
+            (false, true) => fs::rename(&next, &path).map_err(fail)?,
+            (false, false) => create(dir, FILE, &[])?,
+        }
+        let mut mark = Mark::open(&dir.join(MARK)).map_err(fail)?;
+        let mut header = open_private(&path).map_err(fail)?;
+        if header.metadata().map_err(fail)?.len() == 0 {
+            return Err(damaged(&path, "it is empty"));
+        }
+        let found = Header::read(&mut header).map_err(fail)?;
+        let marked = mark.read();
+        if found.is_some_and(|found| found.may_lose(marked)) {
+            return Err(damaged(&path, "its newest commit cannot be read"));
+        }
+        let mut database = open_database(&path, found.and_then(|found| found.older()), marked)?;
+        verify(&mut database, &path)?;
+        let store = Store {
+            path,
+            state: Mutex::new(State { database: Some(database), header, mark, damage: None }),
+            _lock: lock,
+        };
+        store.upgrade()?;
+        store.set_mark();
+        Ok(store)
     }
 
     /// Every key and its value, ordered by key.
     ///
     /// # Errors
-    /// [`Code::Store`] where the database cannot be read or is damaged.
+    /// [`Code::Store`] where the database cannot be read, [`Code::Damaged`] where it is not what was written.
     pub fn read_all(&self) -> Result<Vec<Entry>> {
         self.read_prefix(&[])
     }
@@ -82,20 +123,24 @@ impl Store {
     /// The keys that start with `prefix` and their values, ordered by key.
     ///
     /// # Errors
-    /// [`Code::Store`] where the database cannot be read or is damaged.
+    /// [`Code::Store`] where the database cannot be read, [`Code::Damaged`] where it is not what was written.
     pub fn read_prefix(&self, prefix: &[u8]) -> Result<Vec<Entry>> {
-        self.with(|database| {
+        let found = self.with(|database| {
             let table = database.begin_read()?.open_table(TABLE)?;
             let mut entries = Vec::new();
             for entry in table.range(prefix..)? {
-                let (key, value) = entry?;
+                let (key, stored) = entry?;
                 if !key.value().starts_with(prefix) {
                     break;
                 }
-                entries.push((key.value().to_vec(), value.value().to_vec()));
+                match unseal(key.value(), stored.value()) {
+                    Some(bytes) => entries.push((key.value().to_vec(), bytes.to_vec())),
+                    None => return Ok(Err(String::from_utf8_lossy(key.value()).into_owned())),
+                }
             }
-            Ok(entries)
-        })
+            Ok(Ok(entries))
+        })?;
+        found.map_err(|key| damaged(&self.path, &format!("the record `{key}` is not what was written")))
     }
 
     /// Writes all of `batch` or nothing of it; when this returns it is on the disk.
@@ -108,15 +153,41 @@ impl Store {
 
     /// Writes several batches in one transaction.
     pub(super) fn commit_all<B: AsRef<[Write]>>(&self, batches: &[B]) -> Result<()> {
+        self.with(|database| put(database, batches.iter().flat_map(AsRef::as_ref)))?;
+        self.set_mark();
+        Ok(())
+    }
+
+    /// Says beside the database which commit was reported as done. What cannot be said protects less, and harms nothing.
+    fn set_mark(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).set_mark();
+    }
+
+    /// Gives records their checksums that a version stored which knew none.
+    fn upgrade(&self) -> Result<()> {
+        let is_current = self.with(|database| match database.begin_read()?.open_table(TABLE) {
+            Ok(_) => Ok(Some(true)),
+            Err(TableError::TableTypeMismatch { .. }) => Ok(Some(false)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        })?;
+        match is_current {
+            Some(true) => return Ok(()),
+            Some(false) => {}
+            None => return Err(damaged(&self.path, "it holds no records")),
+        }
         self.with(|database| {
-            let transaction = database.begin_write()?; // durable by default
+            let transaction = database.begin_write()?;
+            let mut records = Vec::new();
+            for entry in transaction.open_table(UNCHECKED)?.iter()? {
+                let (key, bytes) = entry?;
+                records.push((key.value().to_vec(), seal(key.value(), bytes.value())));
+            }
+            transaction.delete_table(UNCHECKED)?;
             {
                 let mut table = transaction.open_table(TABLE)?;
-                for write in batches.iter().flat_map(AsRef::as_ref) {
-                    match write {
-                        Write::Put { key, bytes } => drop(table.insert(key.as_slice(), bytes.as_slice())?),
-                        Write::Delete { key } => drop(table.remove(key.as_slice())?),
-                    }
+                for (key, stored) in &records {
+                    table.insert(key.as_slice(), stored.as_slice())?;
                 }
             }
             Ok(transaction.commit()?)
@@ -125,83 +196,145 @@ impl Store {
 
     /// Runs a transaction, on a database that is opened anew where the last one failed.
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T> {
-        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match slot.take() {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(damage) = &state.damage {
+            return Err(damage.clone());
+        }
+        let database = match state.database.take() {
             Some(database) => database,
-            None => open_database(&self.path)?,
+            None => {
+                let found = Header::read(&mut state.header).ok().flatten();
+                open_database(&self.path, found.and_then(|found| found.older()), state.mark.read())?
+            }
         };
-        // The database panics on some damaged files; that must not take the process along.
-        let done = catch_unwind(AssertUnwindSafe(|| match work(&database) {
-            Ok(value) => Ok((value, database)),
-            Err(error) => Err(error),
-        }));
-        match done {
-            Ok(Ok((value, database))) => {
-                *slot = Some(database);
+        match guarded(|| work(&database)) {
+            Some(Ok(value)) => {
+                state.database = Some(database);
                 Ok(value)
             }
-            Ok(Err(error)) => Err(database_failure("use", &self.path, error)),
-            Err(_) => Err(damaged(&self.path, "unexpected content")),
+            Some(Err(error)) => {
+                close(database);
+                Err(database_failure("use", &self.path, error))
+            }
+            None => {
+                close(database);
+                let damage = damaged(&self.path, "it holds what no store holds");
+                state.damage = Some(damage.clone());
+                Err(damage)
+            }
         }
     }
 }
 
-/// Creates the data directory for its owner alone: it will hold what the configuration holds.
-fn create_directory(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-/// A file that only its owner may read, created where it is missing.
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes this process the only user of the directory.
-fn lock(dir: &Path) -> Result<Lock> {
-    let path = dir.join("lock");
-    let fail = |error: io::Error| failure(Code::Store, "lock", &path, &error);
-    let mut file = open_private(&path).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut owner = String::new();
-            let _ = (&mut file).take(32).read_to_string(&mut owner); // only to name it
-            let owner = match owner.trim().parse::<u32>() {
-                Ok(pid) => format!("another confmesh (pid {pid})"),
-                Err(_) => "another confmesh".to_owned(),
-            };
-            return Err(Error::new(Code::InUse, format!("`{}` is in use by {owner}", dir.display()))
-                .with_hint("stop that instance, or give this one a data directory of its own"));
+impl Drop for Store {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = state.database.take() {
+            close(database); // which commits once more
         }
-        Err(TryLockError::Error(error)) => return Err(fail(error)),
+        state.set_mark();
     }
-    file.set_len(0).map_err(fail)?;
-    file.rewind().map_err(fail)?;
-    writeln!(file, "{}", std::process::id()).map_err(fail)?;
-    Ok(Lock(file))
 }
 
-fn open_database(path: &Path) -> Result<Database> {
-    let file = open_private(path).map_err(|error| failure(Code::Store, "open", path, &error))?;
-    let open = || -> Result<Database, redb::Error> {
-        let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_file(file)?;
-        let transaction = database.begin_write()?;
-        drop(transaction.open_table(TABLE)?); // so that reading never meets a database without its table
-        transaction.commit()?;
-        Ok(database)
+impl State {
+    fn newest(&mut self) -> Option<u64> {
+        Header::read(&mut self.header).ok().flatten().and_then(|header| header.newest())
+    }
+
+    fn set_mark(&mut self) {
+        if let Some(newest) = self.newest() {
+            let _ = self.mark.write(newest);
+        }
+    }
+}
+
+/// Applies writes in one transaction that is on the disk when this returns.
+fn put<'a>(database: &Database, writes: impl Iterator<Item = &'a Write>) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?; // durable by default
+    {
+        let mut table = transaction.open_table(TABLE)?; // made where it is missing
+        for write in writes {
+            match write {
+                Write::Put { key, bytes } => drop(table.insert(key.as_slice(), &*seal(key, bytes))?),
+                Write::Delete { key } => drop(table.remove(key.as_slice())?),
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Removes a file; a missing one is fine.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Closing writes, and may find damage as every other use does.
+fn close(database: Database) {
+    let _ = guarded(|| drop(database));
+}
+
+/// Makes a database with these records under another name first: one of the real name is whole from its first moment, so an
+/// empty file there is a damaged one.
+pub(super) fn create(dir: &Path, name: &str, records: &[Write]) -> Result<()> {
+    let (new, path) = (dir.join(NEW), dir.join(name));
+    let fail = |error: io::Error| failure(Code::Store, "create", &path, &error);
+    remove(&new).map_err(fail)?;
+    // What it says is about another one.
+    remove(&dir.join(MARK)).map_err(fail)?;
+    let file = open_private(&new).map_err(fail)?;
+    let made = guarded(|| -> Result<(), redb::Error> {
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create_file(file)?;
+        put(&database, records.iter())
+    });
+    match made {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Err(database_failure("create", &path, error)),
+        None => return Err(Error::new(Code::Store, format!("cannot create the store `{}`", path.display()))),
+    }
+    let settle = || {
+        File::open(&new)?.sync_all()?;
+        fs::rename(&new, &path)?;
+        sync_directory(dir)
     };
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(database)) => Ok(database),
-        Ok(Err(error)) => Err(database_failure("open", path, error)),
-        Err(_) => Err(damaged(path, "unexpected content")),
+    settle().map_err(fail)
+}
+
+/// Opens the database. Where it would fall back to its `older` commit although a newer one is `marked` as done, it is
+/// damaged, and stays as it is.
+fn open_database(path: &Path, older: Option<u64>, marked: Option<u64>) -> Result<Database> {
+    /// How far the database says it is when it is about to fall back.
+    const FALLING_BACK: std::ops::Range<f64> = 0.2..0.5;
+    let file = open_private(path).map_err(|error| failure(Code::Store, "open", path, &error))?;
+    let may_fall_back = marked.is_none_or(|marked| older.is_some_and(|older| older >= marked));
+    let has_refused = Rc::new(Cell::new(false));
+    let refuses = Rc::clone(&has_refused);
+    let opened = guarded(move || {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES).set_repair_callback(move |repair: &mut RepairSession| {
+            if FALLING_BACK.contains(&repair.progress()) && !may_fall_back {
+                refuses.set(true);
+                repair.abort();
+            }
+        });
+        builder.create_file(file).map_err(redb::Error::from)
+    });
+    match opened {
+        _ if has_refused.get() => Err(damaged(path, "what was written last cannot be read")),
+        Some(Ok(database)) => Ok(database),
+        Some(Err(error)) => Err(database_failure("open", path, error)),
+        None => Err(damaged(path, "it holds what no store holds")),
+    }
+}
+
+/// Compares every page with its checksum: what is read later was written so, and nothing is missing.
+fn verify(database: &mut Database, path: &Path) -> Result<()> {
+    match guarded(|| database.check_integrity()) {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(error)) => Err(database_failure("check", path, error.into())),
+        None => Err(damaged(path, "it holds what no store holds")),
     }
 }
 
@@ -223,170 +356,9 @@ fn database_failure(verb: &str, path: &Path, error: redb::Error) -> Error {
 }
 
 fn damaged(path: &Path, what: &str) -> Error {
-    Error::new(Code::Store, format!("the store `{}` is damaged: {what}", path.display())).with_hint(
-        "move the file away and start again: the document comes back from the other instances or from its bound file",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
-
-    use super::*;
-
-    fn put(key: &str, bytes: &str) -> Write {
-        Write::Put { key: key.into(), bytes: bytes.into() }
-    }
-
-    fn entry(key: &str, bytes: &str) -> Entry {
-        (key.into(), bytes.into())
-    }
-
-    /// Runs the test of that name again, in a process of its own that finds `dir` in its environment.
-    fn in_a_process(shell: &str, test: &str, dir: &Path) -> Child {
-        let program = std::env::current_exe().unwrap();
-        let test = format!("native::store::database::tests::{test}");
-        Command::new("sh")
-            .args(["-c", &format!("{shell} exec \"$0\" --exact {test} --nocapture")])
-            .arg(program)
-            .env("CONFMESH_TEST_STORE", dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    /// The directory, in such a process.
-    fn given_directory() -> Option<PathBuf> {
-        std::env::var_os("CONFMESH_TEST_STORE").map(PathBuf::from)
-    }
-
-    #[test]
-    fn batches_survive_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("new/data");
-        let store = Store::open(&dir).unwrap();
-        assert_eq!(store.read_all().unwrap(), []);
-        store.commit(&[put("b", "2"), put("a", "1"), put("ab", "3")]).unwrap();
-        store.commit(&[Write::Delete { key: b"b".into() }, Write::Delete { key: b"none".into() }]).unwrap();
-        drop(store);
-        let store = Store::open(&dir).unwrap();
-        assert_eq!(store.read_all().unwrap(), [entry("a", "1"), entry("ab", "3")]);
-        assert_eq!(store.read_prefix(b"ab").unwrap(), [entry("ab", "3")]);
-    }
-
-    #[test]
-    fn a_second_store_on_the_same_directory_is_refused_with_the_pid() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let error = Store::open(dir.path()).unwrap_err();
-        assert_eq!(error.code(), Code::InUse);
-        let expected = format!("is in use by another confmesh (pid {})", std::process::id());
-        assert!(error.message().ends_with(&expected), "{error}");
-        drop(store);
-        Store::open(dir.path()).unwrap();
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_dropped_store_frees_the_directory_also_while_its_lock_is_inherited() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        // What a process holds between its start and its program.
-        let inherited = store._lock.0.try_clone().unwrap();
-        drop(store);
-        Store::open(dir.path()).unwrap();
-        drop(inherited);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_killed_process_frees_the_lock_and_loses_no_committed_batch() {
-        if let Some(dir) = given_directory() {
-            let store = Store::open(&dir).unwrap();
-            for number in 0_u64.. {
-                store.commit(&[put(&format!("{number:08}"), &"x".repeat(5_000))]).unwrap();
-                println!("committed {number}");
-            }
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = in_a_process("", "a_killed_process_frees_the_lock_and_loses_no_committed_batch", dir.path());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        assert!(lines.by_ref().any(|line| line == "committed 30"));
-        let error = Store::open(dir.path()).unwrap_err();
-        assert!(error.message().ends_with(&format!("(pid {})", child.id())), "{error}");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let last = lines.filter_map(|line| line.strip_prefix("committed ")?.parse::<usize>().ok()).last();
-        let last = last.unwrap_or(30);
-
-        let entries = Store::open(dir.path()).unwrap().read_all().unwrap();
-        assert!(entries.len() > last, "{} entries, but {last} was committed", entries.len());
-        for (number, (key, bytes)) in entries.iter().enumerate() {
-            assert_eq!((key.as_slice(), bytes.len()), (format!("{number:08}").as_bytes(), 5_000));
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_full_disk_is_reported_and_costs_only_the_batch() {
-        if let Some(dir) = given_directory() {
-            let store = Store::open(&dir).unwrap();
-            store.commit(&[put("kept", "1")]).unwrap();
-            let error = store.commit(&[put("big", &"x".repeat(64 << 20))]).unwrap_err();
-            println!("error {error:?}");
-            store.commit(&[put("later", "2")]).unwrap();
-            println!("recovered");
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        // A limit on file sizes, in blocks of 512 or 1024 bytes, stands for the full disk: both refuse the same writes.
-        let limit = "trap '' XFSZ; ulimit -f 16384;";
-        let child = in_a_process(limit, "a_full_disk_is_reported_and_costs_only_the_batch", dir.path());
-        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-        assert!(output.contains("error Error[store]: cannot use the store"), "{output}");
-        assert!(output.contains("the file may not grow any further"), "{output}");
-        assert!(output.contains("recovered"), "{output}");
-        let entries = Store::open(dir.path()).unwrap().read_all().unwrap();
-        assert_eq!(entries, [entry("kept", "1"), entry("later", "2")]);
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_with_a_way_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store.redb");
-        Store::open(dir.path()).unwrap().commit(&[put("key", &"x".repeat(100_000))]).unwrap();
-        let whole = fs::read(&path).unwrap();
-        let mut middle = whole.clone();
-        middle[600..].fill(0x5a);
-        for broken in [b"this is no database".to_vec(), vec![7; 50_000], whole[..5_000].to_vec(), middle] {
-            fs::write(&path, &broken).unwrap();
-            let error = Store::open(dir.path()).and_then(|store| store.read_all()).unwrap_err();
-            assert_eq!(error.code(), Code::Store);
-            assert!(error.message().contains("store.redb` is damaged"), "{error:?}");
-            assert!(error.hint().unwrap().starts_with("move the file away"), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        fs::write(&file, "").unwrap();
-        let error = Store::open(&file.join("data")).unwrap_err();
-        assert_eq!(error.code(), Code::Store);
-        assert!(error.message().contains("a part of the path is no directory"), "{error}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_may_read_the_store() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        let _store = Store::open(&data).unwrap();
-        for (path, mode) in [(data.clone(), 0o700), (data.join("store.redb"), 0o600)] {
-            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
-        }
-    }
+    let dir = path.parent().unwrap_or(path).display();
+    Error::new(Code::Damaged, format!("the store `{}` is damaged: {what}", path.display())).with_hint(format!(
+        "`confmesh rebuild --data-dir {dir}` keeps it aside and takes the document from the other instances at the next \
+         start; without others, put the directory back from a backup"
+    ))
 }

@@ -1,7 +1,15 @@
 //! What survives a crash: the database of the data directory and the thread that writes it.
+mod aside;
 mod database;
+mod directory;
+mod guarded;
+mod header;
+mod record;
+#[cfg(test)]
+mod tests;
 mod writer;
 
+pub use aside::{SetAside, set_aside};
 pub use database::{Entry, Store, Write};
 pub use writer::Writer;
 
