@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::edit::Edits;
+use super::edit::{Comments, Edits, head_start, line_start, next_line};
 use super::error_at;
 use super::tree::{Body, Entry, Node};
 use crate::error::{Code, Error, Result};
@@ -112,16 +112,26 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
     let tree = parse_tree(text).ok()?;
     let Body::Map(entries) = &tree.body else { return None };
     let mut edits = Edits::default();
+    let mut from = 0;
     for entry in entries {
         match target.child(&entry.key).and_then(Value::as_str) {
             Some(new) if entry.node.value.as_str() == Some(new) => {}
             Some(new) => {
                 // A comment right behind an empty value would become part of the new one.
                 let glued = text.get(entry.node.span.end..).is_some_and(|rest| rest.starts_with('#'));
-                edits.replace(entry.node.span.clone(), format!("{}{}", spell(new), if glued { " " } else { "" }));
+                let old = text.get(entry.node.span.clone()).unwrap_or("");
+                let new = spell_like(old, new);
+                edits.replace(entry.node.span.clone(), format!("{new}{}", if glued { " " } else { "" }));
             }
-            None => edits.remove_lines(text, entry.key_span.start, entry.node.span.end),
+            None => {
+                // `export` may stand before the key.
+                let line = line_start(text, entry.key_span.start);
+                let start = text.get(line..).map_or(line, |rest| text.len() - rest.trim_start().len());
+                let head = head_start(text, start, from, Comments::Hash);
+                edits.remove_unit(text, head, entry.node.span.end);
+            }
         }
+        from = next_line(text, entry.node.span.end);
     }
     let open = !text.is_empty() && !text.ends_with('\n');
     for (key, value) in target.as_map()?.iter().filter(|(key, _)| tree.value.child(key).is_none()) {
@@ -173,9 +183,19 @@ pub(super) fn spell(text: &str) -> String {
     if bare {
         return text.to_owned();
     }
-    if !text.contains(['\'', '\n', '\r']) {
-        return format!("'{text}'");
+    if text.contains(['\'', '\n', '\r']) { double_quoted(text) } else { format!("'{text}'") }
+}
+
+/// A value in the quotes of the one that stood there.
+fn spell_like(old: &str, text: &str) -> String {
+    match old.chars().next() {
+        Some('"') => double_quoted(text),
+        Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
+        _ => spell(text),
     }
+}
+
+fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -35,11 +35,36 @@ impl Edits {
         }
     }
 
+    /// Removes the lines of an entry whose comments start at `start`; of blank lines on both sides those behind it go as
+    /// well.
+    pub fn remove_unit(&mut self, text: &str, start: usize, end: usize) {
+        let start = line_start(text, start);
+        let above = text.get(..start).unwrap_or("");
+        let is_blank_above = above.is_empty() || blank_lines_above(text, start) < start;
+        let mut end = line_end(text, end);
+        if is_blank_above {
+            let below = blank_lines_below(text, end);
+            if below > end && text.get(below..).is_some_and(|rest| !rest.trim().is_empty()) {
+                end = if above.is_empty() { below } else { line_end(text, line_start(text, below.saturating_sub(1))) };
+            }
+        }
+        if above.is_empty() && end < text.len() && line_start(text, end) == end {
+            self.remove(start..end);
+        } else {
+            self.remove_lines(text, start, end);
+        }
+    }
+
     /// The text with every edit made; none if two of them collide. Removals may overlap.
-    pub fn apply(mut self, text: &str) -> Option<String> {
+    pub fn apply(self, text: &str) -> Option<String> {
+        self.apply_within(text, 0..text.len())
+    }
+
+    /// A part of the text with every edit made; all of them lie in it.
+    pub fn apply_within(mut self, text: &str, part: Range<usize>) -> Option<String> {
         self.0.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut out = String::with_capacity(text.len() + 64);
-        let mut at = 0;
+        let mut out = String::with_capacity(part.len() + 64);
+        let mut at = part.start;
         let mut removing = false;
         for (range, new) in &self.0 {
             let removal = new.is_empty();
@@ -54,8 +79,80 @@ impl Edits {
             at = range.end;
             removing = removal;
         }
-        out.push_str(text.get(at..)?);
+        out.push_str(text.get(at..part.end)?);
         Some(out)
+    }
+}
+
+/// Where the blank lines start that stand directly above the line that starts at `start`; `start` if there are none.
+fn blank_lines_above(text: &str, mut start: usize) -> usize {
+    while let Some(line) = start.checked_sub(1).map(|end| line_start(text, end))
+        && text.get(line..start).is_some_and(|line| line.trim().is_empty())
+    {
+        start = line;
+    }
+    start
+}
+
+/// Where the first line starts behind the blank ones that follow the line that ends at `end`; `end` if none follow.
+fn blank_lines_below(text: &str, end: usize) -> usize {
+    let mut next = next_line(text, end);
+    let first = next;
+    while next < text.len() && text.get(next..line_end(text, next)).is_some_and(|line| line.trim().is_empty()) {
+        next = next_line(text, next);
+    }
+    if next > first { next } else { end }
+}
+
+/// How the comments of a format look that take whole lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// `# …`
+    #[cfg_attr(not(any(feature = "yaml", feature = "toml")), allow(dead_code, reason = "JSON has slashes"))]
+    Hash,
+    /// `# …` and `; …`
+    HashOrSemicolon,
+    /// `// …` and `/* … */`
+    Slashes,
+}
+
+/// Where an entry starts together with its comment: what stands directly above it, without a blank line between, and no
+/// further to the right. Lines that start before `from` are not looked at.
+pub(super) fn head_start(text: &str, at: usize, from: usize, comments: Comments) -> usize {
+    let Some(indent) = own_line_indent(text, at) else { return at };
+    let column = indent.chars().count();
+    let mut start = line_start(text, at);
+    let mut head = at;
+    loop {
+        let Some(mut line) = start.checked_sub(1).map(|end| line_start(text, end)).filter(|line| *line >= from) else {
+            return head;
+        };
+        let mut content = text.get(line..start).unwrap_or("").trim();
+        if comments == Comments::Slashes && content.ends_with("*/") && !content.starts_with("/*") {
+            // The comment may have started some lines above.
+            let Some(open) = text.get(from..start).and_then(|part| part.rfind("/*")).map(|found| from + found) else {
+                return head;
+            };
+            line = line_start(text, open);
+            content = text.get(line..start).unwrap_or("").trim();
+        }
+        let is_comment = match comments {
+            Comments::Hash => content.starts_with('#'),
+            Comments::HashOrSemicolon => content.starts_with(['#', ';']),
+            Comments::Slashes => {
+                content.starts_with("//")
+                    || content
+                        .strip_prefix("/*")
+                        .is_some_and(|rest| rest.find("*/").is_some_and(|end| end + 2 == rest.len()))
+            }
+        };
+        let blanks =
+            text.get(line..start).map_or(0, |line| line.chars().take_while(|c| matches!(c, ' ' | '\t')).count());
+        if !is_comment || line < from || blanks > column {
+            return head;
+        }
+        start = line;
+        head = line + text.get(line..).map_or(0, |rest| rest.len() - rest.trim_start_matches([' ', '\t']).len());
     }
 }
 
@@ -104,11 +201,9 @@ const MAX_ATTEMPTS: usize = 48;
 
 /// Tries edits until the result parses to the target; none if only a new print of the whole document would.
 ///
-/// `broken` are paths to print anew first when a result cannot be parsed at all.
 pub(super) fn settle(
     old: &Value,
     target: &Value,
-    broken: &[Path],
     parse: impl Fn(&str) -> Result<Value>,
     attempt: impl Fn(&Forced) -> Option<String>,
 ) -> Option<String> {
@@ -117,10 +212,6 @@ pub(super) fn settle(
         let wrong = match attempt(&forced).map(|text| (parse(&text), text)) {
             Some((Ok(value), text)) if value == *target => return Some(text),
             Some((Ok(value), _)) => differences(&value, target),
-            _ if broken.iter().any(|path| !forced.contains(path)) => {
-                forced.extend(broken.iter().cloned());
-                continue;
-            }
             _ => vec![differences(old, target).into_iter().reduce(|a, b| common(&a, &b))?],
         };
         for path in wrong {
@@ -168,30 +259,4 @@ fn differences(a: &Value, b: &Value) -> Vec<Path> {
 
 fn common(a: &Path, b: &Path) -> Path {
     a.segments().iter().zip(b.segments()).take_while(|(x, y)| x == y).map(|(x, _)| x.clone()).collect()
-}
-
-/// How a list changes: the items before `from` and the last `same_end` ones stay; between them items are changed in
-/// pairs, then old ones are removed or new ones inserted.
-pub(super) struct ListPlan {
-    /// Old and new index of the items that are changed in place.
-    pub changed: Range<usize>,
-    /// Old items to remove.
-    pub removed: Range<usize>,
-    /// New items to insert before the old item `removed.start`.
-    pub inserted: Range<usize>,
-}
-
-impl ListPlan {
-    pub fn new(old: &[&Value], new: &[Value]) -> ListPlan {
-        let same = |pairs: &mut dyn Iterator<Item = (&&Value, &Value)>| pairs.take_while(|(a, b)| **a == *b).count();
-        let from = same(&mut old.iter().zip(new));
-        let rest = old.len().min(new.len()) - from;
-        let same_end = same(&mut old.iter().rev().zip(new.iter().rev())).min(rest);
-        let paired = from + rest - same_end;
-        ListPlan {
-            changed: from..paired,
-            removed: paired..old.len() - same_end,
-            inserted: paired..new.len() - same_end,
-        }
-    }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::edit::{Edits, line_end, line_start};
+use super::edit::{Comments, Edits, head_start, line_end, line_start};
 use super::tree::{Duplicate, Entry, Node};
 use super::{error_at, location};
 use crate::error::{Code, Error, Result};
@@ -330,6 +330,15 @@ fn spell(text: &str) -> String {
     }
 }
 
+/// A value in the quotes of the one that stood there.
+fn spell_like(old: &str, text: &str) -> String {
+    match old.chars().next() {
+        Some('"') => double_quoted(text),
+        Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
+        _ => spell(text),
+    }
+}
+
 fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -392,11 +401,12 @@ impl Edit<'_> {
                         // A comment right behind an empty value would become part of the new one.
                         let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));
                         let around = |is_there: bool| if is_there { " " } else { "" };
-                        self.edits.replace(span.clone(), format!("{}{}{}", around(pad), spell(&new), around(glued)));
+                        let new = spell_like(self.text.get(span.clone()).unwrap_or(""), &new);
+                        self.edits.replace(span.clone(), format!("{}{new}{}", around(pad), around(glued)));
                     }
                     anchor = Some(line_end(self.text, span.end));
                 }
-                (Content::Value(_, span), _) => self.edits.remove_lines(self.text, item.key_span.start, span.end),
+                (Content::Value(_, span), _) => self.remove_lines(item.key_span.start, span.end),
                 (Content::Section(inner), Some(Value::Map(new))) => {
                     self.section(inner, new, &path.child(&item.key))?;
                     let implied = inner.header.is_none() && new.is_empty();
@@ -450,7 +460,8 @@ impl Edit<'_> {
         }
         match first(root) {
             Some(header) => {
-                self.edits.insert(line_start(self.text, header), format!("{lines}{}", self.newline));
+                let head = head_start(self.text, header, 0, Comments::HashOrSemicolon);
+                self.edits.insert(line_start(self.text, head), format!("{lines}{}", self.newline));
             }
             None => {
                 let open = !self.text.is_empty() && !self.text.ends_with('\n');
@@ -463,14 +474,20 @@ impl Edit<'_> {
         write_section(&mut self.appended, map, path, self.separator, self.newline).ok()
     }
 
-    /// Removes the lines of a section and of those in it; comments stay.
+    /// Removes an entry with the comment directly above it.
+    fn remove_lines(&mut self, start: usize, end: usize) {
+        let head = head_start(self.text, start, 0, Comments::HashOrSemicolon);
+        self.edits.remove_unit(self.text, head, end);
+    }
+
+    /// Removes the lines of a section and of those in it, each with the comment directly above it; other comments stay.
     fn remove(&mut self, section: &Section) {
         if let Some(header) = section.header {
-            self.edits.remove_lines(self.text, header, header);
+            self.remove_lines(header, header);
         }
         for item in &section.entries {
             match &item.content {
-                Content::Value(_, span) => self.edits.remove_lines(self.text, item.key_span.start, span.end),
+                Content::Value(_, span) => self.remove_lines(item.key_span.start, span.end),
                 Content::Section(inner) => self.remove(inner),
             }
         }

@@ -1,6 +1,8 @@
 //! Edits of JSON and JSONC texts in place.
 
-use super::edit::{Edits, Forced, line_end, own_line_indent, settle};
+use std::collections::BTreeSet;
+
+use super::edit::{Comments, Edits, Forced, line_end, own_line_indent, settle};
 use super::flow_edit::{FlowEdit, Spelling, blank_to_line_end};
 use super::json::{Dialect, parse, parse_tree};
 use super::json_print::{write_inline, write_pretty, write_string};
@@ -17,14 +19,13 @@ pub(super) fn rewrite(text: &str, dialect: Dialect, target: &Value, newline: &st
     settle(
         &root.value,
         target,
-        &[],
         |text| parse(text, dialect),
         |forced: &Forced| {
-            let mut edits = Edits::default();
-            let spelling = Json { unit: &unit, newline, minified };
-            let mut edit = FlowEdit { text, newline, spelling, forced, edits: &mut edits };
+            let spelling = &Json { unit: &unit, newline, minified };
+            let mut edit =
+                FlowEdit { text, newline, spelling, forced, expanded: &BTreeSet::new(), edits: Edits::default() };
             edit.node(&root, target, &Path::root());
-            edits.apply(text)
+            edit.edits.apply(text)
         },
     )
 }
@@ -47,6 +48,8 @@ struct Json<'a> {
 }
 
 impl Spelling for Json<'_> {
+    const COMMENTS: Comments = Comments::Slashes;
+
     fn key(&self, key: &str) -> String {
         let mut out = String::new();
         write_string(&mut out, key);
@@ -81,6 +84,10 @@ impl Spelling for Json<'_> {
         let block =
             rest.strip_prefix("/*").and_then(|body| body.strip_suffix("*/")).is_some_and(|body| !body.contains("*/"));
         if rest.starts_with("//") || block { Some(end) } else { blank_to_line_end(text, at) }
+    }
+
+    fn unit(&self) -> &str {
+        self.unit
     }
 
     fn colon(&self) -> &'static str {

@@ -4,6 +4,7 @@
 //! Every parser refuses what another reader would take for something else: keys given twice, numbers that lose digits,
 //! NaN and infinities, nesting beyond [`MAX_DEPTH`](crate::limits::MAX_DEPTH). Every syntax error has a line and a column.
 
+pub(crate) mod align;
 mod dotenv;
 mod edit;
 mod flow_edit;
@@ -15,9 +16,17 @@ mod json_print;
 mod toml;
 #[cfg(feature = "toml")]
 mod toml_edits;
+#[cfg(feature = "toml")]
+mod toml_places;
+#[cfg(feature = "toml")]
+mod toml_spell;
+#[cfg(feature = "toml")]
+mod toml_tables;
 mod tree;
 #[cfg(feature = "yaml")]
 mod yaml;
+#[cfg(feature = "yaml")]
+mod yaml_block;
 #[cfg(feature = "yaml")]
 mod yaml_edit;
 #[cfg(feature = "yaml")]
@@ -26,6 +35,8 @@ mod yaml_print;
 mod yaml_scalar;
 #[cfg(feature = "yaml")]
 mod yaml_shape;
+#[cfg(feature = "yaml")]
+mod yaml_style;
 
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -288,6 +299,9 @@ fn error_at(text: &str, offset: usize, code: Code, message: impl Into<String>) -
     Error::new(code, message).with_origin(Origin::source("").at(Some(location(text, offset))))
 }
 
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
+mod kept_tests;
 #[cfg(test)]
 #[cfg(all(feature = "yaml", feature = "toml"))]
 mod rewrite_tests;

@@ -185,7 +185,7 @@ fn yaml_edits_touch_only_their_lines() {
         ("limits.rate", None, &["  rate: 10"], &[]),
         ("hosts.0", Some("c".into()), &["  - a.example  # first"], &["  - c  # first"]),
         ("hosts.2", Some("c".into()), &[], &["  - c"]),
-        ("hosts.0", None, &["  - a.example  # first"], &[]),
+        ("hosts.0", None, &["  # main", "  - a.example  # first"], &[]),
         (
             "hosts",
             Some("one".into()),
@@ -205,14 +205,14 @@ fn yaml_edits_touch_only_their_lines() {
             &["flags: { x: true, y: false, z: 1 } # flow"],
         ),
         ("flags.y", None, &["flags: { x: true, y: false } # flow"], &["flags: { x: true } # flow"]),
-        ("text", Some("one".into()), &["text: |", "  two", "  lines"], &["text: one"]),
+        ("text", Some("one".into()), &["text: |", "  two", "  lines"], &["text: |-", "  one"]),
         ("text", None, &["text: |", "  two", "  lines"], &[]),
-        ("folded", Some("x\ny\n".into()), &["folded: >-", "  one", "  line"], &["folded: |", "  x", "  y"]),
+        ("folded", Some("x\ny\n".into()), &["folded: >-", "  one", "  line"], &["folded: >", "  x", "", "  y"]),
         ("derived.a", Some(2.into()), &["derived: *base"], &["derived:", "  a: 2"]),
         ("base.a", Some(2.into()), &["  a: 1", "derived: *base"], &["  a: 2", "derived:", "  a: 1"]),
         ("empty", Some(1.into()), &["empty:"], &["empty: 1"]),
         ("empty", Some(map(&[("a", 1)])), &[], &["  a: 1"]),
-        ("last", Some("x".into()), &["last: 'quo''ted' # end"], &["last: x # end"]),
+        ("last", Some("x".into()), &["last: 'quo''ted' # end"], &["last: 'x' # end"]),
         ("zz", Some(vec![1.into()].into()), &[], &["zz:", "  - 1"]),
     ];
     for (path, value, gone, come) in cases {
@@ -225,7 +225,7 @@ fn toml_edits_touch_only_their_lines() {
     type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
     let cases: [Case; 20] = [
         ("name", Some("web".into()), &["name = \"api\" # shown in the UI"], &["name = \"web\" # shown in the UI"]),
-        ("name", None, &["name = \"api\" # shown in the UI"], &[]),
+        ("name", None, &["# the service", "name = \"api\" # shown in the UI"], &[]),
         ("hosts.0", Some("c".into()), &["  \"a.example\", # first"], &["  \"c\", # first"]),
         ("hosts.2", Some("c".into()), &[], &["  \"c\","]),
         ("hosts.1", None, &["  \"b.example\","], &[]),
@@ -237,7 +237,7 @@ fn toml_edits_touch_only_their_lines() {
         ("limits.burst", Some(21.into()), &["  burst = 20 # at most"], &["  burst = 21 # at most"]),
         ("limits.rate", None, &["rate = 10"], &[]),
         ("limits.window", Some(5.into()), &[], &["window = 5"]),
-        ("limits", None, &["[limits] # per second", "rate = 10", "  burst = 20 # at most"], &[]),
+        ("limits", None, &["# limits", "[limits] # per second", "rate = 10", "  burst = 20 # at most", ""], &[]),
         ("a.b.c.d", Some("x".into()), &["d = 1979-05-27T07:32:00Z # birth"], &["d = \"x\" # birth"]),
         ("servers.0.port", Some(3.into()), &["port = 1 # low"], &["port = 3 # low"]),
         ("servers.1.tls", Some(true.into()), &[], &["tls = true"]),
@@ -255,7 +255,7 @@ fn dotenv_edits_touch_only_their_lines() {
     type Case<'a> = (&'a str, Option<Value>, &'a [&'a str], &'a [&'a str]);
     let cases: [Case; 4] = [
         ("NAME", Some("w b".into()), &["export NAME=api # shown"], &["export NAME='w b' # shown"]),
-        ("RATE", Some("11".into()), &["RATE=\"10\"   # per second"], &["RATE=11   # per second"]),
+        ("RATE", Some("11".into()), &["RATE=\"10\"   # per second"], &["RATE=\"11\"   # per second"]),
         ("RATE", None, &["RATE=\"10\"   # per second"], &[]),
         ("NEW", Some("1".into()), &[], &["NEW=1"]),
     ];
@@ -271,9 +271,9 @@ fn ini_edits_touch_only_their_lines() {
     let cases: [Case; 12] = [
         ("name", text("w b"), &["name = api ; shown"], &["name = w b ; shown"]),
         ("name", text("a;b c ;d"), &["name = api ; shown"], &["name = 'a;b c ;d' ; shown"]),
-        ("name", None, &["name = api ; shown"], &[]),
+        ("name", None, &["; the service", "name = api ; shown", ""], &[]),
         ("new", text("1"), &[], &["new = 1"]),
-        ("limits.burst", text("21"), &["  burst = '20' ; at most"], &["  burst = 21 ; at most"]),
+        ("limits.burst", text("21"), &["  burst = '20' ; at most"], &["  burst = '21' ; at most"]),
         ("limits.none", text("x"), &["none ="], &["none = x"]),
         ("limits.rate", None, &["rate = 10"], &[]),
         ("limits.window", text("5"), &[], &["window = 5"]),

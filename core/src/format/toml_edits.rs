@@ -1,123 +1,298 @@
-//! Edits of TOML texts in place: values and lines by their places, tables through `toml_edit`.
+//! Edits of TOML texts in place: values and tables by their places.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike};
+use toml_edit::{ArrayOfTables, InlineTable, Item, Table};
 
-use super::edit::{Edits, Forced, ListPlan, line_end, line_start, next_line, skip_hash_comments};
-use super::flow_edit::{FlowEdit, Spelling, blank_to_line_end};
-use super::json_print::write_string;
-use super::toml::{document, inline, item, parse, print};
+use super::align::Alignment;
+use super::edit::{Comments, Edits, Forced, head_start, line_end, line_start, next_line, skip_hash_comments};
+use super::flow_edit::FlowEdit;
+use super::toml::{document, parse, print};
+use super::toml_places::{Places, first_start};
+use super::toml_spell::{Toml, spell, spell_key};
+use super::toml_tables::rewrite_tables;
 use super::tree::{Entry, Node};
 use crate::path::Path;
 use crate::value::{Map, Str, Value};
 
 /// The text changed so that it parses to the target; none if only a new print would do.
 pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
-    if parse(text).ok()? == Value::empty_map() && document(text).ok()?.as_table().is_empty() {
+    let document = document(text).ok()?;
+    let old = parse(text).ok()?;
+    if old == Value::empty_map() && document.as_table().is_empty() {
         let open = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
         return Some(format!("{text}{open}{}", print(target).ok()?.replace('\n', newline)));
     }
-    let lines = rewrite_lines(text, target, newline);
-    let (text, old) = match lines.and_then(|lines| parse(&lines).ok().map(|value| (lines, value))) {
-        Some((lines, value)) if value == *target => return Some(lines),
-        Some(found) => found,
-        None => (text.to_owned(), parse(text).ok()?),
-    };
-    rewrite_tables(&text, &old, target, newline)
+    let places = Places::new(text, document.as_table());
+    let mut lines = Lines { text, newline, places: &places, edits: Edits::default() };
+    let done = lines.table(document.as_table(), old.as_map()?, target.as_map()?, &[]);
+    let edited = done.and_then(|()| lines.edits.apply(text));
+    if let Some(edited) = edited
+        && parse(&edited).is_ok_and(|value| value == *target)
+    {
+        return Some(edited);
+    }
+    rewrite_tables(text, &old, target, newline)
 }
 
-/// Everything but new and converted tables.
-fn rewrite_lines(text: &str, target: &Value, newline: &str) -> Option<String> {
-    let document = document(text).ok()?;
-    let root = parse(text).ok()?;
-    let mut lines = Lines { text, newline, edits: Edits::default() };
-    lines.table(document.as_table(), root.as_map()?, target.as_map()?, true);
-    lines.edits.apply(text)
-}
-
+/// Edits of lines. Where they cannot reach the target, the methods give nothing.
 struct Lines<'a> {
     text: &'a str,
     newline: &'a str,
+    places: &'a Places,
     edits: Edits,
 }
 
 impl Lines<'_> {
-    fn table(&mut self, table: &Table, old: &Map, new: &Map, is_root: bool) {
+    fn table(&mut self, table: &Table, old: &Map, new: &Map, names: &[Str]) -> Option<()> {
         for (key, item) in table.iter() {
             match (old.get(key), new.get(key)) {
                 (Some(old), Some(new)) if old == new => {}
-                (Some(old), Some(new)) if fits(item, new) => self.item(item, old, new),
-                // What becomes something else is added again, with the new tables.
-                _ => self.remove(table, key, item),
+                (Some(old), Some(new)) if fits(item, new) => self.item(item, old, new, &below(names, key))?,
+                // What becomes something else is added again below.
+                _ => self.remove(table, key, item, new.is_empty()),
             }
         }
-        let added: String = new
-            .iter()
-            .filter(|(key, value)| !old.contains_key(key) && !matches!(value, Value::Map(_)))
-            .filter_map(|(key, value)| {
-                Some(format!("{}{} = {}", self.newline, spell_key(key), spell(value, self.newline)?))
-            })
-            .collect();
-        if added.is_empty() || table.is_dotted() || (table.is_implicit() && !is_root) {
-            return;
+        if new.is_empty() && !old.is_empty() && !names.is_empty() {
+            self.keep_empty(table, names)?;
         }
-        let last = table.iter().filter_map(|(_, item)| item.as_value()?.span()).map(|span| span.end).max();
+        let comes = |key: &Str, value: &Value| match (old.get(key), table.get(key)) {
+            (Some(_), Some(item)) => !fits(item, value),
+            _ => true,
+        };
+        let added: Vec<(&Str, &Value)> = new.iter().filter(|(key, value)| comes(key, value)).collect();
+        if added.is_empty() {
+            return Some(());
+        }
+        let maps_inline = !names.is_empty() && prefers_inline(table);
+        let (tables, values): (Vec<_>, Vec<_>) =
+            added.into_iter().partition(|(_, value)| matches!(value, Value::Map(_)) && !maps_inline);
+        if !values.is_empty() {
+            self.add_values(table, &values, names)?;
+        }
+        if !tables.is_empty() {
+            let mut new = String::new();
+            for (key, value) in tables {
+                self.write_table(&mut new, value.as_map()?, &below(names, key), false)?;
+            }
+            self.add_tables(table, &new, names);
+        }
+        Some(())
+    }
+
+    /// Writes a table that existed only through what was in it.
+    fn keep_empty(&mut self, table: &Table, names: &[Str]) -> Option<()> {
+        let text = self.text;
+        if table.is_dotted() {
+            let (key, item) = table.iter().next()?;
+            let (key, end) = (table.key(key)?.span()?.start, item.as_value()?.span()?.end);
+            let name = text.get(line_start(text, key)..key)?.trim_end().trim_end_matches('.');
+            self.edits.insert(line_end(text, end), format!("{}{name} = {{}}", self.newline));
+        } else if table.is_implicit() {
+            let end = line_end(text, self.places.extent_end(table)?);
+            if text.get(end..).is_some_and(|rest| rest.trim().is_empty()) {
+                self.edits.insert(end, format!("{0}{0}{1}", self.newline, header(names, false)));
+            } else {
+                let start = line_start(text, self.head(self.places.first_header(table)?));
+                self.insert_above(start, &header(names, false));
+            }
+        }
+        Some(())
+    }
+
+    /// Adds `key = value` lines behind the values of a table.
+    fn add_values(&mut self, table: &Table, values: &[(&Str, &Value)], names: &[Str]) -> Option<()> {
+        let text = self.text;
+        let is_root = names.is_empty();
+        let mut lines = Vec::new();
+        for (key, value) in values {
+            lines.push(format!("{} = {}", spell_key(key), spell(value, self.newline)?));
+        }
+        let direct = || table.iter().filter_map(|(key, item)| Some((key, item.as_value()?.span()?)));
+        let last = direct().max_by_key(|(_, span)| span.end);
+        if table.is_dotted() {
+            // The parts before the last one stand as the sibling spells them.
+            let (key, span) = last?;
+            let key = table.key(key)?.span()?.start;
+            let start = line_start(text, key);
+            let prefix = text.get(start..key)?;
+            let new: String = lines.iter().flat_map(|line| [self.newline, prefix, line]).collect();
+            self.edits.insert(line_end(text, span.end), new);
+            return Some(());
+        }
+        if table.is_implicit() && !is_root {
+            // Before the first table below it and its comment.
+            let first = self.places.first_header(table)?;
+            let start = line_start(text, self.head(first));
+            let new = [vec![header(names, false)], lines].concat().join(self.newline);
+            self.edits.insert(start, format!("{new}{0}{0}", self.newline));
+            return Some(());
+        }
         let header = if is_root { None } else { table.span() };
-        if let Some(end) = last {
+        // Dotted values of a table may stand behind all others.
+        let end = last.map(|(_, span)| span.end).max(self.places.dotted_end(table));
+        if let Some(end) = end {
             // Siblings may be indented.
-            let start = line_start(self.text, first_start(table).unwrap_or(end));
-            let line = self.text.get(start..).unwrap_or("");
+            let start = line_start(text, first_start(table).unwrap_or(end));
+            let line = text.get(start..).unwrap_or("");
             let indent = line.get(..line.len() - line.trim_start_matches([' ', '\t']).len()).unwrap_or("");
-            let added = added.replace(self.newline, &format!("{}{indent}", self.newline));
-            self.edits.insert(line_end(self.text, end), added);
+            let new: String = lines.iter().flat_map(|line| [self.newline, indent, line]).collect();
+            self.edits.insert(line_end(text, end), new);
         } else if let Some(span) = header {
-            self.edits.insert(line_end(self.text, span.start), added);
+            let new: String = lines.iter().flat_map(|line| [self.newline, line]).collect();
+            self.edits.insert(line_end(text, span.start), new);
         } else {
             // Before the first table and its comment, behind the comment of the file.
-            let first = skip_hash_comments(self.text, 0);
-            let before = self.text.get(..first).unwrap_or("");
+            let first = skip_hash_comments(text, 0);
+            let before = text.get(..first).unwrap_or("");
             let blank = format!("{0}{0}", self.newline);
             let at = before.rfind(&blank).map_or(0, |found| found + blank.len());
-            let added = added.trim_start_matches(['\r', '\n']);
-            self.edits.insert(at, format!("{added}{blank}"));
+            self.edits.insert(at, format!("{}{blank}", lines.join(self.newline)));
         }
+        Some(())
     }
 
-    fn item(&mut self, item: &Item, old: &Value, new: &Value) {
+    /// Adds sections behind everything that belongs to a table.
+    fn add_tables(&mut self, table: &Table, new: &str, names: &[Str]) {
+        let text = self.text;
+        let end =
+            if names.is_empty() { text.trim_end().len() } else { self.places.extent_end(table).unwrap_or(text.len()) };
+        let end = line_end(text, end);
+        let blank = if text.get(..end).unwrap_or("").trim().is_empty() { "" } else { self.newline };
+        let new = new.strip_suffix(self.newline).unwrap_or(new);
+        self.edits.insert(end, format!("{blank}{}{new}", if blank.is_empty() { "" } else { self.newline }));
+    }
+
+    /// Writes a table and those in it, each followed by a line break, with blank lines between them.
+    fn write_table(&self, out: &mut String, map: &Map, names: &[Str], is_item: bool) -> Option<()> {
+        let is_section = |value: &Value| matches!(value, Value::Map(_));
+        if is_item || map.is_empty() || !map.values().all(is_section) {
+            if !out.is_empty() {
+                out.push_str(self.newline);
+            }
+            out.extend([header(names, is_item).as_str(), self.newline]);
+        }
+        for (key, value) in map.iter().filter(|(_, value)| !is_section(value)) {
+            out.extend([spell_key(key).as_str(), " = ", &spell(value, self.newline)?, self.newline]);
+        }
+        for (key, value) in map.iter() {
+            if let Value::Map(map) = value {
+                self.write_table(out, map, &below(names, key), false)?;
+            }
+        }
+        Some(())
+    }
+
+    fn item(&mut self, item: &Item, old: &Value, new: &Value, names: &[Str]) -> Option<()> {
         match (item, old, new) {
-            (Item::Table(table), Value::Map(old), Value::Map(new)) => self.table(table, old, new, false),
+            (Item::Table(table), Value::Map(old), Value::Map(new)) => self.table(table, old, new, names),
             (Item::ArrayOfTables(tables), Value::List(old), Value::List(new)) => {
-                let plan = ListPlan::new(&old.iter().collect::<Vec<_>>(), new.as_slice());
-                for (at, table) in tables.iter().enumerate() {
-                    if plan.removed.contains(&at) {
-                        self.remove_table(table);
-                    } else if let (true, Some(Value::Map(old)), Some(Value::Map(new))) =
-                        (plan.changed.contains(&at), old.get(at), new.get(at))
-                    {
-                        self.table(table, old, new, false);
-                    }
-                }
+                self.tables(tables, old.as_slice(), new.as_slice(), names)
             }
             (Item::Value(value), old, new) => {
-                let Some(node) = node(value, old) else { return };
-                let (text, newline, forced) = (self.text, self.newline, Forced::new());
-                if spell(new, newline).is_some() {
-                    let (spelling, edits) = (Toml { newline }, &mut self.edits);
-                    FlowEdit { text, newline, spelling, forced: &forced, edits }.node(&node, new, &Path::root());
-                }
+                let node = node(value, old)?;
+                spell(new, self.newline)?;
+                let (text, newline, forced, expanded) = (self.text, self.newline, Forced::new(), BTreeSet::new());
+                let spelling = &Toml { newline };
+                let edits = std::mem::take(&mut self.edits);
+                let mut flow = FlowEdit { text, newline, spelling, forced: &forced, expanded: &expanded, edits };
+                flow.node(&node, new, &Path::root());
+                self.edits = flow.edits;
+                Some(())
             }
-            _ => {}
+            _ => Some(()),
         }
     }
 
-    fn remove(&mut self, parent: &Table, key: &str, item: &Item) {
+    /// Changes an array of tables: each takes its comment and its own tables with it.
+    fn tables(&mut self, tables: &ArrayOfTables, old: &[Value], new: &[Value], names: &[Str]) -> Option<()> {
+        let text = self.text;
+        let plan = Alignment::new(&old.iter().collect::<Vec<_>>(), new);
+        let mut before: Option<&Table> = None;
+        let mut pending: Vec<String> = Vec::new();
+        let mut groups: Vec<(Option<&Table>, Vec<String>)> = Vec::new();
+        for (value, origin) in new.iter().zip(&plan.origin) {
+            let Value::Map(map) = value else { return None };
+            let table = origin.and_then(|from| tables.get(from));
+            match (*origin, table) {
+                (Some(from), Some(table)) if plan.stays.get(from) == Some(&true) => {
+                    self.table(table, old.get(from)?.as_map()?, map, names)?;
+                    if !pending.is_empty() {
+                        groups.push((before, std::mem::take(&mut pending)));
+                    }
+                    before = Some(table);
+                }
+                (Some(from), Some(table)) => {
+                    let Self { newline, places, .. } = *self;
+                    let mut inner = Lines { text, newline, places, edits: Edits::default() };
+                    inner.table(table, old.get(from)?.as_map()?, map, names)?;
+                    let part = self.extent(table)?;
+                    pending.push(inner.edits.apply_within(text, part)?);
+                }
+                _ => {
+                    let mut piece = String::new();
+                    self.write_table(&mut piece, map, names, true)?;
+                    pending.push(piece.strip_suffix(self.newline).unwrap_or(&piece).to_owned());
+                }
+            }
+        }
+        if !pending.is_empty() {
+            groups.push((before, pending));
+        }
+        let blank = format!("{0}{0}", self.newline);
+        for (after, pieces) in groups {
+            match after {
+                Some(table) => {
+                    let at = self.extent(table)?.end;
+                    self.edits.insert(at, pieces.iter().flat_map(|piece| [blank.as_str(), piece]).collect::<String>());
+                }
+                None => {
+                    let start = line_start(text, self.head(tables.get(0)?.span()?.start));
+                    self.insert_above(start, &format!("{}{}", pieces.join(&blank), self.newline));
+                }
+            }
+        }
+        for (table, _) in tables.iter().zip(&plan.stays).filter(|(_, stays)| !**stays) {
+            self.remove_table(table);
+        }
+        Some(())
+    }
+
+    /// Inserts lines above the one that starts at `start`, so that its removal does not take them.
+    fn insert_above(&mut self, start: usize, lines: &str) {
+        match self.text.get(..start).and_then(|above| above.strip_suffix('\n')) {
+            None => self.edits.insert(0, format!("{lines}{}", self.newline)),
+            Some(above) => {
+                let at = above.strip_suffix('\r').unwrap_or(above).len();
+                self.edits.insert(at, format!("{}{lines}", self.newline));
+            }
+        }
+    }
+
+    /// The lines of a table with its comment and all tables in it; none where others stand between them.
+    fn extent(&self, table: &Table) -> Option<Range<usize>> {
+        let start = table.span()?.start;
+        let end = self.places.extent_end(table)?;
+        self.places.is_contiguous(table, start..end).then(|| self.head(start)..line_end(self.text, end))
+    }
+
+    /// Where something starts together with the comment above it.
+    fn head(&self, at: usize) -> usize {
+        head_start(self.text, at, self.places.end_before(at).map_or(0, |end| next_line(self.text, end)), Comments::Hash)
+    }
+
+    fn remove(&mut self, parent: &Table, key: &str, item: &Item, keeps_comment: bool) {
         match item {
             Item::None => {}
             Item::Value(value) => {
                 let start = parent.key(key).and_then(toml_edit::Key::span).map(|span| span.start);
                 if let (Some(start), Some(span)) = (start, value.span()) {
-                    self.edits.remove_lines(self.text, start, span.end);
+                    // The parts of a dotted key stand before it.
+                    let line = line_start(self.text, start);
+                    let line = self.text.get(line..).map_or(line, |rest| self.text.len() - rest.trim_start().len());
+                    let head = if keeps_comment { start } else { self.head(line) };
+                    self.edits.remove_unit(self.text, head, span.end);
                 }
             }
             Item::Table(table) => self.remove_table(table),
@@ -125,35 +300,47 @@ impl Lines<'_> {
         }
     }
 
-    /// Removes a table's header and lines, and the blank lines behind them; tables below it stand on their own.
+    /// Removes a table's header and lines with the comment above it; tables below it stand on their own.
     fn remove_table(&mut self, table: &Table) {
         let values = table.iter().filter_map(|(_, item)| item.as_value()?.span());
         let header = table.span().filter(|_| !table.is_dotted() && !table.is_implicit());
         if let Some(header) = header {
             let end = values.map(|span| span.end).max().unwrap_or(header.start).max(header.start);
-            let (mut start, mut end) = (header.start, line_end(self.text, end));
+            let (mut start, end) = (self.head(header.start), line_end(self.text, end));
             let above = self.text.get(..line_start(self.text, start)).unwrap_or("");
             let blank_above = above.trim_end_matches([' ', '\t', '\r', '\n']).len();
             if self.text.get(end..).is_some_and(|below| below.trim().is_empty()) && blank_above > 0 {
                 // At the end of the file, the blank lines above it would be left over.
                 start = next_line(self.text, blank_above).min(start);
-            } else if blank_above == 0 || above.get(blank_above..).unwrap_or("").matches('\n').count() > 1 {
-                while let Some(next) = Some(next_line(self.text, end)).filter(|next| *next < self.text.len())
-                    && blank_to_line_end(self.text, next).is_some()
-                {
-                    end = next;
-                }
             }
-            self.edits.remove_lines(self.text, start, end);
+            self.edits.remove_unit(self.text, start, end);
             for (key, item) in table.iter().filter(|(_, item)| !item.is_value()) {
-                self.remove(table, key, item);
+                self.remove(table, key, item, false);
             }
         } else {
             for (key, item) in table.iter() {
-                self.remove(table, key, item);
+                self.remove(table, key, item, false);
             }
         }
     }
+}
+
+fn below(names: &[Str], key: &str) -> Vec<Str> {
+    names.iter().cloned().chain([Str::from(key)]).collect()
+}
+
+fn header(names: &[Str], is_item: bool) -> String {
+    let names: Vec<String> = names.iter().map(|name| spell_key(name)).collect();
+    let names = names.join(".");
+    if is_item { format!("[[{names}]]") } else { format!("[{names}]") }
+}
+
+/// Whether the maps in a table stand in braces, as a new one should then.
+fn prefers_inline(table: &Table) -> bool {
+    let is_inline = |item: &Item| matches!(item, Item::Value(toml_edit::Value::InlineTable(_)));
+    table.is_dotted()
+        || (table.iter().any(|(_, item)| is_inline(item))
+            && !table.iter().any(|(_, item)| matches!(item, Item::Table(_))))
 }
 
 /// Whether the item can be changed in place into the value.
@@ -165,10 +352,6 @@ fn fits(item: &Item, new: &Value) -> bool {
         }
         _ => false,
     }
-}
-
-fn first_start(table: &Table) -> Option<usize> {
-    table.iter().filter(|(_, item)| item.is_value()).find_map(|(key, _)| table.key(key)?.span()).map(|span| span.start)
 }
 
 /// The tree of a value after `=`.
@@ -196,151 +379,4 @@ fn inline_node(table: &InlineTable, map: &Map, span: Range<usize>) -> Option<Nod
         })
         .collect();
     Node::map(entries?, span).ok()
-}
-
-fn spell(value: &Value, newline: &str) -> Option<String> {
-    let mut spelled = inline(value, &Path::root()).ok()?;
-    if newline != "\n" {
-        on_one_line(&mut spelled);
-    }
-    Some(spelled.to_string())
-}
-
-/// Texts over several lines know one line break only: among others, they are written with escapes.
-fn on_one_line(value: &mut toml_edit::Value) {
-    match value {
-        // What has a spelling stood there before.
-        toml_edit::Value::String(text) if text.as_repr().is_none() && text.value().contains('\n') => {
-            let mut spelled = String::new();
-            write_string(&mut spelled, text.value());
-            if let Ok(mut escaped) = spelled.replace('\u{7f}', "\\u007f").parse::<toml_edit::Value>() {
-                *escaped.decor_mut() = text.decor().clone();
-                *value = escaped;
-            }
-        }
-        toml_edit::Value::Array(array) => array.iter_mut().for_each(on_one_line),
-        toml_edit::Value::InlineTable(table) => table.iter_mut().for_each(|(_, value)| on_one_line(value)),
-        _ => {}
-    }
-}
-
-fn items_on_one_line(item: &mut Item) {
-    match item {
-        Item::None => {}
-        Item::Value(value) => on_one_line(value),
-        Item::Table(table) => table.iter_mut().for_each(|(_, item)| items_on_one_line(item)),
-        Item::ArrayOfTables(tables) => {
-            for table in tables.iter_mut() {
-                table.iter_mut().for_each(|(_, item)| items_on_one_line(item));
-            }
-        }
-    }
-}
-
-fn spell_key(key: &str) -> String {
-    toml_edit::Key::new(key).display_repr().into_owned()
-}
-
-/// TOML inside brackets.
-struct Toml<'t> {
-    newline: &'t str,
-}
-
-impl Spelling for Toml<'_> {
-    fn key(&self, key: &str) -> String {
-        spell_key(key)
-    }
-
-    fn value(&self, value: &Value, _: Option<&str>) -> String {
-        spell(value, self.newline).unwrap_or_default()
-    }
-
-    fn skip(&self, text: &str, at: usize) -> usize {
-        skip_hash_comments(text, at)
-    }
-
-    fn rest_of_line(&self, text: &str, at: usize) -> Option<usize> {
-        let end = line_end(text, at);
-        if text.get(at..end)?.trim_start().starts_with('#') { Some(end) } else { blank_to_line_end(text, at) }
-    }
-
-    fn space(&self) -> &'static str {
-        " "
-    }
-
-    fn colon(&self) -> &'static str {
-        " = "
-    }
-}
-
-/// New, converted and shrunk tables; what is untouched keeps its text.
-fn rewrite_tables(text: &str, old: &Value, target: &Value, newline: &str) -> Option<String> {
-    // The printer knows one line break only.
-    let mut document: DocumentMut = text.replace("\r\n", "\n").parse().ok()?;
-    change_table(document.as_table_mut(), old.as_map()?, target.as_map()?)?;
-    if newline != "\n" {
-        items_on_one_line(document.as_item_mut());
-    }
-    let mut out = document.to_string();
-    if !text.is_empty() && !text.ends_with('\n') {
-        out.truncate(out.trim_end_matches('\n').len());
-    }
-    Some(if newline == "\n" { out } else { out.replace('\n', newline) })
-}
-
-fn change_table(table: &mut dyn TableLike, old: &Map, new: &Map) -> Option<()> {
-    for key in old.keys().filter(|key| !new.contains_key(key)) {
-        table.remove(key);
-    }
-    for (key, value) in new.iter() {
-        match (table.get_mut(key), old.get(key)) {
-            (Some(_), Some(old)) if old == value => {}
-            (Some(item), Some(old)) => change_item(item, old, value)?,
-            _ => {
-                table.insert(key, item(value, &Path::root()).ok()?);
-            }
-        }
-    }
-    Some(())
-}
-
-fn change_item(place: &mut Item, old: &Value, new: &Value) -> Option<()> {
-    match (place, old, new) {
-        (Item::Table(table), Value::Map(old), Value::Map(new)) => change_table(table, old, new),
-        (Item::Value(toml_edit::Value::InlineTable(table)), Value::Map(old), Value::Map(new)) => {
-            change_table(table, old, new)
-        }
-        (Item::ArrayOfTables(tables), Value::List(old), Value::List(new))
-            if !new.is_empty() && new.iter().all(|item| matches!(item, Value::Map(_))) =>
-        {
-            change_tables(tables, old.as_slice(), new.as_slice())
-        }
-        (Item::Value(value), _, new) => {
-            let decor = value.decor().clone();
-            *value = inline(new, &Path::root()).ok()?;
-            *value.decor_mut() = decor;
-            Some(())
-        }
-        (place, _, new) => {
-            *place = item(new, &Path::root()).ok()?;
-            Some(())
-        }
-    }
-}
-
-fn change_tables(tables: &mut ArrayOfTables, old: &[Value], new: &[Value]) -> Option<()> {
-    while tables.len() > new.len() {
-        tables.remove(tables.len() - 1);
-    }
-    for (at, value) in new.iter().enumerate() {
-        match (tables.get_mut(at), old.get(at).and_then(Value::as_map), value) {
-            (Some(table), Some(old), Value::Map(new)) => change_table(table, old, new)?,
-            (_, _, value) => {
-                let Ok(Item::Table(mut table)) = item(value, &Path::root()) else { return None };
-                table.set_implicit(false);
-                tables.push(table);
-            }
-        }
-    }
-    Some(())
 }

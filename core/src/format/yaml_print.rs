@@ -199,7 +199,7 @@ fn is_literal(text: &str) -> bool {
         && text.chars().all(|c| c == '\n' || c == '\t' || !must_escape(c))
 }
 
-fn must_escape(c: char) -> bool {
+pub(super) fn must_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 

@@ -52,10 +52,9 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
         return Shape { span: start..end.max(start), content, value, kind };
     }
     if opens("[") || opens("{") {
-        let span = start..node.span.end;
         node.span.start = content;
         tighten(text, &mut node);
-        return Shape { span, content, value, kind: Kind::Flow(node) };
+        return Shape { span: start..node.span.end, content, value, kind: Kind::Flow(node) };
     }
     let (slots, regular) = match node.body {
         Body::List(items) => list_slots(text, items, content),
@@ -127,13 +126,16 @@ fn tighten(text: &str, node: &mut Node) {
             _ => node.body = Body::Leaf,
         }
     };
+    let behind_comma = |at: usize| {
+        let at = skip(text, at);
+        at + usize::from(text.as_bytes().get(at) == Some(&b','))
+    };
     let mut at = node.span.start + 1;
     match &mut node.body {
         Body::List(items) => {
             for item in items {
                 leaf(item, at);
-                at = skip(text, item.span.end);
-                at += usize::from(text.as_bytes().get(at) == Some(&b','));
+                at = behind_comma(item.span.end);
             }
         }
         Body::Map(entries) => {
@@ -142,9 +144,15 @@ fn tighten(text: &str, node: &mut Node) {
                 entry.key_span.end = key_end;
                 let colon = skip(text, key_end);
                 leaf(&mut entry.node, if colon_at(text, colon) { colon + 1 } else { key_end });
+                at = behind_comma(entry.node.span.end);
             }
         }
         Body::Leaf | Body::Alias(_) => {}
+    }
+    // The parser's end may lie behind a comment.
+    let close = skip(text, at);
+    if matches!(text.as_bytes().get(close), Some(b']' | b'}')) && close < node.span.end {
+        node.span.end = close + 1;
     }
 }
 
@@ -176,7 +184,7 @@ fn quote_end(span: &str, quote: char) -> Option<usize> {
 }
 
 /// Skips `&anchor` and `!tag` and the blanks behind them.
-fn skip_properties(text: &str, mut at: usize) -> usize {
+pub(super) fn skip_properties(text: &str, mut at: usize) -> usize {
     while let Some(rest) = text.get(at..).filter(|rest| rest.starts_with(['&', '!'])) {
         let length = rest.find([' ', '\t', '\r', '\n']).unwrap_or(rest.len());
         at = skip(text, at + length);
