@@ -87,7 +87,7 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     seconds.checked_add_signed(-60 * offset_minutes)?.checked_mul(1_000)?.checked_add(ms)
 }
 
-/// How far a remote stamp may be ahead of the local clock and still move it, in milliseconds.
+/// How far a stamp may be ahead of the local clock, and be followed by greater ones, in milliseconds.
 pub const MAX_AHEAD_MS: u64 = 60_000;
 
 /// A hybrid logical clock reading: 48 bits of milliseconds, 16 bits of counter.
@@ -140,8 +140,11 @@ impl Hlc {
         self.last
     }
 
-    /// The stamp of a new local write: greater than every one before, and at least the wall clock.
+    /// The stamp of a new local write: at least the wall clock, and greater than every one before, unless the clock jumped
+    /// back by more than [`MAX_AHEAD_MS`] since. Causality orders what one author writes, never the stamps, so a clock
+    /// that was wrong once does not have to be followed.
     pub fn tick(&mut self, wall_ms: u64) -> Stamp {
+        self.forget_the_future(wall_ms);
         let wall = wall_ms.min(u64::MAX >> 16) << 16;
         self.last = Stamp(self.last.0.saturating_add(1).max(wall));
         self.last
@@ -154,8 +157,15 @@ impl Hlc {
         if stamp.wall_ms() > limit {
             return Observed::TooFarAhead { by_ms: stamp.wall_ms() - wall_ms };
         }
+        self.forget_the_future(wall_ms);
         self.last = self.last.max(stamp);
         Observed::Taken
+    }
+
+    fn forget_the_future(&mut self, wall_ms: u64) {
+        if self.last.wall_ms() > wall_ms.saturating_add(MAX_AHEAD_MS) {
+            self.last = Stamp::default();
+        }
     }
 }
 
@@ -217,6 +227,25 @@ impl VersionVector {
         for (replica, seq) in &other.0 {
             self.add(Dot { replica: *replica, seq: *seq });
         }
+    }
+
+    /// Raises `reached`, which holds a count for each author in the order of [`VersionVector::iter`], to that of a write;
+    /// `false` where the vector does not contain it.
+    pub(crate) fn reach(&self, reached: &mut [u64], dot: Dot) -> bool {
+        let at = self.position(dot.replica).ok();
+        let Some((most, reached)) = at.and_then(|at| Some((self.0.get(at)?.1, reached.get_mut(at)?))) else {
+            return false;
+        };
+        *reached = dot.seq.min(most).max(*reached);
+        dot.seq <= most
+    }
+
+    /// As [`VersionVector::reach`], for all of another vector.
+    pub(crate) fn reach_all(&self, reached: &mut [u64], other: &VersionVector) -> bool {
+        other
+            .0
+            .iter()
+            .fold(true, |within, (replica, seq)| self.reach(reached, Dot { replica: *replica, seq: *seq }) && within)
     }
 
     /// The authors with their counts, by author.
@@ -301,11 +330,31 @@ mod tests {
     }
 
     #[test]
-    fn stamps_grow_and_stay_near_the_clock_whatever_clocks_do() {
+    fn a_clock_that_was_ahead_once_is_not_followed_once_it_is_right() {
+        let decade: u64 = 10 * 365 * 86_400_000;
+        let mut clock = Hlc::default();
+        assert_eq!(clock.tick(2 * decade).wall_ms(), 2 * decade);
+        let stamps: Vec<_> = [decade, decade, decade + 1_000].iter().map(|wall| clock.tick(*wall)).collect();
+        assert!(stamps.windows(2).all(|pair| pair[0] < pair[1]), "{stamps:?}");
+        assert_eq!(stamps[2].wall_ms(), decade + 1_000);
+        // What came from elsewhere counts by the right clock, too.
+        let mut clock = Hlc::after(Stamp::from_u64((2 * decade) << 16));
+        let theirs = Stamp::from_u64((decade + 5_000) << 16);
+        assert_eq!(clock.observe(theirs, decade), Observed::Taken);
+        assert_eq!(clock.tick(decade).as_u64(), theirs.as_u64() + 1);
+        // A minute is followed, and is over after a minute.
+        let mut clock = Hlc::default();
+        clock.tick(decade + MAX_AHEAD_MS);
+        assert_eq!(clock.tick(decade).wall_ms(), decade + MAX_AHEAD_MS);
+        assert_eq!(clock.tick(decade + MAX_AHEAD_MS + 1).wall_ms(), decade + MAX_AHEAD_MS + 1);
+    }
+
+    #[test]
+    fn stamps_stay_near_the_clock_and_grow_unless_it_jumps_back_far_whatever_clocks_do() {
         let decade: u64 = 10 * 365 * 86_400_000;
         let mut random = crate::testing::Random::of(7);
         let (mut clock, mut wall, mut last) = (Hlc::default(), 2 * decade, Stamp::default());
-        let mut highest = wall;
+        let (mut grew, mut fell) = (0, 0);
         for step in 0..20_000 {
             wall = match random.below(8) {
                 0 => wall + 10_000,
@@ -313,16 +362,18 @@ mod tests {
                 2 if step % 100 == 0 => 2 * decade + random.below(1_000) as u64,
                 _ => wall, // it stopped
             };
-            highest = highest.max(wall);
             let theirs = [wall + decade, wall.saturating_sub(decade), wall + MAX_AHEAD_MS / 2, wall][random.below(4)];
             if random.below(2) == 0 {
                 clock.observe(Stamp::from_u64(theirs << 16), wall);
             }
             let stamp = clock.tick(wall);
-            assert!(stamp > last, "step {step}: a stamp that does not grow");
-            assert!(stamp.wall_ms() <= highest + MAX_AHEAD_MS, "step {step}: {} is dragged along", stamp.wall_ms());
+            let jumped = last.wall_ms() > wall + MAX_AHEAD_MS;
+            assert!(stamp > last || jumped, "step {step}: a stamp that does not grow");
+            assert!(stamp.wall_ms() <= wall + MAX_AHEAD_MS + 1, "step {step}: {} is dragged along", stamp.wall_ms());
+            (grew, fell) = (grew + u32::from(stamp > last), fell + u32::from(stamp <= last));
             last = stamp;
         }
+        assert!(grew > 10_000 && fell > 10, "{grew} {fell}");
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub const PART_BYTES: usize = 4 << 20;
 pub const MAX_DELTA_BYTES: usize = 1 << 30;
 /// How many writes one delta may carry.
 pub const MAX_DELTA_ITEMS: usize = 1 << 20;
+/// How many authors one document may have: every version vector names them all, on every instance and for good.
+pub const MAX_AUTHORS: usize = 65_536;
+/// From how many authors on nobody begins to write under another name. The rest is room for those who began at the same time.
+pub const MAX_NEW_AUTHORS: usize = MAX_AUTHORS - 4_096;
 /// How many names each side of a connection keeps in order to receive them as numbers.
 pub const MAX_LEARNED_NAMES: usize = 16_384;
 /// How long these names may be together, in bytes.

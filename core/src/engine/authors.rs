@@ -1,10 +1,14 @@
 //! Who wrote what the shared layer holds.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Engine;
 use super::shared::Shared;
 use crate::clock::{Stamp, rfc3339};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::path::Path;
+use crate::replica::Assertion;
 use crate::value::{Str, Value};
 
 /// How many writes are named for one path, the newest.
@@ -49,7 +53,7 @@ impl Engine {
         let founded = self.documents.get(document).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let Some(founded) = founded else { return Vec::new() };
         let mut writes = founded.durable.writes_at(path);
-        writes.sort_by_key(|write| std::cmp::Reverse((write.stamp, write.dot)));
+        newest_first(&mut writes);
         let named = writes.into_iter().take(NAMED).map(|write| Written {
             path: write.path.clone(),
             stamp: write.stamp,
@@ -68,5 +72,20 @@ impl Engine {
             return Some(self.config.instance);
         }
         self.replica_links(document).find(|(_, link)| link.replica == Some(replica)).and_then(|(instance, _)| instance)
+    }
+}
+
+/// By their stamps, and those of one author by their numbers: its clock may have been ahead once.
+fn newest_first(writes: &mut [&Arc<Assertion>]) {
+    let mut authors: BTreeMap<ReplicaId, Vec<&Arc<Assertion>>> = BTreeMap::new();
+    for write in &*writes {
+        authors.entry(write.dot.replica).or_default().push(write);
+    }
+    authors.values_mut().for_each(|own| own.sort_by_key(|write| write.dot.seq));
+    writes.sort_by_key(|write| std::cmp::Reverse((write.stamp, write.dot)));
+    for place in writes {
+        if let Some(next) = authors.get_mut(&place.dot.replica).and_then(Vec::pop) {
+            *place = next;
+        }
     }
 }

@@ -180,7 +180,9 @@ impl Engine {
         let mut writes = Vec::new();
         let mut step = Step::Records;
         let mut answer = None;
+        let mut ahead_ms = 0;
         let policy = &document.policy;
+        let stamped_ms = founded.pending.last_stamp().wall_ms();
         let written = match (&terms.made_on, fresh) {
             (Some(made_on), Some(fresh)) => founded.write_made_on(edits, (policy, terms), made_on, fresh, now.wall_ms),
             _ => founded.write(edits, policy, terms, now.wall_ms),
@@ -211,9 +213,13 @@ impl Engine {
             }
             Ok(Some(written)) => {
                 writes.extend(effect_records(name, &founded.pending, &written.effect));
+                if founded.writes_as(written.dot.replica) {
+                    writes.push(super::records::sides_record(name, &founded.sides));
+                }
                 let (changed, dot) = (written.changed, Some(written.dot));
                 answer = asked.map(|asked| Reply { request: asked.request, path: asked.path, changed, dot });
                 step = Step::Delta(written.delta);
+                ahead_ms = stamped_ms.saturating_sub(now.wall_ms);
             }
         }
         // An edit of the bound file moves its base in the same batch, so a crash between the two cannot happen.
@@ -221,6 +227,7 @@ impl Engine {
             writes.push(super::records::file_record(name, &file.binding.id, &file.record()));
         }
         self.stage_step(name, writes, step, cause, answer, None);
+        self.compare_own_stamps(name, ahead_ms);
     }
 
     pub(super) fn stage_step(

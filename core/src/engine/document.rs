@@ -281,6 +281,7 @@ impl Document {
             sources,
             disagreements,
             settling: None,
+            stamped_ms: founded.map(|founded| founded.durable.newest_own_stamp().wall_ms()).filter(|ms| *ms > 0),
         }
     }
 }

@@ -287,6 +287,8 @@ impl super::shared::Founded {
     /// Another document takes the place of the pending one; `received` is what others had of it.
     pub(super) fn replace(&mut self, replica: Replica, received: Value, base_bytes: usize) {
         self.pending_value = replica.view().value;
+        // Its second names may stand for other writes there.
+        self.sides = super::sides::Sides::default();
         let before = std::mem::replace(&mut self.synced, received);
         self.synced_before.get_or_insert(before);
         self.stored_writes = replica.seen().seq(replica.id());

@@ -179,7 +179,11 @@ impl Engine {
         let stored = self.stored.remove(&name).unwrap_or_default();
         if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
             let founded = shared::Founded::new(replica, stored.founding);
-            *shared = shared::Shared::Founded(Box::new(shared::Founded { base_bytes: stored.base_bytes, ..founded }));
+            *shared = shared::Shared::Founded(Box::new(shared::Founded {
+                base_bytes: stored.base_bytes,
+                sides: stored.sides,
+                ..founded
+            }));
         }
         if let Some(file) = &mut document.file
             && let Some(record) = stored.files.get(&file.binding.id)

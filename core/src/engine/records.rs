@@ -1,12 +1,14 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
-//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/withheld`, `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
+//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/sides`, `…/withheld`,
+//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admission::Kept;
 use super::shared::Founded;
+use super::sides::Sides;
 use super::types::StoreWrite;
 use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector};
@@ -35,6 +37,8 @@ pub(super) struct Stored {
     /// What it was founded with, while it never met another replica.
     pub(super) founding: Option<Value>,
     pub(super) files: BTreeMap<Str, FileRecord>,
+    /// The names under which it writes for guests.
+    pub(super) sides: Sides,
     /// How long the records of its base are.
     pub(super) base_bytes: usize,
     /// What was in force at paths that were withheld.
@@ -117,6 +121,7 @@ pub(super) fn repair_records(
     records.extend(effect_records(document, &founded.durable, &everything));
     records.extend(base_records(document, &founded.durable, founded.base_bytes).0);
     records.push(founding_record(document, founded.alone.as_ref()));
+    records.push(sides_record(document, &founded.sides));
     records.extend(file.map(|(id, record)| file_record(document, id, &record)));
     records
 }
@@ -147,6 +152,14 @@ fn kept(value: &Value) -> Option<Kept> {
         Some((path, entry.child("value").cloned()))
     };
     value.as_list()?.iter().map(entry).collect()
+}
+
+/// The record of the names under which it writes for guests; removed where there are none.
+pub(super) fn sides_record(document: &DocumentName, sides: &Sides) -> StoreWrite {
+    if sides.is_empty() {
+        return StoreWrite::Delete { key: key(document, "sides") };
+    }
+    put(document, "sides", &sides.to_value())
 }
 
 /// The record of a bound file.
@@ -185,6 +198,7 @@ pub(super) fn load<'a>(
             ("replica", _) => parts.replica = Some(replica_parts(&value).ok_or_else(|| broken("a field is missing"))?),
             ("founding", _) => parts.founding = Some(value),
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
+            ("sides", _) => parts.sides = Sides::from_value(&value),
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
             ("file", id) => {
                 let text = |name: &str| value.child(name).and_then(Value::as_str).map(str::to_owned);
@@ -206,6 +220,7 @@ struct Parts {
     writes: Vec<Assertion>,
     files: BTreeMap<Str, FileRecord>,
     withheld: Kept,
+    sides: Sides,
 }
 
 impl Parts {
@@ -225,7 +240,8 @@ impl Parts {
         let replica = self
             .replica
             .map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, base, self.writes));
-        Ok(Stored { replica, founding: self.founding, files: self.files, base_bytes, withheld: self.withheld })
+        let (files, sides, withheld) = (self.files, self.sides, self.withheld);
+        Ok(Stored { replica, founding: self.founding, files, sides, base_bytes, withheld })
     }
 }
 

@@ -357,6 +357,9 @@ impl Engine {
     }
 
     fn handle_delta(&mut self, peer: PeerId, name: &DocumentName, genesis: Genesis, delta: Delta, now: Now) {
+        if let Err(error) = delta.check() {
+            return self.refuse_message(peer, name, &error, now);
+        }
         let Some(link) = self.link(peer, name) else { return };
         let their_alone = link.alone;
         link.genesis = Some(genesis);
@@ -411,12 +414,15 @@ impl Engine {
                 let seen = founded.pending.seen().clone();
                 self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
             }
-            Err(error) => {
-                self.audit_refused(Some(name), peer, &error, now);
-                self.notice(Level::Error, error.clone());
-                self.send(peer, &Message::Error { error, request_id: None }, now);
-            }
+            Err(error) => self.refuse_message(peer, name, &error, now),
         }
+    }
+
+    /// Tells everybody that what a peer sent of a document is not taken.
+    fn refuse_message(&mut self, peer: PeerId, name: &DocumentName, error: &Error, now: Now) {
+        self.audit_refused(Some(name), peer, error, now);
+        self.notice(Level::Error, error.clone());
+        self.send(peer, &Message::Error { error: error.clone(), request_id: None }, now);
     }
 
     /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side

@@ -338,7 +338,7 @@ impl Founded {
         };
         // Since its start this host knows what it was asked for, and answers what is asked again.
         let (sides, own, stored) = (&self.sides, self.pending.id(), self.stored_writes);
-        let is_other = |dot: Dot| sides.contains(dot.replica) || (dot.replica == own && dot.seq > stored);
+        let is_other = |dot: Dot| sides.made(dot) || (dot.replica == own && dot.seq > stored);
         let written = self.pending.write_concurrent(author, made_on, edits, &options, wall_ms, is_other)?;
         let Some((dot, effect)) = written else { return Ok(None) };
         self.sides.wrote(dot);
@@ -375,9 +375,9 @@ impl Founded {
         self.anew.is_none() && self.durable.is_in_standing()
     }
 
-    /// Takes a peer's delta into the pending replica.
+    /// Takes a peer's delta, which was checked, into the pending replica.
     pub(super) fn receive(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
-        let applied = self.pending.apply(delta, wall_ms)?;
+        let applied = self.pending.take(delta, wall_ms)?;
         if let Applied::Advanced { effect, .. } = &applied {
             self.pending.advance_in_place(&mut self.pending_value, effect);
         }
@@ -406,7 +406,7 @@ impl Founded {
             }
             // Staged in this order from the pending replica, so neither a gap nor a fault is possible here.
             Step::Delta(delta) => {
-                if let Ok(Applied::Advanced { effect, .. }) = self.durable.apply(delta, wall_ms) {
+                if let Ok(Applied::Advanced { effect, .. }) = self.durable.take(delta, wall_ms) {
                     self.durable.advance_view(&mut self.view, &effect);
                 }
             }

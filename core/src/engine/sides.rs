@@ -1,20 +1,23 @@
 //! The names under which a host writes what its guests made on older documents.
 //!
 //! Under its own name a host has seen everything that it has; a second name has seen no more than the guest. Who has seen
-//! the last write of a name can write under it again, so a few are enough. They are not stored: after a restart, or where
-//! the store failed, nobody can say which of their writes others have, and new ones are taken.
+//! the last write of a name can write under it again, so a few are enough. They are stored with their writes, and used
+//! again after a restart. Where the store failed, nobody can say which of their writes others have, and new ones are taken.
 
 use crate::clock::{Dot, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
+use crate::value::{Str, Value};
 
 /// How many names there are at most: every version vector of the document holds them.
-const MOST: usize = 64;
+const MOST: usize = 8;
 
 /// The last write under each name.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sides {
     last: Vec<Dot>,
+    /// What these were when the process started.
+    stored: VersionVector,
     /// The newest of them, until it is asked for.
     newest: Option<Dot>,
 }
@@ -42,6 +45,24 @@ impl Sides {
         }
     }
 
+    /// The JSON form: name to the number of its last write.
+    pub(super) fn to_value(&self) -> Value {
+        self.last.iter().map(|last| (Str::from(last.replica.to_string()), Value::from(last.seq))).collect()
+    }
+
+    /// Reads the JSON form. Names that were not written like this are not used again.
+    pub(super) fn from_value(value: &Value) -> Sides {
+        let names = value.as_map().into_iter().flat_map(|map| map.iter());
+        let last = names.filter_map(|(name, seq)| Some(Dot { replica: ReplicaId::parse(name)?, seq: seq.as_u64()? }));
+        let last: Vec<Dot> = last.take(MOST).collect();
+        let stored = last.iter().map(|last| (last.replica, last.seq)).collect();
+        Sides { last, stored, newest: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+
     pub(super) fn wrote(&mut self, dot: Dot) {
         self.newest = Some(dot);
         match self.last.iter_mut().find(|last| last.replica == dot.replica) {
@@ -52,6 +73,11 @@ impl Sides {
 
     pub(super) fn contains(&self, replica: ReplicaId) -> bool {
         self.last.iter().any(|last| last.replica == replica)
+    }
+
+    /// Whether this process made the write.
+    pub(super) fn made(&self, dot: Dot) -> bool {
+        self.contains(dot.replica) && !self.stored.contains(dot)
     }
 
     /// The newest write, once.

@@ -6,7 +6,7 @@
 use super::{Engine, Level, PeerId, Session};
 use crate::clock::{MAX_AHEAD_MS, Now};
 use crate::error::{Code, Error};
-use crate::id::InstanceId;
+use crate::id::{DocumentName, InstanceId};
 
 /// Of how many instances the clocks are remembered.
 const MAX_CLOCKS: usize = 1_024;
@@ -74,6 +74,16 @@ impl Engine {
             let seconds = ahead_ms / 1_000;
             self.warn_of_clock(format!(
                 "writes that came from instance {instance} are stamped {seconds} s ahead of the clock here"
+            ));
+        }
+    }
+
+    /// A write was stamped by a clock which is behind the stamps of before by so much: these are followed no more.
+    pub(super) fn compare_own_stamps(&mut self, name: &DocumentName, ahead_ms: u64) {
+        if ahead_ms > MAX_AHEAD_MS {
+            let seconds = ahead_ms / 1_000;
+            self.warn_of_clock(format!(
+                "this instance stamped what it wrote to `{name}` before {seconds} s ahead of what its clock says now; from now on it stamps by that"
             ));
         }
     }

@@ -42,7 +42,8 @@ impl Engine {
         let own = founded.pending.id();
         let is_whole = delta.since.is_empty();
         let yields = |dot: &Dot| is_whole && Some(dot.replica) != author && founded.pending.yields_name(*dot, delta);
-        let gives_way = twice.iter().any(|dot| dot.replica == own || yields(dot));
+        let is_own = |dot: &Dot| dot.replica == own || founded.writes_as(dot.replica);
+        let gives_way = twice.iter().any(|dot| is_own(dot) || yields(dot));
         let is_first = match self.sessions.get_mut(&peer) {
             Some(Session::Replica(session)) => session.shown.insert(name.clone()),
             _ => return,

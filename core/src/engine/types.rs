@@ -450,6 +450,9 @@ pub struct DocumentStatus {
     pub disagreements: Vec<crate::replica::Disagreement>,
     /// How the dropping of its history stands; `None` where the history is kept.
     pub settling: Option<Settling>,
+    /// The latest time that a write of this instance which it still holds was stamped with, in milliseconds since 1970.
+    /// Where that is over a minute from now, its clock was ahead once, and such writes win over simultaneous ones.
+    pub stamped_ms: Option<u64>,
 }
 
 /// What somebody wrote that is not in force.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::notes::is_reserved;
 use super::{Assertion, Replica};
-use crate::clock::VersionVector;
+use crate::clock::{Stamp, VersionVector};
 use crate::id::ReplicaId;
 use crate::path::Path;
 
@@ -69,6 +69,16 @@ impl ByAuthor {
         self.len = self.len.saturating_sub(1);
     }
 
+    /// The newest stamp of what is held of an author.
+    fn newest(&self, author: ReplicaId) -> Stamp {
+        let writes = self.writes.get(&author).into_iter().flat_map(BTreeMap::values);
+        let stamps = writes.filter_map(|write| match write {
+            Write::One(only) => Some(only.stamp),
+            Write::Many(all) => all.values().map(|assertion| assertion.stamp).next(),
+        });
+        stamps.max().unwrap_or_default()
+    }
+
     /// Those that `since` does not contain, in no order to rely on; none where they are so many that looking at all is
     /// cheaper, or would not be all.
     fn after<'a>(&'a self, since: &VersionVector) -> Option<Vec<&'a Arc<Assertion>>> {
@@ -90,6 +100,11 @@ impl ByAuthor {
 }
 
 impl Replica {
+    /// The newest stamp of the writes of its own that it holds: where its clock was ahead once, that is later than now.
+    pub fn newest_own_stamp(&self) -> Stamp {
+        self.by_author.newest(self.id)
+    }
+
     /// The assertions that it holds and that `since` does not contain, in the order of [`Replica::live`].
     pub(super) fn held_after(&self, since: &VersionVector) -> Vec<Arc<Assertion>> {
         let is_new = |held: &&Arc<Assertion>| !since.contains(held.dot);

@@ -90,6 +90,7 @@ impl Replica {
         if drafts.iter().all(|(path, draft)| is_here(path, draft)) {
             return Ok(None);
         }
+        self.may_author(author)?;
         // Later than all that it goes on from, as far as this clock goes: what is stamped further ahead drags nothing along.
         let stamps = before.live().map(|held| held.stamp).filter(|stamp| *stamp <= self.clock.last());
         before.clock = Hlc::after(stamps.max().unwrap_or_default());

@@ -1,5 +1,6 @@
 //! What one replica lacks of another: the one shape in which writes travel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::notes::is_reserved;
@@ -7,7 +8,7 @@ use super::{Assertion, Base, Claim, Effect, Replica, View};
 use crate::clock::{Observed, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::id::{Genesis, ReplicaId};
-use crate::limits::{MAX_DEPTH, RESERVED_KEY};
+use crate::limits::{MAX_AUTHORS, MAX_DEPTH, MAX_NEW_AUTHORS, RESERVED_KEY};
 use crate::sequence::{Content, Step};
 use crate::value::Value;
 
@@ -58,7 +59,8 @@ impl Replica {
         let base = self.base.as_ref().filter(|base| !since.includes(&base.floor)).cloned();
         let since = if base.is_some() { VersionVector::default() } else { since.clone() };
         let items = self.held_after(&since);
-        Delta { since, to: self.seen.clone(), base, items }
+        let to = followed(&self.seen, &since, base.as_deref(), &items);
+        Delta { since, to, base, items }
     }
 
     /// Takes in a delta: idempotent, and the order of deltas does not matter. A delta that is malformed, or that skips
@@ -68,6 +70,11 @@ impl Replica {
     /// [`Code::Message`] for a delta that no replica would make.
     pub fn apply(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
         delta.check()?;
+        self.take(delta, wall_ms)
+    }
+
+    /// As [`Replica::apply`], for a delta that passed [`Delta::check`].
+    pub(crate) fn take(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
         if !self.seen.includes(&delta.since) {
             return Ok(Applied::Gap);
         }
@@ -78,7 +85,7 @@ impl Replica {
             Some(base) if self.seen.is_empty() => {
                 let mut fresh = self.clone();
                 fresh.stand_on(Arc::clone(base));
-                let applied = match fresh.apply(delta, wall_ms)? {
+                let applied = match fresh.take(delta, wall_ms)? {
                     Applied::Duplicate => Applied::Advanced { effect: Effect::default(), skew_ms: 0 },
                     applied => applied,
                 };
@@ -93,6 +100,7 @@ impl Replica {
         if let Some(author) = self.stranger(delta).or_else(|| self.latecomer(delta)) {
             return Ok(Applied::Refused { author });
         }
+        self.makes_room_for(delta)?;
         let mut effect = Effect::default();
         let mut skew_ms = 0;
         for item in &delta.items {
@@ -110,6 +118,26 @@ impl Replica {
         Ok(Applied::Advanced { effect, skew_ms })
     }
 
+    /// Whether a document that takes this in would have too many authors.
+    fn makes_room_for(&self, delta: &Delta) -> Result<()> {
+        if delta.to.len() <= MAX_AUTHORS && self.seen.len() + delta.to.len() <= MAX_AUTHORS {
+            return Ok(());
+        }
+        let new = delta.to.iter().filter(|(author, _)| self.seen.seq(*author) == 0).count();
+        if self.seen.len() + new > MAX_AUTHORS { Err(crowded(self.seen.len())) } else { Ok(()) }
+    }
+
+    /// Whether somebody may write here under a name, which counts for good once it was used.
+    ///
+    /// # Errors
+    /// [`Code::TooLarge`] for a new name where there are too many already.
+    pub(super) fn may_author(&self, author: ReplicaId) -> Result<()> {
+        if self.seen.len() >= MAX_NEW_AUTHORS && self.seen.seq(author) == 0 {
+            return Err(crowded(self.seen.len()));
+        }
+        Ok(())
+    }
+
     /// The first author of a write that should have seen what this replica settled to and had not. Members never write
     /// so; a store that was put back from a copy may.
     fn latecomer(&self, delta: &Delta) -> Option<ReplicaId> {
@@ -117,6 +145,48 @@ impl Replica {
         let mut new = delta.items.iter().filter(|item| !self.seen.contains(item.dot));
         new.find(|item| !item.context.includes(floor)).map(|item| item.dot.replica)
     }
+}
+
+fn crowded(authors: usize) -> Error {
+    let message = format!("the document has {authors} authors already, and at most {MAX_AUTHORS} may have written it");
+    Error::new(Code::TooLarge, message).with_hint("`confmesh repair` shows which of them can go, and removes them")
+}
+
+/// What a receiver has seen after these items: of `seen` that which follows from them.
+///
+/// For what replicas write this is all of `seen`. Somebody may have written what no replica writes: that is no reason for
+/// others to refuse what is said here of the rest.
+fn followed(
+    seen: &VersionVector,
+    since: &VersionVector,
+    base: Option<&Base>,
+    items: &[Arc<Assertion>],
+) -> VersionVector {
+    let floor = |author| base.map_or(0, |base| base.floor.seq(author));
+    let mut open: BTreeMap<ReplicaId, (u64, u64)> = BTreeMap::new();
+    for (author, seq) in seen.iter() {
+        let reached = since.seq(author).max(floor(author));
+        if reached < seq {
+            open.insert(author, (reached, seq));
+        }
+    }
+    for item in items {
+        if let Some((reached, _)) = open.get_mut(&item.dot.replica) {
+            *reached = item.dot.seq.max(*reached);
+        }
+    }
+    open.retain(|_, (reached, seq)| reached < seq);
+    for item in items {
+        if open.is_empty() {
+            return seen.clone();
+        }
+        open.retain(|author, (reached, seq)| {
+            *reached = item.context.seq(*author).max(*reached);
+            reached < seq
+        });
+    }
+    let lowered = |(author, seq)| (author, open.get(&author).map_or(seq, |(reached, _)| *reached));
+    seen.iter().map(lowered).collect()
 }
 
 /// What instances show that have seen these deltas, in whatever order they came and however often.
@@ -146,7 +216,14 @@ pub fn view_of(deltas: &[Delta]) -> Result<View> {
 }
 
 impl Delta {
-    fn check(&self) -> Result<()> {
+    /// Whether any replica would make it, as far as that can be told without knowing what it follows.
+    ///
+    /// Its range ends with what follows from it: where it starts, its writes and what their authors had seen, and of a
+    /// snapshot what was dropped. So nobody becomes an author without a write, and no number is made up.
+    ///
+    /// # Errors
+    /// [`Code::Message`] where none would.
+    pub(crate) fn check(&self) -> Result<()> {
         let bad = |why: &str| Err(Error::new(Code::Message, format!("malformed delta: {why}")));
         if let Some(base) = &self.base {
             let sequences =
@@ -163,11 +240,17 @@ impl Delta {
                 return bad("a snapshot does not start from its base");
             }
         }
+        let mut reached = vec![0; self.to.len()];
+        self.to.reach_all(&mut reached, &self.since);
+        if let Some(base) = &self.base {
+            self.to.reach_all(&mut reached, &base.floor);
+        }
         for item in &self.items {
-            if item.dot.seq == 0 || !self.to.contains(item.dot) {
+            if item.dot.seq == 0 || !self.to.reach(&mut reached, item.dot) {
                 return bad("a write lies outside of its range");
             }
-            if !self.to.includes(&item.context) || item.context.seq(item.dot.replica) + 1 != item.dot.seq {
+            if !self.to.reach_all(&mut reached, &item.context) || item.context.seq(item.dot.replica) + 1 != item.dot.seq
+            {
                 return bad("a write names a past that it cannot have seen");
             }
             let inserted = item.edits.values().flat_map(|edit| edit.steps()).filter_map(|step| match step {
@@ -188,6 +271,9 @@ impl Delta {
             if is_reserved(&item.path) && (item.path.len() < 2 || !is_note) {
                 return bad("a note is a value below the reserved key");
             }
+        }
+        if self.to.iter().zip(&reached).any(|((_, seq), reached)| seq > *reached) {
+            return bad("its range holds more than follows from it");
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Replica {
     /// [`Code::ReservedKey`] for a key of confmesh itself, [`Code::NotAMap`] for a root that is no map, [`Code::NotFound`]
     /// for an index that is no index of the list in the way, [`Code::TooLarge`] for a document that would nest too deep,
     /// [`Code::AlreadySet`] for a value whose rule keeps the first one, [`Code::Stale`] where the replica has seen
-    /// something else than the condition says. Nothing is written then.
+    /// something else than the condition says; [`Code::TooLarge`] also where the document has too many authors. Nothing is written then.
     pub fn write(
         &mut self,
         view: &Value,
@@ -88,6 +88,7 @@ impl Replica {
         if drafts.is_empty() {
             return Ok(None);
         }
+        self.may_author(self.id)?;
         let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
         let context = Arc::new(self.seen.clone());
         let stamp = self.clock.tick(wall_ms);

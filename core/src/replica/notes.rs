@@ -86,7 +86,8 @@ impl Replica {
     /// Never make a note above or below another one.
     ///
     /// # Errors
-    /// [`Code::ReservedKey`] for a note at no path, [`Code::TooLarge`] for one that nests too deep.
+    /// [`Code::ReservedKey`] for a note at no path, [`Code::TooLarge`] for one that nests too deep, and where the
+    /// document has too many authors.
     pub fn note(&mut self, notes: &[Edit], wall_ms: u64) -> Result<Option<Effect>> {
         for note in notes {
             if note.path.is_root() {
@@ -101,6 +102,7 @@ impl Replica {
         if new.is_empty() {
             return Ok(None);
         }
+        self.may_author(self.id)?;
         let context = Arc::new(self.seen.clone());
         let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
         let stamp = self.clock.tick(wall_ms);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use confmesh::Value;
 use confmesh::canonical::canonical;
-use confmesh::clock::{Dot, VersionVector};
+use confmesh::clock::{Dot, Stamp, VersionVector};
 use confmesh::engine::StoreWrite;
 use confmesh::format::{Format, parse};
 use confmesh::id::{Genesis, ReplicaId};
@@ -222,6 +222,12 @@ impl History {
         let write = self.writes.get(&genesis)?.iter().find(|assertion| assertion.dot == dot)?;
         let seen = VersionVector::clone(&write.context);
         Some(self.expected(&Known { replica: dot.replica, genesis, seen }))
+    }
+
+    /// The stamp of the last write that somebody made under the name that it has.
+    pub(crate) fn last_stamp(&self, known: &Known) -> Option<Stamp> {
+        let own = self.writes.get(&known.genesis)?.iter().filter(|a| a.dot.replica == known.replica);
+        own.max_by_key(|a| a.dot.seq).map(|a| a.stamp)
     }
 
     /// How many of the writes that somebody saw put exactly this value at exactly this path.

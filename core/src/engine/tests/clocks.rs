@@ -96,3 +96,49 @@ fn the_distance_of_clocks_is_measured_and_told_once_an_episode() {
     world.run();
     assert_eq!(warnings(&world), 3);
 }
+
+#[test]
+fn of_two_writes_a_second_apart_the_later_wins_once_a_clock_that_was_ahead_is_right_again() {
+    for restarts in [false, true] {
+        let mut world = pair();
+        let real = world.now.wall_ms;
+        elsewhen(&mut world, real + DECADE, |world| _ = world.set(1, "b", 2));
+        world.run();
+        if restarts {
+            world.kill(1);
+            world.restart(1);
+        }
+        let ahead = |world: &World| world.hosts[1].engine.status()[0].stamped_ms.unwrap().saturating_sub(real);
+        assert!(ahead(&world) >= DECADE, "its own status tells");
+        world.disconnect_all();
+        // The instance whose clock was wrong writes first.
+        world.set(1, "a", "first");
+        world.pass(1_000);
+        world.set(0, "a", "second");
+        world.connect(1, 0);
+        world.run();
+        world.assert_agreement(r#"{"a":"second","b":2}"#);
+        assert!(world.notices(1).contains("from now on it stamps by that"), "{}", world.notices(1));
+        // Its own writes follow each other, whatever their stamps say.
+        assert!(ahead(&world) >= DECADE, "`b` still wins over what is written at the same time");
+        world.set(1, "b", 3);
+        world.run();
+        world.assert_agreement(r#"{"a":"second","b":3}"#);
+        assert!(ahead(&world) < 60_000);
+        let written = world.hosts[0].engine.written(&name(), &path("b"));
+        assert_eq!(written.len(), 1);
+    }
+}
+
+#[test]
+fn who_wrote_last_is_told_by_the_order_of_writes_where_the_author_had_a_wrong_clock() {
+    let mut world = pair();
+    let real = world.now.wall_ms;
+    elsewhen(&mut world, real + DECADE, |world| _ = world.set(1, "m.a", 1));
+    world.set(1, "m.b", 2);
+    world.run();
+    let written = world.hosts[0].engine.written(&name(), &path("m"));
+    let own: Vec<_> = written.iter().filter(|write| !write.path.is_root()).collect();
+    assert_eq!([0, 1].map(|at| own[at].path.to_string()), ["m.b", "m.a"], "{written:?}");
+    assert!(own[0].stamp < own[1].stamp);
+}

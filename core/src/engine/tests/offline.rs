@@ -336,3 +336,35 @@ fn where_the_history_is_dropped_an_offline_edit_is_refused_or_merged_by_rule() {
         }
     }
 }
+
+#[test]
+fn second_names_for_guests_are_few_and_used_again_after_a_restart() {
+    let mut world = apart(under(ConflictStrategy::LastWriteWins), 1, 0.into());
+    let authors = |world: &World| {
+        let shared = world.hosts[0].engine.documents[&name()].shared.as_ref().unwrap();
+        shared.founded().unwrap().seen().len()
+    };
+    for round in 1..5 {
+        world.set(0, "x", round);
+        world.set(1, "x", 100 + round);
+        meet(&mut world);
+        assert_eq!(authors(&world), 2, "round {round}");
+        world.disconnect_all();
+        world.restart(0);
+    }
+    assert_eq!(world.value(0), world.value(1));
+    // Many who come back at once have seen nothing of each other: some are asked to look again.
+    for guest in 0..10 {
+        add_guest(&mut world, 110 + guest);
+    }
+    meet(&mut world);
+    world.disconnect_all();
+    world.set(0, "x", "host");
+    let requests: Vec<_> = (1..12).map(|guest| (guest, world.set(guest, &format!("g{guest}"), 1))).collect();
+    meet(&mut world);
+    assert_eq!(authors(&world), 1 + 8);
+    let answers = requests.into_iter().map(|(guest, request)| world.answer(guest, request).unwrap().clone());
+    let refused: Vec<Error> = answers.filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 3);
+    assert!(refused.iter().all(|error| error.code() == Code::Stale && error.hint().is_some()), "{refused:?}");
+}

@@ -239,6 +239,13 @@ fn status_text(base: &str, status: &Value) -> String {
         if let Some(settling) = document.child("settling") {
             rows.extend(members::rows(settling));
         }
+        if let Some(ahead) = document.child("stamps_ahead_ms").and_then(Value::as_u64) {
+            let what = format!(
+                "writes of this instance are stamped {:.1} s ahead of its clock, and win over simultaneous ones",
+                ahead as f64 / 1_000.0
+            );
+            rows.push(vec!["clock".to_owned(), what]);
+        }
         for conflict in items(document, "conflicts") {
             let sides = items(conflict, "sides").map(|side| {
                 let value = side.child("value").map_or_else(|| "removed".to_owned(), canonical);
@@ -315,7 +322,7 @@ mod tests {
         let status = parse(
             r#"{"instance_id":"i","version":"0.1.0","uptime_seconds":3,"connected_clients":0,
             "peers":[{"url":"ws://c/sync","state":"connected","clock_offset_ms":-75250,"stamps_ahead_ms":90000},{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
-            "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,
+            "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,"stamps_ahead_ms":90000,
             "sources":[{"id":"file:a.json","priority":30,"state":"stale","error":{"code":"syntax","message":"bad"}}]}]}"#,
             Format::Json,
         )
@@ -326,6 +333,7 @@ mod tests {
             "peer      ws://b/sync: waiting, connection refused, retries in 1.5 s\n",
             "document  default (4 keys, not founded yet)\n",
             "source    file:a.json (priority 30): stale, bad\n",
+            "clock     writes of this instance are stamped 90.0 s ahead of its clock, and win over simultaneous ones\n",
         ] {
             assert!(text.contains(expected), "{text}");
         }

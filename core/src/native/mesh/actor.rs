@@ -449,6 +449,7 @@ impl Actor {
         MeshStatus {
             instance: self.shared.instance,
             uptime: self.clock.uptime(),
+            wall_ms: self.clock.now().wall_ms,
             listen: self.shared.addresses.get().cloned().unwrap_or_default(),
             peers: peers.collect(),
             connected_clients: self.driver.engine().guest_count(),

@@ -2,7 +2,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::clock::rfc3339;
+use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{DocumentStatus, PeerClock, Settling, SourceState, SourceStatus, WithheldWrite};
 use crate::error::Error;
 use crate::id::InstanceId;
@@ -18,6 +18,8 @@ pub struct MeshStatus {
     pub instance: InstanceId,
     /// How long it has been running.
     pub uptime: Duration,
+    /// What its clock showed, in milliseconds since 1970.
+    pub wall_ms: u64,
     /// The addresses that are listened on.
     pub listen: Vec<SocketAddr>,
     /// The instances that are dialed, in the order of the options.
@@ -98,7 +100,7 @@ impl MeshStatus {
     pub fn to_value(&self) -> Value {
         let listen: Vec<Value> = self.listen.iter().map(|address| address.to_string().into()).collect();
         let peers: Vec<Value> = self.peers.iter().map(PeerStatus::to_value).collect();
-        let documents: Vec<Value> = self.documents.iter().map(DocumentState::to_value).collect();
+        let documents: Vec<Value> = self.documents.iter().map(|document| document.to_value(self.wall_ms)).collect();
         map([
             ("instance_id", self.instance.to_string().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
@@ -140,8 +142,9 @@ impl PeerStatus {
 }
 
 impl DocumentState {
-    fn to_value(&self) -> Value {
+    fn to_value(&self, wall_ms: u64) -> Value {
         let status = &self.status;
+        let ahead = status.stamped_ms.map(|stamped| stamped.saturating_sub(wall_ms));
         let sources: Vec<Value> = status.sources.iter().map(source_value).collect();
         let mut fields = vec![
             ("name", status.document.to_string().into()),
@@ -163,6 +166,7 @@ impl DocumentState {
             let withheld = status.withheld.iter().map(WithheldWrite::to_value);
             fields.push(("withheld", withheld.collect::<Vec<Value>>().into()));
         }
+        fields.extend(ahead.filter(|ahead| *ahead > MAX_AHEAD_MS).map(|ahead| ("stamps_ahead_ms", ahead.into())));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)

@@ -1,6 +1,7 @@
 //! The replicated document against its model; [`mixed`] is the simulator.
 
 mod base;
+mod claims;
 mod laws;
 mod mixed;
 mod settling;
