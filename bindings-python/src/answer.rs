@@ -2,14 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use confmesh::{Code, Error, Result, Value};
 use pyo3::prelude::*;
 
 use crate::convert::to_python;
 use crate::error::{raise, run};
+use crate::fork::Process;
 use crate::notify::waker;
 
 type Pending = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
@@ -22,59 +25,86 @@ enum State {
 
 /// An answer that somebody waits for, in a thread or in an event loop.
 #[pyclass(frozen, module = "confmesh._native")]
-pub struct Answer(Mutex<State>);
+pub struct Answer {
+    state: Mutex<State>,
+    born: Process,
+}
 
 impl Answer {
     pub fn of<T: Send + 'static>(answer: confmesh::Answer<T>, shown: fn(T) -> Value) -> Answer {
-        Answer(Mutex::new(State::Pending(Box::pin(async move { answer.await.map(shown) }))))
+        let pending: Pending = Box::pin(async move { answer.await.map(shown) });
+        Answer { state: Mutex::new(State::Pending(pending)), born: Process::this() }
     }
 
-    fn take(&self) -> State {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Taken)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready once the answer can be taken.
+    fn poll_ready(&self, waker: &Waker) -> Poll<()> {
+        let mut state = self.lock();
+        if let State::Pending(pending) = &mut *state {
+            match pending.as_mut().poll(&mut Context::from_waker(waker)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => *state = State::Ready(outcome),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if !self.born.is_this() {
+            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(std::mem::replace(state, State::Taken));
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
 #[pymethods]
 impl Answer {
-    /// Blocks until the answer is there; a second call is refused.
-    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value =
-            run(py, || match self.take() {
-                State::Pending(pending) => block_on(pending),
+    /// Blocks until the answer is there, at most about so many seconds, and says whether it is.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        run(py, || {
+            self.born.check()?;
+            let waker = Waker::from(Arc::new(Unpark(thread::current())));
+            if self.poll_ready(&waker).is_pending() {
+                thread::park_timeout(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+            }
+            Ok(self.poll_ready(&waker).is_ready())
+        })
+    }
+
+    /// The answer, once: `wait` or `notify` told that it is there.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let value = run(py, || {
+            self.born.check()?;
+            let _ = self.poll_ready(Waker::noop());
+            match std::mem::replace(&mut *self.lock(), State::Taken) {
                 State::Ready(outcome) => outcome,
-                State::Taken => Err(Error::new(Code::Usage, "this answer was taken already")
+                State::Pending(_) | State::Taken => Err(Error::new(Code::Usage, "this answer was taken already")
                     .with_hint("await it, or call `wait`, once")),
-            })?;
+            }
+        })?;
         to_python(py, &value)
     }
 
-    /// Calls `callback` once, on another thread, when `wait` would not block.
+    /// Calls `callback` once, on another thread, when the answer can be taken.
     fn notify(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
+        self.born.check().map_err(|error| raise(py, &error))?;
         let waker = waker(callback);
-        let mut state = self.0.lock().map_err(|_| raise(py, &Error::new(Code::Internal, "confmesh panicked")))?;
-        if let State::Pending(pending) = &mut *state {
-            match pending.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(outcome) => *state = State::Ready(outcome),
-            }
+        if self.poll_ready(&waker).is_ready() {
+            waker.wake();
         }
-        waker.wake();
         Ok(())
-    }
-}
-
-fn block_on(mut pending: Pending) -> Result<Value> {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    loop {
-        match pending.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => std::thread::park(),
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use confmesh::{Code, Error, Kind, Result};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -51,4 +52,21 @@ pub fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> 
     let defect =
         || Error::new(Code::Internal, "confmesh panicked").with_hint("report this with what standard error says");
     outcome.unwrap_or_else(|_| Err(defect())).map_err(|error| raise(py, &error))
+}
+
+/// Refuses keywords that a class does not take, with the nearest one that it does.
+pub fn refuse_unknown(called: &str, given: Option<&Bound<'_, PyDict>>, names: &[&str]) -> PyResult<()> {
+    let Some((given, (name, _))) = given.and_then(|given| given.iter().next().map(|first| (given, first))) else {
+        return Ok(());
+    };
+    let options = given.py().import("confmesh._options")?;
+    let message: String = options.call_method1("misspelt", (called, name, names.to_vec()))?.extract()?;
+    Err(PyTypeError::new_err(message))
+}
+
+/// Tells what a callback raised, as the interpreter tells of exceptions that nobody can catch: by `sys.unraisablehook`.
+#[pyfunction]
+pub fn unraisable(error: Bound<'_, PyAny>, object: &Bound<'_, PyAny>) {
+    let py = object.py();
+    PyErr::from_value(error).write_unraisable(py, Some(object));
 }

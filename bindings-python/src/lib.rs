@@ -6,11 +6,13 @@ mod convert;
 mod error;
 mod explanation;
 mod feed;
+mod fork;
 mod functions;
 mod live;
 mod merged;
 mod notify;
 mod replica;
+mod report;
 mod schema;
 mod settling;
 
@@ -24,9 +26,13 @@ mod _native {
     #[pymodule_export]
     use super::change::Change;
     #[pymodule_export]
+    use super::error::unraisable;
+    #[pymodule_export]
     use super::explanation::Explanation;
     #[pymodule_export]
     use super::feed::Feed;
+    #[pymodule_export]
+    use super::fork::forked;
     #[pymodule_export]
     use super::functions::{
         canonical, changes, diff, dump, explain, hash, interpolate, matches, merge, merge_patch, merge_patch_between,
@@ -38,6 +44,8 @@ mod _native {
     use super::merged::Merged;
     #[pymodule_export]
     use super::replica::Replica;
+    #[pymodule_export]
+    use super::report::Report;
     #[pymodule_export]
     use super::schema::Schema;
     #[pymodule_export]

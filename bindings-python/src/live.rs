@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
+use confmesh::engine::{Choice, Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::{Mesh, MeshOptions, Path, Value};
 use pyo3::prelude::*;
@@ -14,12 +14,31 @@ use crate::convert::{to_path, to_python, to_value};
 use crate::error::{exceptions, run};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
+use crate::fork::Process;
 use crate::functions::to_policy;
 use crate::schema::to_schema;
 
 /// A running configuration.
 #[pyclass(frozen, module = "confmesh._native")]
-pub struct Live(Mesh);
+pub struct Live {
+    mesh: Mesh,
+    born: Process,
+}
+
+impl Live {
+    fn of(mesh: Mesh) -> Live {
+        Live { mesh, born: Process::this() }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if !self.born.is_this() {
+            // Its threads run in the parent: closing it would wait for them in vain. One handle more keeps it as it is.
+            std::mem::forget(self.mesh.clone());
+        }
+    }
+}
 
 /// Opens files of one process.
 #[pyfunction]
@@ -44,7 +63,7 @@ pub fn open_files(
         if let Some(prefix) = env_prefix {
             options = options.env_prefix(prefix);
         }
-        options.start().map(Live)
+        options.start().map(Live::of)
     })
 }
 
@@ -90,7 +109,7 @@ pub fn start_mesh(
             interpolate,
             ..MeshOptions::default()
         };
-        options.start().map(Live)
+        options.start().map(Live::of)
     })
 }
 
@@ -128,51 +147,51 @@ impl Live {
     /// `(value,)` at a path, or `None` where nothing is.
     fn find<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
         let path = to_path(py, path)?;
-        self.0.snapshot().value.at(&path).map(|value| Ok((to_python(py, value)?,))).transpose()
+        self.mesh.snapshot().value.at(&path).map(|value| Ok((to_python(py, value)?,))).transpose()
     }
 
     /// The top keys, as paths.
     fn keys(&self) -> Vec<String> {
-        let snapshot = self.0.snapshot();
+        let snapshot = self.mesh.snapshot();
         let keys = snapshot.value.as_map().into_iter().flat_map(|map| map.keys());
         keys.map(|key| Path::root().child(key).to_string()).collect()
     }
 
     /// The document and its revision, of one moment.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyAny>)> {
-        let snapshot = self.0.snapshot();
+        let snapshot = self.mesh.snapshot();
         Ok((snapshot.revision, to_python(py, &snapshot.value)?))
     }
 
     #[getter]
     fn revision(&self) -> u64 {
-        self.0.snapshot().revision
+        self.mesh.snapshot().revision
     }
 
     #[getter]
     fn hash(&self) -> String {
-        self.0.snapshot().hash().to_string()
+        self.mesh.snapshot().hash().to_string()
     }
 
     #[getter]
     fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(exceptions(py, self.0.snapshot().warnings())?.into_any())
+        Ok(exceptions(py, self.mesh.snapshot().warnings())?.into_any())
     }
 
     #[getter]
     fn provenance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let sources = self.0.snapshot().provenance().into_iter();
+        let sources = self.mesh.snapshot().provenance().into_iter();
         to_python(py, &sources.map(|(path, source)| (path.to_string(), source)).collect())
     }
 
     #[getter]
     fn addresses(&self) -> Vec<String> {
-        self.0.addresses().iter().map(ToString::to_string).collect()
+        self.mesh.addresses().iter().map(ToString::to_string).collect()
     }
 
     fn explain(&self, py: Python<'_>, path: &str) -> PyResult<Explanation> {
         let path = to_path(py, path)?;
-        Explanation::found(py, &path, self.0.snapshot().explain(&path))
+        Explanation::found(py, &path, self.mesh.snapshot().explain(&path))
     }
 
     #[pyo3(signature = (path, value, *, if_version = None, force = false, fence = 0, user = None))]
@@ -188,7 +207,7 @@ impl Live {
         user: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::set(to_path(py, path)?, to_value(value)?);
-        Ok(Answer::of(self.0.write(command, terms(py, if_version, force, fence, user)?), receipt))
+        Ok(Answer::of(self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt))
     }
 
     #[pyo3(signature = (path, *, if_version = None, force = false, fence = 0, user = None))]
@@ -202,63 +221,83 @@ impl Live {
         user: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::unset(to_path(py, path)?);
-        Ok(Answer::of(self.0.write(command, terms(py, if_version, force, fence, user)?), receipt))
+        Ok(Answer::of(self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt))
     }
 
     fn read(&self, path: &str) -> Answer {
-        Answer::of(self.0.read(path), |read| {
+        Answer::of(self.mesh.read(path), |read| {
             let version = Value::from(read.version.to_string());
             [("version", version)].into_iter().chain(read.value.map(|value| ("value", value))).collect()
         })
     }
 
     fn conflicts(&self, all: bool) -> Answer {
-        Answer::of(self.0.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
+        Answer::of(self.mesh.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
     }
 
     fn audit(&self) -> Answer {
-        Answer::of(self.0.audit(), |trail| trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
+        Answer::of(self.mesh.audit(), |trail| trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
     }
 
     fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {
         let id = run(py, || id.parse())?;
-        Ok(Answer::of(self.0.assign(id, user), receipt))
+        Ok(Answer::of(self.mesh.assign(id, user), receipt))
     }
 
     fn resolve(&self, py: Python<'_>, id: &str, choice: &Bound<'_, PyAny>, user: Option<String>) -> PyResult<Answer> {
         let choice = to_value(choice)?;
         let (id, choice) = run(py, || Ok((id.parse()?, Choice::from_value(&choice)?)))?;
-        Ok(Answer::of(self.0.write(Command::Resolve(id, choice), terms(py, None, false, 0, user)?), receipt))
+        Ok(Answer::of(self.mesh.write(Command::Resolve(id, choice), terms(py, None, false, 0, user)?), receipt))
     }
 
     #[pyo3(signature = (patch, *, if_hash))]
     fn patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
         let patch = to_value(patch)?;
         let patch = run(py, || Patch::from_value(&patch))?;
-        Ok(Answer::of(self.0.patch(patch, parsed_hash(py, if_hash)?), receipt))
+        Ok(Answer::of(self.mesh.patch(patch, parsed_hash(py, if_hash)?), receipt))
     }
 
     #[pyo3(signature = (patch, *, if_hash))]
     fn merge_patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
-        Ok(Answer::of(self.0.merge_patch(to_value(patch)?, parsed_hash(py, if_hash)?), receipt))
+        Ok(Answer::of(self.mesh.merge_patch(to_value(patch)?, parsed_hash(py, if_hash)?), receipt))
     }
 
     #[pyo3(signature = (value, *, if_hash))]
     fn replace(&self, py: Python<'_>, value: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
-        Ok(Answer::of(self.0.replace(to_value(value)?, parsed_hash(py, if_hash)?), receipt))
+        Ok(Answer::of(self.mesh.replace(to_value(value)?, parsed_hash(py, if_hash)?), receipt))
     }
 
     fn status(&self) -> Answer {
-        Answer::of(self.0.status(), |status| status.to_value())
+        Answer::of(self.mesh.status(), |status| status.to_value())
     }
 
     fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {
-        run(py, || self.0.subscribe(pattern)).map(Feed::of)
+        run(py, || self.mesh.subscribe(pattern)).map(|changes| Feed::changes(changes, &self.mesh))
+    }
+
+    fn reports(&self, keeps_alive: bool) -> Feed {
+        Feed::reports(&self.mesh, keeps_alive)
+    }
+
+    /// What the program set in a configuration of one process, if anything.
+    fn own<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.mesh.snapshot().layer(RUNTIME).map(|own| to_python(py, own)).transpose()
+    }
+
+    /// Sets what the program had set in the parent of this process.
+    fn set_again(&self, py: Python<'_>, own: &Bound<'_, PyAny>) -> PyResult<()> {
+        let own = to_value(own)?;
+        run(py, || {
+            let fields = own.as_map().into_iter().flat_map(|map| map.iter());
+            fields
+                .map(|(key, value)| Command::set(Path::root().child(key), value.clone()))
+                .try_for_each(|command| self.mesh.write(command, WriteTerms::default()).wait().map(drop))
+        })
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         run(py, || {
-            self.0.close();
+            self.mesh.close();
             Ok(())
         })
     }

@@ -10,6 +10,8 @@ use std::thread;
 
 use pyo3::prelude::*;
 
+use crate::fork::Process;
+
 /// A waker that calls a Python function, once.
 struct Notify {
     callback: Mutex<Option<Py<PyAny>>>,
@@ -25,22 +27,45 @@ impl Wake for Notify {
 
 /// A waker that calls `callback` without arguments; what it raises goes to `sys.unraisablehook`.
 pub fn waker(callback: Py<PyAny>) -> Waker {
-    static QUEUE: OnceLock<Sender<Arc<Notify>>> = OnceLock::new();
-    let to = QUEUE.get_or_init(|| {
-        let (to, queue) = channel::<Arc<Notify>>();
-        // Without a thread the queue is closed and nobody is called; Python has then run out of threads as well.
-        let _ = thread::Builder::new().name("confmesh-notify".to_owned()).spawn(move || {
-            for notify in queue {
-                let callback = notify.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let Some(callback) = callback else { continue };
-                Python::try_attach(|py| {
-                    if let Err(error) = callback.bind(py).call0() {
-                        error.write_unraisable(py, Some(callback.bind(py)));
-                    }
-                });
-            }
-        });
-        to
+    Waker::from(Arc::new(Notify { callback: Mutex::new(Some(callback)), to: queue().clone() }))
+}
+
+/// The queue of this process's thread: a fork takes no thread along, so each child starts its own.
+struct Queues {
+    own: OnceLock<Sender<Arc<Notify>>>,
+    of_child: OnceLock<Box<Queues>>,
+}
+
+impl Queues {
+    const fn new() -> Queues {
+        Queues { own: OnceLock::new(), of_child: OnceLock::new() }
+    }
+}
+
+fn queue() -> &'static Sender<Arc<Notify>> {
+    static FIRST: Queues = Queues::new();
+    let mut queues = &FIRST;
+    for _ in 0..Process::this().generation() {
+        queues = queues.of_child.get_or_init(|| Box::new(Queues::new()));
+    }
+    queues.own.get_or_init(start)
+}
+
+fn start() -> Sender<Arc<Notify>> {
+    let (to, queue) = channel::<Arc<Notify>>();
+    // Without a thread the queue is closed and nobody is called; Python has then run out of threads as well.
+    let _ = thread::Builder::new().name("confmesh-notify".to_owned()).spawn(move || {
+        for notify in queue {
+            let callback = notify.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(callback) = callback else { continue };
+            Python::try_attach(|py| {
+                if let Err(error) = callback.bind(py).call0() {
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                }
+                // Dropped while attached: else it would wait until somebody else attaches.
+                drop(callback);
+            });
+        }
     });
-    Waker::from(Arc::new(Notify { callback: Mutex::new(Some(callback)), to: to.clone() }))
+    to
 }

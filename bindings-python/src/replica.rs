@@ -8,11 +8,11 @@ use confmesh::id::{Genesis, ReplicaId};
 use confmesh::replica::Disagreement;
 use confmesh::{Code, Error, Result, Value};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::change::Change;
 use crate::convert::{to_path, to_python, to_value};
-use crate::error::{raise, run};
+use crate::error::{raise, refuse_unknown, run};
 use crate::functions::to_policy;
 
 /// A replica of a document. Its methods exclude each other and may be called from any thread.
@@ -50,13 +50,18 @@ impl Replica {
 impl Replica {
     /// Founds a document.
     #[new]
-    #[pyo3(signature = (rules=None, *, id=None, genesis=None))]
+    #[pyo3(
+        signature = (rules=None, *, id=None, genesis=None, **unknown),
+        text_signature = "(rules=None, *, id=None, genesis=None)"
+    )]
     fn new(
         py: Python<'_>,
         rules: Option<&Bound<'_, PyAny>>,
         id: Option<&[u8]>,
         genesis: Option<&[u8]>,
+        unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Replica> {
+        refuse_unknown("Replica", unknown, &["rules", "id", "genesis"])?;
         let (author, birth) = (self::id(py, id)?, self::id(py, genesis)?);
         let policy = to_policy(py, rules)?;
         Ok(Replica::of(Document::found(ReplicaId::from_bytes(author), Genesis::from_bytes(birth), policy)))

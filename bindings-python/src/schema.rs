@@ -8,10 +8,10 @@ use confmesh::schema::{CustomCheck, Field, ReferenceOptions, Schema as Core};
 use confmesh::{Code, Error, Path, Policy, Result, Value};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDict, PyList, PyMapping, PyString};
 
 use crate::convert::{to_python, to_value};
-use crate::error::{exceptions, run};
+use crate::error::{exceptions, refuse_unknown, run};
 
 /// What a document has to look like.
 ///
@@ -102,8 +102,14 @@ pub fn to_variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)
 #[pymethods]
 impl Schema {
     #[new]
-    #[pyo3(signature = (definition, *, checks=None))]
-    fn new(py: Python<'_>, definition: &Bound<'_, PyAny>, checks: Option<&Bound<'_, PyAny>>) -> PyResult<Schema> {
+    #[pyo3(signature = (definition, *, checks=None, **unknown), text_signature = "(definition, *, checks=None)")]
+    fn new(
+        py: Python<'_>,
+        definition: &Bound<'_, PyAny>,
+        checks: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Schema> {
+        refuse_unknown("Schema", unknown, &["definition", "checks"])?;
         let definition = to_value(definition)?;
         let core = run(py, || Core::from_value(&definition))?;
         let mut named = Vec::new();

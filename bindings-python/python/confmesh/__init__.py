@@ -1,6 +1,6 @@
 """confmesh merges configuration from many places, explains every value, and keeps every instance in agreement."""
 
-from . import sequence
+from . import _native, sequence
 from ._errors import (
     ConflictError,
     Error,
@@ -12,25 +12,24 @@ from ._errors import (
     PeerError,
     UsageError,
 )
-from ._live import Config, Mesh, Pending, Subscription, open
+from ._following import Reports, Subscription
+from ._live import Config, Mesh, open
 from ._native import (
     Change,
     Explanation,
     Merged,
     Replica,
+    Report,
     Schema,
     canonical,
     changes,
     diff,
     dump,
-    explain,
     hash,
     interpolate,
     matches,
-    merge,
     merge_patch,
     merge_patch_between,
-    parse,
     parse_path,
     patch,
     profiles,
@@ -40,6 +39,13 @@ from ._native import (
     version,
     view_deltas,
 )
+from ._options import checked
+from ._pending import Pending
+
+# Those with options.
+explain = checked(_native.explain)
+merge = checked(_native.merge)
+parse = checked(_native.parse)
 
 __version__ = version()
 
@@ -59,6 +65,8 @@ __all__ = [
     "PeerError",
     "Pending",
     "Replica",
+    "Report",
+    "Reports",
     "Schema",
     "Subscription",
     "UsageError",

@@ -2,258 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import contextlib
 import os
-import sys
 import threading
-import time
-import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._errors import Error, NotFoundError, UsageError
+from ._errors import UsageError
+from ._options import checked
+from ._pending import Pending
+from ._reader import _Reader
 
 if TYPE_CHECKING:
-    from ._native import Answer, Change, Explanation, Feed, Live, Receipt, Rule, Schema, Versioned, WriteConflict
-
-_T = TypeVar("_T")
-_Self = TypeVar("_Self", bound="_Reader")
-
-_EXIT_SECONDS = 2.0
-"""How long the interpreter waits for callbacks that run when it exits."""
-
-
-def _woken(notify: Callable[[Callable[[], None]], None]) -> asyncio.Future[None]:
-    """A future of the running loop that is done when what `notify` gets is called, on any thread."""
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-
-    def settle() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    def wake() -> None:
-        # A loop that closed meanwhile has nobody left who waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle)
-
-    notify(wake)
-    return ready
-
-
-class Pending(Generic[_T]):
-    """A request on its way: `await` it, or block with `wait()`. Dropping it does not take the request back."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-
-    def wait(self) -> _T:
-        """Blocks until the answer is there, and returns it or raises why the request was refused."""
-        return cast(_T, self._answer.wait())
-
-    def __await__(self) -> Generator[Any, None, _T]:
-        yield from _woken(self._answer.notify).__await__()
-        return self.wait()
-
-
-class Subscription:
-    """Changes of the paths that match a pattern, until `close()`.
-
-    With a callback it runs on a thread of its own. Without one, iterate with `for` or `async for`; one taker at a time.
-    """
-
-    def __init__(self, feed: Feed, callback: Callable[[Change], object] | None) -> None:
-        self._feed = feed
-        self._callback = callback
-        self._thread: threading.Thread | None = None
-        if callback is not None:
-            self._thread = threading.Thread(target=self._deliver, name="confmesh-subscription", daemon=True)
-            _running.add(self)
-            self._thread.start()
-
-    def _deliver(self) -> None:
-        assert self._callback is not None
-        for change in self._changes(patience=3600.0):
-            try:
-                self._callback(change)
-            except BaseException as error:  # noqa: BLE001 - a broken callback harms nobody else
-                sys.unraisablehook(cast(Any, _Unraisable(error, self._callback)))
-
-    def _changes(self, patience: float) -> Iterator[Change]:
-        while True:
-            change = self._feed.take()
-            if change is not None:
-                yield change
-            elif self._feed.closed:
-                return
-            else:
-                self._feed.wait(patience)
-
-    def _taken(self) -> None:
-        if self._callback is not None:
-            raise UsageError("a subscription with a callback cannot be iterated", code="usage")
-
-    def __iter__(self) -> Iterator[Change]:
-        self._taken()
-        # Often enough that Ctrl-C is noticed.
-        return self._changes(patience=0.2)
-
-    def __aiter__(self) -> Subscription:
-        self._taken()
-        return self
-
-    async def __anext__(self) -> Change:
-        while True:
-            change = self._feed.take()
-            if change is not None:
-                return change
-            if self._feed.closed:
-                raise StopAsyncIteration
-            await _woken(self._feed.notify)
-
-    def close(self) -> None:
-        """Ends it: a callback that runs now is the last one. May be called inside the callback."""
-        self._feed.close()
-
-    def _join(self, seconds: float) -> None:
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(seconds)
-
-    def __enter__(self) -> Subscription:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Unraisable:
-    """What `sys.unraisablehook` is given; the interpreter has no way to make its own from Python."""
-
-    def __init__(self, error: BaseException, source: object) -> None:
-        self.exc_type = type(error)
-        self.exc_value = error
-        self.exc_traceback: TracebackType | None = error.__traceback__
-        self.err_msg = "Exception ignored in a confmesh callback"
-        self.object = source
-
-
-_running: weakref.WeakSet[Subscription] = weakref.WeakSet()
-_open: weakref.WeakSet[_Reader] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    """Runs before the interpreter shuts down, so that no thread of ours meets a half-gone one."""
-    for reader in list(_open):
-        reader.close()
-    deadline = time.monotonic() + _EXIT_SECONDS
-    for subscription in list(_running):
-        subscription.close()
-        subscription._join(max(0.0, deadline - time.monotonic()))
-
-
-atexit.register(_close_all)
-
-
-class _Reader(Mapping[str, Any]):
-    """What `Config` and `Mesh` share: reading, explaining, following. A mapping from paths to values."""
-
-    _started: Live | None = None
-
-    # What runs is equal to itself alone; `Mapping` would compare what it holds at the moment.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    @property
-    def _live(self) -> Live:
-        if self._started is None:
-            raise UsageError(
-                "this mesh was not started", code="usage", hint="use `async with`, `with`, or call `start()`"
-            )
-        return self._started
-
-    def __getitem__(self, path: str) -> Any:
-        found = self._live.find(path)
-        if found is None:
-            raise NotFoundError(f"nothing is at `{path}`", code="not_found", path=path)
-        return found[0]
-
-    def __contains__(self, path: object) -> bool:
-        return isinstance(path, str) and self._live.find(path) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._live.keys())
-
-    def __len__(self) -> int:
-        return len(self._live.keys())
-
-    def get(self, path: str, default: Any = None) -> Any:
-        """The value at a path such as `app.database.host`, or `default` where nothing is."""
-        found = self._live.find(path)
-        return default if found is None else found[0]
-
-    def snapshot(self) -> tuple[int, dict[str, Any]]:
-        """The revision and the document of one moment; the document is a fresh dict."""
-        revision, document = self._live.snapshot()
-        return revision, document
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document, a fresh dict."""
-        return self.snapshot()[1]
-
-    @property
-    def revision(self) -> int:
-        """One more for each visible change; counted by this instance alone."""
-        return self._live.revision
-
-    @property
-    def hash(self) -> str:
-        """The content hash: equal documents have equal hashes on every instance."""
-        return self._live.hash
-
-    @property
-    def warnings(self) -> list[Error]:
-        """Values that clash or have no fitting type, as exception objects that were not raised."""
-        return self._live.warnings
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """The source of every leaf: `{path: source}`."""
-        return self._live.provenance
-
-    def explain(self, path: str) -> Explanation:
-        """Why the value at a path is what it is; prints as a table."""
-        return self._live.explain(path)
-
-    def subscribe(self, pattern: str, callback: Callable[[Change], object] | None = None) -> Subscription:
-        """Follows the changes of paths that match a pattern such as `app.features.*`, from now on.
-
-        The callback gets one `Change` at a time, on a thread of its own; what it raises goes to `sys.unraisablehook`.
-        """
-        return Subscription(self._live.subscribe(pattern), callback)
-
-    def close(self) -> None:
-        """Closes it, at most about five seconds long. The last document can still be read."""
-        if self._started is not None:
-            self._started.close()
-
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
+    from ._native import Live, Receipt, Rule, Schema, Versioned, WriteConflict
 
 class Config(_Reader):
-    """A configuration of this process: files, environment, and what the program sets. Made by `open`."""
+    """A configuration of this process: files, environment, and what the program sets. Made by `open`.
 
-    def __init__(self, live: Live) -> None:
-        self._started = live
-        _open.add(self)
+    After a fork the child opens it anew at its first use, and sets again what the program had set.
+    """
 
+    _survives_fork = True
+
+    def __init__(self, start: Callable[[], Live]) -> None:
+        self._start = start
+        self._own: dict[str, Any] | None = None
+        self._opening = threading.Lock()
+        self._run(start())
+
+    def _absent(self) -> Live:
+        with self._opening:
+            if self._started is None:
+                live = self._start()
+                if self._own:
+                    live.set_again(self._own)
+                self._run(live)
+            assert self._started is not None
+            return self._started
+
+    def _before_fork(self) -> None:
+        if self._started is not None:
+            self._own = self._started.own()
+
+    def _stayed_behind(self) -> None:
+        super()._stayed_behind()
+        self._opening = threading.Lock()
+
+    @checked
     def set(self, path: str, value: Any) -> Receipt:
         """Sets a path for this process; it wins over every other source."""
         return Pending["Receipt"](self._live.set(path, value)).wait()
@@ -270,6 +65,7 @@ class Config(_Reader):
         return f"<Config at revision {self.revision}>"
 
 
+@checked
 def open(
     files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
@@ -289,8 +85,9 @@ def open(
     """
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     active = [profiles] if isinstance(profiles, str) else list(profiles)
-    return Config(
-        _native.open_files(
+
+    def start() -> Live:
+        return _native.open_files(
             given,
             env_prefix=env_prefix,
             rules=rules,
@@ -299,7 +96,11 @@ def open(
             profiles=active,
             interpolate=interpolate,
         )
-    )
+
+    return Config(start)
+
+
+_running: set[Mesh] = set()
 
 
 class Mesh(_Reader):
@@ -310,8 +111,10 @@ class Mesh(_Reader):
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles` and
     `interpolate` are those of `open`; what other instances write against the schema is held back until it is mended.
+    It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -357,18 +160,36 @@ class Mesh(_Reader):
         self._start = start
 
     def start(self) -> Mesh:
-        """Starts it, once; blocks while files and store are read."""
+        """Starts it, once in a process; blocks while files and store are read."""
         if self._started is not None:
             raise UsageError("this mesh was started already", code="usage", hint="make another one")
-        self._started = self._start()
-        _open.add(self)
+        self._run(self._start())
+        self._is_forked = False
+        _running.add(self)
         return self
+
+    def _absent(self) -> Live:
+        if self._is_forked:
+            message = "this mesh runs in the process that started it, not in its fork"
+            hint = "call `start()` in the child, and fork before anything is started: it would use the same files and ports"
+            raise UsageError(message, code="usage", hint=hint)
+        hint = "use `async with`, `with`, or call `start()`"
+        raise UsageError("this mesh was not started", code="usage", hint=hint)
+
+    def _stayed_behind(self) -> None:
+        super()._stayed_behind()
+        _running.discard(self)
+
+    def close(self) -> None:
+        super().close()
+        _running.discard(self)
 
     @property
     def addresses(self) -> list[str]:
         """The addresses that are really listened on, `host:port`."""
         return self._live.addresses
 
+    @checked
     def set(
         self,
         path: str,
@@ -386,6 +207,7 @@ class Mesh(_Reader):
         """
         return Pending(self._live.set(path, value, if_version=if_version, force=force, fence=fence, user=user))
 
+    @checked
     def unset(
         self,
         path: str,
@@ -402,6 +224,7 @@ class Mesh(_Reader):
         """The value at a path, if one is there, with its version: what `set` takes as `if_version`."""
         return Pending(self._live.read(path))
 
+    @checked
     def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:
         """What instances wrote at the same time in different ways and waits for a decision.
 
@@ -420,6 +243,7 @@ class Mesh(_Reader):
         """Names for every instance who is to decide an open conflict; `None` withdraws the name."""
         return Pending(self._live.assign(id, user))
 
+    @checked
     def resolve(
         self,
         id: str,
@@ -442,14 +266,17 @@ class Mesh(_Reader):
             choice["remove"] = True
         return Pending(self._live.resolve(id, choice, user))
 
+    @checked
     def patch(self, patch: Sequence[Mapping[str, Any]], *, if_hash: str | None = None) -> Pending[Receipt]:
         """Applies a JSON Patch (RFC 6902), with `if_hash` only if that is the document's hash."""
         return Pending(self._live.patch(patch, if_hash=if_hash))
 
+    @checked
     def merge_patch(self, patch: Mapping[str, Any], *, if_hash: str | None = None) -> Pending[Receipt]:
         """Applies a JSON Merge Patch (RFC 7396), with `if_hash` only if that is the document's hash."""
         return Pending(self._live.merge_patch(patch, if_hash=if_hash))
 
+    @checked
     def replace(self, value: Mapping[str, Any], *, if_hash: str | None = None) -> Pending[Receipt]:
         """Makes the document this one, by writing what differs."""
         return Pending(self._live.replace(value, if_hash=if_hash))
@@ -462,10 +289,14 @@ class Mesh(_Reader):
         return self.start()
 
     async def __aenter__(self) -> Mesh:
+        import asyncio
+
         return await asyncio.to_thread(self.start)
 
     async def __aexit__(self, *_: object) -> None:
+        import asyncio
+
         await asyncio.to_thread(self.close)
 
     def __repr__(self) -> str:
-        return "<Mesh, not started>" if self._started is None else f"<Mesh at revision {self.revision}>"
+        return "<Mesh, not running>" if self._started is None else f"<Mesh at revision {self.revision}>"

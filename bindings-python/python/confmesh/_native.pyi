@@ -16,12 +16,14 @@ __all__ = [
     "Live",
     "Merged",
     "Replica",
+    "Report",
     "Schema",
     "canonical",
     "changes",
     "diff",
     "dump",
     "explain",
+    "forked",
     "hash",
     "interpolate",
     "matches",
@@ -42,6 +44,7 @@ __all__ = [
     "sequence_transform",
     "start_mesh",
     "three_way",
+    "unraisable",
     "version",
     "view_deltas",
 ]
@@ -408,6 +411,28 @@ class Change:
         """The change as a dict; `old` or `new` is missing where nothing was or is."""
 
 @final
+class Report:
+    """Something that an operator should know: a source that broke or is in order again, an edit that was refused."""
+
+    @property
+    def level(self) -> Literal["info", "warning", "error"]:
+        """`info`, `warning` or `error`."""
+    @property
+    def message(self) -> str:
+        """What the log says, as one line."""
+    @property
+    def source(self) -> str | None:
+        """The id of the source that it is about; `None` where it is about none."""
+    @property
+    def state(self) -> Literal["fresh", "missing", "stale"] | None:
+        """How that source is now: `fresh`, `missing`, or `stale` where its last good content is in force."""
+    @property
+    def error(self) -> Error | None:
+        """What went wrong, as an exception object that was not raised."""
+    def to_dict(self) -> dict[str, Any]:
+        """The report as a dict; what there is none of is missing."""
+
+@final
 class Explanation:
     """Why a path has its value; prints as a table. Secrets are masked."""
 
@@ -464,24 +489,26 @@ class Merged:
 class Answer:
     """An answer that somebody waits for, in a thread or in an event loop."""
 
-    def wait(self) -> Any:
-        """Blocks until the answer is there; a second call is refused."""
+    def wait(self, seconds: float) -> bool:
+        """Blocks until the answer is there, at most about so many seconds, and says whether it is."""
+    def take(self) -> Any:
+        """The answer, once: `wait` or `notify` told that it is there."""
     def notify(self, callback: Callable[[], object]) -> None:
-        """Calls `callback` once, on another thread, when `wait` would not block."""
+        """Calls `callback` once, on another thread, when the answer can be taken."""
 
 @final
 class Feed:
-    """Changes that wait to be taken; for one taker at a time."""
+    """Changes or reports that wait to be taken; for one taker at a time."""
 
-    def take(self) -> Change | None:
-        """The next change, if one waits."""
+    def take(self) -> Any:
+        """The next change or report, if one waits."""
     @property
     def closed(self) -> bool:
-        """Whether no change waits and none will come."""
+        """Whether nothing waits and nothing will come."""
     def wait(self, seconds: float) -> None:
-        """Blocks until a change waits, none will come, or that many seconds are over."""
+        """Blocks until something waits, nothing will come, or that many seconds are over."""
     def notify(self, callback: Callable[[], object]) -> None:
-        """Calls `callback` once, on another thread, when a change waits or none will come."""
+        """Calls `callback` once, on another thread, when something waits or nothing will come."""
     def close(self) -> None:
         """Ends it at once: what waits is dropped."""
 
@@ -532,7 +559,16 @@ class Live:
     def replace(self, value: Any, *, if_hash: str | None) -> Answer: ...
     def status(self) -> Answer: ...
     def subscribe(self, pattern: str) -> Feed: ...
+    def reports(self, keeps_alive: bool) -> Feed: ...
+    def own(self) -> dict[str, Any] | None: ...
+    def set_again(self, own: dict[str, Any]) -> None: ...
     def close(self) -> None: ...
+
+def forked() -> None:
+    """Says that this is the child of a fork."""
+
+def unraisable(error: BaseException, object: object) -> None:
+    """Tells what a callback raised, as the interpreter tells of exceptions that nobody can catch."""
 
 def open_files(
     files: Sequence[str | os.PathLike[str]],

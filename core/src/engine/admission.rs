@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
-use super::document::{Document, RUNTIME};
+use super::RUNTIME;
+use super::document::Document;
 use super::records::withheld_record;
 use super::shared::{Shared, Step};
 use super::types::{Level, Rejection, SourceState, StoreWrite, Ticket, together};

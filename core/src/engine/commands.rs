@@ -157,7 +157,7 @@ impl Engine {
         }
         let changed = edits.into_iter().map(|edit| edit.path).filter(|path| old.at(path) != new.at(path)).collect();
         document.set_runtime(new);
-        self.refresh(name, super::document::RUNTIME, now);
+        self.refresh(name, super::RUNTIME, now);
         self.receipt(name, changed, None, &command.path()).ok_or_else(|| unknown(name))
     }
 

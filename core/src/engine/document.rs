@@ -8,7 +8,9 @@ use super::admission::{Admission, Foreseen, Kept};
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::shared::Shared;
-use super::types::{ChangeEvent, DocumentOptions, DocumentStatus, Rejection, Snapshot, SourceState, SourceStatus};
+use super::types::{
+    ChangeEvent, DocumentOptions, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus,
+};
 use crate::canonical::content_hash;
 use crate::diff::diff;
 use crate::error::Result;
@@ -18,9 +20,6 @@ use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Assertion, Disagreement};
 use crate::value::{Str, Value};
-
-/// The layer that `set` writes where no layer is shared.
-pub(super) const RUNTIME: &str = "runtime";
 
 pub(super) struct Document {
     pub(super) name: DocumentName,

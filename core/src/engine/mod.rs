@@ -52,7 +52,7 @@ pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
     ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, Member, PeerId,
-    Persist, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket,
+    Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket,
     Transmit, WithheldWrite,
 };
 

@@ -261,6 +261,9 @@ pub enum Level {
     Error,
 }
 
+/// The source that holds what the program sets in a configuration of one process.
+pub const RUNTIME: &str = "runtime";
+
 /// One visible change of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeEvent {
@@ -315,6 +318,11 @@ impl Snapshot {
     pub(crate) fn after(mut self, last: &Snapshot) -> Snapshot {
         self.policy_before = (last.policy() != self.policy()).then(|| last.policy().clone());
         self
+    }
+
+    /// What one source says, by its id as the provenance has it, [`RUNTIME`] for example; `None` where it is not there.
+    pub fn layer(&self, source: &str) -> Option<&Value> {
+        self.composed.merged.layers().iter().find(|layer| layer.id == *source).map(|layer| &layer.value)
     }
 
     /// The changes that led to this revision, with what is secret now or was secret before masked.

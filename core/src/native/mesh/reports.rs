@@ -138,7 +138,9 @@ impl Reports {
             }
             None if kept.closed => Poll::Ready(None),
             None => {
-                kept.wakers.insert(self.id, context.waker().clone());
+                let replaced = kept.wakers.insert(self.id, context.waker().clone());
+                drop(kept); // first: dropping a waker may run code of others
+                drop(replaced);
                 Poll::Pending
             }
         }

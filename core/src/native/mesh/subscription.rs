@@ -181,7 +181,9 @@ impl Subscription {
         let mut queue = lock(&self.queue);
         match queue.pop() {
             None if !queue.closed => {
-                queue.waker = Some(context.waker().clone());
+                let replaced = queue.waker.replace(context.waker().clone());
+                drop(queue); // first: dropping a waker may run code of others
+                drop(replaced);
                 Poll::Pending
             }
             next => Poll::Ready(next),
