@@ -35,6 +35,8 @@ export interface Receipt {
   /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
   inForce: boolean;
   withheld?: Withheld[];
+  /** What the instance's bound file cannot hold: it is in force, and stays out of that file. */
+  leftOut?: { path: string; format: string; reason: string }[];
   shadowedBy?: string;
 }
 

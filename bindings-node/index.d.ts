@@ -394,6 +394,8 @@ export interface Receipt {
   /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
   inForce: boolean;
   withheld?: Withheld[];
+  /** What the instance's bound file cannot hold: it is in force, and stays out of that file. */
+  leftOut?: { path: string; format: string; reason: string }[];
   /** The version of the path that was written. */
   version?: string;
   shadowedBy?: string;

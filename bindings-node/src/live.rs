@@ -133,6 +133,7 @@ fn receipt(receipt: &Receipt) -> String {
         ("inForce", receipt.is_in_force().into()),
     ];
     fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
+    fields.extend(receipt.left_out_value().map(|left_out| ("leftOut", left_out)));
     fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowedBy", source.into())));
     shown(&fields.into_iter().collect())

@@ -122,6 +122,7 @@ fn receipt(receipt: Receipt) -> Value {
         ("in_force", receipt.is_in_force().into()),
     ];
     fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
+    fields.extend(receipt.left_out_value().map(|left_out| ("left_out", left_out)));
     fields.extend(receipt.version.map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.map(|source| ("shadowed_by", source.into())));
     fields.into_iter().collect()

@@ -34,6 +34,7 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
                 ("inForce", receipt.is_in_force().into()),
             ];
             fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
+            fields.extend(receipt.left_out_value().map(|left_out| ("leftOut", left_out)));
             fields.extend(receipt.shadowed_by.map(|source| ("shadowedBy", source.into())));
             object(fields)
         }

@@ -148,6 +148,11 @@ pub fn content_hash(value: &Value) -> ContentHash {
     ContentHash(rest.finalize().into())
 }
 
+/// The hash of a text as it is, to know it again without keeping it.
+pub(crate) fn text_hash(text: &str) -> ContentHash {
+    ContentHash(Sha256::digest(text).into())
+}
+
 impl FromStr for ContentHash {
     type Err = Error;
 

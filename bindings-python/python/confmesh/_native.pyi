@@ -164,6 +164,15 @@ class Receipt(TypedDict):
     version: NotRequired[str]
     shadowed_by: NotRequired[str]
     withheld: NotRequired[list[Withheld]]
+    left_out: NotRequired[list[LeftOut]]
+
+@type_check_only
+class LeftOut(TypedDict):
+    """A path that the instance's bound file cannot hold: it is in force, and stays out of that file."""
+
+    path: str
+    format: str
+    reason: str
 
 @type_check_only
 class Versioned(TypedDict):

@@ -1,5 +1,6 @@
 //! What differs between two values: change lists, RFC 6902 patches, RFC 7396 merge patches, three-way merges.
 
+pub(crate) mod leaf;
 pub(crate) mod lists;
 pub mod merge_patch;
 pub mod patch;

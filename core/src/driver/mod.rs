@@ -20,7 +20,7 @@ pub use file::Patience;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::clock::Now;
-use crate::engine::{DocumentOptions, Engine, Event, FileWrite, Persist, Ticket, Transmit};
+use crate::engine::{DocumentOptions, Engine, Event, FileCopy, FileWrite, Persist, Ticket, Transmit};
 use crate::error::{Error, Result};
 use crate::id::DocumentName;
 use file::FileWork;
@@ -40,7 +40,9 @@ pub enum Action {
     Transmit(Transmit),
     /// Read a bound file; answer with [`Driver::handle_look`].
     Look(Look),
-    /// Write a bound file; answer with [`Driver::handle_wrote`].
+    /// Keep a text beside a bound file; there is no answer.
+    Keep(FileCopy),
+    /// Write a bound file; answer with [`Driver::handle_wrote`], or with [`Driver::handle_fixed`].
     Write(FileWrite),
     /// Pass on news.
     Event(Event),
@@ -154,6 +156,16 @@ impl Driver {
         }
     }
 
+    /// Nothing can be put in the place of a bound file, so the write that was asked for was not made: it comes again, to be
+    /// made in place.
+    pub fn handle_fixed(&mut self, name: &DocumentName, keep_as: Option<&'static str>, now: Now) {
+        self.taken += 1;
+        if let Some(file) = self.files.get_mut(name) {
+            file.wrote(&Ok(()), keep_as, now);
+            self.engine.handle_file_fixed(name);
+        }
+    }
+
     /// The store answers for a batch.
     pub fn handle_stored(&mut self, ticket: Ticket, result: Result<()>, now: Now) {
         self.taken += 1;
@@ -219,6 +231,9 @@ impl Driver {
         }
         if let Some(transmit) = self.engine.poll_transmit() {
             return Some(Action::Transmit(transmit));
+        }
+        if let Some(copy) = self.engine.poll_copy() {
+            return Some(Action::Keep(copy));
         }
         if let Some(mut write) = self.engine.poll_file() {
             if let Some(file) = self.files.get_mut(&write.document) {

@@ -56,7 +56,7 @@ impl Host {
                 Action::Look(look) => self.looks.push_back(look),
                 Action::Write(write) => self.writes.push_back(write),
                 Action::Event(event) => self.events.push(event),
-                Action::Resume(_) | Action::Transmit(_) => {}
+                Action::Resume(_) | Action::Transmit(_) | Action::Keep(_) => {}
             }
         }
     }
@@ -244,4 +244,57 @@ fn a_write_that_fails_is_tried_again_and_the_file_is_stale_until_it_is_made() {
     host.rest();
     assert!(!is_stale(&host));
     assert_eq!(host.file.as_deref().map(|text| text.contains("\"b\":2")), Some(true), "{:?}", host.file);
+}
+
+/// A host whose file is a mount of its own.
+fn mounted() -> Host {
+    let mut host = host();
+    host.set("b", 12_345);
+    while host.writes.is_empty() {
+        host.poll();
+        match host.batches.is_empty() {
+            true => host.answer_look(),
+            false => host.answer_store(),
+        }
+        host.poll();
+    }
+    let write = host.writes.pop_front().unwrap();
+    assert!(!write.in_place);
+    host.driver.handle_fixed(&name(), None, host.now);
+    while host.writes.is_empty() {
+        host.poll();
+        match host.batches.is_empty() {
+            true if !host.looks.is_empty() => host.answer_look(),
+            true => assert!(!host.writes.is_empty(), "the write never comes again"),
+            false => host.answer_store(),
+        }
+        host.poll();
+    }
+    host
+}
+
+#[test]
+fn where_nothing_can_be_put_in_the_place_of_a_file_it_is_written_in_place() {
+    let mut host = mounted();
+    let write = host.writes.front().unwrap();
+    assert!(write.in_place && write.expect.as_deref() == Some("{\"a\":1}"), "{write:?}");
+    host.rest();
+    assert_eq!(host.file.as_deref(), Some("{\"a\":1,\"b\":12345}"));
+    host.set("a", 3);
+    host.rest();
+    assert_eq!(host.file.as_deref(), Some("{\"a\":3,\"b\":12345}"));
+}
+
+#[test]
+fn half_a_write_in_place_is_finished_and_never_an_edit() {
+    for half in ["{\"a\":1,\"b\":1", "{\"a\":1,"] {
+        let mut host = mounted();
+        host.writes.clear();
+        host.file = Some(half.to_owned());
+        let full = Error::new(Code::File, "no space left on the device");
+        host.driver.handle_wrote(&name(), Err(full), None, host.now);
+        host.pass(60_000);
+        assert_eq!(host.shown(), "{\"a\":1,\"b\":12345}");
+        assert_eq!(host.file.as_deref(), Some("{\"a\":1,\"b\":12345}"));
+    }
 }

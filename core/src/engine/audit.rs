@@ -54,6 +54,15 @@ pub enum AuditEntry {
         /// The write of whoever decided, where somebody did and it is still known.
         by: Option<Written>,
     },
+    /// A save of the bound file descended from an older text, or removed much.
+    SaveMerged {
+        /// Where it and others said different things. Secrets are masked.
+        conflicts: Vec<super::SaveConflict>,
+        /// The first paths that it removed, at most 16.
+        removed: Vec<Path>,
+        /// How many paths it removed.
+        removed_count: usize,
+    },
     /// Writes from elsewhere came into force.
     RemoteApplied {
         /// From where.
@@ -90,6 +99,7 @@ impl Audit {
     ///
     /// - `conflict_resolved`: `conflict_id`, `config_key`, `resolution_strategy`, `competing_changes_count`,
     ///   `resolution_method`, `resolved_value` (left out where nothing is there), and `resolved_by` where somebody decided;
+    /// - `save_merged`: `conflicts` (`path`, `saved`?, `theirs`?, `stays`, `timestamp`), `removed`, `removed_count`;
     /// - `remote_applied`: `instance_id`?, `connection`, `user`?, `writes`, `paths`;
     /// - `remote_rejected`: `instance_id`?, `connection`, `user`?, `error`, `count`.
     pub fn to_value(&self) -> Value {
@@ -112,6 +122,12 @@ impl Audit {
                 ]);
                 fields.extend(value.clone().map(|value| ("resolved_value", value)));
                 fields.extend(by.as_ref().map(|by| ("resolved_by", by.to_value())));
+            }
+            AuditEntry::SaveMerged { conflicts, removed, removed_count } => {
+                let conflicts: Vec<Value> = conflicts.iter().map(super::SaveConflict::to_value).collect();
+                let removed: Vec<Value> = removed.iter().map(|path| path.to_string().into()).collect();
+                fields.extend([("event", "save_merged".into()), ("conflicts", conflicts.into())]);
+                fields.extend([("removed", removed.into()), ("removed_count", number(*removed_count))]);
             }
             AuditEntry::RemoteApplied { from, writes, paths } => {
                 let paths: Vec<Value> = paths.iter().map(|path| path.to_string().into()).collect();

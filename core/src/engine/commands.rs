@@ -104,6 +104,15 @@ impl Engine {
         if let Command::Assign(id, user) = command {
             return self.assign(name, request, (id, user), now);
         }
+        let mut command = command;
+        if let Command::Resolve(id, choice) = &command
+            && let Some(edit) = self.settle_save(name, *id, choice)
+        {
+            match edit {
+                Ok(edit) => command = Command::Edits(vec![edit]),
+                Err(error) => return self.answer(request, Err(error), now),
+            }
+        }
         let (command, terms) = match self.settled(name, command, terms).and_then(|(c, t)| self.unless_stale(name, c, t))
         {
             Ok(ready) => ready,
@@ -223,8 +232,8 @@ impl Engine {
             }
         }
         // An edit of the bound file moves its base in the same batch, so a crash between the two cannot happen.
-        if let Some(file) = document.file.as_ref().filter(|_| cause == "file") {
-            writes.push(super::records::file_record(name, &file.binding.id, &file.record()));
+        if let Some(file) = document.file.as_mut().filter(|_| cause == "file") {
+            writes.extend(file.records(name));
         }
         self.stage_step(name, writes, step, cause, answer, None);
         self.compare_own_stamps(name, ahead_ms);
@@ -242,9 +251,11 @@ impl Engine {
         self.hand_over(name);
         let document = self.documents.get(name);
         let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        let file = document.and_then(|d| d.file.as_ref()).map(|file| (&*file.binding.id, file.record()));
         let doubtful = document.and_then(|d| d.doubtful.as_ref());
-        let repair = founded.and_then(|founded| Some(super::records::repair_records(name, founded, doubtful?, file)));
+        let repair = founded.zip(doubtful).map(|(founded, doubtful)| {
+            let file = document.and_then(|d| d.file.as_ref()).map(|file| file.all_records(name));
+            super::records::repair_records(name, founded, doubtful, file.unwrap_or_default())
+        });
         let mut writes: Vec<super::StoreWrite> = repair.into_iter().flatten().chain(writes).collect();
         let next = Ticket(self.last_ticket + 1);
         if let Some(document) = self.documents.get_mut(name) {
@@ -371,6 +382,7 @@ impl Engine {
             [] => document.withheld_at(std::slice::from_ref(about)),
             changed => document.withheld_at(changed),
         };
-        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by, withheld })
+        let left_out = document.left_out(&written, &changed);
+        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by, withheld, left_out })
     }
 }

@@ -159,14 +159,19 @@ struct Here<'a> {
 
 impl Engine {
     /// What writers of a document disagree on, by path: what waits for a decision, and with `all` also what a rule decided,
-    /// so that whatever lost can be seen. Empty without such a document.
+    /// so that whatever lost can be seen, and what a save of the bound file here only held in an older form. Empty without such a document.
     pub fn conflicts(&self, document: &DocumentName, all: bool) -> Vec<Conflict> {
         let Some(document) = self.documents.get(document) else { return Vec::new() };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
         let here =
             Here { engine: self, replica: &founded.durable, value: &founded.view.value, policy: &document.policy };
         let found = founded.view.disagreements.iter().filter(|found| all || found.is_open());
-        found.map(|found| Conflict::of(found, &document.name, &here)).collect()
+        let mut found: Vec<Conflict> = found.map(|found| Conflict::of(found, &document.name, &here)).collect();
+        if all {
+            found.extend(self.listed_saves(document));
+            found.sort_by(|one, other| one.path.cmp(&other.path));
+        }
+        found
     }
 
     /// Tells each conflict that opened since, once, and writes down each that came to its end. What rules had decided in a

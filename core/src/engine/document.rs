@@ -279,6 +279,8 @@ impl Document {
             withheld: Vec::new(),
             sources,
             disagreements,
+            left_out: self.file.as_ref().map(|file| file.left_out.clone()).unwrap_or_default(),
+            save_conflicts: self.save_conflicts(),
             settling: None,
             stamped_ms: founded.map(|founded| founded.durable.newest_own_stamp().wall_ms()).filter(|ms| *ms > 0),
         }

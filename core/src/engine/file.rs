@@ -1,14 +1,20 @@
 //! A bound file: the two-way mirror of the shared layer.
 //!
-//! The engine keeps the text last mirrored (the *base*). What differs between base and file is an edit by a person, and
-//! goes into the shared layer; what differs between base and shared layer is written to the file, if the file still is what
-//! the base says. Both are decided by content, never by timing, so a crash or a race at any point reverts nothing.
+//! The engine keeps the state last mirrored (the *base*) and how it came about ([`Kept`]). What differs between file and
+//! base is an edit by a person, and is judged against the state that it descends from; what differs between base and
+//! shared layer is written to the file, if the file still is what the base says. Both are decided by content, never by
+//! timing, so a crash or a race at any point reverts nothing.
 
-use super::records::FileRecord;
-use super::types::{FileBinding, FileWrite, SourceState, Ticket};
-use crate::diff::{Change, diff, three_way};
+use super::kept::{Kept, Restored, Writer};
+use super::records::{FileRecord, Known, file_record};
+use super::save_conflicts::SaveConflict;
+use super::saves::{Save, Verdict, judge};
+use super::torn::is_torn;
+use super::types::{FileBinding, FileWrite, SourceState, StoreWrite, Ticket};
+use crate::canonical::{ContentHash, text_hash};
+use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::error::{Code, Error, Result};
-use crate::format::{holdable, parse_from, print, rewrite};
+use crate::format::{Format, Held, LeftOut, held, parse_from, print, rewrite};
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::value::Value;
@@ -16,17 +22,30 @@ use crate::value::Value;
 /// The suffix under which a file is kept that another document took the place of.
 pub(super) const BEFORE_JOIN: &str = ".before-join";
 
+/// The suffix under which the text is kept that a save removed much of.
+pub(super) const BEFORE_EDIT: &str = ".before-edit";
+
+/// How many writes are remembered that others took the place of before they got there.
+const MOST_SUPERSEDED: usize = 8;
+
 pub(super) struct BoundFile {
     pub(super) binding: FileBinding,
     base: Option<Base>,
-    /// The base before edits that are on their way to the store: what holds if they never get there.
-    unsettled: Option<Option<Base>>,
-    intended: Option<String>,
+    kept: Kept,
+    /// Both before edits that are on their way to the store: what holds if they never get there.
+    unsettled: Option<(Option<Base>, Kept)>,
+    intended: Option<Intended>,
+    /// What was intended before that, since the base last moved: such a write may still get to the disk.
+    superseded: Vec<ContentHash>,
     seen: Seen,
     /// What the file says while there is no document yet.
     pub(super) provisional: Option<Value>,
     /// The file on disk differs from the document that took its place: keep it when it is written next.
     set_aside: bool,
+    /// Nobody can put another file in its place, so it is written in place.
+    in_place: bool,
+    /// A write in place that was cut off lies there.
+    torn: Option<String>,
     /// A file write is planned, or with the driver.
     in_flight: bool,
     /// It is with the driver, or waits for it to be asked for.
@@ -35,13 +54,26 @@ pub(super) struct BoundFile {
     failure: Option<Error>,
     /// Why it could not be written, until it shows the document.
     unwritten: Option<Error>,
+    /// What the file cannot hold of the shared layer as it is mirrored.
+    pub(super) left_out: Vec<LeftOut>,
+    /// Where saves and others said different things.
+    pub(super) disputes: Vec<SaveConflict>,
     /// A write that the driver gets once the store has the batch of this ticket.
     pub(super) due: Option<(Ticket, FileWrite)>,
 }
 
+#[derive(Clone)]
 struct Base {
-    text: String,
+    known: Known,
     value: Value,
+}
+
+/// What a mirror write is about to put there.
+#[derive(Clone)]
+struct Intended {
+    known: Known,
+    /// What it changes.
+    leaves: Vec<Leaf>,
 }
 
 enum Seen {
@@ -57,12 +89,10 @@ pub(super) enum Look {
     Settled,
     /// Our own write arrived: the base moved.
     OwnWrite,
-    /// Somebody edited the file. The base has not moved yet: see [`BoundFile::accept`].
+    /// Somebody edited the file. The base has not moved yet: see [`BoundFile::accept_edit`].
     Edited {
-        /// What they changed.
-        changes: Vec<Change>,
-        /// Paths that both they and the shared layer changed since the base, with what the shared layer had.
-        overridden: Vec<(crate::path::Path, Option<Value>)>,
+        /// What that means for the shared layer.
+        verdict: Box<Verdict>,
         text: String,
         value: Value,
     },
@@ -79,39 +109,81 @@ impl BoundFile {
         BoundFile {
             binding,
             base: None,
+            kept: Kept::default(),
             unsettled: None,
             intended: None,
+            superseded: Vec::new(),
             seen: Seen::Unknown,
             provisional: None,
             set_aside: false,
+            in_place: false,
+            torn: None,
             in_flight: false,
             is_released: false,
             failure: None,
             unwritten: None,
+            left_out: Vec::new(),
+            disputes: Vec::new(),
             due: None,
         }
     }
 
-    pub(super) fn restore(&mut self, record: FileRecord) {
-        self.base = record.base.and_then(|text| {
-            let value = parse_from(&text, self.binding.format, &self.source()).ok()?;
-            Some(Base { text, value })
-        });
-        self.intended = record.intended;
+    pub(super) fn restore(&mut self, record: FileRecord, restored: Restored) {
         self.set_aside = record.set_aside;
+        self.in_place = record.in_place;
+        self.disputes = record.disputes;
+        self.superseded = record.superseded;
+        self.intended = record.intended.map(|known| Intended { known, leaves: record.planned });
+        let Some(known) = record.base else { return };
+        // Stores of before hold the text and no states.
+        let read = |text: &str| parse_from(text, self.binding.format, &self.source()).ok();
+        let from_text = || Some((known.text.as_deref().and_then(read)?, Kept::first()));
+        if let Some((value, kept)) = restored.assemble(record.state).or_else(from_text) {
+            (self.base, self.kept) = (Some(Base { known, value }), kept);
+        }
     }
 
-    pub(super) fn record(&self) -> FileRecord {
+    /// What the store has to learn of the file since it was last asked.
+    pub(super) fn records(&mut self, document: &DocumentName) -> Vec<StoreWrite> {
+        let id = &self.binding.id;
+        let steps = self.base.as_ref().map(|base| self.kept.records(document, id, &base.value));
+        steps.into_iter().flatten().chain([file_record(document, id, &self.record())]).collect()
+    }
+
+    /// Everything that the store has to hold of the file.
+    pub(super) fn all_records(&self, document: &DocumentName) -> Vec<StoreWrite> {
+        let id = &self.binding.id;
+        let steps = self.base.as_ref().map(|base| self.kept.all_records(document, id, &base.value));
+        steps.into_iter().flatten().chain([file_record(document, id, &self.record())]).collect()
+    }
+
+    fn record(&self) -> FileRecord {
+        // Half a write in place can only be told by both texts.
+        let stored = |known: &Known| Known { text: known.text.clone().filter(|_| self.in_place), ..known.clone() };
+        let writes = self.intended.is_some();
+        let base = self.base.as_ref();
         FileRecord {
-            base: self.base.as_ref().map(|base| base.text.clone()),
-            intended: self.intended.clone(),
+            base: base
+                .map(|base| if writes { stored(&base.known) } else { Known { text: None, ..base.known.clone() } }),
+            intended: self.intended.as_ref().map(|intended| stored(&intended.known)),
             set_aside: self.set_aside,
+            in_place: self.in_place,
+            state: self.kept.newest(),
+            disputes: self.disputes.clone(),
+            superseded: self.superseded.clone(),
+            planned: self.intended.as_ref().map(|intended| intended.leaves.clone()).unwrap_or_default(),
         }
     }
 
     /// The text that values of the shared layer can be located in.
     pub(super) fn text(&self) -> Option<&str> {
-        self.base.as_ref().map(|base| base.text.as_str())
+        self.base.as_ref().and_then(|base| base.known.text.as_deref())
+    }
+
+    /// The text that the file had before it was edited, as it was or at least what it said.
+    pub(super) fn text_before(&self) -> Option<String> {
+        let base = self.base.as_ref()?;
+        base.known.text.clone().or_else(|| print(&base.value, self.binding.format).ok())
     }
 
     pub(super) fn was_looked_at(&self) -> bool {
@@ -131,27 +203,35 @@ impl BoundFile {
         self.binding.id.to_string()
     }
 
-    /// Looks at the file as it lies on disk; `shared` is the shared layer with everything pending.
-    pub(super) fn look(&mut self, text: Option<&str>, shared: Option<&Value>) -> Look {
+    /// Looks at the file as it lies on disk; `shared` is the shared layer with everything pending, as it is in force and as
+    /// it is.
+    pub(super) fn look(&mut self, text: Option<&str>, shared: Option<(&Value, &Value)>, now_ms: u64) -> Look {
         self.in_flight = false;
+        self.torn = None;
         let Some(text) = text else {
             self.seen = Seen::Missing;
             return Look::Missing;
         };
-        if self.intended.as_deref() == Some(text) {
+        if self.is_planned(text) {
             return match parse_from(text, self.binding.format, &self.source()) {
                 Ok(value) => {
                     self.set_aside = false;
                     self.unwritten = None;
-                    self.accept(text.to_owned(), value);
+                    self.accept(text.to_owned(), value, Writer::Others, now_ms);
                     Look::OwnWrite
                 }
                 Err(error) => self.broken(error),
             };
         }
-        if self.base.as_ref().is_some_and(|base| base.text == text) {
+        if let Some(base) = self.base.as_mut().filter(|base| base.known.is(text)) {
+            base.known.text.get_or_insert_with(|| text.to_owned());
             self.seen = Seen::Good;
             self.failure = None;
+            return Look::Settled;
+        }
+        if self.is_torn(text) {
+            self.torn = Some(text.to_owned());
+            self.seen = Seen::Good;
             return Look::Settled;
         }
         // A file is empty for a moment while many programs save it, and some are interrupted there.
@@ -170,22 +250,68 @@ impl BoundFile {
         };
         self.seen = Seen::Good;
         self.failure = None;
-        match &self.base {
+        match shared.filter(|_| self.base.is_some()) {
             None => Look::First { text: text.to_owned(), value },
-            Some(base) => {
-                let changes = diff(&base.value, &value);
-                let conflicts = shared
-                    .map(|shared| three_way(&base.value, &value, &holdable(shared, self.binding.format)).conflicts);
-                let overridden = conflicts.unwrap_or_default().into_iter().map(|c| (c.path, c.theirs)).collect();
-                Look::Edited { changes, overridden, text: text.to_owned(), value }
+            Some(shared) => {
+                let verdict = Box::new(self.judge(&value, shared, now_ms));
+                Look::Edited { verdict, text: text.to_owned(), value }
             }
         }
     }
 
+    fn is_planned(&self, text: &str) -> bool {
+        self.intended.as_ref().is_some_and(|intended| intended.known.is(text))
+            || (!self.superseded.is_empty() && self.superseded.contains(&text_hash(text)))
+    }
+
+    fn is_torn(&self, text: &str) -> bool {
+        let texts = |base: &'_ Base, intended: &'_ Intended| {
+            let (old, new) = (base.known.text.as_deref()?, intended.known.text.as_deref()?);
+            Some(is_torn(text, old, new))
+        };
+        self.in_place && self.base.as_ref().zip(self.intended.as_ref()).and_then(|(b, i)| texts(b, i)).unwrap_or(false)
+    }
+
+    fn judge(&mut self, value: &Value, (shown, shared): (&Value, &Value), now_ms: u64) -> Verdict {
+        self.arrive_if_nearer(value, now_ms);
+        let Some(base) = &self.base else { return Verdict::default() };
+        let steps: Vec<_> = self.kept.candidates(now_ms).collect();
+        judge(&Save {
+            saved: value,
+            newest: &base.value,
+            theirs: &held(shown, self.binding.format).value,
+            shown,
+            shared,
+            steps: &steps,
+            forgot: self.kept.forgot_beyond(steps.len()),
+            is_text: matches!(self.binding.format, Format::Dotenv | Format::Ini),
+        })
+    }
+
+    /// A mirror write may have come to the disk, and been edited there, before anybody looked: then the save differs less
+    /// from what was intended.
+    fn arrive_if_nearer(&mut self, saved: &Value, now_ms: u64) {
+        let (Some(base), Some(intended)) = (&self.base, &self.intended) else { return };
+        let differs = |side: fn(&Leaf) -> Option<&Value>| {
+            intended.leaves.iter().filter(|leaf| leaf_at(saved, &leaf.path) != side(leaf)).count()
+        };
+        if differs(|leaf| leaf.new.as_ref()) < differs(|leaf| leaf.old.as_ref()) {
+            let leaves = intended.leaves.clone();
+            let value = with_leaves(&base.value, leaves.iter().map(|leaf| (&leaf.path, leaf.new.as_ref())));
+            self.base = Some(Base { known: intended.known.clone(), value });
+            self.kept.push(leaves, Writer::Others, now_ms);
+        }
+    }
+
     /// The file's text counts as mirrored from now on.
-    pub(super) fn accept(&mut self, text: String, value: Value) {
-        self.base = Some(Base { text, value });
+    pub(super) fn accept(&mut self, text: String, value: Value, writer: Writer, now_ms: u64) {
+        match &self.base {
+            Some(base) => self.kept.push(leaf_diff(&base.value, &value), writer, now_ms),
+            None => self.kept = Kept::first(),
+        }
+        self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });
         self.intended = None;
+        self.superseded.clear();
         self.seen = Seen::Good;
         self.failure = None;
         self.provisional = None;
@@ -193,12 +319,13 @@ impl BoundFile {
 
     /// An edit of the file is on its way to the store: its text is the base now, and nothing is mirrored before the store
     /// has it, or the mirror would take the edit back.
-    pub(super) fn accept_edit(&mut self, text: String, value: Value) {
-        let before = self.base.take();
-        self.unsettled.get_or_insert(before);
+    pub(super) fn accept_edit(&mut self, text: String, value: Value, now_ms: u64) {
+        if self.unsettled.is_none() {
+            self.unsettled = Some((self.base.clone(), self.kept.clone()));
+        }
         // A write that was planned before would show less than the edit, should the file be as it expects once more.
         self.due = None;
-        self.accept(text, value);
+        self.accept(text, value, Writer::File, now_ms);
     }
 
     /// Every edit of the file is in the store.
@@ -208,8 +335,8 @@ impl BoundFile {
 
     /// The edits did not get into the store: the file differs from its base again, and is left alone until it is looked at.
     pub(super) fn edits_lost(&mut self, reason: Error) {
-        if let Some(base) = self.unsettled.take() {
-            self.base = base;
+        if let Some((base, kept)) = self.unsettled.take() {
+            (self.base, self.kept) = (base, kept);
             self.broken(reason);
         }
     }
@@ -217,7 +344,7 @@ impl BoundFile {
     /// The document took the place of what the file says: the file is kept aside when it is written next.
     pub(super) fn set_aside_if_different(&mut self, document: &Value) {
         if let Some(base) = &self.base {
-            self.set_aside = self.set_aside || base.value != holdable(document, self.binding.format);
+            self.set_aside = self.set_aside || base.value != held(document, self.binding.format).value;
         }
     }
 
@@ -246,7 +373,7 @@ impl BoundFile {
 
     /// Whether this is the text that was mirrored last, or is about to be.
     pub(super) fn is_own(&self, text: &str) -> bool {
-        self.intended.as_deref() == Some(text) || self.base.as_ref().is_some_and(|base| base.text == text)
+        self.is_planned(text) || self.base.as_ref().is_some_and(|base| base.known.is(text))
     }
 
     /// The driver is done with a write, and will look what lies there now.
@@ -272,8 +399,13 @@ impl BoundFile {
         }
     }
 
+    /// Nobody can put another file in the place of this one: from now on it is written in place.
+    pub(super) fn write_in_place(&mut self) {
+        (self.in_flight, self.is_released, self.in_place) = (false, false, true);
+    }
+
     /// The write that makes the file show `shared`, if one is due. It is intended from now on: persist
-    /// [`BoundFile::record`] before the driver gets it.
+    /// [`BoundFile::records`] before the driver gets it.
     ///
     /// # Errors
     /// Where the value cannot be put into the file's format.
@@ -281,20 +413,34 @@ impl BoundFile {
         if self.in_flight || self.unsettled.is_some() || matches!(self.seen, Seen::Unknown | Seen::Broken) {
             return Ok(None);
         }
-        let target = holdable(shared, self.binding.format);
-        let (expect, text) = match (&self.seen, &self.base) {
-            (Seen::Good, Some(base)) if base.value == target => return self.nothing_to_write(),
-            (Seen::Good, Some(base)) => (Some(base.text.clone()), rewrite(&base.text, self.binding.format, &target)?),
-            (Seen::Missing, None) if target == Value::empty_map() => return self.nothing_to_write(),
+        let Held { value: target, left_out } = held(shared, self.binding.format);
+        self.left_out = left_out;
+        let base = self.base.as_ref();
+        let is_shown = base.is_some_and(|base| base.value == target);
+        let known = base.and_then(|base| Some((base, base.known.text.as_deref()?)));
+        let (expect, text) = match (&self.seen, known) {
+            (Seen::Good, Some((_, text))) if is_shown => match &self.torn {
+                Some(torn) => (Some(torn.clone()), text.to_owned()),
+                None => return self.nothing_to_write(),
+            },
+            (Seen::Good, Some((_, text))) => {
+                let expect = self.torn.as_deref().unwrap_or(text).to_owned();
+                (Some(expect), rewrite(text, self.binding.format, &target)?)
+            }
+            (Seen::Missing, _) if base.is_none() && target == Value::empty_map() => return self.nothing_to_write(),
             // A file that somebody deleted comes back with the next change of the document, not at once.
-            (Seen::Missing, Some(base)) if base.value == target => return self.nothing_to_write(),
+            (Seen::Missing, _) if is_shown => return self.nothing_to_write(),
             (Seen::Missing, _) => (None, print(&target, self.binding.format)?),
             _ => return Ok(None),
         };
+        let leaves = base.map(|base| leaf_diff(&base.value, &target)).unwrap_or_default();
         self.in_flight = true;
-        self.intended = Some(text.clone());
+        let before = self.intended.replace(Intended { known: Known::whole(text.clone()), leaves });
+        self.superseded.extend(before.map(|before| before.known.hash));
+        let surplus = self.superseded.len().saturating_sub(MOST_SUPERSEDED);
+        self.superseded.drain(..surplus);
         let keep_as = self.set_aside.then_some(BEFORE_JOIN);
-        Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as }))
+        Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as, in_place: self.in_place }))
     }
 
     /// What could not be written does not have to be any more.

@@ -1,14 +1,42 @@
 //! Bound files: what a look at one leads to, and when one is written.
 
+use super::document::Document;
 use super::file::Look;
-use super::records::file_record;
+use super::kept::Writer;
 use super::shared::{Shared, Step, edits};
 use super::types::{Event, Level, Ticket};
 use super::{Engine, REPLICATES};
 use crate::clock::Now;
+use crate::diff::diff;
 use crate::error::{Code, Error};
+use crate::format::{LeftOut, left_out};
 use crate::id::DocumentName;
+use crate::path::Path;
+use crate::replica::Edit;
 use crate::value::Value;
+
+/// How many paths are told at once that a file cannot hold.
+const MOST_TOLD: usize = 16;
+
+impl Document {
+    /// What of these paths of the shared layer the bound file cannot hold.
+    pub(super) fn left_out(&self, shared: &Value, paths: &[Path]) -> Vec<LeftOut> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let mut all: Vec<LeftOut> = Vec::new();
+        for path in paths {
+            // A list is held whole, or not at all.
+            let list = (0..path.len()).find(|len| shared.at(&path.prefix(*len)).is_some_and(|v| v.as_list().is_some()));
+            let path = list.map_or_else(|| path.clone(), |len| path.prefix(len));
+            let parts = shared.at(&path).map(|value| left_out(&path, value, file.binding.format));
+            for part in parts.into_iter().flatten() {
+                if !all.contains(&part) {
+                    all.push(part);
+                }
+            }
+        }
+        all
+    }
+}
 
 impl Engine {
     /// A bound file as it lies on disk *now*: read it right before the call, an event is only a hint to look. `None` says
@@ -26,12 +54,13 @@ impl Engine {
             return;
         }
         let before = file.state();
-        let look = file.look(text, shown.as_ref());
+        let look = file.look(text, shown.as_ref().zip(pending.as_ref()), now.wall_ms);
         let refusal = match &look {
-            Look::Edited { changes, text, .. } if pending.is_some() => {
-                document.examine(&edits(changes), Some(text)).err()
+            Look::Edited { verdict, text, .. } => {
+                let edits = pending.as_ref().map(|pending| edits(&diff(pending, &verdict.merged)));
+                document.examine(&edits.unwrap_or_default(), Some(text)).err()
             }
-            Look::Edited { text, value, .. } | Look::First { text, value } if pending.is_none() => {
+            Look::First { text, value } if pending.is_none() => {
                 document.examine_layer(Value::empty_map(), value.clone(), Some(text)).err()
             }
             _ => None,
@@ -55,32 +84,14 @@ impl Engine {
                 self.stage_file_record(name);
             }
             Look::First { text, value } => self.first_look(name, text, value, now),
-            Look::Edited { changes, overridden, text, value } => {
-                if pending.is_none() {
-                    // Not founded, and the base is from an earlier life of the data directory: start over with the file.
-                    self.first_look(name, text, value, now);
-                } else {
-                    for (path, lost) in overridden {
-                        let lost = match &lost {
-                            Some(value) if !document.policy.is_secret(&path) => crate::canonical::canonical(value),
-                            Some(_) => crate::policy::MASK.to_owned(),
-                            None => "nothing".to_owned(),
-                        };
-                        let message =
-                            format!("the file was edited while another instance wrote {lost}; the file's value stays");
-                        let file = document.written_layer();
-                        self.events.push_back(Event::Notice {
-                            level: Level::Warning,
-                            error: Error::new(Code::Stale, message)
-                                .with_path(path)
-                                .with_origin(crate::origin::Origin::source(file)),
-                        });
-                    }
-                    if let Some(file) = &mut document.file {
-                        file.accept_edit(text, value);
-                    }
-                    self.write_shared(name, &edits(&changes), None, "file", now);
+            Look::Edited { mut verdict, text, value } => {
+                let mut edits = pending.map(|pending| edits(&diff(&pending, &verdict.merged))).unwrap_or_default();
+                edits.extend(verdict.same.drain(..).map(|(path, value)| Edit { path, value: Some(value) }));
+                self.tell_save(name, &mut verdict, now);
+                if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
+                    file.accept_edit(text, value, now.wall_ms);
                 }
+                self.write_shared(name, &edits, None, "file", now);
             }
         }
         if was_opening && self.documents.get(name).is_some_and(|document| !document.is_opening()) {
@@ -133,6 +144,14 @@ impl Engine {
         self.documents.get(name).and_then(|document| document.file.as_ref()).is_some_and(|file| file.is_released())
     }
 
+    /// Nothing can be put in the place of a bound file, as where it is a mount of its own: it is written in place from now
+    /// on, with the new text in the store first. The answer to a write that was not made; look at the file next.
+    pub fn handle_file_fixed(&mut self, name: &DocumentName) {
+        if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
+            file.write_in_place();
+        }
+    }
+
     fn first_look(&mut self, name: &DocumentName, text: String, value: crate::Value, now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(file) = &mut document.file else { return };
@@ -140,12 +159,12 @@ impl Engine {
             // There is a document already: it takes the place of what the file says.
             Some(founded) => {
                 let shown = founded.pending_value.clone();
-                file.accept(text, value);
+                file.accept(text, value, Writer::File, now.wall_ms);
                 file.set_aside_if_different(&shown);
                 self.stage_file_record(name);
             }
             None => {
-                file.accept(text, value.clone());
+                file.accept(text, value.clone(), Writer::File, now.wall_ms);
                 file.provisional = Some(value);
                 self.refresh(name, "file", now);
             }
@@ -153,9 +172,8 @@ impl Engine {
     }
 
     pub(super) fn stage_file_record(&mut self, name: &DocumentName) -> Option<Ticket> {
-        let file = self.documents.get(name)?.file.as_ref()?;
-        let record = file_record(name, &file.binding.id, &file.record());
-        Some(self.stage_step(name, vec![record], Step::Records, "file", None, None))
+        let records = self.documents.get_mut(name)?.file.as_mut()?.records(name);
+        Some(self.stage_step(name, records, Step::Records, "file", None, None))
     }
 
     /// The store has a batch: the file may be mirrored again once none of its edits is on its way.
@@ -177,6 +195,20 @@ impl Engine {
         self.files.extend(file.and_then(|file| file.release(ticket)));
     }
 
+    /// Tells once what a bound file cannot hold.
+    fn tell_left_out(&mut self, name: &DocumentName, parts: &[LeftOut]) {
+        let Some(document) = self.documents.get(name) else { return };
+        let origin = crate::origin::Origin::source(document.written_layer());
+        for part in parts.iter().take(MOST_TOLD) {
+            let more = parts.len().saturating_sub(MOST_TOLD);
+            let more = if more > 0 { format!(" ({more} more paths like it are in the status)") } else { String::new() };
+            let message = format!("{}: `{}` is in force and stays out of the file{more}", part.reason, part.path);
+            let error = Error::new(Code::Unrepresentable, message).with_path(part.path.clone());
+            let hint = "bind a file of another format, or write the value in another form";
+            self.notice(Level::Warning, error.with_origin(origin.clone()).with_hint(hint));
+        }
+    }
+
     /// Writes the bound file if the shared layer has moved on. What is going to be written is in the store before the
     /// driver gets it, so that it is recognised as ours whenever it is found.
     pub(super) fn mirror(&mut self, name: &DocumentName) {
@@ -187,8 +219,13 @@ impl Engine {
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded).filter(|f| f.ready) else { return };
         let Some(shown) = document.shown_of(&founded.view.value) else { return };
         let Some(file) = &mut document.file else { return };
-        let before = file.state();
-        match file.mirror(name, &shown) {
+        let (before, known) = (file.state(), file.left_out.clone());
+        let mirrored = file.mirror(name, &shown);
+        let news: Vec<LeftOut> = file.left_out.iter().filter(|part| !known.contains(part)).cloned().collect();
+        self.tell_left_out(name, &news);
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(file) = &mut document.file else { return };
+        match mirrored {
             Ok(None) => {
                 let state = file.state();
                 if state != before {

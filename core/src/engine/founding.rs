@@ -137,7 +137,7 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         if let Some(file) = &mut document.file {
             file.set_aside_if_different(&founded.pending_value);
-            records.push(super::records::file_record(name, &file.binding.id, &file.record()));
+            records.extend(file.records(name));
         }
         let before = document.shared.replace(Shared::Founded(Box::new(founded)));
         self.stage_step(name, records, step, "shared", None, from);
@@ -197,7 +197,7 @@ impl Engine {
         founded.replace(replica.clone(), view.clone(), base_bytes);
         if let Some(file) = &mut document.file {
             file.set_aside_if_different(&view);
-            records.push(super::records::file_record(name, &file.binding.id, &file.record()));
+            records.extend(file.records(name));
         }
         let origin = Origin::source(document.written_layer());
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));

@@ -162,6 +162,7 @@ impl Engine {
                     version: None,
                     shadowed_by: None,
                     withheld: Vec::new(),
+                    left_out: Vec::new(),
                 }),
                 now,
             );
@@ -218,8 +219,8 @@ impl Engine {
             Message::ConfigUpdate { document, base, revision, changes, seen, .. } => {
                 self.follow(peer, &document, (base, revision, seen), &changes, now);
             }
-            Message::ConfigChangeResponse { result, shadowed_by, withheld, request_id: Some(id), .. } => {
-                self.host_answered(&id, result, (shadowed_by, withheld), now);
+            Message::ConfigChangeResponse { result, shadowed_by, withheld, left_out, request_id: Some(id), .. } => {
+                self.host_answered(&id, result, (shadowed_by, withheld, left_out), now);
             }
             _ => {}
         }
@@ -251,7 +252,7 @@ impl Engine {
         &mut self,
         request_id: &str,
         result: Result<u64, Error>,
-        (shadowed_by, withheld): (Option<String>, Vec<Withheld>),
+        (shadowed_by, withheld, left_out): (Option<String>, Vec<Withheld>, Vec<crate::format::LeftOut>),
         now: Now,
     ) {
         let found = self.documents.iter_mut().find_map(|(name, document)| {
@@ -268,7 +269,7 @@ impl Engine {
                 let shadowed_by = shadowed_by.map(Into::into);
                 self.answer(
                     open.request,
-                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by, withheld }),
+                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by, withheld, left_out }),
                     now,
                 );
             }

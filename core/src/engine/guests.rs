@@ -170,6 +170,7 @@ impl Engine {
                     result: Err(error),
                     shadowed_by: None,
                     withheld: Vec::new(),
+                    left_out: Vec::new(),
                     request_id: None,
                 };
                 return self.send(peer, &message, now);
@@ -187,9 +188,15 @@ impl Engine {
             Ok(command) => command,
             Err(error) => {
                 self.audit_guest(document, (peer, terms.user), Err(&error), now);
-                let (shadowed_by, withheld) = (None, Vec::new());
-                let message =
-                    Message::ConfigChangeResponse { key, result: Err(error), shadowed_by, withheld, request_id };
+                let (shadowed_by, withheld, left_out) = (None, Vec::new(), Vec::new());
+                let message = Message::ConfigChangeResponse {
+                    key,
+                    result: Err(error),
+                    shadowed_by,
+                    withheld,
+                    left_out,
+                    request_id,
+                };
                 return self.send(peer, &message, now);
             }
         };
@@ -239,6 +246,7 @@ impl Engine {
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
             shadowed_by: result.as_ref().ok().and_then(|receipt| receipt.shadowed_by.as_ref().map(ToString::to_string)),
             withheld: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.withheld.clone()),
+            left_out: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.left_out.clone()),
             request_id: request_id.clone(),
         };
         if let Some(id) = request_id {

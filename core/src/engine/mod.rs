@@ -5,11 +5,13 @@
 //!
 //! 1. [`Engine::poll_persist`]: batches for the store; answer with [`Engine::handle_persisted`] in their order;
 //! 2. [`Engine::poll_transmit`]: frames for peers;
-//! 3. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
-//!    [`Engine::handle_file`] holding what lies there, or with [`Engine::handle_file_failed`]. Look at the file no sooner
-//!    ([`Engine::is_file_released`]): a write planned on one look must not land after another;
-//! 4. [`Engine::poll_event`]: news for the program;
-//! 5. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
+//! 3. [`Engine::poll_copy`]: texts to keep beside bound files;
+//! 4. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
+//!    [`Engine::handle_file`] holding what lies there, or with [`Engine::handle_file_failed`] or
+//!    [`Engine::handle_file_fixed`]. Look at the file no sooner ([`Engine::is_file_released`]): a write planned on one look
+//!    must not land after another;
+//! 5. [`Engine::poll_event`]: news for the program;
+//! 6. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
 //!
 //! Time and entropy are arguments. The browser drives this machine itself; the native runtime, and with it the Python and
 //! Node packages, and the simulator do so through [`crate::driver`].
@@ -26,9 +28,12 @@ mod files;
 mod founding;
 mod guest;
 mod guests;
+mod kept;
 mod members;
 mod records;
 mod replicas;
+mod save_conflicts;
+mod saves;
 mod settling;
 mod shared;
 mod sides;
@@ -38,6 +43,7 @@ mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod twice;
 mod types;
 mod withhold;
@@ -47,13 +53,15 @@ pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub(crate) use records::WAY_OUT;
+pub use save_conflicts::SaveConflict;
+pub use saves::Stays;
 pub use shared::{Choice, Command};
 pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
-    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileWrite, Level, Member, PeerId,
-    Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket,
-    Transmit, WithheldWrite,
+    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level, Member,
+    PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite,
+    Ticket, Transmit, WithheldWrite,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -105,6 +113,7 @@ pub struct Engine {
     persist: VecDeque<Persist>,
     transmit: VecDeque<Transmit>,
     files: VecDeque<FileWrite>,
+    copies: VecDeque<FileCopy>,
     events: VecDeque<Event>,
     last_ticket: u64,
     /// The last batch that is known to be in the store.
@@ -147,6 +156,7 @@ impl Engine {
             persist: VecDeque::new(),
             transmit: VecDeque::new(),
             files: VecDeque::new(),
+            copies: VecDeque::new(),
             events: VecDeque::new(),
             last_ticket: 0,
             answered: Ticket(0),
@@ -186,9 +196,9 @@ impl Engine {
             }));
         }
         if let Some(file) = &mut document.file
-            && let Some(record) = stored.files.get(&file.binding.id)
+            && let Some((record, restored)) = stored.files.get(&file.binding.id)
         {
-            file.restore(record.clone());
+            file.restore(record.clone(), restored.clone());
         }
         document.restore_withheld(stored.withheld);
         document.refresh("open");
@@ -352,6 +362,12 @@ impl Engine {
     pub fn poll_file(&mut self) -> Option<FileWrite> {
         debug_assert!(self.transmit.is_empty(), "files are asked for before the frames for peers");
         self.files.pop_front()
+    }
+
+    /// The next text to keep beside a bound file, before that file is written again.
+    #[must_use]
+    pub fn poll_copy(&mut self) -> Option<FileCopy> {
+        self.copies.pop_front()
     }
 
     /// The next news.

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admission::Kept;
+use super::kept::{Restored, leaves_from_value, leaves_to_value};
+use super::save_conflicts::SaveConflict;
 use super::shared::Founded;
 use super::sides::Sides;
 use super::types::StoreWrite;
-use crate::canonical::canonical;
+use crate::canonical::{ContentHash, canonical, text_hash};
 use crate::clock::{Stamp, VersionVector};
+use crate::diff::leaf::Leaf;
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, ReplicaId};
@@ -20,14 +23,44 @@ use crate::replica::{Assertion, Base, Effect, Replica};
 use crate::value::{Str, Value};
 
 /// A bound file as the engine left it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct FileRecord {
     /// The text last mirrored or read: what the next edit is compared with.
-    pub(super) base: Option<String>,
+    pub(super) base: Option<Known>,
     /// The text that a mirror write was about to put there.
-    pub(super) intended: Option<String>,
+    pub(super) intended: Option<Known>,
     /// Whether the text that is there now is to be kept beside the file when it is written next.
     pub(super) set_aside: bool,
+    /// Whether the file is written in place: a part of both texts may lie there.
+    pub(super) in_place: bool,
+    /// The number of the state that the base is, where its steps are kept.
+    pub(super) state: u64,
+    /// Where saves of it and others said different things.
+    pub(super) disputes: Vec<SaveConflict>,
+    /// The texts that writes were about to put there before that one.
+    pub(super) superseded: Vec<ContentHash>,
+    /// What the intended text changes.
+    pub(super) planned: Vec<Leaf>,
+}
+
+/// A text that is known by its hash, and whole where that is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) hash: ContentHash,
+    pub(super) text: Option<String>,
+}
+
+impl Known {
+    pub(super) fn whole(text: String) -> Known {
+        Known { hash: text_hash(&text), text: Some(text) }
+    }
+
+    pub(super) fn is(&self, text: &str) -> bool {
+        match &self.text {
+            Some(own) => own == text,
+            None => self.hash == text_hash(text),
+        }
+    }
 }
 
 /// A document as the store has it.
@@ -36,7 +69,7 @@ pub(super) struct Stored {
     pub(super) replica: Option<Replica>,
     /// What it was founded with, while it never met another replica.
     pub(super) founding: Option<Value>,
-    pub(super) files: BTreeMap<Str, FileRecord>,
+    pub(super) files: BTreeMap<Str, (FileRecord, Restored)>,
     /// The names under which it writes for guests.
     pub(super) sides: Sides,
     /// How long the records of its base are.
@@ -74,7 +107,7 @@ pub(super) fn dropped_records<'a>(
     dropped.into_iter().map(move |assertion| StoreWrite::Delete { key: write_key(document, assertion) })
 }
 
-fn key(document: &DocumentName, rest: &str) -> Vec<u8> {
+pub(super) fn key(document: &DocumentName, rest: &str) -> Vec<u8> {
     format!("doc/{}/{}/{rest}", document.tenant(), document.name()).into_bytes()
 }
 
@@ -113,7 +146,7 @@ pub(super) fn repair_records(
     document: &DocumentName,
     founded: &Founded,
     doubtful: &[Arc<Assertion>],
-    file: Option<(&str, FileRecord)>,
+    file: Vec<StoreWrite>,
 ) -> Vec<StoreWrite> {
     let everything = Effect { added: founded.durable.live().cloned().collect(), dropped: Vec::new() };
     let mut records: Vec<StoreWrite> =
@@ -122,7 +155,7 @@ pub(super) fn repair_records(
     records.extend(base_records(document, &founded.durable, founded.base_bytes).0);
     records.push(founding_record(document, founded.alone.as_ref()));
     records.push(sides_record(document, &founded.sides));
-    records.extend(file.map(|(id, record)| file_record(document, id, &record)));
+    records.extend(file);
     records
 }
 
@@ -162,12 +195,56 @@ pub(super) fn sides_record(document: &DocumentName, sides: &Sides) -> StoreWrite
     put(document, "sides", &sides.to_value())
 }
 
-/// The record of a bound file.
+/// The record of a bound file. Texts are named by their hashes; they are there whole only where a write in place has to be
+/// known in any half of it.
 pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord) -> StoreWrite {
-    let text = |text: &Option<String>| text.as_ref().map_or(Value::Null, |text| text.as_str().into());
-    let fields =
-        [("base", text(&record.base)), ("intended", text(&record.intended)), ("set_aside", record.set_aside.into())];
+    let mut fields: Vec<(&str, Value)> =
+        vec![("set_aside", record.set_aside.into()), ("state", record.state.to_string().into())];
+    for (known, hash, text) in [(&record.base, "base_hash", "base"), (&record.intended, "intended_hash", "intended")] {
+        fields.extend(known.iter().map(|known| (hash, known.hash.to_string().into())));
+        fields.extend(known.iter().filter_map(|known| Some((text, known.text.as_deref()?.into()))));
+    }
+    if record.in_place {
+        fields.push(("in_place", true.into()));
+    }
+    if !record.disputes.is_empty() {
+        fields.push(("saves", record.disputes.iter().map(SaveConflict::to_record).collect::<Vec<_>>().into()));
+    }
+    if record.intended.is_some() {
+        fields.push(("planned", leaves_to_value(&record.planned)));
+        let superseded = record.superseded.iter().map(|hash| hash.to_string().into());
+        fields.push(("superseded", superseded.collect::<Vec<Value>>().into()));
+    }
     put(document, &format!("file/{id}"), &fields.into_iter().collect())
+}
+
+fn read_file_record(value: &Value) -> FileRecord {
+    let field = |name: &str| value.child(name).and_then(Value::as_str);
+    let known = |hash: &str, text: &str| {
+        let text = field(text).map(str::to_owned);
+        match field(hash).and_then(|hash| hash.parse().ok()) {
+            Some(hash) => Some(Known { hash, text }),
+            None => text.map(Known::whole),
+        }
+    };
+    FileRecord {
+        base: known("base_hash", "base"),
+        intended: known("intended_hash", "intended"),
+        set_aside: value.child("set_aside").and_then(Value::as_bool).unwrap_or(false),
+        in_place: value.child("in_place").and_then(Value::as_bool).unwrap_or(false),
+        state: field("state").and_then(|state| state.parse().ok()).unwrap_or(0),
+        disputes: value
+            .child("saves")
+            .and_then(Value::as_list)
+            .map(|saves| saves.iter().filter_map(SaveConflict::from_record).collect())
+            .unwrap_or_default(),
+        superseded: value
+            .child("superseded")
+            .and_then(Value::as_list)
+            .map(|list| list.iter().filter_map(|hash| hash.as_str()?.parse().ok()).collect())
+            .unwrap_or_default(),
+        planned: value.child("planned").and_then(leaves_from_value).unwrap_or_default(),
+    }
 }
 
 /// Reads everything that the store holds.
@@ -200,11 +277,12 @@ pub(super) fn load<'a>(
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("sides", _) => parts.sides = Sides::from_value(&value),
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
-            ("file", id) => {
-                let text = |name: &str| value.child(name).and_then(Value::as_str).map(str::to_owned);
-                let set_aside = value.child("set_aside").and_then(Value::as_bool).unwrap_or(false);
-                let record = FileRecord { base: text("base"), intended: text("intended"), set_aside };
-                parts.files.insert(id.into(), record);
+            ("file", id) => drop(parts.files.insert(id.into(), read_file_record(&value))),
+            // A record that cannot be read costs the memory of older states, and nothing else.
+            ("mirrored", id) => drop(parts.mirrored.entry(id.into()).or_default().take_mark(&value, text.len())),
+            ("mirrored-step", slot) => {
+                let id = slot.split_once('/').map_or("", |(_, id)| id);
+                let _ = parts.mirrored.entry(id.into()).or_default().take_step(&value, text.len());
             }
             _ => {}
         }
@@ -221,6 +299,7 @@ struct Parts {
     files: BTreeMap<Str, FileRecord>,
     withheld: Kept,
     sides: Sides,
+    mirrored: BTreeMap<Str, Restored>,
 }
 
 impl Parts {
@@ -240,8 +319,13 @@ impl Parts {
         let replica = self
             .replica
             .map(|(id, genesis, seen, stamp)| Replica::restore(id, genesis, seen, stamp, base, self.writes));
-        let (files, sides, withheld) = (self.files, self.sides, self.withheld);
-        Ok(Stored { replica, founding: self.founding, files, sides, base_bytes, withheld })
+        let mut mirrored = self.mirrored;
+        let files = self.files.into_iter().map(|(id, record)| {
+            let restored = mirrored.remove(&id).unwrap_or_default();
+            (id, (record, restored))
+        });
+        let (founding, sides, withheld) = (self.founding, self.sides, self.withheld);
+        Ok(Stored { replica, founding, files: files.collect(), sides, base_bytes, withheld })
     }
 }
 

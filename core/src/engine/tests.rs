@@ -13,12 +13,14 @@ mod clocks;
 mod files;
 mod founding;
 mod guests;
+mod left_out;
 mod members;
 mod offline;
 mod patches;
 mod random;
 mod references;
 mod replication;
+mod saves;
 mod schema;
 mod settling;
 mod twice;
@@ -32,6 +34,8 @@ pub(super) struct Host {
     pub(super) store: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) file: Option<String>,
     pub(super) kept: Vec<String>,
+    /// What was kept beside the file: under which suffix, which text.
+    pub(super) copies: Vec<(String, String)>,
     pub(super) events: Vec<Event>,
     /// File writes that the engine asked for and that the world has not done yet.
     pub(super) due: VecDeque<FileWrite>,
@@ -98,6 +102,7 @@ impl World {
             store: BTreeMap::new(),
             file: file.map(str::to_owned),
             kept: Vec::new(),
+            copies: Vec::new(),
             events: Vec::new(),
             due: VecDeque::new(),
             writes_files: true,
@@ -195,6 +200,9 @@ impl World {
                     () => None,
                 });
                 self.wires.extend(end.map(|(to, there)| (to, there, frame)));
+            }
+            while let Some(copy) = host.engine.poll_copy() {
+                host.copies.push((copy.suffix.to_owned(), copy.text));
             }
             while let Some(write) = host.engine.poll_file() {
                 host.due.push_back(write);

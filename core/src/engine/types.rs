@@ -8,7 +8,7 @@ use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
-use crate::format::Format;
+use crate::format::{Format, LeftOut};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Explanation, Withheld};
 use crate::path::Path;
@@ -150,6 +150,20 @@ pub struct FileWrite {
     pub text: String,
     /// Keep the old text beside the file under this suffix first.
     pub keep_as: Option<&'static str>,
+    /// Whether the file is written in place, because nothing can be put in its place. What it holds until that is done is
+    /// never taken for an edit.
+    pub in_place: bool,
+}
+
+/// A text to be kept beside a bound file, whatever the file holds by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileCopy {
+    /// Whose file.
+    pub document: DocumentName,
+    /// What follows the file's name, dot included.
+    pub suffix: &'static str,
+    /// The text.
+    pub text: String,
 }
 
 /// What a successful write did.
@@ -167,6 +181,8 @@ pub struct Receipt {
     pub shadowed_by: Option<Str>,
     /// What of it is not in force on this instance, because it would make the document invalid.
     pub withheld: Vec<Withheld>,
+    /// What of the changed paths the bound file of the answering instance cannot hold; it is in force, and mirrored elsewhere.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Receipt {
@@ -179,6 +195,12 @@ impl Receipt {
     pub fn withheld_value(&self) -> Option<Value> {
         let withheld: Vec<Value> = self.withheld.iter().map(Withheld::to_value).collect();
         (!withheld.is_empty()).then(|| withheld.into())
+    }
+
+    /// What the bound file leaves out, as every interface shows it; none where it holds everything.
+    pub fn left_out_value(&self) -> Option<Value> {
+        let left_out: Vec<Value> = self.left_out.iter().map(LeftOut::to_value).collect();
+        (!left_out.is_empty()).then(|| left_out.into())
     }
 }
 
@@ -456,6 +478,10 @@ pub struct DocumentStatus {
     pub sources: Vec<SourceStatus>,
     /// Paths that were written at the same time in different ways, and what each side wrote.
     pub disagreements: Vec<crate::replica::Disagreement>,
+    /// What the bound file cannot hold: it is in force, and stays out of that file.
+    pub left_out: Vec<LeftOut>,
+    /// Where saves of the bound file and others said different things, while nobody decided it since.
+    pub save_conflicts: Vec<super::SaveConflict>,
     /// How the dropping of its history stands; `None` where the history is kept.
     pub settling: Option<Settling>,
     /// The latest time that a write of this instance which it still holds was stamped with, in milliseconds since 1970.

@@ -150,6 +150,17 @@ pub(super) fn print(value: &Value) -> Result<String> {
     Ok(out)
 }
 
+/// Why a dotenv file has no place for something.
+pub(super) fn refusal(path: &Path, value: &Value) -> Option<String> {
+    let what = match value {
+        Value::Map(_) | Value::List(_) | Value::Null => format!("a {}", value.type_name()),
+        _ if path.len() > 1 => "maps in the document".to_owned(),
+        _ if !path.last().is_some_and(|key| is_key(key)) => "such a key".to_owned(),
+        _ => return None,
+    };
+    Some(format!("dotenv cannot hold {what}"))
+}
+
 /// The keys and texts that a dotenv file would hold for the value.
 pub(super) fn flat(value: &Value) -> Result<Vec<(Str, String)>> {
     let refuse = |path: Path, what: &str| {

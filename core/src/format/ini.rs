@@ -261,6 +261,16 @@ pub(super) fn print(value: &Value) -> Result<String> {
     Ok(out)
 }
 
+/// Why an INI file has no place for something.
+pub(super) fn refusal(path: &Path, value: &Value) -> Option<String> {
+    let what = match value {
+        Value::List(_) | Value::Null => format!("a {}", value.type_name()),
+        Value::Map(_) if path.len() >= MAX_DEPTH => "so many levels".to_owned(),
+        _ => return None,
+    };
+    Some(format!("INI cannot hold {what}"))
+}
+
 fn refused(path: &Path, what: &str) -> Error {
     Error::new(Code::Unrepresentable, format!("INI cannot hold {what}"))
         .with_path(path.clone())

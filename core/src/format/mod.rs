@@ -8,6 +8,7 @@ pub(crate) mod align;
 mod dotenv;
 mod edit;
 mod flow_edit;
+mod hold;
 mod ini;
 mod json;
 mod json_edit;
@@ -37,6 +38,8 @@ mod yaml_scalar;
 mod yaml_shape;
 #[cfg(feature = "yaml")]
 mod yaml_style;
+
+pub use hold::{Held, LeftOut, held, holdable, left_out};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -137,7 +140,7 @@ pub fn parse(text: &str, format: Format) -> Result<Value> {
         Format::Dotenv => dotenv::parse(text),
         Format::Ini => ini::parse(text),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
-        _ => Err(left_out(format)),
+        _ => Err(not_built(format)),
     }
 }
 
@@ -204,7 +207,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
         Format::Dotenv => dotenv::print(value),
         Format::Ini => ini::print(value),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
-        _ => Err(left_out(format)),
+        _ => Err(not_built(format)),
     }
 }
 
@@ -254,22 +257,8 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     Ok(result.unwrap_or_else(|| marked(printed)))
 }
 
-/// The value without what the format cannot hold: for TOML, without map entries that are null; else the value itself.
-pub fn holdable(value: &Value, format: Format) -> Value {
-    match (format, value) {
-        (Format::Toml, Value::Map(map)) => Value::Map(
-            map.iter()
-                .filter(|(_, child)| **child != Value::Null)
-                .map(|(key, child)| (key.clone(), holdable(child, format)))
-                .collect(),
-        ),
-        (Format::Toml, Value::List(list)) => Value::List(list.iter().map(|item| holdable(item, format)).collect()),
-        _ => value.clone(),
-    }
-}
-
 #[cfg(not(all(feature = "yaml", feature = "toml")))]
-fn left_out(format: Format) -> Error {
+fn not_built(format: Format) -> Error {
     Error::new(Code::UnknownFormat, format!("this build cannot read or write {}", format.name()))
         .with_hint("this build leaves the format out; use JSON")
 }

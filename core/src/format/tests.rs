@@ -368,7 +368,7 @@ fn what_a_format_cannot_hold_is_refused_with_its_path() {
     let nulls: Value = [("a", Value::from(vec![Value::Null])), ("b", Value::Null)].into_iter().collect();
     let error = print(&nulls, Format::Toml).unwrap_err();
     assert_eq!((error.code(), error.path().unwrap().to_string().as_str()), (Code::Unrepresentable, "a.0"));
-    assert!(print(&holdable(&nulls, Format::Toml), Format::Toml).is_err());
+    assert_eq!(print(&holdable(&nulls, Format::Toml), Format::Toml).unwrap(), "");
     let nulls = nulls.without(&Path::parse("a").unwrap());
     assert_eq!(print(&holdable(&nulls, Format::Toml), Format::Toml).unwrap(), "");
     assert_eq!(holdable(&nulls, Format::Json), nulls);

@@ -166,11 +166,29 @@ pub(super) fn print(value: &Value) -> Result<String> {
     }
     let text = document.to_string();
     // Readers bound the nesting of headers and brackets in ways of their own, all above this.
-    if is_deeper(value, 60) && parse(&text).is_err() {
+    if is_deeper(value, SURE_DEPTH) && parse(&text).is_err() {
         return Err(Error::new(Code::Unrepresentable, "nested too deeply for TOML")
             .with_hint("use another format, or nest less deeply"));
     }
     Ok(text)
+}
+
+/// How many levels every reader takes.
+const SURE_DEPTH: usize = 60;
+
+/// Why a TOML file has no place for something.
+pub(super) fn refusal(path: &Path, value: &Value) -> Option<String> {
+    let levels = match value {
+        // Its entries are looked at one by one.
+        Value::Map(_) => path.len() + 1,
+        other => {
+            if let Err(error) = inline(other, path) {
+                return Some(error.message().to_owned());
+            }
+            path.len() + other.depth()
+        }
+    };
+    (levels > SURE_DEPTH).then(|| "nested too deeply for TOML".to_owned())
 }
 
 fn is_deeper(value: &Value, than: usize) -> bool {

@@ -17,6 +17,8 @@ pub enum Replaced {
     Done,
     /// The file was left alone: it no longer held the expected text but this one (`None`: it is missing).
     ChangedMeanwhile(Option<String>),
+    /// The file was left alone: nothing can be put in its place, as where it is a mount of its own; see [`write_in_place`].
+    Fixed,
 }
 
 /// Reads a text file whole; `None` where there is no such file.
@@ -99,8 +101,11 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
         return Ok(Replaced::ChangedMeanwhile(current));
     }
     if expect.is_some() {
-        if let Some(theirs) = swap_in(temporary, &target, expect).map_err(fail)? {
-            return Ok(Replaced::ChangedMeanwhile(decode(&target, theirs).ok()));
+        match swap_in(temporary, &target, expect) {
+            Ok(None) => {}
+            Ok(Some(theirs)) => return Ok(Replaced::ChangedMeanwhile(decode(&target, theirs).ok())),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => return Ok(Replaced::Fixed),
+            Err(error) => return Err(fail(error)),
         }
     } else if let Err(error) = temporary.persist_noclobber(&target) {
         if error.error.kind() == ErrorKind::AlreadyExists {
@@ -110,6 +115,75 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
     }
     sync_directory(directory).map_err(fail)?;
     Ok(Replaced::Done)
+}
+
+/// Writes a text over the one that a file holds, if that still is `expect`: for files that [`replace_if_unchanged`] cannot
+/// replace. The file keeps everything but its content, and a crash may leave a part of both texts.
+///
+/// # Errors
+/// [`Code::File`] where the file cannot be read or written; it may hold a part of the new text then.
+pub fn write_in_place(path: &Path, expect: &str, text: &str) -> Result<Replaced> {
+    let current = read(path)?;
+    if current.as_deref() != Some(expect) {
+        return Ok(Replaced::ChangedMeanwhile(current));
+    }
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
+        file.sync_all()
+    };
+    write().map_err(|error| failure(Code::File, "write", path, &error))?;
+    Ok(Replaced::Done)
+}
+
+/// How many texts are kept beside a file under one suffix.
+const MOST_KEPT: u32 = 8;
+
+/// Writes a text to `<path>.<suffix>`, or where that exists to `<path>.<suffix>-1` and so on; where there are eight already
+/// the oldest of them goes. A text that is there as one of them is not kept twice.
+///
+/// Returns where it is; it has the permissions of the file, where that exists, and survives a power failure.
+///
+/// # Errors
+/// [`Code::File`] where it cannot be written.
+pub fn keep_text(path: &Path, suffix: &str, text: &str) -> Result<PathBuf> {
+    let mut oldest: Option<(std::time::SystemTime, PathBuf)> = None;
+    let mut free = None;
+    for number in 0..MOST_KEPT {
+        let name = numbered(path, suffix, number);
+        match fs::metadata(&name) {
+            Ok(_) if fs::read(&name).is_ok_and(|kept| kept == text.as_bytes()) => return Ok(name),
+            Ok(found) => {
+                let age = found.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH);
+                oldest = oldest.filter(|(before, _)| *before <= age).or(Some((age, name)));
+            }
+            Err(_) => free = free.or(Some(name)),
+        }
+    }
+    let name = free.or(oldest.map(|(_, name)| name)).unwrap_or_else(|| numbered(path, suffix, 0));
+    let fail = |error: io::Error| failure(Code::File, "write", &name, &error);
+    let directory = parent(&name);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".confmesh-").suffix(".tmp").tempfile_in(directory).map_err(fail)?;
+    temporary.write_all(text.as_bytes()).map_err(fail)?;
+    if let Ok(original) = fs::metadata(path) {
+        temporary.as_file().set_permissions(original.permissions()).map_err(fail)?;
+    }
+    temporary.as_file().sync_all().map_err(fail)?;
+    temporary.persist(&name).map_err(|error| fail(error.error))?;
+    sync_directory(directory).map_err(fail)?;
+    Ok(name)
+}
+
+/// `<path>.<suffix>`, with `-<number>` behind it from 1 on.
+fn numbered(path: &Path, suffix: &str, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{suffix}"));
+    if number > 0 {
+        name.push(format!("-{number}"));
+    }
+    PathBuf::from(name)
 }
 
 /// Puts the new file in the place of the old one and looks at the old one again: a save that came between the last look
@@ -156,12 +230,7 @@ pub fn keep_copy(path: &Path, suffix: &str) -> Result<PathBuf> {
     let mut original = File::open(path).map_err(unreadable)?;
     let permissions = original.metadata().map_err(unreadable)?.permissions();
     for number in 0_u32.. {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{suffix}"));
-        if number > 0 {
-            name.push(format!("-{number}"));
-        }
-        let copy = PathBuf::from(name);
+        let copy = numbered(path, suffix, number);
         let fail = |error: io::Error| failure(Code::File, "write", &copy, &error);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -302,11 +371,37 @@ mod tests {
             match replaced {
                 Replaced::Done => after += 1,
                 Replaced::ChangedMeanwhile(_) => before += 1,
+                Replaced::Fixed => panic!("a plain file"),
             }
             assert_eq!(read(&path).unwrap().as_deref(), Some("theirs"), "round {round}: {replaced:?}");
         }
         assert!(before + after == 400, "{before} saves came before, {after} after");
         assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_text_written_in_place_is_whole_and_only_over_what_was_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, "a long text").unwrap();
+        assert_eq!(write_in_place(&path, "a long text", "short").unwrap(), Replaced::Done);
+        assert_eq!(read(&path).unwrap().as_deref(), Some("short"));
+        let changed = Replaced::ChangedMeanwhile(Some("short".to_owned()));
+        assert_eq!(write_in_place(&path, "a long text", "other").unwrap(), changed);
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn eight_texts_are_kept_beside_a_file_and_none_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        for number in 0..12 {
+            for _ in 0..2 {
+                let kept = keep_text(&path, "before-edit", &number.to_string()).unwrap();
+                assert_eq!(read(&kept).unwrap(), Some(number.to_string()));
+            }
+        }
+        assert_eq!(names(dir.path()).len(), 8);
     }
 
     #[cfg(unix)]

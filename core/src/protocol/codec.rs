@@ -5,6 +5,7 @@ use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
 use crate::error::{Code, Error, Result};
+use crate::format::LeftOut;
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::limits::MAX_FRAME_BYTES;
@@ -141,7 +142,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
             }
             ("config_update", fields)
         }
-        Message::ConfigChangeResponse { key, result, shadowed_by, withheld, request_id } => {
+        Message::ConfigChangeResponse { key, result, shadowed_by, withheld, left_out, request_id } => {
             let mut fields = vec![("config_key", key.as_str().into()), ("success", result.is_ok().into())];
             match result {
                 Ok(revision) => fields.push(("version", (*revision).into())),
@@ -150,6 +151,9 @@ fn body(message: &Message) -> (&'static str, Fields) {
             fields.extend(text("shadowed_by", shadowed_by));
             if !withheld.is_empty() {
                 fields.push(("withheld", withheld.iter().map(Withheld::to_value).collect::<Vec<_>>().into()));
+            }
+            if !left_out.is_empty() {
+                fields.push(("left_out", left_out.iter().map(LeftOut::to_value).collect::<Vec<_>>().into()));
             }
             fields.extend(text("request_id", request_id));
             ("config_change_response", fields)
@@ -224,6 +228,14 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 .into_iter()
                 .flatten()
                 .filter_map(Withheld::from_value)
+                .collect(),
+            left_out: r
+                .value
+                .child("left_out")
+                .and_then(Value::as_list)
+                .into_iter()
+                .flatten()
+                .filter_map(LeftOut::from_value)
                 .collect(),
             request_id: r.owned("request_id"),
         },

@@ -4,6 +4,7 @@ use super::part::Part;
 use super::wire::Offer;
 use crate::clock::VersionVector;
 use crate::diff::Change;
+use crate::format::LeftOut;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::merge::Withheld;
 use crate::replica::{Delta, MadeOn};
@@ -177,6 +178,8 @@ pub enum Message {
         shadowed_by: Option<String>,
         /// What of it is not in force at the host, because it would make the document invalid.
         withheld: Vec<Withheld>,
+        /// What of it the host's bound file cannot hold.
+        left_out: Vec<LeftOut>,
         /// From the question.
         request_id: Option<String>,
     },

@@ -12,7 +12,7 @@ use super::{Checked, Property, violated};
 const FILE: &str = "/file/";
 const WRITE: &str = "/write/";
 
-/// What a store says of a bound file: the text that was mirrored last, and the one that is about to be.
+/// What a store says of a bound file: the hashes of the text that was mirrored last, and of the one that is about to be.
 #[derive(Default, PartialEq)]
 struct Record {
     base: Option<String>,
@@ -23,7 +23,7 @@ impl Record {
     fn read(bytes: &[u8]) -> Record {
         let value = parse(std::str::from_utf8(bytes).unwrap(), Format::Json).unwrap();
         let text = |name: &str| value.child(name)?.as_str().map(str::to_owned);
-        Record { base: text("base"), intended: text("intended") }
+        Record { base: text("base_hash"), intended: text("intended_hash") }
     }
 
     fn stored(store: &Store) -> Record {

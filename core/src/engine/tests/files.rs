@@ -211,3 +211,35 @@ fn an_emptied_file_is_a_save_that_was_interrupted_and_no_edit() {
     world.save(0, "# nothing\n");
     assert_eq!(world.value(0), json("{}"));
 }
+
+#[test]
+fn a_write_in_place_that_a_crash_cut_off_anywhere_is_finished_at_the_next_start() {
+    let old = "{\n  \"a\": 1,\n  \"b\": 2\n}\n";
+    let mut cut = 0;
+    loop {
+        let mut world = pair();
+        world.hosts[0].writes_files = false;
+        world.set(0, "a", 10);
+        world.hosts[0].due.clear();
+        world.hosts[0].engine.handle_file_fixed(&name());
+        world.look(0);
+        world.set(1, "c", "a text that makes the file longer");
+        world.run();
+        let write = world.hosts[0].due.pop_front().unwrap();
+        assert!(write.in_place);
+        if cut > write.text.len() {
+            break;
+        }
+        // What the process had written when it died, over what was there.
+        let torn = write.text.bytes().take(cut).chain(old.bytes().skip(cut)).collect();
+        world.kill(0);
+        world.hosts[0].file = Some(String::from_utf8(torn).unwrap());
+        world.set(1, "b", 3);
+        world.hosts[0].writes_files = true;
+        world.restart(0);
+        world.connect(1, 0);
+        world.run();
+        world.assert_agreement(r#"{"a":10,"b":3,"c":"a text that makes the file longer"}"#);
+        cut += 1;
+    }
+}

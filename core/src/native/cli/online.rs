@@ -8,6 +8,7 @@ use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_v
 use super::suggest::not_found;
 use crate::canonical::canonical;
 use crate::error::{Code, Error};
+use crate::format::LeftOut;
 use crate::merge::{Absence, Candidate, CandidateState, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::MergeStrategy;
@@ -88,6 +89,10 @@ pub(super) fn written(path: &Path, receipt: &Value, what: &str, as_json: bool) -
         let message = format!("`{path}` is {what} for all instances, and is not in force on this one: {withheld}");
         let hint = withheld.error.hint().map(str::to_owned).unwrap_or_else(|| format!("see `confmesh explain {path}`"));
         warn(&Error::new(withheld.error.code(), message).with_hint(hint), as_json);
+    }
+    for part in items(receipt, "left_out").filter_map(LeftOut::from_value) {
+        let message = format!("`{}` is {what}, and stays out of the bound file there: {}", part.path, part.reason);
+        warn(&Error::new(Code::Unrepresentable, message).with_hint("see `confmesh status`"), as_json);
     }
     Ok(if withheld.is_empty() { DONE } else { NOT_IN_FORCE })
 }
@@ -223,6 +228,14 @@ fn status_text(base: &str, status: &Value) -> String {
                 "withheld".to_owned(),
                 format!("{what}{}{written}", if written.is_empty() { "" } else { ", " }),
             ]);
+        }
+        for part in items(document, "left_out").filter_map(LeftOut::from_value) {
+            rows.push(vec!["left out".to_owned(), format!("{} is not in the file: {}", part.path, part.reason)]);
+        }
+        for save in items(document, "save_conflicts") {
+            let stays = if plain(save.child("stays")) == "theirs" { "what others wrote" } else { "what was saved" };
+            let what = format!("{} ({}): {stays} stays", plain(save.child("path")), plain(save.child("timestamp")));
+            rows.push(vec!["save".to_owned(), what]);
         }
         for source in items(document, "sources") {
             let mut what = format!(

@@ -336,6 +336,7 @@ pub(super) fn receipt(receipt: &Receipt, is_path: bool) -> Response {
         ("in_force", receipt.is_in_force().into()),
     ];
     fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
+    fields.extend(receipt.left_out_value().map(|left_out| ("left_out", left_out)));
     fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
     fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
     let mut response = json(StatusCode::OK, &fields.into_iter().collect());

@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 
 use super::clock::Clock;
 use super::hosting::Hosting;
-use super::inputs::{Input, Inputs, Request, Senders, Wrote};
+use super::inputs::{Input, Inputs, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
@@ -229,9 +229,7 @@ impl Actor {
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
             Input::Link(id, event) => self.handle_link(id, event),
-            Input::Wrote(Wrote { document, keep_as, result }) => {
-                self.driver.handle_wrote(&document, result, keep_as, now);
-            }
+            Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::Persisted(ticket, result) => self.driver.handle_stored(ticket, result, now),
             Input::Due => self.driver.handle_timeout(now),
         }
@@ -311,6 +309,7 @@ impl Actor {
                     let found = self.read_bound(&look.document);
                     self.driver.handle_look(&look, found, now);
                 }
+                Action::Keep(copy) => self.keep_beside(&copy),
                 Action::Write(write) => self.write_bound(write),
                 Action::Event(event) => {
                     self.publish(); // before anybody hears of it

@@ -3,13 +3,14 @@ use std::path::{Path, PathBuf};
 
 use super::actor::Actor;
 use super::inputs::Wrote;
+use super::log::worded;
 use super::reports::Report;
 use crate::driver::Patience;
-use crate::engine::{FileWrite, Level, SourceState};
+use crate::engine::{FileCopy, FileWrite, Level, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::merge::Layer;
-use crate::native::file;
+use crate::native::file::{self, Replaced};
 use crate::native::watch::{FileEvent, WatchOptions};
 
 /// How long a text of a bound file has to hold still where the driver itself looks.
@@ -78,6 +79,37 @@ impl Actor {
         drop(tokio::task::spawn_blocking(run));
     }
 
+    /// A write of a bound file has ended.
+    pub(super) fn wrote_bound(&mut self, wrote: Wrote) {
+        let Wrote { document, keep_as, result } = wrote;
+        let now = self.clock.now();
+        match result {
+            Ok(Replaced::Fixed) => {
+                let path = self.path_of(&document).map(|path| path.display().to_string()).unwrap_or_default();
+                let message = format!(
+                    "`{path}` is a mount of its own, so nothing can be put in its place: it is written in place from now on"
+                );
+                self.log_line(Level::Info, &message);
+                self.driver.handle_fixed(&document, keep_as, now);
+            }
+            Ok(Replaced::Done | Replaced::ChangedMeanwhile(_)) => {
+                self.driver.handle_wrote(&document, Ok(()), keep_as, now);
+            }
+            Err(error) => self.driver.handle_wrote(&document, Err(error), keep_as, now),
+        }
+    }
+
+    /// Keeps a text beside a bound file. It is small and rare, and has to be there before the file is written again.
+    pub(super) fn keep_beside(&self, copy: &FileCopy) {
+        let kept = self
+            .path_of(&copy.document)
+            .and_then(|path| file::keep_text(path, copy.suffix.trim_start_matches('.'), &copy.text));
+        match kept {
+            Ok(kept) => self.log_line(Level::Info, &format!("the text before is kept as `{}`", kept.display())),
+            Err(error) => self.log_line(Level::Error, &worded(&error)),
+        }
+    }
+
     /// Tells once what a source has come to.
     pub(super) fn log_source(&mut self, source: &str, state: SourceState) {
         if self.logged.get(source) == Some(&state) {
@@ -96,7 +128,7 @@ impl Actor {
 }
 
 /// Writes the file, if nobody changed it; `keep_as` is taken once a copy of the old text is made.
-fn replace(path: &Path, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<()> {
+fn replace(path: &Path, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<Replaced> {
     if write.expect.is_some()
         && let Some(suffix) = keep_as
     {
@@ -104,5 +136,8 @@ fn replace(path: &Path, write: &FileWrite, keep_as: &mut Option<&'static str>) -
         file::keep_copy(path, suffix.trim_start_matches('.'))?;
     }
     *keep_as = None;
-    file::replace_if_unchanged(path, write.expect.as_deref(), &write.text).map(drop)
+    match &write.expect {
+        Some(expect) if write.in_place => file::write_in_place(path, expect, &write.text),
+        expect => file::replace_if_unchanged(path, expect.as_deref(), &write.text),
+    }
 }

@@ -10,6 +10,7 @@ use super::status::MeshStatus;
 use crate::engine::{Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::{DocumentName, ReplicaId};
+use crate::native::file::Replaced;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
@@ -45,7 +46,7 @@ pub(super) struct Wrote {
     pub(super) document: DocumentName,
     /// Whether the old text was to be kept, and still has to be.
     pub(super) keep_as: Option<&'static str>,
-    pub(super) result: Result<()>,
+    pub(super) result: Result<Replaced>,
 }
 
 /// How many handles' requests may wait.

@@ -3,8 +3,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
-use crate::engine::{DocumentStatus, PeerClock, Settling, SourceState, SourceStatus, WithheldWrite};
+use crate::engine::{DocumentStatus, PeerClock, SaveConflict, Settling, SourceState, SourceStatus, WithheldWrite};
 use crate::error::Error;
+use crate::format::LeftOut;
 use crate::id::InstanceId;
 use crate::native::http::error_value;
 use crate::path::Path;
@@ -167,6 +168,9 @@ impl DocumentState {
             fields.push(("withheld", withheld.collect::<Vec<Value>>().into()));
         }
         fields.extend(ahead.filter(|ahead| *ahead > MAX_AHEAD_MS).map(|ahead| ("stamps_ahead_ms", ahead.into())));
+        let list = |name, values: Vec<Value>| (!values.is_empty()).then(|| (name, values.into()));
+        fields.extend(list("left_out", status.left_out.iter().map(LeftOut::to_value).collect()));
+        fields.extend(list("save_conflicts", status.save_conflicts.iter().map(SaveConflict::to_value).collect()));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
         map(fields)

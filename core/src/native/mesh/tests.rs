@@ -10,6 +10,7 @@ use crate::format::{Format, parse};
 
 mod disk;
 mod http;
+mod mounts;
 mod reports;
 mod writes;
 

@@ -1,0 +1,266 @@
+//! Where a save of the bound file and others said different things: told once, listed, and settled like other conflicts.
+//!
+//! They belong to this instance, whose file it was: one side never became a write of the document. An entry ends when
+//! somebody writes the path, or settles it.
+
+use super::conflicts::{Conflict, ConflictSide};
+use super::document::Document;
+use super::saves::{Dispute, Stays, Verdict};
+use super::shared::{Choice, Shared};
+use super::types::{Event, FileCopy, Level};
+use super::{Audit, AuditEntry, Engine};
+use crate::canonical::{ContentHash, canonical, content_hash};
+use crate::clock::{Now, Stamp, rfc3339};
+use crate::error::{Code, Error, Result};
+use crate::id::DocumentName;
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::policy::{ConflictStrategy, MASK, Policy};
+use crate::replica::Edit;
+use crate::value::Value;
+
+/// How many are listed, the newest.
+const MOST_LISTED: usize = 64;
+
+/// How many paths one save is told of, the first.
+const MOST_TOLD: usize = 16;
+
+/// A path where a save of the bound file and others said different things, and who was heeded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SaveConflict {
+    /// Where.
+    pub path: Path,
+    /// What the save held; `None` where nothing. Secrets are masked in a status.
+    pub saved: Option<Value>,
+    /// What others wrote; `None` where they removed it. Secrets are masked in a status.
+    pub theirs: Option<Value>,
+    /// Whose value stayed.
+    pub stays: Stays,
+    /// When the file was looked at, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl SaveConflict {
+    fn new(dispute: Dispute, at_ms: u64) -> SaveConflict {
+        let Dispute { path, saved, theirs, stays } = dispute;
+        SaveConflict { path, saved, theirs, stays, at_ms }
+    }
+
+    fn is_same(&self, other: &SaveConflict) -> bool {
+        SaveConflict { at_ms: other.at_ms, ..self.clone() } == *other
+    }
+
+    /// Names it, by its path and its sides.
+    pub fn id(&self) -> ContentHash {
+        content_hash(&SaveConflict { at_ms: 0, ..self.clone() }.to_value())
+    }
+
+    /// What stayed, then what did not.
+    fn sides(&self) -> [&Option<Value>; 2] {
+        match self.stays {
+            Stays::Theirs => [&self.theirs, &self.saved],
+            Stays::Saved => [&self.saved, &self.theirs],
+        }
+    }
+
+    fn is_current(&self, shown: &Value) -> bool {
+        shown.at(&self.path) == self.sides()[0].as_ref()
+    }
+
+    fn masked(&self, policy: &Policy) -> SaveConflict {
+        let masked = |side: &Option<Value>| side.as_ref().map(|value| policy.masked(&self.path, value));
+        SaveConflict { saved: masked(&self.saved), theirs: masked(&self.theirs), ..self.clone() }
+    }
+
+    /// `{"path", "saved"?, "theirs"?, "stays": "theirs" | "saved", "timestamp"}`.
+    pub fn to_value(&self) -> Value {
+        let stays = if self.stays == Stays::Theirs { "theirs" } else { "saved" };
+        let sides = [("saved", &self.saved), ("theirs", &self.theirs)];
+        let sides = sides.into_iter().filter_map(|(side, value)| Some((side, value.clone()?)));
+        let fields = [
+            ("path", self.path.to_string().into()),
+            ("stays", stays.into()),
+            ("timestamp", rfc3339(self.at_ms).into()),
+        ];
+        sides.chain(fields).collect()
+    }
+
+    /// As the store has it: the path is exact, and so is the time.
+    pub(super) fn to_record(&self) -> Value {
+        self.to_value()
+            .with(&Path::root().child("path"), self.path.to_pointer().into())
+            .with(&Path::root().child("timestamp"), self.at_ms.to_string().into())
+    }
+
+    pub(super) fn from_record(value: &Value) -> Option<SaveConflict> {
+        let text = |name: &str| value.child(name).and_then(Value::as_str);
+        Some(SaveConflict {
+            path: Path::parse_pointer(text("path")?).ok()?,
+            saved: value.child("saved").cloned(),
+            theirs: value.child("theirs").cloned(),
+            stays: if text("stays")? == "theirs" { Stays::Theirs } else { Stays::Saved },
+            at_ms: text("timestamp")?.parse().ok()?,
+        })
+    }
+}
+
+impl Document {
+    /// The disputes that nobody decided since.
+    fn save_disputes(&self) -> impl Iterator<Item = &SaveConflict> {
+        let founded = self.shared.as_ref().and_then(Shared::founded);
+        let listed = self.file.iter().flat_map(|file| &file.disputes);
+        founded
+            .into_iter()
+            .flat_map(move |founded| listed.clone().filter(|dispute| dispute.is_current(&founded.view.value)))
+    }
+
+    /// The same without secret values.
+    pub(super) fn save_conflicts(&self) -> Vec<SaveConflict> {
+        self.save_disputes().map(|dispute| dispute.masked(&self.policy)).collect()
+    }
+}
+
+impl Engine {
+    /// What saves of the bound file and others disagreed on, as conflicts that a rule decided.
+    pub(super) fn listed_saves(&self, document: &Document) -> Vec<Conflict> {
+        let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
+        let listed = document.save_disputes().map(|dispute| {
+            let written = self.written(&document.name, &dispute.path).into_iter().next();
+            let id = dispute.id();
+            let stamp = Stamp::from_u64(dispute.at_ms << 16);
+            let sides = dispute.masked(&document.policy);
+            let side = |value: &Option<Value>, in_force: bool| {
+                let by = written.as_ref().filter(|_| in_force);
+                ConflictSide {
+                    value: value.clone(),
+                    in_force,
+                    stamp: by.map_or(stamp, |by| by.stamp),
+                    replica: by.map_or(founded.durable.id(), |by| by.replica),
+                    seq: by.map_or(0, |by| by.seq),
+                    instance: by.map_or(Some(self.config.instance), |by| by.instance),
+                    user: by.and_then(|by| by.user.clone()),
+                    fence: 0,
+                }
+            };
+            let [stays, other] = sides.sides();
+            Conflict {
+                id,
+                document: document.name.clone(),
+                path: sides.path.clone(),
+                strategy: ConflictStrategy::LastWriteWins,
+                is_open: false,
+                shown: stays.clone(),
+                sides: vec![side(stays, true), side(other, false)],
+                assigned_to: None,
+                created: stamp,
+            }
+        });
+        listed.collect()
+    }
+
+    /// The write that settles such a conflict, which is listed no more; `None` where it is none.
+    pub(super) fn settle_save(
+        &mut self,
+        name: &DocumentName,
+        id: ContentHash,
+        choice: &Choice,
+    ) -> Option<Result<Edit>> {
+        let document = self.documents.get_mut(name)?;
+        let found = document.save_disputes().find(|dispute| dispute.id() == id)?.clone();
+        let [stays, other] = found.sides();
+        let value = match choice {
+            Choice::Keep | Choice::Take(0) => stays.clone(),
+            Choice::Take(1) => other.clone(),
+            Choice::Take(at) => {
+                let error = Error::new(Code::Usage, format!("the conflict has no side {at}")).with_path(found.path);
+                return Some(Err(error.with_hint("it has 2, counted from 0")));
+            }
+            Choice::Value(value) => Some(value.clone()),
+            Choice::Remove => None,
+        };
+        if let Some(file) = &mut document.file {
+            file.disputes.retain(|dispute| dispute.id() != id);
+        }
+        self.stage_file_record(name);
+        Some(Ok(Edit { path: found.path, value }))
+    }
+
+    /// Tells what a save of the bound file came to, and keeps the text before where it removed much. The save is accepted,
+    /// and its text is not the base yet.
+    pub(super) fn tell_save(&mut self, name: &DocumentName, verdict: &mut Verdict, now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let origin = Origin::source(document.written_layer());
+        let policy = document.policy.clone();
+        let shown = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.view.value.clone());
+        let Some(file) = &mut document.file else { return };
+        let mut news = Vec::new();
+        for dispute in std::mem::take(&mut verdict.disputes) {
+            let dispute = SaveConflict::new(dispute, now.wall_ms);
+            match file.disputes.iter_mut().find(|old| old.is_same(&dispute)) {
+                Some(old) => old.at_ms = now.wall_ms,
+                None => news.push(dispute),
+            }
+        }
+        if !news.is_empty() {
+            file.disputes.retain(|old| shown.as_ref().is_none_or(|shown| old.is_current(shown)));
+            file.disputes.extend(news.iter().cloned());
+            let surplus = file.disputes.len().saturating_sub(MOST_LISTED);
+            file.disputes.drain(..surplus);
+        }
+        let text_before = verdict.keeps_text.then(|| file.text_before()).flatten();
+        let kept = text_before.is_some();
+        self.copies.extend(text_before.map(|text| FileCopy {
+            document: name.clone(),
+            suffix: super::file::BEFORE_EDIT,
+            text,
+        }));
+        let told: Vec<SaveConflict> = news.iter().map(|dispute| dispute.masked(&policy)).collect();
+        for dispute in told.iter().take(MOST_TOLD) {
+            let error = Error::new(Code::Stale, words(dispute, &policy)).with_path(dispute.path.clone());
+            let hint = "see `confmesh conflicts --all`, and settle it with `confmesh resolve`";
+            self.notice(Level::Warning, error.with_origin(origin.clone()).with_hint(hint));
+        }
+        let untold = told.len().saturating_sub(MOST_TOLD);
+        if untold > 0 {
+            let message = format!("the same save and others disagreed on {untold} more paths");
+            let error = Error::new(Code::Stale, message).with_origin(origin.clone());
+            self.notice(Level::Warning, error.with_hint("see `confmesh conflicts --all`"));
+        }
+        if kept || (!verdict.is_known && !verdict.removed.is_empty()) {
+            let error = Error::new(Code::Stale, removal(verdict, kept)).with_origin(origin);
+            let level = if kept { Level::Warning } else { Level::Info };
+            self.notice(level, error.with_hint("where that was not meant, put the text before back and save it"));
+        }
+        if !told.is_empty() || kept {
+            let removed = verdict.removed.iter().take(MOST_TOLD).cloned().collect();
+            let entry = AuditEntry::SaveMerged { conflicts: told, removed, removed_count: verdict.removed.len() };
+            let audit = Audit { document: Some(name.clone()), at_ms: now.wall_ms, entry };
+            self.events.push_back(Event::Audit(Box::new(audit)));
+        }
+    }
+}
+
+fn words(dispute: &SaveConflict, policy: &Policy) -> String {
+    let side = |value: &Option<Value>| match value {
+        Some(_) if policy.is_secret(&dispute.path) => MASK.to_owned(),
+        Some(value) => canonical(value),
+        None => "nothing".to_owned(),
+    };
+    let (saved, theirs) = (side(&dispute.saved), side(&dispute.theirs));
+    match dispute.stays {
+        Stays::Theirs => format!(
+            "the saved file descends from an older text, with {saved} here; what others wrote since, {theirs}, stays"
+        ),
+        Stays::Saved => {
+            format!("the file was edited to {saved} while another instance wrote {theirs}; the file's value stays")
+        }
+    }
+}
+
+fn removal(verdict: &Verdict, kept: bool) -> String {
+    let named: Vec<String> = verdict.removed.iter().take(MOST_TOLD).map(|path| format!("`{path}`")).collect();
+    let more = if verdict.removed.len() > MOST_TOLD { ", …" } else { "" };
+    let copy = if kept { "; the text before is kept beside the file as `*.before-edit`" } else { "" };
+    let why = if verdict.is_known { "" } else { ", from a text that nobody here remembers" };
+    format!("the save of the file removed {}{why}: {}{more}{copy}", verdict.removed.len(), named.join(", "))
+}
