@@ -6,6 +6,8 @@ pub const MAX_DEPTH: usize = 128;
 pub const MAX_TEXT_BYTES: usize = 64 << 20;
 /// How many nodes YAML aliases may expand to: a few lines can otherwise describe billions.
 pub const MAX_ALIAS_NODES: usize = 1_000_000;
+/// How many bytes of text YAML aliases may expand to: one long text that many name is few nodes and much text.
+pub const MAX_ALIAS_BYTES: usize = 16 << 20;
 /// How long one protocol frame may be, in bytes: a full document plus its metadata.
 pub const MAX_FRAME_BYTES: usize = 80 << 20;
 /// From how many bytes on a frame between instances is compressed: shorter ones fit into one packet anyway.

@@ -67,7 +67,7 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
             .with_hint("write the whole value inside the quotes"));
     }
     let node = Node::leaf(Value::String(Str::from(value)), span);
-    Ok((Entry { key: Str::from(key), key_span, node }, line_end + 1))
+    Ok((Entry { key: Str::from(key), key_span, node, is_merge: false }, line_end + 1))
 }
 
 fn plain(text: &str, start: usize, line_end: usize) -> (String, Range<usize>) {

@@ -116,6 +116,9 @@ impl<S: Spelling> FlowEdit<'_, S> {
         let (Body::Map(entries), Value::Map(old), Value::Map(new)) = (&node.body, &node.value, target) else {
             return false;
         };
+        if entries.iter().any(|entry| entry.is_merge) {
+            return false;
+        }
         let slots = self.slots(node, entries.iter().map(|entry| entry.key_span.start..entry.node.span.end));
         let kept: Vec<bool> = entries.iter().map(|entry| new.contains_key(&entry.key)).collect();
         let colon = entries

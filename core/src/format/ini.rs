@@ -79,7 +79,7 @@ impl Section {
                     Content::Value(value, span) => Node::leaf(value.into(), span),
                     Content::Section(section) => section.node(text)?,
                 };
-                Ok(Entry { key: item.key, key_span: item.key_span, node })
+                Ok(Entry { key: item.key, key_span: item.key_span, node, is_merge: false })
             })
             .collect();
         Node::map(entries?, 0..text.len()).map_err(|duplicate| duplicate.error(text))

@@ -104,7 +104,7 @@ impl Build for Nodes {
         Vec::new()
     }
     fn push(map: &mut Vec<Entry>, key: Str, key_span: Range<usize>, node: Node) {
-        map.push(Entry { key, key_span, node });
+        map.push(Entry { key, key_span, node, is_merge: false });
     }
     fn map(map: Vec<Entry>, span: Range<usize>) -> Result<Node, Duplicate> {
         Node::map(map, span)

@@ -33,11 +33,15 @@ mod yaml_edit;
 #[cfg(feature = "yaml")]
 mod yaml_print;
 #[cfg(feature = "yaml")]
+mod yaml_relaxed;
+#[cfg(feature = "yaml")]
 mod yaml_scalar;
 #[cfg(feature = "yaml")]
 mod yaml_shape;
 #[cfg(feature = "yaml")]
 mod yaml_style;
+#[cfg(feature = "yaml")]
+mod yaml_tag;
 
 pub use hold::{Held, LeftOut, held, holdable, left_out};
 
@@ -253,7 +257,12 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let marked = |edited: String| if body.len() < text.len() { format!("{BYTE_ORDER_MARK}{edited}") } else { edited };
     let with_breaks = || (newline != "\n").then(|| marked(printed.replace('\n', newline)));
     let holds = |text: &String| parse(text, format).is_ok_and(|value| value == *target);
-    let result = edited.map(marked).filter(holds).or_else(|| with_breaks().filter(holds));
+    // What was last may have gone, and blank lines stood above it.
+    let blank_end = format!("{newline}{newline}");
+    let trimmed = edited.as_ref().filter(|edited| edited.ends_with(&blank_end) && !body.ends_with(&blank_end));
+    let trimmed = trimmed.map(|edited| marked(format!("{}{newline}", edited.trim_end_matches(['\r', '\n']))));
+    let result = trimmed.filter(holds).or_else(|| edited.map(marked).filter(holds));
+    let result = result.or_else(|| with_breaks().filter(holds));
     Ok(result.unwrap_or_else(|| marked(printed)))
 }
 

@@ -241,7 +241,6 @@ fn errors_of_yaml_toml_and_dotenv_say_where_and_what() {
         (Format::Yaml, "a: 1\nb:\n\tc: 2\n", Code::Syntax, "3:2", "tab"),
         (Format::Yaml, "a: 1\n---\nb: 2\n", Code::Syntax, "2:1", "second document"),
         (Format::Yaml, "é: 1\nb: 2\né: 3\n", Code::DuplicateKey, "3:1", "in line 1 and in line 3"),
-        (Format::Yaml, "a: !ruby 1\n", Code::Syntax, "1:4", "unknown tag `!ruby`"),
         (Format::Yaml, "? [a]\n: 1\n", Code::Syntax, "1:3", "key must be a scalar"),
         (Format::Yaml, "é: .inf\n", Code::NumberRange, "1:4", ".inf"),
         (Format::Yaml, "a: &x [*x]\n", Code::Syntax, "1:8", "own anchor"),
@@ -396,12 +395,82 @@ fn every_format_holds_what_is_nested_as_deep_as_allowed_or_refuses_to_print_it()
 }
 
 #[test]
-fn yaml_merge_keys_are_refused_with_advice_and_quoted_ones_are_keys() {
-    let error = parse("base: &x {b: 1}\nd:\n  <<: *x\n", Format::Yaml).unwrap_err();
-    assert_eq!(error.origin().unwrap().location.unwrap().to_string(), "3:3");
+fn yaml_merge_keys_bring_what_the_map_does_not_hold_itself() {
+    let text = "one: &x {b: 1, c: 1}\ntwo: &y {c: 2, d: 2}\nd:\n  <<: [*x, *y]\n  b: 3\ne: {<<: *x}\n";
+    let value = parse(text, Format::Yaml).unwrap();
+    let want = parse("{b: 3, c: 1, d: 2}", Format::Yaml).unwrap();
+    assert_eq!(value.child("d"), Some(&want));
+    assert_eq!(value.at(&Path::parse("e.c").unwrap()), Some(&1.into()));
+    // What came through a merge key stands where it was written.
+    for (path, place) in [("d.b", "5:3"), ("d.c", "1:16"), ("d.d", "2:16"), ("e.b", "1:10")] {
+        assert_eq!(locate(text, Format::Yaml, &Path::parse(path).unwrap()).unwrap().to_string(), place, "{path}");
+    }
+    let error = parse("a: &x 1\nd:\n  <<: *x\n", Format::Yaml).unwrap_err();
+    assert_eq!(error.origin().unwrap().location.unwrap().to_string(), "3:7");
     assert!(error.hint().unwrap().contains("quote '<<'"), "{error:?}");
     let value = parse("'<<': 1\n", Format::Yaml).unwrap();
     assert_eq!(parse(&print(&value, Format::Yaml).unwrap(), Format::Yaml).unwrap(), value);
+}
+
+#[test]
+fn unknown_tags_of_yaml_are_kept() {
+    let text = "a: !secret 007 # s\nb: !reference [x, 1]\nc: !Sub\n  k: 1\nd: !reset\ne: [!x z]\nf: !!binary aGk=\n";
+    let value = parse(text, Format::Yaml).unwrap();
+    let json = r#"{"a":{"$tag":"!secret","$value":"007"},"b":{"$tag":"!reference","$value":["x",1]},
+        "c":{"$tag":"!Sub","$value":{"k":1}},"d":{"$tag":"!reset","$value":""},"e":[{"$tag":"!x","$value":"z"}],
+        "f":{"$tag":"!!binary","$value":"aGk="}}"#;
+    assert_eq!(value, parse(json, Format::Json).unwrap());
+    let printed = print(&value, Format::Yaml).unwrap();
+    assert!(printed.contains("a: !secret \"007\"\n") && printed.contains("  - !x z\n"), "{printed}");
+    assert_eq!(parse(&printed, Format::Yaml).unwrap(), value);
+    // Where it cannot be written as a tag it stays the map that it is.
+    for odd in [r#"{"$tag":"!x","$value":1}"#, r#"{"$tag":"x","$value":"1"}"#, r#"{"$tag":"!a b","$value":"1"}"#] {
+        let value = parse(odd, Format::Json).unwrap();
+        assert_eq!(parse(&print(&value, Format::Yaml).unwrap(), Format::Yaml).unwrap(), value);
+    }
+    assert_eq!(locate(text, Format::Yaml, &Path::parse("c.$value.k").unwrap()).unwrap().to_string(), "4:3");
+    assert_eq!(parse("!x k: 1\n", Format::Yaml).unwrap_err().code(), Code::Syntax);
+}
+
+#[test]
+fn yaml_that_others_read_is_read() {
+    for (text, json) in [
+        ("a:\t1\nb:\t\"x\ty\" # c\n", r#"{"a":1,"b":"x\ty"}"#),
+        ("a: [\n]\nb: {\n}\n", r#"{"a":[],"b":{}}"#),
+        ("a: [\n  # c\n]\nt: |\n  x:\ty\n  [\n", r#"{"a":[],"t":"x:\ty\n[\n"}"#),
+        ("a: [\n1, # one\n'é\n]'\n]\nb:\t2\n", r#"{"a":[1,"é ]"],"b":2}"#),
+    ] {
+        assert_eq!(parse(text, Format::Yaml).unwrap(), parse(json, Format::Json).unwrap(), "{text}");
+    }
+    let text = "a:\t1 # one\nl: [\n]\n";
+    let target = parse(text, Format::Yaml).unwrap().with(&Path::parse("a").unwrap(), 2.into());
+    assert_eq!(rewrite(text, Format::Yaml, &target).unwrap(), text.replace('1', "2"));
+}
+
+#[test]
+fn a_missing_colon_is_told_where_it_is_missing() {
+    for (text, place) in [
+        ("a: 1\nb 2\nc: 3\n", "2:1"),
+        ("a: 1\nb 2\n", "2:1"),
+        ("a: 1\nb", "2:1"),
+        ("a:\n  b 2\n  c: 3\n", "2:3"),
+        ("a: 1\n\nb 2\n# c\n\nc: 3\n", "3:1"),
+        ("x:\n  - a: 1\n    b 2\n  - c: 1\n", "3:5"),
+        ("a: 1\n b: 2\n", "2:3"),
+    ] {
+        let error = parse(text, Format::Yaml).unwrap_err();
+        assert_eq!(error.origin().unwrap().location.unwrap().to_string(), place, "{text}: {error:?}");
+        assert!(!error.message().contains("b 2"), "a line may hold a secret: {error:?}");
+    }
+}
+
+#[test]
+fn a_long_text_cannot_be_multiplied_by_aliases() {
+    let mut text = format!("a: &a \"{}\"\nl:\n", "x".repeat(1 << 20));
+    text.push_str(&"  - *a\n".repeat(2_000));
+    let error = parse(&text, Format::Yaml).unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge);
+    assert!(error.message().contains("bytes of text"), "{error:?}");
 }
 
 #[test]

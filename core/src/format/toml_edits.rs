@@ -46,14 +46,6 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn table(&mut self, table: &Table, old: &Map, new: &Map, names: &[Str]) -> Option<()> {
-        for (key, item) in table.iter() {
-            match (old.get(key), new.get(key)) {
-                (Some(old), Some(new)) if old == new => {}
-                (Some(old), Some(new)) if fits(item, new) => self.item(item, old, new, &below(names, key))?,
-                // What becomes something else is added again below.
-                _ => self.remove(table, key, item, new.is_empty()),
-            }
-        }
         if new.is_empty() && !old.is_empty() && !names.is_empty() {
             self.keep_empty(table, names)?;
         }
@@ -62,14 +54,20 @@ impl Lines<'_> {
             _ => true,
         };
         let added: Vec<(&Str, &Value)> = new.iter().filter(|(key, value)| comes(key, value)).collect();
-        if added.is_empty() {
-            return Some(());
-        }
         let maps_inline = !names.is_empty() && prefers_inline(table);
         let (tables, values): (Vec<_>, Vec<_>) =
             added.into_iter().partition(|(_, value)| matches!(value, Value::Map(_)) && !maps_inline);
+        // First, as what comes to one place comes in this order.
         if !values.is_empty() {
             self.add_values(table, &values, names)?;
+        }
+        for (key, item) in table.iter() {
+            match (old.get(key), new.get(key)) {
+                (Some(old), Some(new)) if old == new => {}
+                (Some(old), Some(new)) if fits(item, new) => self.item(item, old, new, &below(names, key))?,
+                // What becomes something else is added again below.
+                _ => self.remove(table, key, item, new.is_empty()),
+            }
         }
         if !tables.is_empty() {
             let mut new = String::new();
@@ -305,8 +303,10 @@ impl Lines<'_> {
         let values = table.iter().filter_map(|(_, item)| item.as_value()?.span());
         let header = table.span().filter(|_| !table.is_dotted() && !table.is_implicit());
         if let Some(header) = header {
+            // What belongs to the table and stands right behind it goes in one piece.
+            let whole = self.extent(table).map(|extent| extent.end);
             let end = values.map(|span| span.end).max().unwrap_or(header.start).max(header.start);
-            let (mut start, end) = (self.head(header.start), line_end(self.text, end));
+            let (mut start, end) = (self.head(header.start), whole.unwrap_or_else(|| line_end(self.text, end)));
             let above = self.text.get(..line_start(self.text, start)).unwrap_or("");
             let blank_above = above.trim_end_matches([' ', '\t', '\r', '\n']).len();
             if self.text.get(end..).is_some_and(|below| below.trim().is_empty()) && blank_above > 0 {
@@ -314,8 +314,10 @@ impl Lines<'_> {
                 start = next_line(self.text, blank_above).min(start);
             }
             self.edits.remove_unit(self.text, start, end);
-            for (key, item) in table.iter().filter(|(_, item)| !item.is_value()) {
-                self.remove(table, key, item, false);
+            if whole.is_none() {
+                for (key, item) in table.iter().filter(|(_, item)| !item.is_value()) {
+                    self.remove(table, key, item, false);
+                }
             }
         } else {
             for (key, item) in table.iter() {
@@ -375,7 +377,7 @@ fn inline_node(table: &InlineTable, map: &Map, span: Range<usize>) -> Option<Nod
         .map(|(name, value)| {
             let dotted = matches!(value, toml_edit::Value::InlineTable(inner) if inner.is_dotted());
             let key_span = table.key(name).filter(|_| !dotted)?.span()?;
-            Some(Entry { key: Str::from(name), key_span, node: node(value, map.get(name)?)? })
+            Some(Entry { key: Str::from(name), key_span, node: node(value, map.get(name)?)?, is_merge: false })
         })
         .collect();
     Node::map(entries?, span).ok()

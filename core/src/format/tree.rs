@@ -13,6 +13,9 @@ pub(super) struct Node {
     pub body: Body,
     /// The number of its YAML anchor; 0 if it has none.
     pub anchor: usize,
+    /// Whether it has a YAML tag without a meaning here: it is known, kept and replaced as a whole.
+    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "only YAML has tags"))]
+    pub is_opaque: bool,
 }
 
 /// What a node is made of.
@@ -30,6 +33,8 @@ pub(super) struct Entry {
     pub key: Str,
     pub key_span: Range<usize>,
     pub node: Node,
+    /// Whether it is a YAML merge key: what it holds lies below the other entries.
+    pub is_merge: bool,
 }
 
 /// A key that stands twice in one map; the places of both where they are known.
@@ -54,12 +59,12 @@ impl Duplicate {
 
 impl Node {
     pub fn leaf(value: Value, span: Range<usize>) -> Node {
-        Node { span, value, body: Body::Leaf, anchor: 0 }
+        Node { span, value, body: Body::Leaf, anchor: 0, is_opaque: false }
     }
 
     pub fn list(items: Vec<Node>, span: Range<usize>) -> Node {
         let value = Value::List(items.iter().map(|item| item.value.clone()).collect::<List>());
-        Node { span, value, body: Body::List(items), anchor: 0 }
+        Node { span, value, body: Body::List(items), anchor: 0, is_opaque: false }
     }
 
     pub fn map(entries: Vec<Entry>, span: Range<usize>) -> Result<Node, Duplicate> {
@@ -74,9 +79,27 @@ impl Node {
         if let Some(first) = duplicate.min_by_key(|found| found.second) {
             return Err(first);
         }
-        let map: Map = sorted.iter().map(|entry| (entry.key.clone(), entry.node.value.clone())).collect();
-        Ok(Node { span, value: Value::Map(map), body: Body::Map(entries), anchor: 0 })
+        let own = sorted.iter().filter(|entry| !entry.is_merge);
+        #[cfg_attr(not(feature = "yaml"), allow(unused_mut, reason = "only YAML has merge keys"))]
+        let mut map: Map = own.map(|entry| (entry.key.clone(), entry.node.value.clone())).collect();
+        #[cfg(feature = "yaml")]
+        for entry in entries.iter().filter(|entry| entry.is_merge) {
+            for (key, value) in merged(&entry.node.value) {
+                if !map.contains_key(key) {
+                    map = map.with(key.clone(), value.clone());
+                }
+            }
+        }
+        Ok(Node { span, value: Value::Map(map), body: Body::Map(entries), anchor: 0, is_opaque: false })
     }
+}
+
+/// The entries that a merge key brings, what wins first.
+#[cfg(feature = "yaml")]
+pub(super) fn merged(value: &Value) -> impl Iterator<Item = (&Str, &Value)> {
+    let one = value.as_map();
+    let many = value.as_list().into_iter().flat_map(|list| list.iter().filter_map(Value::as_map));
+    one.into_iter().chain(many).flat_map(|map| map.iter())
 }
 
 impl Node {
@@ -84,8 +107,16 @@ impl Node {
     pub fn locate(&self, segments: &[Str]) -> Option<usize> {
         let mut node = self;
         let mut at = 0;
+        let mut is_inside = false;
         for segment in segments {
-            (at, node) = node.resolved(self).child(segment)?;
+            let holder = node.resolved(self);
+            if holder.is_opaque && !is_inside {
+                // The tag and its content stand at one place.
+                is_inside = true;
+                continue;
+            }
+            is_inside = false;
+            (at, node) = holder.child(segment, self)?;
         }
         Some(at)
     }
@@ -109,12 +140,25 @@ impl Node {
         }
     }
 
-    fn child(&self, segment: &str) -> Option<(usize, &Node)> {
+    fn child<'n>(&'n self, segment: &str, root: &'n Node) -> Option<(usize, &'n Node)> {
         match &self.body {
             Body::List(items) => items.get(index(segment)?).map(|item| (item.span.start, item)),
             Body::Map(entries) => {
-                let entry = entries.iter().find(|entry| entry.key == segment)?;
-                Some((entry.key_span.start, &entry.node))
+                let own = entries.iter().find(|entry| entry.key == segment && !entry.is_merge);
+                if let Some(entry) = own {
+                    return Some((entry.key_span.start, &entry.node));
+                }
+                #[cfg(not(feature = "yaml"))]
+                return None;
+                // What a merge key brings stands where it was written.
+                #[cfg(feature = "yaml")]
+                entries.iter().filter(|entry| entry.is_merge).find_map(|entry| {
+                    let source = entry.node.resolved(root);
+                    match &source.body {
+                        Body::List(items) => items.iter().find_map(|item| item.resolved(root).child(segment, root)),
+                        _ => source.child(segment, root),
+                    }
+                })
             }
             Body::Leaf | Body::Alias(_) => None,
         }

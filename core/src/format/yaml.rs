@@ -7,9 +7,10 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::tree::{Body, Entry, Node};
-use super::{error_at, yaml_scalar};
+use super::yaml_relaxed::{relaxed, scan_error};
+use super::{error_at, yaml_scalar, yaml_tag};
 use crate::error::{Code, Error, Result};
-use crate::limits::{MAX_ALIAS_NODES, MAX_DEPTH};
+use crate::limits::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES, MAX_DEPTH};
 use crate::value::{Str, Value};
 
 /// Reads a value.
@@ -24,10 +25,22 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
         return Err(error_at(text, at, Code::Syntax, "control character in YAML")
             .with_hint("write it as an escape inside double quotes"));
     }
+    compose(text, text).or_else(|error| {
+        // What others read and the parser does not, spelled for it at the same places.
+        match relaxed(text) {
+            Some(relaxed) if error.code() == Code::Syntax => compose(text, &relaxed).map_err(|_| error),
+            _ => Err(error),
+        }
+    })
+}
+
+/// Reads what the parser is given, which has everything at the places of the text.
+fn compose(text: &str, given: &str) -> Result<Node> {
     let chars =
         if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() };
-    let parser = Parser::new_from_str(text);
-    Composer { text, chars, parser, anchors: BTreeMap::new(), expanded: 0 }.document()
+    let parser = Parser::new_from_str(given);
+    let composer = Composer { text, chars, parser, anchors: BTreeMap::new(), expanded: 0, expanded_bytes: 0 };
+    composer.document()
 }
 
 struct Composer<'a> {
@@ -38,20 +51,39 @@ struct Composer<'a> {
     anchors: BTreeMap<usize, Anchored>,
     /// How many nodes aliases have expanded to.
     expanded: usize,
+    /// How many bytes of text aliases have expanded to.
+    expanded_bytes: usize,
 }
 
 #[derive(Clone)]
 struct Anchored {
     value: Value,
+    extent: Extent,
+}
+
+/// The number of nodes, the bytes of their texts and the depth, aliases expanded.
+#[derive(Clone, Copy, Default)]
+struct Extent {
     size: usize,
+    bytes: usize,
     height: usize,
 }
 
-/// A node with the number of its nodes and the depth below it, aliases expanded.
+impl Extent {
+    fn leaf(bytes: usize) -> Extent {
+        Extent { size: 1, bytes, height: 0 }
+    }
+
+    fn add(&mut self, child: Extent) {
+        self.size = self.size.saturating_add(child.size);
+        self.bytes = self.bytes.saturating_add(child.bytes);
+        self.height = self.height.max(child.height + 1);
+    }
+}
+
 struct Composed {
     node: Node,
-    size: usize,
-    height: usize,
+    extent: Extent,
 }
 
 impl<'a> Composer<'a> {
@@ -91,42 +123,53 @@ impl<'a> Composer<'a> {
         match event {
             Event::Alias(anchor) => self.alias(anchor, span, depth),
             Event::Scalar(text, style, anchor, tag) => {
-                let value = self.scalar(&text, style, tag.as_deref(), span)?;
-                Ok(self.anchored(Composed { node: Node::leaf(value, bytes), size: 1, height: 0 }, anchor))
+                let opaque = tag.as_deref().and_then(|tag| unknown(tag, Kind::Scalar));
+                let value = match &opaque {
+                    // Whoever knows the tag gets the text as it stands.
+                    Some(_) => Value::String(Str::from(text.as_ref())),
+                    None => self.scalar(&text, style, tag.as_deref(), span)?,
+                };
+                let node = with_tag(Node::leaf(value, bytes), opaque);
+                Ok(self.anchored(Composed { node, extent: Extent::leaf(text.len()) }, anchor))
             }
             Event::SequenceStart(anchor, tag) => {
-                self.collection(tag.as_deref(), "seq", span, depth)?;
-                let (mut items, mut size, mut height) = (Vec::new(), 1, 0);
+                self.enter(span, depth)?;
+                let (mut items, mut extent) = (Vec::new(), Extent::leaf(0));
                 let end = loop {
                     let (event, span) = self.next()?;
                     if event == Event::SequenceEnd {
                         break self.bytes(&span).end;
                     }
                     let item = self.node(event, &span, depth + 1)?;
-                    size += item.size;
-                    height = height.max(item.height + 1);
+                    extent.add(item.extent);
                     items.push(item.node);
                 };
-                let node = Node::list(items, bytes.start..end);
-                Ok(self.anchored(Composed { node, size, height }, anchor))
+                let opaque = tag.as_deref().and_then(|tag| unknown(tag, Kind::List));
+                let node = with_tag(Node::list(items, bytes.start..end), opaque);
+                Ok(self.anchored(Composed { node, extent }, anchor))
             }
             Event::MappingStart(anchor, tag) => {
-                self.collection(tag.as_deref(), "map", span, depth)?;
-                let (mut entries, mut size, mut height) = (Vec::new(), 1, 0);
+                self.enter(span, depth)?;
+                let (mut entries, mut extent) = (Vec::new(), Extent::leaf(0));
                 let end = loop {
                     let (event, key_span) = self.next()?;
                     if event == Event::MappingEnd {
                         break self.bytes(&key_span).end;
                     }
+                    let is_merge = is_merge_key(&event);
                     let key = self.key(event, &key_span)?;
                     let (event, span) = self.next()?;
                     let child = self.node(event, &span, depth + 1)?;
-                    size += child.size;
-                    height = height.max(child.height + 1);
-                    entries.push(Entry { key, key_span: self.bytes(&key_span), node: child.node });
+                    if is_merge {
+                        self.check_merge(&child.node.value, &span)?;
+                    }
+                    extent.add(child.extent);
+                    extent.bytes = extent.bytes.saturating_add(key.len());
+                    entries.push(Entry { key, key_span: self.bytes(&key_span), node: child.node, is_merge });
                 };
                 let node = Node::map(entries, bytes.start..end).map_err(|duplicate| duplicate.error(self.text))?;
-                Ok(self.anchored(Composed { node, size, height }, anchor))
+                let opaque = tag.as_deref().and_then(|tag| unknown(tag, Kind::Map));
+                Ok(self.anchored(Composed { node: with_tag(node, opaque), extent }, anchor))
             }
             _ => Err(self.fail(span, Code::Syntax, "expected a value")),
         }
@@ -135,58 +178,69 @@ impl<'a> Composer<'a> {
     fn anchored(&mut self, mut composed: Composed, anchor: usize) -> Composed {
         if anchor > 0 {
             composed.node.anchor = anchor;
-            let Composed { node, size, height } = &composed;
-            self.anchors.insert(anchor, Anchored { value: node.value.clone(), size: *size, height: *height });
+            let Composed { node, extent } = &composed;
+            self.anchors.insert(anchor, Anchored { value: node.value.clone(), extent: *extent });
         }
         composed
     }
 
     fn alias(&mut self, anchor: usize, span: &Span, depth: usize) -> Result<Composed> {
-        let Some(Anchored { value, size, height }) = self.anchors.get(&anchor).cloned() else {
+        let Some(Anchored { value, extent }) = self.anchors.get(&anchor).cloned() else {
             return Err(self
                 .fail(span, Code::Syntax, "an alias stands inside its own anchor")
                 .with_hint("a value cannot hold itself; write it out"));
         };
-        self.expanded = self.expanded.saturating_add(size);
+        self.expanded = self.expanded.saturating_add(extent.size);
+        self.expanded_bytes = self.expanded_bytes.saturating_add(extent.bytes);
         if self.expanded > MAX_ALIAS_NODES {
             let message = format!("aliases expand to more than {MAX_ALIAS_NODES} nodes");
             return Err(self.fail(span, Code::TooLarge, message));
         }
-        if depth + height > MAX_DEPTH {
+        if self.expanded_bytes > MAX_ALIAS_BYTES {
+            let message = format!("aliases expand to more than {MAX_ALIAS_BYTES} bytes of text");
+            return Err(self.fail(span, Code::TooLarge, message));
+        }
+        if depth + extent.height > MAX_DEPTH {
             return Err(self.too_deep(span));
         }
         let mut node = Node::leaf(value, self.bytes(span));
         node.body = Body::Alias(anchor);
-        Ok(Composed { node, size, height })
+        Ok(Composed { node, extent })
     }
 
     fn too_deep(&self, span: &Span) -> Error {
         self.fail(span, Code::TooLarge, format!("nested deeper than {MAX_DEPTH} levels"))
     }
 
-    fn collection(&self, tag: Option<&Tag>, kind: &str, span: &Span, depth: usize) -> Result<()> {
-        if depth >= MAX_DEPTH {
-            return Err(self.too_deep(span));
+    fn enter(&self, span: &Span, depth: usize) -> Result<()> {
+        if depth >= MAX_DEPTH { Err(self.too_deep(span)) } else { Ok(()) }
+    }
+
+    /// A merge key brings the entries of maps.
+    fn check_merge(&self, value: &Value, span: &Span) -> Result<()> {
+        let is_map = |value: &Value| matches!(value, Value::Map(_));
+        if is_map(value) || value.as_list().is_some_and(|list| list.iter().all(is_map)) {
+            return Ok(());
         }
-        match tag {
-            Some(tag) if !(is_core(tag, kind) || is_non_specific(tag)) => Err(self.unknown_tag(tag, span)),
-            _ => Ok(()),
-        }
+        Err(self
+            .fail(span, Code::Syntax, "a merge key (`<<`) needs a map, or a list of maps")
+            .with_hint("name a map by its anchor, as in `<<: *base`; quote '<<' if it is a key"))
     }
 
     fn key(&mut self, event: Event<'a>, span: &Span) -> Result<Str> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                if style == ScalarStyle::Plain && text == "<<" && tag.is_none() {
-                    return Err(self
-                        .fail(span, Code::Syntax, "merge keys (`<<`) are no part of YAML 1.2")
-                        .with_hint("write the keys out, or keep them in a file of their own and merge the files; quote '<<' if it is a key"));
-                }
                 if let Some(tag) = tag.as_deref().filter(|tag| !is_core(tag, "str") && !is_non_specific(tag)) {
-                    self.scalar(&text, style, Some(tag), span)?;
+                    if unknown(tag, Kind::Scalar).is_some() && !is_core(tag, "merge") {
+                        return Err(self.unknown_tag(tag, span));
+                    }
+                    if !is_core(tag, "merge") {
+                        self.scalar(&text, style, Some(tag), span)?;
+                    }
                 }
                 let value = Value::String(Str::from(text.as_ref()));
-                self.anchored(Composed { node: Node::leaf(value, self.bytes(span)), size: 1, height: 0 }, anchor);
+                let extent = Extent::leaf(text.len());
+                self.anchored(Composed { node: Node::leaf(value, self.bytes(span)), extent }, anchor);
                 Ok(match text {
                     Cow::Borrowed(text) => Str::from(text),
                     Cow::Owned(text) => Str::from(text),
@@ -234,9 +288,8 @@ impl<'a> Composer<'a> {
     }
 
     fn unknown_tag(&self, tag: &Tag, span: &Span) -> Error {
-        self.fail(span, Code::Syntax, format!("unknown tag `{}{}`", tag.handle, tag.suffix)).with_hint(
-            "only the tags of the core schema have a meaning here: !!str !!int !!float !!bool !!null !!seq !!map",
-        )
+        self.fail(span, Code::Syntax, format!("unknown tag `{}{}` of a key", tag.handle, tag.suffix))
+            .with_hint("only values may have tags of your own")
     }
 
     fn bytes(&self, span: &Span) -> Range<usize> {
@@ -257,23 +310,7 @@ impl<'a> Composer<'a> {
 
     fn scan_error(&self, error: &ScanError) -> Error {
         // The parser's own lines go one beyond a text without a final line break.
-        let at = self.byte(error.marker().index());
-        if error.info().contains("recursion limit") {
-            return error_at(self.text, at, Code::TooLarge, format!("nested deeper than {MAX_DEPTH} levels"));
-        }
-        let failed = error_at(self.text, at, Code::Syntax, error.info());
-        let info = error.info();
-        if info.contains("tab") {
-            failed.with_hint("indent with spaces")
-        } else if info.contains("mapping values are not allowed") {
-            failed.with_hint("put a value that contains `: ` in quotes, or check the indentation")
-        } else if info.contains("unknown anchor") {
-            failed.with_hint("define the anchor with `&name` before the alias; put text that starts with `*` in quotes")
-        } else if info.contains("quoted scalar") || info.contains("end of stream") {
-            failed.with_hint("a quote or bracket is not closed; the file may be incomplete")
-        } else {
-            failed.with_hint("check the indentation, and put text with special characters in quotes")
-        }
+        scan_error(self.text, self.byte(error.marker().index()), error.info())
     }
 }
 
@@ -284,4 +321,40 @@ fn is_core(tag: &Tag, suffix: &str) -> bool {
 /// The tag `!`: a string, list or map whatever it looks like.
 fn is_non_specific(tag: &Tag) -> bool {
     (tag.handle.is_empty() && tag.suffix == "!") || (tag.handle == "!" && tag.suffix.is_empty())
+}
+
+fn is_merge_key(event: &Event<'_>) -> bool {
+    matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, tag) if text == "<<" && tag.as_deref().is_none_or(|tag| is_core(tag, "merge")))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Scalar,
+    List,
+    Map,
+}
+
+/// The tag as it is written, where it has no meaning here.
+fn unknown(tag: &Tag, kind: Kind) -> Option<String> {
+    let known = match kind {
+        Kind::Scalar => &["str", "null", "bool", "int", "float"][..],
+        Kind::List => &["seq"],
+        Kind::Map => &["map"],
+    };
+    if is_non_specific(tag) || known.iter().any(|known| is_core(tag, known)) {
+        return None;
+    }
+    Some(match tag.handle.as_str() {
+        "tag:yaml.org,2002:" => format!("!!{}", tag.suffix),
+        "!" => format!("!{}", tag.suffix),
+        handle => format!("!<{handle}{}>", tag.suffix),
+    })
+}
+
+fn with_tag(mut node: Node, tag: Option<String>) -> Node {
+    if let Some(tag) = tag {
+        node.value = yaml_tag::tagged(&tag, node.value);
+        node.is_opaque = true;
+    }
+    node
 }

@@ -1,6 +1,6 @@
 //! Edits of YAML in block style: maps and lists by their lines, and what stands behind a colon or a dash.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::Alignment;
 use super::edit::{Comments, Edits, Forced, head_start, line_end, line_start, next_line, own_line_indent};
@@ -8,6 +8,7 @@ use super::flow_edit::FlowEdit;
 use super::tree::{Body, Node};
 use super::yaml_edit::Yaml;
 use super::yaml_shape::{Kind, Shape, Slot};
+use super::yaml_tag::{content_path, contents};
 use super::{yaml_print, yaml_style};
 use crate::path::Path;
 use crate::value::{Map, Str, Value};
@@ -24,6 +25,8 @@ pub(super) struct BlockEdit<'a> {
     pub forced: &'a Forced,
     /// Where the aliases start that have to be written out.
     pub expanded: &'a BTreeSet<usize>,
+    /// What the merge keys that stay will bring, by where they start.
+    pub brought: &'a BTreeMap<usize, Map>,
     pub edits: Edits,
 }
 
@@ -139,15 +142,21 @@ impl BlockEdit<'_> {
     }
 
     fn collection(&mut self, shape: &Shape, target: &Value, path: &Path, from: usize) -> bool {
+        if shape.is_opaque {
+            let Some((old, new)) = contents(&shape.value, target) else { return false };
+            return self.content(shape, old, new, &content_path(path), from);
+        }
+        self.content(shape, &shape.value, target, path, from)
+    }
+
+    fn content(&mut self, shape: &Shape, old: &Value, target: &Value, path: &Path, from: usize) -> bool {
         match (&shape.kind, target) {
             (Kind::Flow(node), Value::Map(_)) if matches!(node.body, Body::Map(_)) => self.flow(node, target, path),
             (Kind::Flow(node), Value::List(_)) if matches!(node.body, Body::List(_)) => self.flow(node, target, path),
             (Kind::Block(slots), Value::Map(new)) => {
-                shape.value.as_map().is_some_and(|old| self.map(slots, old, new, path, from))
+                old.as_map().is_some_and(|old| self.map(slots, old, new, path, from))
             }
-            (Kind::Block(slots), Value::List(_)) if shape.value.as_list().is_some() => {
-                self.list(slots, target, path, from)
-            }
+            (Kind::Block(slots), Value::List(_)) if old.as_list().is_some() => self.list(slots, target, path, from),
             _ => false,
         }
     }
@@ -170,12 +179,21 @@ impl BlockEdit<'_> {
         if new.is_empty() && !path.is_root() {
             return self.empty(slots, "{}", from);
         }
-        let value = |slot: &Slot| slot.key.as_ref().and_then(|key| new.get(key));
-        let kept: Vec<bool> = slots.iter().map(|slot| value(slot).is_some()).collect();
+        let value = |slot: &Slot| slot.key.as_ref().filter(|_| !slot.is_merge).and_then(|key| new.get(key));
+        let brought = |slot: &Slot| self.brought.get(&slot.start).filter(|_| slot.is_merge);
+        let kept: Vec<bool> = slots.iter().map(|slot| value(slot).is_some() || brought(slot).is_some()).collect();
+        let has_merge = slots.iter().any(|slot| slot.is_merge);
+        let is_there = |key: &Str, value: &Value| {
+            if !has_merge {
+                return old.contains_key(key);
+            }
+            let own = slots.iter().any(|slot| !slot.is_merge && slot.key.as_ref() == Some(key));
+            own || slots.iter().filter_map(brought).find_map(|map| map.get(key)) == Some(value)
+        };
         let indent = slots.first().map_or(0, |slot| column(self.text, slot.start));
         let pieces: Vec<String> = new
             .iter()
-            .filter(|(key, _)| !old.contains_key(key))
+            .filter(|(key, value)| !is_there(key, value))
             .map(|(key, value)| self.piece(Some(key), value, indent))
             .collect();
         for slot in slots {
@@ -218,8 +236,8 @@ impl BlockEdit<'_> {
 
     /// The text of an item that moves, with the comment above it.
     fn moved(&self, slot: &Slot, head: usize, value: &Value, path: &Path, indent: usize) -> String {
-        let Self { text, newline, unit, forced, expanded, .. } = *self;
-        let mut inner = BlockEdit { text, newline, unit, forced, expanded, edits: Edits::default() };
+        let Self { text, newline, unit, forced, expanded, brought, .. } = *self;
+        let mut inner = BlockEdit { text, newline, unit, forced, expanded, brought, edits: Edits::default() };
         inner.slot(slot, value, path);
         let end = line_end(text, slot.shape.span.end.max(slot.after));
         inner.edits.apply_within(text, head..end).unwrap_or_else(|| self.piece(None, value, indent))

@@ -11,36 +11,38 @@ use super::yaml_block::{BlockEdit, column};
 use super::yaml_print;
 use super::yaml_shape::{Kind, Shape, shape, skip_properties};
 use super::yaml_style;
-use crate::value::Value;
+use crate::value::{Map, Str, Value};
 
 /// The text changed so that it parses to the target; none if only a new print would do.
 pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
     let tree = parse_tree(text).ok()?;
     let mut survey = Survey::default();
     survey.node(&tree, Some(target));
-    let some = survey.expanded();
+    let brought = survey.brought();
+    let some = survey.expanded(&brought);
     let from = document_start(text, &tree);
     let is_empty = tree.value == Value::empty_map() && matches!(tree.body, Body::Leaf);
     let root = shape(text, tree, from);
     let unit = " ".repeat(indent_unit(text, &root).unwrap_or(2));
-    let edited = |expanded: &BTreeSet<usize>, forced: &Forced| {
+    let edited = |expanded: &BTreeSet<usize>, brought: &BTreeMap<usize, Map>, forced: &Forced| {
         if is_empty {
             let open = !text.is_empty() && !text.ends_with('\n');
             let new = yaml_print::document(target).replace('\n', newline);
             return Some(format!("{text}{}{new}", if open { newline } else { "" }));
         }
-        let mut edit = BlockEdit { text, newline, unit: &unit, forced, expanded, edits: Edits::default() };
+        let mut edit = BlockEdit { text, newline, unit: &unit, forced, expanded, brought, edits: Edits::default() };
         edit.root(&root, target, from);
         edit.edits.apply(text)
     };
-    if let Some(new) = edited(&some, &Forced::new())
+    if let Some(new) = edited(&some, &brought, &Forced::new())
         && parse(&new).is_ok_and(|value| value == *target)
     {
         return Some(new);
     }
     // An anchor may have moved behind its alias, or gone with what held it: then every alias is written out.
-    let all: BTreeSet<usize> = survey.aliases.iter().map(|alias| alias.start).collect();
-    settle(&root.value, target, parse, |forced: &Forced| edited(&all, forced))
+    let merges = survey.merges.iter().map(|merge| merge.start);
+    let all: BTreeSet<usize> = survey.aliases.iter().map(|alias| alias.start).chain(merges).collect();
+    settle(&root.value, target, parse, |forced: &Forced| edited(&all, &BTreeMap::new(), forced))
 }
 
 /// What anchors and aliases are to stand for.
@@ -48,6 +50,16 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
 struct Survey {
     anchors: BTreeMap<usize, Option<Value>>,
     aliases: Vec<Alias>,
+    merges: Vec<Merge>,
+}
+
+/// A merge key and the map that it stands in.
+struct Merge {
+    start: usize,
+    /// What it names: anchors, and maps that stand there.
+    sources: Vec<Result<usize, Map>>,
+    own: BTreeSet<Str>,
+    target: Map,
 }
 
 struct Alias {
@@ -63,6 +75,7 @@ impl Survey {
             self.anchors.insert(node.anchor, target.cloned());
         }
         match &node.body {
+            _ if node.is_opaque => {}
             Body::Leaf => {}
             Body::Alias(anchor) => {
                 let (old, target) = (node.value.clone(), target.cloned());
@@ -80,19 +93,67 @@ impl Survey {
             }
             Body::Map(entries) => {
                 let map = target.and_then(Value::as_map);
-                entries.iter().for_each(|entry| self.node(&entry.node, map.and_then(|map| map.get(&entry.key))));
+                for entry in entries {
+                    if !entry.is_merge {
+                        self.node(&entry.node, map.and_then(|map| map.get(&entry.key)));
+                    } else if let Some(target) = map {
+                        let own =
+                            entries.iter().filter(|entry| !entry.is_merge).map(|entry| entry.key.clone()).collect();
+                        let (start, sources) = (entry.key_span.start, sources(&entry.node));
+                        self.merges.push(Merge { start, sources, own, target: target.clone() });
+                    }
+                }
             }
         }
     }
 
-    /// Where the aliases start that are to stand for something else than their anchor.
-    fn expanded(&self) -> BTreeSet<usize> {
+    /// What each merge key that can stay will bring, by where it starts.
+    fn brought(&self) -> BTreeMap<usize, Map> {
+        let brings = |merge: &Merge| {
+            let mut map = Map::default();
+            for source in &merge.sources {
+                let source = match source {
+                    Ok(anchor) => self.anchors.get(anchor)?.as_ref()?.as_map()?,
+                    Err(map) => map,
+                };
+                for (key, value) in source.iter() {
+                    if !map.contains_key(key) {
+                        map = map.with(key.clone(), value.clone());
+                    }
+                }
+            }
+            // An entry cannot be taken back, only be written over.
+            let stays = map.keys().all(|key| merge.target.contains_key(key));
+            stays.then_some((merge.start, map))
+        };
+        self.merges.iter().filter_map(brings).collect()
+    }
+
+    /// Where the aliases start that are to stand for something else than their anchor, and the merge keys beside which
+    /// something has to be written.
+    fn expanded(&self, brought: &BTreeMap<usize, Map>) -> BTreeSet<usize> {
+        let is_short = |merge: &&Merge| {
+            brought.get(&merge.start).is_none_or(|brought| {
+                merge.target.iter().any(|(key, value)| !merge.own.contains(key) && brought.get(key) != Some(value))
+            })
+        };
+        let merges = self.merges.iter().filter(is_short).map(|merge| merge.start);
         let differs = |alias: &&Alias| match self.anchors.get(&alias.anchor) {
             Some(anchored) => alias.target.is_some() && alias.target != *anchored,
             // The anchor of a key.
             None => alias.target.as_ref().is_some_and(|target| *target != alias.old),
         };
-        self.aliases.iter().filter(differs).map(|alias| alias.start).collect()
+        self.aliases.iter().filter(differs).map(|alias| alias.start).chain(merges).collect()
+    }
+}
+
+/// What a merge key names.
+fn sources(node: &Node) -> Vec<Result<usize, Map>> {
+    match (&node.body, &node.value) {
+        (Body::Alias(anchor), _) => vec![Ok(*anchor)],
+        (Body::List(items), _) => items.iter().flat_map(sources).collect(),
+        (_, Value::Map(map)) => vec![Err(map.clone())],
+        _ => Vec::new(),
     }
 }
 

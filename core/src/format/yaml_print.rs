@@ -2,12 +2,17 @@
 
 use std::fmt::Write;
 
+use super::yaml_tag::untagged;
 use crate::value::{Number, Str, Value};
 
 /// A whole document, with a final newline.
 pub(super) fn document(value: &Value) -> String {
     let mut out = String::new();
     match value {
+        Value::Map(map) if untagged(map).is_some() => {
+            write_after_indicator(&mut out, value, 2, "  ", "\n");
+            out = out.trim_start_matches(' ').to_owned();
+        }
         Value::Map(map) if !map.is_empty() => write_entries(&mut out, value, 0, "  ", "\n"),
         Value::List(list) if !list.is_empty() => write_entries(&mut out, value, 0, "  ", "\n"),
         leaf => inline(&mut out, leaf),
@@ -22,10 +27,16 @@ pub(super) fn document(value: &Value) -> String {
 /// The last line has no line break.
 pub(super) fn write_after_indicator(out: &mut String, value: &Value, indent: usize, unit: &str, newline: &str) {
     match value {
-        Value::Map(map) if !map.is_empty() => {
-            out.push_str(newline);
-            write_entries(out, value, indent, unit, newline);
-        }
+        Value::Map(map) if !map.is_empty() => match untagged(map) {
+            Some((tag, value)) => {
+                out.extend([" ", tag]);
+                write_after_indicator(out, value, indent, unit, newline);
+            }
+            None => {
+                out.push_str(newline);
+                write_entries(out, value, indent, unit, newline);
+            }
+        },
         Value::List(list) if !list.is_empty() => {
             out.push_str(newline);
             write_entries(out, value, indent, unit, newline);
@@ -91,7 +102,7 @@ pub(super) fn write_entry(out: &mut String, key: &Str, child: &Value, indent: us
 pub(super) fn write_item(out: &mut String, item: &Value, indent: usize, unit: &str, newline: &str) {
     out.push('-');
     let nested = match item {
-        Value::Map(map) => !map.is_empty(),
+        Value::Map(map) => !map.is_empty() && untagged(map).is_none(),
         Value::List(list) => !list.is_empty(),
         _ => false,
     };
@@ -133,6 +144,12 @@ pub(super) fn inline(out: &mut String, value: &Value) {
                 inline(out, item);
             }
             out.push(']');
+        }
+        Value::Map(map) if untagged(map).is_some() => {
+            if let Some((tag, value)) = untagged(map) {
+                out.extend([tag, " "]);
+                inline(out, value);
+            }
         }
         Value::Map(map) => {
             out.push('{');

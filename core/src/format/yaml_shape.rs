@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::edit::{line_start, skip_hash_comments as skip};
 use super::tree::{Body, Node};
+use super::yaml_tag::content_of;
 use crate::value::{Str, Value};
 
 /// A node as it stands in the text: from its first property (`&anchor`, `!tag`) to its last visible character.
@@ -14,6 +15,8 @@ pub(super) struct Shape {
     pub content: usize,
     pub value: Value,
     pub kind: Kind,
+    /// Whether a tag without a meaning here stands before it; the value holds both.
+    pub is_opaque: bool,
 }
 
 pub(super) enum Kind {
@@ -35,13 +38,15 @@ pub(super) struct Slot {
     /// Behind the colon or the dash.
     pub after: usize,
     pub shape: Shape,
+    /// Whether it is a merge key.
+    pub is_merge: bool,
 }
 
 /// The shape of a node that starts behind `from`.
 pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
     let start = skip(text, from);
     if node.span.is_empty() && matches!(node.body, Body::Leaf) {
-        return Shape { span: from..from, content: from, value: node.value, kind: Kind::Leaf };
+        return Shape { span: from..from, content: from, value: node.value, kind: Kind::Leaf, is_opaque: false };
     }
     let content = skip_properties(text, start);
     let opens = |bracket: &str| text.get(content..).is_some_and(|rest| rest.starts_with(bracket));
@@ -49,13 +54,19 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
     if matches!(node.body, Body::Leaf | Body::Alias(_)) {
         let end = leaf_end(text, content, node.span.end);
         let kind = if matches!(node.body, Body::Alias(_)) { Kind::Alias } else { Kind::Leaf };
-        return Shape { span: start..end.max(start), content, value, kind };
+        return Shape { span: start..end.max(start), content, value, kind, is_opaque: node.is_opaque };
     }
     if opens("[") || opens("{") {
         node.span.start = content;
         tighten(text, &mut node);
-        return Shape { span: start..node.span.end, content, value, kind: Kind::Flow(node) };
+        let span = start..node.span.end;
+        let is_opaque = std::mem::take(&mut node.is_opaque);
+        if let (true, Some(inner)) = (is_opaque, value.as_map().and_then(content_of)) {
+            node.value = inner.clone();
+        }
+        return Shape { span, content, value, kind: Kind::Flow(node), is_opaque };
     }
+    let is_opaque = node.is_opaque;
     let (slots, regular) = match node.body {
         Body::List(items) => list_slots(text, items, content),
         Body::Map(entries) => {
@@ -68,7 +79,8 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
                     regular &= colon_at(text, colon);
                     let after = if colon_at(text, colon) { colon + 1 } else { key_end };
                     let shape = shape(text, entry.node, after);
-                    Slot { key: Some(entry.key), start: entry_start(text, entry.key_span.start), after, shape }
+                    let start = entry_start(text, entry.key_span.start);
+                    Slot { key: Some(entry.key), start, after, shape, is_merge: entry.is_merge }
                 })
                 .collect();
             (slots, regular)
@@ -77,7 +89,7 @@ pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
     };
     let end = slots.last().map_or(node.span.end, |slot| slot.shape.span.end);
     let kind = if regular && !slots.is_empty() { Kind::Block(slots) } else { Kind::Leaf };
-    Shape { span: start..end.max(start), content, value, kind }
+    Shape { span: start..end.max(start), content, value, kind, is_opaque }
 }
 
 fn list_slots(text: &str, items: Vec<Node>, content: usize) -> (Vec<Slot>, bool) {
@@ -89,7 +101,7 @@ fn list_slots(text: &str, items: Vec<Node>, content: usize) -> (Vec<Slot>, bool)
         regular &= text.as_bytes().get(dash) == Some(&b'-');
         let shape = shape(text, item, dash + 1);
         at = shape.span.end;
-        slots.push(Slot { key: None, start: dash, after: dash + 1, shape });
+        slots.push(Slot { key: None, start: dash, after: dash + 1, shape, is_merge: false });
     }
     (slots, regular)
 }
@@ -121,6 +133,10 @@ fn tighten(text: &str, node: &mut Node) {
             _ if text.get(content..).is_some_and(|rest| rest.starts_with(['[', '{'])) => {
                 node.span.start = content;
                 tighten(text, node);
+                if node.is_opaque {
+                    node.span.start = start;
+                    node.body = Body::Leaf;
+                }
             }
             // A single pair without braces.
             _ => node.body = Body::Leaf,

@@ -103,6 +103,11 @@ pub fn comments(text: &str, format: Format, value: &Value) -> Vec<Comment> {
 }
 
 impl Comment {
+    /// The line that it stands on.
+    pub fn line_of<'t>(&self, text: &'t str) -> &'t str {
+        text.lines().nth(self.line(text)).unwrap_or("")
+    }
+
     /// Everything that stands before the comment on its line.
     pub fn beside<'p>(&self, text: &str, places: &'p [Place]) -> impl Iterator<Item = &'p Path> {
         let (line, column) = (self.line(text), self.column(text));

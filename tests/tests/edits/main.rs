@@ -106,6 +106,8 @@ impl Truth<'_> {
                 (None, Some(inside)) => self.is_alive(&inside) && self.is_container(&inside),
                 (None, None) => true,
             };
+            // A merge key that has to be written out goes with its line.
+            let alive = alive && !comment.line_of(text).contains("<<:");
             // What stands on one line with something that is gone may go with it.
             let alive = alive && comment.beside(text, before).all(|path| self.paths.contains_key(path));
             return alive.then(|| format!("{:?} is lost, of {owner:?}", comment.text));
@@ -202,7 +204,7 @@ impl Truth<'_> {
                 _ => true,
             })
         };
-        let in_line = line.contains(['[', '{']) || line.trim_start().starts_with('-');
+        let in_line = line.contains(['[', '{', '!']) || line.trim_start().starts_with('-');
         self.is_container(path) && empty(old) == empty(new) && (!in_line || old == new)
     }
 }

@@ -12,6 +12,12 @@ pub fn apply(document: &mut Document, random: &mut Random, format: Format) -> Op
     let node = document.nth(random.below(count));
     let is_root = node.origin.as_ref().is_some_and(confmesh::Path::is_root);
     let at = node.origin.clone();
+    // What a tag is stays as it is; what stands behind it may change.
+    let is_tag = at.as_ref().and_then(confmesh::Path::last).is_some_and(|last| last == "$tag");
+    let is_tagged = matches!(&node.body, Body::Map(entries) if entries.iter().any(|(key, _)| key == "$tag"));
+    if is_tag || is_tagged {
+        return None;
+    }
     let flat = matches!(format, Format::Dotenv);
     let told = |what: &str| Some(format!("{what} at {at:?}"));
     match (random.below(8), &mut node.body) {

@@ -1,5 +1,6 @@
 //! What leaves the process: data on stdout, words on stderr, one number as the status.
-use std::io::{self, ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::canonical::canonical;
 use crate::error::{Code, Error, Kind};
@@ -43,9 +44,10 @@ impl From<Error> for Stop {
 /// The result of a command: its exit status.
 pub(super) type Outcome = Result<u8, Stop>;
 
-/// Writes data to stdout.
+/// Writes data to stdout: as it is into files and pipes, without control characters to a terminal.
 pub(super) fn data(text: &str) -> Result<(), Stop> {
     let mut stdout = io::stdout().lock();
+    let text = if stdout.is_terminal() { visible(text) } else { Cow::Borrowed(text) };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Stop::ReaderGone),
@@ -58,9 +60,28 @@ pub(super) fn json(value: &Value) -> Result<(), Stop> {
     data(&print(value, Format::Json)?)
 }
 
-/// Writes lines to stderr. Where nobody reads them there is nobody to tell.
+/// The text with control characters written as escapes, as JSON has them: they could move the cursor, or hide what stands
+/// there. Line breaks and tabs stay.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_plain(c) || (c == '\r' && chars.peek() == Some(&'\n')) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Writes lines to stderr, control characters as escapes. Where nobody reads them there is nobody to tell.
 pub(super) fn say(text: impl AsRef<str>) {
-    let mut text = text.as_ref().to_owned();
+    let mut text = visible(text.as_ref()).into_owned();
     text.push('\n');
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
@@ -145,7 +166,9 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         (0..columns).map(|at| rows.iter().map(|row| cell_width(row, at)).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        // The width of a format ends at 65,535.
+        let pad = |cell: &str, width: usize| " ".repeat(width.saturating_sub(cell.chars().count()));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", pad(cell, *width)));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
@@ -174,6 +197,19 @@ mod tests {
         error = error.with_origin(Origin::source("a.json:2:3 (B)"));
         assert_eq!(travelled, error);
         assert_eq!(error_from_value(&Value::Null), None);
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        assert_eq!(visible("a\u{1b}[2J\u{9b}1m\u{7f}\rb\r\n\tc"), "a\\u001b[2J\\u009b1m\\u007f\\u000db\r\n\tc");
+        assert!(matches!(visible("é\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn long_texts_stand_in_tables() {
+        let long = "x".repeat(70_000);
+        let text = table(&[vec![long.clone(), "b".into()], vec!["a".into(), "c".into()]]);
+        assert_eq!(text, format!("{long}  b\na{}c\n", " ".repeat(70_001)));
     }
 
     #[test]
