@@ -62,6 +62,14 @@ id! {
     Genesis
 }
 
+impl Genesis {
+    /// The name under which a document's first writes are made, and nothing else ever: so every instance knows them, also
+    /// where the document moves to another one and leaves them behind.
+    pub const fn founder(self) -> ReplicaId {
+        ReplicaId(self.0)
+    }
+}
+
 /// The name of a document: `name`, or `tenant/name` where there is more than one tenant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DocumentName {

@@ -15,6 +15,8 @@ pub struct Mutant {
     pub name: String,
     /// What is wrong then, as a sentence.
     pub says: String,
+    /// Whether starts of meshes have to find it, and not whole histories.
+    pub starts: bool,
     /// What to change, in this order.
     pub edits: Vec<Edit>,
 }
@@ -90,6 +92,7 @@ fn read(file: &Path) -> io::Result<Mutant> {
     Ok(Mutant {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         says: text(document.get("says"), "says")?,
+        starts: document.get("mode").and_then(Item::as_str) == Some("starts"),
         edits: edits.iter().map(edit).collect::<io::Result<_>>()?,
     })
 }

@@ -54,9 +54,12 @@ impl Engine {
         let Some(founded) = founded else { return Vec::new() };
         let mut writes = founded.durable.writes_at(path);
         newest_first(&mut writes);
+        let founder = founded.durable.genesis().founder();
+        // The stamps of a founder come before all others, and tell no time.
+        let born = Stamp::from_u64(founded.life.standing.born_ms.min(u64::MAX >> 16) << 16);
         let named = writes.into_iter().take(NAMED).map(|write| Written {
             path: write.path.clone(),
-            stamp: write.stamp,
+            stamp: if write.dot.replica == founder { born } else { write.stamp },
             replica: write.dot.replica,
             seq: write.dot.seq,
             instance: self.instance_of(document, write.dot.replica),

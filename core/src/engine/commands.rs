@@ -251,10 +251,8 @@ impl Engine {
         self.hand_over(name);
         let document = self.documents.get(name);
         let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
-        let doubtful = document.and_then(|d| d.doubtful.as_ref());
-        let repair = founded.zip(doubtful).map(|(founded, doubtful)| {
-            let file = document.and_then(|d| d.file.as_ref()).map(|file| file.all_records(name));
-            super::records::repair_records(name, founded, doubtful, file.unwrap_or_default())
+        let repair = document.zip(founded).and_then(|(document, founded)| {
+            Some(super::records::repair_records(document, founded, document.doubtful.as_ref()?))
         });
         let mut writes: Vec<super::StoreWrite> = repair.into_iter().flatten().chain(writes).collect();
         let next = Ticket(self.last_ticket + 1);
@@ -269,7 +267,8 @@ impl Engine {
             && let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut)
         {
             let repairs = document.doubtful.take();
-            founded.staged.push_back(Staged { ticket, step, cause, reply, from, repairs });
+            let life = std::sync::Arc::clone(&founded.pending_life);
+            founded.staged.push_back(Staged { ticket, step, cause, reply, from, life, repairs });
         }
         ticket
     }
@@ -280,13 +279,14 @@ impl Engine {
         self.answered = ticket;
         let found = self.documents.iter_mut().find_map(|(name, document)| {
             let founded = document.shared.as_mut()?.founded_mut()?;
-            let was_ready = founded.ready;
-            founded.persisted(ticket, now.wall_ms).map(|staged| (name.clone(), staged, was_ready))
+            let (was_ready, life) = (founded.ready, std::sync::Arc::clone(&founded.life));
+            let is_same = |founded: &mut super::shared::Founded| founded.life.standing == life.standing;
+            founded.persisted(ticket, now.wall_ms).map(|staged| (name.clone(), staged, was_ready && is_same(founded)))
         });
         debug_assert!(found.is_some(), "{ticket:?} is in the store, and was not staged next, or failed before");
-        let Some((name, staged, was_ready)) = found else { return };
+        let Some((name, staged, is_as_told)) = found else { return };
         self.store_recovered(now);
-        if !was_ready || matches!(staged.step, Step::Replace(_)) {
+        if !is_as_told || matches!(staged.step, Step::Replace(_)) {
             // What this instance says of the document is no longer what it told its peers.
             self.greet_all(now);
             self.meet_all(&name, now);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::MERGES;
 use super::admission::{Admission, Foreseen, Kept};
+use super::aside::Aside;
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::shared::Shared;
@@ -55,6 +56,8 @@ pub(super) struct Document {
     pub(super) doubtful: Option<Vec<Arc<Assertion>>>,
     /// The names that this instance had before its store failed, the newest last: none of them writes any more.
     pub(super) former: Vec<ReplicaId>,
+    /// What this instance held before other documents took its place.
+    pub(super) aside: Vec<Aside>,
     /// Whose replicas its members are, and when they last said what they have.
     pub(super) heard: BTreeMap<ReplicaId, (Option<InstanceId>, u64)>,
 }
@@ -106,6 +109,7 @@ impl Document {
             kept: Some(Kept::new()),
             doubtful: None,
             former: Vec::new(),
+            aside: Vec::new(),
         }
     }
 
@@ -283,6 +287,9 @@ impl Document {
             save_conflicts: self.save_conflicts(),
             settling: None,
             stamped_ms: founded.map(|founded| founded.durable.newest_own_stamp().wall_ms()).filter(|ms| *ms > 0),
+            standing: founded.map(|founded| founded.life.standing.clone()),
+            apart: Vec::new(),
+            kept: self.aside.clone(),
         }
     }
 }

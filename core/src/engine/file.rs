@@ -342,10 +342,12 @@ impl BoundFile {
     }
 
     /// The document took the place of what the file says: the file is kept aside when it is written next.
-    pub(super) fn set_aside_if_different(&mut self, document: &Value) {
-        if let Some(base) = &self.base {
-            self.set_aside = self.set_aside || base.value != held(document, self.binding.format).value;
-        }
+    /// Returns whether the document shows less than the file did.
+    pub(super) fn set_aside_if_different(&mut self, document: &Value) -> bool {
+        let Some(base) = &self.base else { return false };
+        let is_missed = !super::aside::is_shown(&base.value, document);
+        self.set_aside |= is_missed;
+        is_missed
     }
 
     fn broken(&mut self, error: Error) -> Look {

@@ -160,7 +160,14 @@ impl Engine {
             Some(founded) => {
                 let shown = founded.pending_value.clone();
                 file.accept(text, value, Writer::File, now.wall_ms);
-                file.set_aside_if_different(&shown);
+                if file.set_aside_if_different(&shown)
+                    && let Some(text) = file.text().map(str::to_owned)
+                {
+                    let format = file.binding.format;
+                    let kept = super::aside::Aside::new(now.wall_ms, super::aside::WHY_JOINED, None, format, text);
+                    let records = document.keep(kept);
+                    self.stage_step(name, records, Step::Records, "kept", None, None);
+                }
                 self.stage_file_record(name);
             }
             None => {

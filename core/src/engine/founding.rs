@@ -1,21 +1,26 @@
-//! How a document begins: founded here, or taken over from others.
+//! How a document begins: founded here, or taken over from others; and how it ends: it gives way to a greater one.
 //!
-//! With no peers an instance founds its document from its file. With peers it stays *unfounded* until it has synced, or
-//! until none could be reached for a while. When two documents that were founded alone meet, the smaller genesis stays; the
-//! other instance adopts it and writes again what it had acknowledged since its founding.
+//! With no peers an instance founds its document at the first look at its file. With peers it stays *unfounded* until it
+//! meets the document, or until a timer ends: nobody waits for somebody who has none either. So several documents may be
+//! founded. Where two meet, the lesser moves to the greater ([`Standing`](crate::protocol::Standing)): the writes that were
+//! acknowledged in it go along under their own names, what it was founded with is kept aside. Each link between two
+//! documents moves one side up, so a connected mesh ends with the greatest.
 
+use std::sync::Arc;
+
+use super::aside::{Aside, WHY_FORCED, WHY_JOINED, WHY_MOVED};
 use super::document::Document;
-use super::records::{base_records, effect_records, founding_record};
-use super::shared::{Founded, Shared, Step, edits};
+use super::records::{base_records, dropped_records, effect_records, life_record, replica_record};
+use super::shared::{Founded, Shared, Step};
+use super::standing::{Life, Moving};
 use super::types::{Level, PeerId, StoreWrite};
 use super::{Engine, REPLICATES};
 use crate::clock::Now;
-use crate::diff::diff;
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
-use crate::path::Path;
-use crate::replica::{Applied, Delta, Edit, Effect, Replica, WriteOptions, joins, settles};
+use crate::protocol::{Meeting, Standing};
+use crate::replica::{Applied, Delta, Effect, Replica, WriteOptions};
 use crate::value::Value;
 
 impl Engine {
@@ -53,16 +58,16 @@ impl Engine {
             met_founded |= link.genesis.is_some();
             is_first &= instance.is_some_and(|instance| self.config.instance < instance);
         }
-        // Among instances that are all new, the one with the smallest id founds; the others wait for it. A peer that is
-        // dialed and has not answered may hold the document.
-        let met_all = self.dialed_peers(name) >= document.dialed_peers;
-        if !met_founded && (waited || (met_any && is_first && met_all)) {
+        // Waiting would be as good: it only spares some documents that would have to move.
+        let is_quick = met_any && is_first && self.dialed_peers(name) >= document.dialed_peers;
+        if !met_founded && (waited || is_quick) {
             self.found(name, now);
         } else if waited && let Some(document) = self.documents.get_mut(name) {
-            // A peer that holds the document is there: look again later rather than at once.
+            // A peer that holds the document is there. What was asked of it may be lost.
             if let Some(Shared::Unfounded { since_ms, .. }) = &mut document.shared {
                 *since_ms = Some(now.mono_ms);
             }
+            self.greet_all(now);
         }
     }
 
@@ -71,33 +76,29 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(Shared::Unfounded { replica: id, .. }) = document.shared else { return };
         let provisional = document.file.as_ref().and_then(|file| file.provisional.clone());
-        let value = provisional.unwrap_or_else(Value::empty_map);
-        let mut replica = Replica::new(id, genesis);
-        let edit = Edit { path: Path::root(), value: Some(value.clone()) };
-        let since = replica.seen().clone();
-        let notes = [settles(), joins(id)];
-        let noted = if document.settle { replica.note(&notes, now.wall_ms).unwrap_or_default() } else { None };
-        let mut effect = noted.unwrap_or_default();
-        let written =
-            match replica.write(&Value::empty_map(), &[edit], &WriteOptions::under(&document.policy), now.wall_ms) {
-                Ok(effect) => effect.unwrap_or_default(),
-                Err(error) => {
-                    if let Some(file) = &mut document.file {
-                        file.refuse(error.clone());
-                    }
-                    return self.notice(Level::Error, error);
+        let content = provisional.unwrap_or_else(Value::empty_map);
+        let options = WriteOptions::under(&document.policy);
+        let founded = Replica::found(id, genesis, &content, document.settle, &options);
+        let (replica, delta) = match founded {
+            Ok(founded) => founded,
+            Err(error) => {
+                if let Some(file) = &mut document.file {
+                    file.refuse(error.clone());
                 }
-            };
-        effect.added.extend(written.added);
-        let delta = Delta { since, to: replica.seen().clone(), base: None, items: effect.added.clone() };
-        let mut records = effect_records(name, &replica, &effect);
-        records.push(founding_record(name, Some(&value)));
-        self.begin(name, Founded::on_its_way(replica, Some(value)), records, Step::Delta(delta), None, now);
+                return self.notice(Level::Error, error);
+            }
+        };
+        let effect = Effect { added: delta.items.clone(), dropped: Vec::new() };
+        let records = effect_records(name, &replica, &effect);
+        let has_content = content.as_map().is_some_and(|map| !map.is_empty());
+        let standing = Standing { content: has_content, born_ms: now.wall_ms, ..Standing::default() };
+        self.begin(name, Founded::on_its_way(replica), standing, records, Step::Delta(delta), None, now);
     }
 
     /// An unfounded document takes over what a peer sent.
     pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
         let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
         let Some(shared) = self.documents.get_mut(name).and_then(|document| document.shared.as_mut()) else { return };
         let Shared::Unfounded { replica: id, .. } = shared else { return };
         let mut replica = Replica::new(*id, genesis);
@@ -117,27 +118,35 @@ impl Engine {
             return;
         }
         let mut records = effect_records(name, &replica, &effect);
-        records.push(founding_record(name, None));
         let (parts, base_bytes) = base_records(name, &replica, 0);
         records.extend(parts);
         let step = Step::Replace(Box::new(replica.clone()));
-        let founded = Founded { base_bytes, ..Founded::on_its_way(replica, None) };
-        self.begin(name, founded, records, step, Some(from), now);
+        let founded = Founded { base_bytes, ..Founded::on_its_way(replica) };
+        self.begin(name, founded, standing, records, step, Some(from), now);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what begins a document, in one place")]
     fn begin(
         &mut self,
         name: &DocumentName,
-        founded: Founded,
+        mut founded: Founded,
+        standing: Standing,
         mut records: Vec<StoreWrite>,
         step: Step,
         from: Option<PeerId>,
         now: Now,
     ) {
         let Some(document) = self.documents.get_mut(name) else { return };
+        founded.pending_life = Arc::new(Life { standing, ..Life::default() });
+        founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
+        records.push(life_record(name, &founded.pending_life));
         if let Some(file) = &mut document.file {
-            file.set_aside_if_different(&founded.pending_value);
+            let differs = file.set_aside_if_different(&founded.pending_value);
             records.extend(file.records(name));
+            if differs && let Some(text) = file.text().map(str::to_owned) {
+                let kept = Aside::new(now.wall_ms, WHY_JOINED, None, file.binding.format, text);
+                records.extend(document.keep(kept));
+            }
         }
         let before = document.shared.replace(Shared::Founded(Box::new(founded)));
         self.stage_step(name, records, step, "shared", None, from);
@@ -148,65 +157,195 @@ impl Engine {
         }
     }
 
-    /// Gives up a document that was founded alone for the one that a peer sent, and writes again what was acknowledged
-    /// here since. One batch in the store does all of it.
+    /// Gives up a document for the greater one that a peer sent, and takes along what was acknowledged in it. One batch in
+    /// the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
         let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
         self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
+        let former = document.former.clone();
+        let options = WriteOptions::under(&document.policy);
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
-        let id = founded.adopting.unwrap_or(fresh);
-        let Some(founding) = founded.alone.clone() else { return };
-        let mut replica = Replica::new(id, genesis);
-        let effect = match replica.apply(delta, now.wall_ms) {
-            Ok(Applied::Advanced { effect, .. }) => effect,
-            Ok(Applied::Duplicate) => Effect::default(),
-            Ok(Applied::Gap | Applied::Behind | Applied::Refused { .. }) => return self.give_up(name, from, now),
+        let asked_as = if let Moving::Asked(id) = founded.moving { id } else { fresh };
+        let mine = founded.pending.genesis();
+        let is_forced = standing.given_up.contains(&mine) || founded.forced == Some(genesis);
+        let moved = match Moved::of(founded, &former, (asked_as, genesis, delta), is_forced, &options, now.wall_ms) {
+            Ok(Arrival::Moved(moved)) => *moved,
+            // It was not made for this replica, which would write without having seen that it may.
+            Ok(Arrival::Stranger) => return,
+            Ok(Arrival::Expelled) => {
+                founded.moving.go(Moving::Still);
+                return self.give_up(name, from, now);
+            }
+            Ok(Arrival::Incomplete) => return self.give_up(name, from, now),
             Err(error) => return self.notice(Level::Warning, error),
         };
-        if replica.settles() && !replica.is_member(id) {
-            // It was not made for this replica, which would write without having seen that it may.
-            if replica.was_member(id) {
-                founded.adopting = None;
-                self.give_up(name, from, now);
-            }
-            return;
-        }
-        let view = replica.view().value;
-        let own = edits(&diff(&founding, &founded.pending_value));
-        let mut rewritten: Vec<Effect> = Vec::new();
-        let mut refused = 0;
-        let options = WriteOptions::under(&document.policy);
-        for edit in &own {
-            let theirs = replica.view().value;
-            match replica.write_again(&theirs, edit.clone(), &founded.pending_value, &options, now.wall_ms) {
-                Ok(effect) => rewritten.extend(effect),
-                // The others had set a first value here.
-                Err(_) => refused += 1,
-            }
-        }
-        let old = Effect { added: Vec::new(), dropped: founded.pending.live().cloned().collect() };
-        let mut records = effect_records(name, &replica, &old);
-        for effect in std::iter::once(&effect).chain(&rewritten) {
+        let replica = moved.replica;
+        let before = founded.pending_value.clone();
+        let mut records: Vec<StoreWrite> = dropped_records(name, founded.pending.live()).collect();
+        for effect in &moved.effects {
             records.extend(effect_records(name, &replica, effect));
         }
-        records.push(founding_record(name, None));
-        founded.gave_up = founded.alone.clone();
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
-        founded.replace(replica.clone(), view.clone(), base_bytes);
+        records.push(replica_record(name, &replica));
+        let mut life = Life { standing, absorbed: founded.pending_life.absorbed.clone() };
+        if is_forced {
+            life.standing.raise(&Standing { given_up: [mine].into(), ..Standing::default() });
+        }
+        life.absorbed.retain(|known| *known != genesis);
+        life.absorb(mine);
+        records.push(life_record(name, &life));
+        founded.replace(replica.clone(), moved.received, base_bytes);
+        founded.pending_life = Arc::new(life);
+        founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
+        founded.moving.go(Moving::Storing);
+        if replica.settles() {
+            // Nobody knows under these names there.
+            founded.sides = Default::default();
+        }
+        let shown = founded.pending_value.clone();
+        let why = if is_forced { WHY_FORCED } else { WHY_MOVED };
+        let mut aside = None;
         if let Some(file) = &mut document.file {
-            file.set_aside_if_different(&view);
+            if file.set_aside_if_different(&shown) {
+                aside = file.text().map(|text| (file.binding.format, text.to_owned()));
+            }
             records.extend(file.records(name));
+        }
+        let is_missing = moved.left > 0 || moved.refused > 0 || !super::aside::is_shown(&before, &shown);
+        if aside.is_none() && is_missing {
+            aside = Some((crate::format::Format::Json, crate::canonical::canonical(&before)));
+        }
+        let is_kept = aside.is_some();
+        if let Some((format, text)) = aside {
+            let kept = Aside { left: moved.left, ..Aside::new(now.wall_ms, why, Some(mine), format, text) };
+            records.extend(document.keep(kept));
         }
         let origin = Origin::source(document.written_layer());
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
-        let message = format!(
-            "this instance had founded `{name}` alone and now takes over the document of the others; {} of its own writes were made again{}",
-            own.len() - refused,
-            if refused > 0 { format!(", {refused} were refused by what is there") } else { String::new() }
+        let mut message = format!(
+            "this instance held another document named `{name}` than a peer, which was greater, and takes over that one; {} of the writes made in its own went along",
+            moved.taken
         );
-        let hint = format!("a bound file that differed is kept beside it as `*{}`", super::file::BEFORE_JOIN);
-        self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_origin(origin).with_hint(hint));
+        if moved.refused > 0 {
+            message.push_str(&format!(", {} were refused by what is there", moved.refused));
+        }
+        if moved.left > 0 {
+            message.push_str(&format!(", {} of writers that are not here were kept aside", moved.left));
+        }
+        let error = Error::new(Code::ForeignDocument, message).with_origin(origin);
+        let hint = "what this instance held before is kept: see `confmesh status`";
+        self.notice(Level::Warning, if is_kept { error.with_hint(hint) } else { error });
+    }
+}
+
+/// What came of a greater document that a peer sent.
+enum Arrival {
+    Moved(Box<Moved>),
+    /// It is not the whole document.
+    Incomplete,
+    /// It is for members alone.
+    Stranger,
+    /// As before, and this name will never be one.
+    Expelled,
+}
+
+/// The replica of the greater document, with what went along.
+struct Moved {
+    replica: Replica,
+    /// The greater document before anything went along.
+    received: Value,
+    effects: Vec<Effect>,
+    /// How many writes went along.
+    taken: usize,
+    refused: usize,
+    /// How many writes were left behind whose authors are not here.
+    left: usize,
+}
+
+impl Moved {
+    fn of(
+        founded: &Founded,
+        former: &[ReplicaId],
+        (id, genesis, delta): (ReplicaId, Genesis, &Delta),
+        is_forced: bool,
+        options: &WriteOptions<'_>,
+        wall_ms: u64,
+    ) -> Result<Arrival, Error> {
+        let mine = &founded.pending;
+        let own = mine.id();
+        let mut probe = Replica::new(id, genesis);
+        let effect = match probe.apply(delta, wall_ms)? {
+            Applied::Advanced { effect, .. } => effect,
+            Applied::Duplicate => Effect::default(),
+            Applied::Gap | Applied::Behind | Applied::Refused { .. } => return Ok(Arrival::Incomplete),
+        };
+        if probe.settles() && !probe.is_member(id) {
+            return Ok(if probe.was_member(id) { Arrival::Expelled } else { Arrival::Stranger });
+        }
+        let received = probe.view().value;
+        if is_forced {
+            let (effects, taken) = (vec![effect], 0);
+            return Ok(Arrival::Moved(Box::new(Moved {
+                replica: probe,
+                received,
+                effects,
+                taken,
+                refused: 0,
+                left: 0,
+            })));
+        }
+        if probe.settles() {
+            let names: Vec<ReplicaId> = former.iter().copied().chain([own]).chain(founded.sides.names()).collect();
+            let (rebased, again) = mine.again_in(&names, (id, genesis, delta), options, wall_ms)?;
+            let taken = again.written.len();
+            let mut effects = vec![rebased.effect];
+            effects.extend(again.written);
+            let (replica, refused, left) = (rebased.replica, again.refused, again.left.len());
+            return Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused, left })));
+        }
+        // Under its own name it goes on, unless that has more writes there than it knows of.
+        let is_ahead = delta.to.seq(own) > mine.seen().seq(own);
+        let mut replica = probe.reincarnated(if is_ahead { id } else { own });
+        let along = replica.take_along(mine);
+        let taken = along.added.len();
+        let effects = vec![effect, along];
+        Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused: 0, left: 0 })))
+    }
+}
+
+impl Engine {
+    /// Whether a delta of another document is to be taken in full, in part, or not at all.
+    pub(super) fn handle_other_delta(
+        &mut self,
+        peer: PeerId,
+        name: &DocumentName,
+        genesis: Genesis,
+        delta: &Delta,
+        now: Now,
+    ) {
+        let Some(theirs) = self.link(peer, name).map(|link| link.standing.clone()) else { return };
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded else { return };
+        let mine = founded.pending.genesis();
+        let is_free = founded.ready && founded.moving != Moving::Storing && founded.anew.is_none();
+        let is_greater = founded.pending_life.standing.meets(mine, &theirs, genesis) == Meeting::Moves;
+        if is_free && (is_greater || founded.forced == Some(genesis)) {
+            return self.adopt(name, genesis, delta, peer, now);
+        }
+        let life = &founded.pending_life;
+        if is_greater || !life.absorbed.contains(&genesis) || life.standing.given_up.contains(&genesis) {
+            return;
+        }
+        // Somebody is still there who did not move yet, and may not live to do it.
+        let moved = founded.pending.moved_delta(genesis, delta);
+        if let Some(moved) = moved
+            && let Ok(Applied::Advanced { effect, .. }) = founded.receive(&moved, now.wall_ms)
+        {
+            let records = effect_records(name, &founded.pending, &effect);
+            self.stage_step(name, records, Step::Delta(moved), "peer", None, None);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! note. A replica whose store was put back from a copy, or that was expelled, takes over the document of the others under
 //! a new name and writes again what it had not shared.
 
-use super::records::{base_records, dropped_records, effect_records, founding_record, replica_record};
+use super::records::{base_records, dropped_records, effect_records, replica_record};
 use super::shared::{Shared, Step};
 use super::types::{Level, PeerId, StoreWrite};
 use super::{Engine, Session, unknown};
@@ -257,7 +257,7 @@ impl Engine {
         }
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
-        records.extend([founding_record(name, None), replica_record(name, &replica)]);
+        records.push(replica_record(name, &replica));
         founded.replace(replica.clone(), rebased.received, base_bytes);
         if is_member {
             document.remember_former(old);
@@ -292,7 +292,7 @@ impl super::shared::Founded {
         let before = std::mem::replace(&mut self.synced, received);
         self.synced_before.get_or_insert(before);
         self.stored_writes = replica.seen().seq(replica.id());
-        (self.alone, self.anew, self.adopting, self.known_as) = (None, None, None, None);
+        (self.anew, self.known_as) = (None, None);
         (self.pending, self.base_bytes) = (replica, self.base_bytes.max(base_bytes));
     }
 }

@@ -17,6 +17,7 @@
 //! Node packages, and the simulator do so through [`crate::driver`].
 
 mod admission;
+mod aside;
 mod audit;
 mod authors;
 mod commands;
@@ -39,6 +40,7 @@ mod shared;
 mod sides;
 mod skew;
 mod stale;
+mod standing;
 mod store;
 mod terms;
 #[cfg(test)]
@@ -48,6 +50,7 @@ mod twice;
 mod types;
 mod withhold;
 
+pub use aside::Aside;
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
@@ -59,9 +62,9 @@ pub use shared::{Choice, Command};
 pub use skew::PeerClock;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
-    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level, Member,
-    PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite,
-    Ticket, Transmit, WithheldWrite,
+    Apart, ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level,
+    Member, PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus,
+    StoreWrite, Ticket, Transmit, WithheldWrite,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -187,13 +190,17 @@ impl Engine {
         let replica = ReplicaId::from_bytes(self.entropy.next_id());
         let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
+        let mut marks_loaded = false;
+        document.aside = stored.kept;
         if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
-            let founded = shared::Founded::new(replica, stored.founding);
-            *shared = shared::Shared::Founded(Box::new(shared::Founded {
-                base_bytes: stored.base_bytes,
-                sides: stored.sides,
-                ..founded
-            }));
+            let mut founded =
+                shared::Founded { base_bytes: stored.base_bytes, sides: stored.sides, ..shared::Founded::new(replica) };
+            // Of before there were such records: it was in use.
+            let life = stored.life.unwrap_or_default();
+            founded.life = Arc::new(life);
+            marks_loaded = founded.loaded(now.wall_ms);
+            founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
+            *shared = shared::Shared::Founded(Box::new(founded));
         }
         if let Some(file) = &mut document.file
             && let Some((record, restored)) = stored.files.get(&file.binding.id)
@@ -205,6 +212,9 @@ impl Engine {
         self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
+        if marks_loaded {
+            self.stage_life(&name);
+        }
         self.consider_founding(&name, now);
         self.greet_all(now);
     }
@@ -223,6 +233,7 @@ impl Engine {
             DocumentStatus {
                 settling: self.settling(&document.name),
                 withheld: withheld.collect(),
+                apart: self.apart(&document.name),
                 ..document.status()
             }
         };
@@ -334,6 +345,9 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Now) {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.consider_founding(&name, now);
+            if REPLICATES {
+                self.consider_age(&name, now);
+            }
         }
         if REPLICATES {
             self.settle_when_due(now);
@@ -380,7 +394,8 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
-        founding.chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
+        let ages = self.documents.keys().filter_map(|name| self.age_due_ms(name));
+        founding.chain(ages).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.

@@ -1,16 +1,19 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
-//! Keys are text: `doc/<tenant>/<name>/replica`, `…/base/<part>`, `…/founding`, `…/sides`, `…/withheld`,
-//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`.
+//! Keys are text: `doc/<tenant>/<name>/replica`, `…/life`, `…/base/<part>`, `…/sides`, `…/withheld`,
+//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admission::Kept;
+use super::aside::Aside;
+use super::document::Document;
 use super::kept::{Restored, leaves_from_value, leaves_to_value};
 use super::save_conflicts::SaveConflict;
 use super::shared::Founded;
 use super::sides::Sides;
+use super::standing::Life;
 use super::types::StoreWrite;
 use crate::canonical::{ContentHash, canonical, text_hash};
 use crate::clock::{Stamp, VersionVector};
@@ -19,6 +22,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::path::Path;
+use crate::protocol::Standing;
 use crate::replica::{Assertion, Base, Effect, Replica};
 use crate::value::{Str, Value};
 
@@ -67,8 +71,9 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub(super) replica: Option<Replica>,
-    /// What it was founded with, while it never met another replica.
-    pub(super) founding: Option<Value>,
+    /// What is known of it; none in stores of before there was such a record.
+    pub(super) life: Option<Life>,
+    pub(super) kept: Vec<Aside>,
     pub(super) files: BTreeMap<Str, (FileRecord, Restored)>,
     /// The names under which it writes for guests.
     pub(super) sides: Sides,
@@ -143,28 +148,84 @@ pub(super) fn effect_records(document: &DocumentName, replica: &Replica, effect:
 
 /// The records that make the store hold what a replica has on disk as far as it knows, whatever a failed batch left there.
 pub(super) fn repair_records(
-    document: &DocumentName,
+    Document { name: document, file, aside, .. }: &Document,
     founded: &Founded,
     doubtful: &[Arc<Assertion>],
-    file: Vec<StoreWrite>,
 ) -> Vec<StoreWrite> {
     let everything = Effect { added: founded.durable.live().cloned().collect(), dropped: Vec::new() };
     let mut records: Vec<StoreWrite> =
         doubtful.iter().map(|assertion| StoreWrite::Delete { key: write_key(document, assertion) }).collect();
     records.extend(effect_records(document, &founded.durable, &everything));
     records.extend(base_records(document, &founded.durable, founded.base_bytes).0);
-    records.push(founding_record(document, founded.alone.as_ref()));
+    records.push(life_record(document, &founded.life));
     records.push(sides_record(document, &founded.sides));
-    records.extend(file);
+    records.extend(file.as_ref().map(|file| file.all_records(document)).unwrap_or_default());
+    records.extend(aside.iter().map(|kept| aside_record(document, kept)));
     records
 }
 
-/// The record of what a document was founded with; removed when it has met another replica.
-pub(super) fn founding_record(document: &DocumentName, founding: Option<&Value>) -> StoreWrite {
-    match founding {
-        Some(value) => put(document, "founding", value),
-        None => StoreWrite::Delete { key: key(document, "founding") },
-    }
+/// The record of what is known of a document beside its writes.
+pub(super) fn life_record(document: &DocumentName, life: &Life) -> StoreWrite {
+    let list = |all: &mut dyn Iterator<Item = &Genesis>| -> Value {
+        all.map(|genesis| Value::from(genesis.to_string())).collect::<Vec<_>>().into()
+    };
+    let fields = [
+        ("old", Value::from(life.standing.old)),
+        ("content", life.standing.content.into()),
+        ("given_up", list(&mut life.standing.given_up.iter())),
+        ("born", life.standing.born_ms.into()),
+        ("absorbed", list(&mut life.absorbed.iter())),
+    ];
+    put(document, "life", &fields.into_iter().collect())
+}
+
+fn read_life(value: &Value) -> Life {
+    let mark = |name: &str| value.child(name).and_then(Value::as_bool).unwrap_or(false);
+    let list = |name: &str| {
+        let all = value.child(name).and_then(Value::as_list).map(|list| list.as_slice()).unwrap_or_default();
+        all.iter().filter_map(|genesis| Genesis::parse(genesis.as_str()?))
+    };
+    let standing = Standing {
+        old: mark("old"),
+        loaded: false,
+        content: mark("content"),
+        born_ms: value.child("born").and_then(Value::as_u64).unwrap_or(0),
+        given_up: list("given_up").collect(),
+    };
+    Life { standing, absorbed: list("absorbed").collect() }
+}
+
+/// The record of what was held before another document took its place.
+pub(super) fn aside_record(document: &DocumentName, kept: &Aside) -> StoreWrite {
+    let fields = [
+        ("at", Value::from(kept.at_ms)),
+        ("why", kept.why.clone().into()),
+        ("genesis", kept.genesis.map_or(Value::Null, |genesis| genesis.to_string().into())),
+        ("left", u64::try_from(kept.left).unwrap_or(u64::MAX).into()),
+        ("format", kept.format.name().into()),
+        ("text", kept.text.as_str().into()),
+        ("copy", kept.copy.clone().map_or(Value::Null, Value::from)),
+    ];
+    put(document, &format!("aside/{:08x}", kept.id), &fields.into_iter().collect())
+}
+
+pub(super) fn aside_removal(document: &DocumentName, id: u64) -> StoreWrite {
+    StoreWrite::Delete { key: key(document, &format!("aside/{id:08x}")) }
+}
+
+fn read_aside(id: &str, value: &Value) -> Option<Aside> {
+    let text = |name: &str| value.child(name).and_then(Value::as_str);
+    let number = |name: &str| value.child(name).and_then(Value::as_u64);
+    Some(Aside {
+        id: u64::from_str_radix(id, 16).ok()?,
+        at_ms: number("at")?,
+        why: text("why")?.into(),
+        genesis: text("genesis").and_then(Genesis::parse),
+        left: number("left").and_then(|left| usize::try_from(left).ok()).unwrap_or(0),
+        format: Format::from_name(text("format")?).ok()?,
+        text: text("text")?.to_owned(),
+        copy: text("copy").map(Into::into),
+    })
 }
 
 /// The record of what was in force at withheld paths; removed where nothing is withheld.
@@ -273,7 +334,8 @@ pub(super) fn load<'a>(
         let value = parse(text, Format::Json).map_err(|e| broken(e.message()))?;
         match kind.split_once('/').unwrap_or((kind, "")) {
             ("replica", _) => parts.replica = Some(replica_parts(&value).ok_or_else(|| broken("a field is missing"))?),
-            ("founding", _) => parts.founding = Some(value),
+            ("life", _) => parts.life = Some(read_life(&value)),
+            ("aside", id) => parts.kept.extend(read_aside(id, &value)),
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("sides", _) => parts.sides = Sides::from_value(&value),
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
@@ -293,7 +355,8 @@ pub(super) fn load<'a>(
 #[derive(Default)]
 struct Parts {
     replica: Option<(ReplicaId, Genesis, VersionVector, Stamp)>,
-    founding: Option<Value>,
+    life: Option<Life>,
+    kept: Vec<Aside>,
     base: BTreeMap<String, Vec<u8>>,
     writes: Vec<Assertion>,
     files: BTreeMap<Str, FileRecord>,
@@ -324,8 +387,8 @@ impl Parts {
             let restored = mirrored.remove(&id).unwrap_or_default();
             (id, (record, restored))
         });
-        let (founding, sides, withheld) = (self.founding, self.sides, self.withheld);
-        Ok(Stored { replica, founding, files: files.collect(), sides, base_bytes, withheld })
+        let (life, kept, files) = (self.life, self.kept, files.collect());
+        Ok(Stored { replica, life, kept, files, sides: self.sides, base_bytes, withheld: self.withheld })
     }
 }
 

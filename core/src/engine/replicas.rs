@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shared::{Founded, Shared, Step};
+use super::standing::Moving;
 use super::types::{Level, PeerId};
 use super::{Engine, REPLICATES, Session};
 use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
-use crate::protocol::{Greeting, Message, Offer, Part, Pulse, ReplicaLink, Shared as SharedFrames, Wire, split};
+use crate::protocol::{
+    Greeting, Meeting, Message, Offer, Part, Pulse, ReplicaLink, Shared as SharedFrames, Standing, Wire, split,
+};
 use crate::replica::{Applied, Delta};
 
 #[derive(Default)]
@@ -30,6 +33,8 @@ pub(super) struct ReplicaSession {
     pub(super) compared: BTreeSet<DocumentName>,
     /// The documents of which it was sent everything, because it has other writes under the same names.
     pub(super) shown: BTreeSet<DocumentName>,
+    /// The documents of which it was told that it holds another one.
+    pub(super) apart: BTreeSet<DocumentName>,
 }
 
 /// One delta as messages, each with the frames that were made of it.
@@ -48,6 +53,10 @@ struct Outgoing {
 impl ReplicaSession {
     pub(super) fn dialed() -> ReplicaSession {
         ReplicaSession { is_dialed: true, ..ReplicaSession::default() }
+    }
+
+    pub(super) fn link(&self, name: &DocumentName) -> Option<&ReplicaLink> {
+        self.links.get(name)
     }
 
     pub(super) fn link_mut(&mut self, name: &DocumentName) -> Option<&mut ReplicaLink> {
@@ -101,7 +110,7 @@ impl Engine {
                 Some(Greeting {
                     document: document.name.clone(),
                     genesis: founded.map(|f| f.durable.genesis()),
-                    alone: founded.is_some_and(|f| f.alone.is_some()),
+                    standing: founded.map(|f| f.life.standing.clone()).unwrap_or_default(),
                     seen,
                     replica: Some(replica),
                     former,
@@ -121,9 +130,11 @@ impl Engine {
     pub(super) fn give_up(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
         let id = ReplicaId::from_bytes(self.entropy.next_id());
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        let replica = founded.map(|founded| *founded.adopting.get_or_insert(id));
-        let (document, seen) = (name.clone(), VersionVector::default());
-        let documents = vec![Greeting { document, genesis: None, alone: false, seen, replica, former: None }];
+        let Some(founded) = founded.filter(|founded| founded.moving != Moving::Storing) else { return };
+        let id = if let Moving::Asked(id) = founded.moving { id } else { id };
+        founded.moving.go(Moving::Asked(id));
+        let (document, seen, standing) = (name.clone(), VersionVector::default(), Standing::default());
+        let documents = vec![Greeting { document, genesis: None, standing, seen, replica: Some(id), former: None }];
         self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents }, now);
     }
 
@@ -170,7 +181,7 @@ impl Engine {
         for greeting in documents {
             let link = session.links.entry(greeting.document).or_default();
             link.genesis = greeting.genesis;
-            link.alone = greeting.alone;
+            link.standing = greeting.standing;
             (link.replica, link.former, link.waits) = (greeting.replica, greeting.former, false);
             link.told(&greeting.seen);
         }
@@ -186,10 +197,14 @@ impl Engine {
     fn meet(&mut self, peer: PeerId, name: &DocumentName, now: Now) {
         let Some(document) = self.documents.get(name) else { return };
         let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.ready);
-        let mine = founded.map(|founded| (founded.durable.genesis(), founded.alone.is_some()));
+        let mine = founded.map(|founded| founded.durable.genesis());
+        let life = founded.map(|founded| std::sync::Arc::clone(&founded.life));
+        let forced = founded.and_then(|founded| founded.forced);
         let Some(link) = self.link(peer, name).cloned() else { return };
-        let theirs = link.genesis.map(|genesis| (genesis, link.alone));
-        let is_asked = mine.is_some_and(|(mine, _)| theirs.is_none_or(|(theirs, _)| mine == theirs));
+        let other = link.genesis.filter(|theirs| mine != Some(*theirs));
+        let meeting = mine.zip(life).zip(other);
+        let meeting = meeting.map(|((mine, life), theirs)| life.standing.meets(mine, &link.standing, theirs));
+        let is_asked = mine.is_some_and(|mine| link.genesis.is_none_or(|theirs| mine == theirs));
         if is_asked && self.is_left_behind(name, &link.acknowledged) {
             return self.start_anew(name, now);
         }
@@ -197,33 +212,26 @@ impl Engine {
             if let Some(link) = self.link(peer, name) {
                 link.waits = true;
             }
-            self.no_longer_alone(name, now);
             return self.admit(name, now);
         }
-        match (mine, theirs) {
+        match (mine, link.genesis) {
             (None, _) => self.consider_founding(name, now),
-            (Some((genesis, _)), None) => {
+            (Some(genesis), None) => {
                 if let Some(link) = self.link(peer, name) {
                     link.genesis = Some(genesis);
                 }
                 self.send_delta(peer, name, true, now);
             }
-            (Some((mine, _)), Some((theirs, _))) if mine == theirs => {
-                self.no_longer_alone(name, now);
-                self.send_delta(peer, name, false, now);
-            }
-            (Some((mine, alone)), Some((theirs, they_alone))) => {
-                if gives_way((mine, alone), (theirs, they_alone)) {
-                    self.give_up(name, peer, now);
-                } else if !gives_way((theirs, they_alone), (mine, alone)) {
-                    let message = format!(
-                        "a peer holds another document named `{name}`: both have been shared with others and are not merged"
-                    );
-                    let error = Error::new(Code::ForeignDocument, message)
-                        .with_hint("decide which one stays; stop the instances of the other and start them with a fresh data directory");
-                    self.notice(Level::Error, error);
+            (Some(_), Some(theirs)) if forced == Some(theirs) => self.give_up(name, peer, now),
+            (Some(_), Some(_)) => match meeting {
+                None => {
+                    self.raise(name, &link.standing);
+                    self.send_delta(peer, name, false, now);
                 }
-            }
+                Some(Meeting::Moves) => self.give_up(name, peer, now),
+                Some(Meeting::Stays) => {}
+                Some(Meeting::Apart) => self.tell_apart(peer, name),
+            },
         }
     }
 
@@ -274,20 +282,8 @@ impl Engine {
                 outgoing.deltas.len() - 1
             }
         };
-        self.no_longer_alone(name, now);
         for (message, shared) in outgoing.deltas.get_mut(at).into_iter().flat_map(|prepared| &mut prepared.messages) {
             self.send_shared(peer, message, shared, now);
-        }
-    }
-
-    /// The document has been shared: from now on it never gives way silently.
-    /// Everybody hears of it: two instances that each take the other one for new would wait for each other for ever.
-    fn no_longer_alone(&mut self, name: &DocumentName, now: Now) {
-        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        if founded.is_some_and(|founded| founded.alone.take().is_some()) {
-            let record = super::records::founding_record(name, None);
-            self.stage_step(name, vec![record], Step::Records, "shared", None, None);
-            self.greet_all(now);
         }
     }
 
@@ -361,7 +357,6 @@ impl Engine {
             return self.refuse_message(peer, name, &error, now);
         }
         let Some(link) = self.link(peer, name) else { return };
-        let their_alone = link.alone;
         link.genesis = Some(genesis);
         link.acknowledge(&delta.to);
         let shared = self.documents.get_mut(name).and_then(|document| document.shared.as_mut());
@@ -370,12 +365,8 @@ impl Engine {
             Some(Shared::Unfounded { .. }) => return self.join(name, genesis, &delta, peer, now),
             Some(Shared::Founded(founded)) => founded,
         };
-        let mine = (founded.pending.genesis(), founded.alone.is_some());
-        if mine.0 != genesis {
-            if gives_way(mine, (genesis, their_alone)) {
-                self.adopt(name, genesis, &delta, peer, now);
-            }
-            return;
+        if founded.pending.genesis() != genesis {
+            return self.handle_other_delta(peer, name, genesis, &delta, now);
         }
         if founded.anew.is_some() && delta.since.is_empty() {
             return self.rebase(name, &delta, peer, now);
@@ -480,11 +471,7 @@ impl Engine {
         let is_same = |founded: &&Founded| founded.ready && founded.durable.genesis() == pulse.genesis;
         let Some(founded) = shared.founded().filter(is_same) else {
             // One of the two has yet to take over the document of the other, and what they told each other got lost.
-            let is_open = shared.founded().is_none_or(|founded| founded.ready && founded.alone.is_some());
-            if is_open || self.link(peer, &pulse.document).is_none_or(|link| link.alone) {
-                self.greet(peer, now);
-            }
-            return;
+            return self.greet(peer, now);
         };
         if founded.anew.is_some() {
             // It asked for the whole document, and what it asked or got has been lost.
@@ -521,10 +508,4 @@ fn messages(name: &DocumentName, genesis: Genesis, mut deltas: Vec<Delta>) -> Ve
     let count = u64::try_from(deltas.len()).unwrap_or(u64::MAX);
     let part = |(number, delta)| Message::Part { document: document(), genesis, part: Part { number, count }, delta };
     (1..).zip(deltas).map(part).collect()
-}
-
-/// Whether the first document gives way to the second: one that was never shared gives way to one that was, and of two
-/// that never were the smaller genesis stays.
-fn gives_way((mine, alone): (Genesis, bool), (theirs, they_alone): (Genesis, bool)) -> bool {
-    alone && (!they_alone || theirs < mine)
 }

@@ -19,6 +19,7 @@ impl Engine {
     pub(super) fn settle_all(&mut self, now: Now) {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
             self.succeed(&name, now);
+            self.consider_age(&name, now);
             let acknowledged = self.acknowledged(&name);
             let founded = self.documents.get(&name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
             if founded.is_some_and(|founded| founded.durable.may_settle(&acknowledged)) {
@@ -91,7 +92,9 @@ impl Engine {
         let overdue = founded.settled_ms.is_none_or(|last| now.mono_ms >= last.saturating_add(AT_LATEST_MS));
         let pays = held > 0 && (overdue || held.saturating_mul(BYTES_PER_ASSERTION) >= founded.base_bytes);
         let is_busy = !founded.staged.is_empty() || founded.succession.is_some() || founded.anew.is_some();
-        if !pays || !founded.ready || is_busy || founded.is_unsettling {
+        // A young document may have to give way, and then its writes go along one by one.
+        let is_old = founded.life.standing.old;
+        if !pays || !founded.ready || !is_old || is_busy || founded.is_unsettling {
             return;
         }
         let settled = match founded.pending.settle(&founded.view) {

@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::sides::Sides;
+use super::standing::{Life, Moving};
 use super::terms::WriteTerms;
 use super::types::{PeerId, RequestId, StoreWrite, Ticket};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, VersionVector};
 use crate::diff::{Change, Patch, apply_merge_patch, diff};
 use crate::error::{Code, Error, Result};
-use crate::id::ReplicaId;
+use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Applied, Assertion, Delta, Edit, Effect, MadeOn, Replica, View, WriteOptions};
@@ -154,10 +155,16 @@ pub(super) struct Founded {
     pub(super) staged: VecDeque<Staged>,
     /// Whether the store has it: before, nobody may hear of it.
     pub(super) ready: bool,
-    /// What it was founded with, while it never met another replica.
-    pub(super) alone: Option<Value>,
-    /// That value, while the document that takes the place of this one is on its way to the store.
-    pub(super) gave_up: Option<Value>,
+    /// What is known of it beside its writes, on disk.
+    pub(super) life: Arc<Life>,
+    /// The same with all that is on its way there.
+    pub(super) pending_life: Arc<Life>,
+    /// Whether it is about to give way to another document.
+    pub(super) moving: Moving,
+    /// The document that an operator gave this one up for.
+    pub(super) forced: Option<Genesis>,
+    /// When it may get old, on the monotonic clock; none once it is.
+    pub(super) age_due_ms: Option<u64>,
     /// What this instance last had in common with another one.
     pub(super) synced: Value,
     /// The same of the document on disk, while one that takes its place is on its way to the store.
@@ -166,8 +173,6 @@ pub(super) struct Founded {
     pub(super) stored_writes: u64,
     /// The name under which it starts anew, when others went on without it.
     pub(super) anew: Option<ReplicaId>,
-    /// The name under which it takes over the document of others, where it was founded alone.
-    pub(super) adopting: Option<ReplicaId>,
     /// The notes that make a member of its new name after the store failed: in the pending replica, and the first that
     /// goes to the store under that name.
     pub(super) succession: Option<(Vec<StoreWrite>, Delta)>,
@@ -195,6 +200,8 @@ pub(super) struct Staged {
     pub(super) reply: Option<Reply>,
     /// The peer to acknowledge to.
     pub(super) from: Option<PeerId>,
+    /// What is known of the document with the batch.
+    pub(super) life: Arc<Life>,
     /// The doubtful writes that the batch sets right.
     pub(super) repairs: Option<Vec<Arc<Assertion>>>,
 }
@@ -256,7 +263,7 @@ impl Shared {
 }
 
 impl Founded {
-    pub(super) fn new(replica: Replica, alone: Option<Value>) -> Founded {
+    pub(super) fn new(replica: Replica) -> Founded {
         let view = replica.view();
         let synced = replica.base().map_or_else(Value::empty_map, |base| base.document.clone());
         let stored_writes = replica.seen().seq(replica.id());
@@ -267,13 +274,15 @@ impl Founded {
             view,
             staged: VecDeque::new(),
             ready: true,
-            alone,
-            gave_up: None,
+            life: Arc::default(),
+            pending_life: Arc::default(),
+            moving: Moving::Still,
+            forced: None,
+            age_due_ms: None,
             synced,
             synced_before: None,
             stored_writes,
             anew: None,
-            adopting: None,
             succession: None,
             known_as: None,
             base_bytes: 0,
@@ -285,11 +294,11 @@ impl Founded {
     }
 
     /// A document that becomes this replica once the store has it.
-    pub(super) fn on_its_way(replica: Replica, alone: Option<Value>) -> Founded {
+    pub(super) fn on_its_way(replica: Replica) -> Founded {
         let durable = Replica::new(replica.id(), replica.genesis());
         let pending_value = replica.view().value;
         let synced = pending_value.clone();
-        Founded { pending: replica, pending_value, synced, ready: false, ..Founded::new(durable, alone) }
+        Founded { pending: replica, pending_value, synced, ready: false, ..Founded::new(durable) }
     }
 
     /// Writes edits to the pending replica. `None` where they change nothing.
@@ -391,10 +400,13 @@ impl Founded {
         }
         let staged = self.staged.pop_front()?;
         self.ready = true;
+        self.life = Arc::clone(&staged.life);
         match &staged.step {
             Step::Records => return Some(staged),
             Step::Replace(replica) => {
-                (self.gave_up, self.synced_before) = (None, None);
+                self.synced_before = None;
+                self.moving.go(Moving::Still);
+                self.forced = None;
                 self.durable = Replica::clone(replica);
                 self.view = self.durable.view();
             }
@@ -425,7 +437,8 @@ impl Founded {
         }
         self.sides = Sides::default();
         self.pending_value = self.view.value.clone();
-        self.alone = self.gave_up.take().or(self.alone.take());
+        self.pending_life = Arc::clone(&self.life);
+        self.moving.go(Moving::Still);
         std::mem::take(&mut self.staged)
     }
 

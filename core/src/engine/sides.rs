@@ -71,6 +71,11 @@ impl Sides {
         }
     }
 
+    /// All of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = ReplicaId> {
+        self.last.iter().map(|last| last.replica)
+    }
+
     pub(super) fn contains(&self, replica: ReplicaId) -> bool {
         self.last.iter().any(|last| last.replica == replica)
     }

@@ -46,6 +46,7 @@ pub(super) struct Host {
     pub(super) batches: VecDeque<Persist>,
     options: DocumentOptions,
     wire: crate::protocol::WireOptions,
+    old_after_ms: u64,
     byte: u8,
     life: u8,
 }
@@ -60,6 +61,8 @@ pub(super) struct World {
     next_peer: u64,
     /// How the next hosts write their messages.
     pub(super) wire: crate::protocol::WireOptions,
+    /// When documents of the next hosts get old.
+    pub(super) old_after_ms: u64,
     pub(super) now: Now,
 }
 
@@ -83,8 +86,14 @@ impl World {
             links: Vec::new(),
             next_peer: 0,
             wire: Default::default(),
+            old_after_ms: 600_000,
             now: Now { wall_ms: 1_000_000, mono_ms: 0 },
         }
+    }
+
+    /// Where documents drop their history soon: they are old as soon as they hold anything.
+    pub(super) fn soon_old() -> World {
+        World { old_after_ms: 0, ..World::new() }
     }
 
     /// Adds an instance with a bound JSON file; returns its number. Instance ids grow in the order of `byte`.
@@ -95,10 +104,11 @@ impl World {
     }
 
     pub(super) fn add_with(&mut self, byte: u8, file: Option<&str>, options: DocumentOptions) -> usize {
-        let engine = new_engine(byte, 0, &self.wire, &BTreeMap::new());
+        let engine = new_engine((byte, 0), self.old_after_ms, &self.wire, &BTreeMap::new());
         self.hosts.push(Host {
             engine,
             wire: self.wire.clone(),
+            old_after_ms: self.old_after_ms,
             store: BTreeMap::new(),
             file: file.map(str::to_owned),
             kept: Vec::new(),
@@ -142,7 +152,7 @@ impl World {
         host.life += 1;
         host.due.clear();
         host.batches.clear();
-        host.engine = new_engine(host.byte, host.life, &host.wire, &host.store);
+        host.engine = new_engine((host.byte, host.life), host.old_after_ms, &host.wire, &host.store);
     }
 
     pub(super) fn restart(&mut self, at: usize) {
@@ -327,11 +337,16 @@ impl Host {
     }
 }
 
-fn new_engine(byte: u8, life: u8, wire: &crate::protocol::WireOptions, store: &BTreeMap<Vec<u8>, Vec<u8>>) -> Engine {
+fn new_engine(
+    (byte, life): (u8, u8),
+    old_after_ms: u64,
+    wire: &crate::protocol::WireOptions,
+    store: &BTreeMap<Vec<u8>, Vec<u8>>,
+) -> Engine {
     let mut entropy = [byte; 32];
     entropy[31] = life;
     let wire = wire.clone();
-    let config = EngineConfig { wire, ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy) };
+    let config = EngineConfig { wire, old_after_ms, ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy) };
     Engine::new(config, store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()))).unwrap()
 }
 

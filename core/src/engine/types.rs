@@ -9,11 +9,11 @@ use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
 use crate::format::{Format, LeftOut};
-use crate::id::{DocumentName, InstanceId, ReplicaId};
+use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::protocol::{Frame, WireOptions};
+use crate::protocol::{Frame, Standing, WireOptions};
 use crate::schema::Schema;
 use crate::secret::masked_changes;
 use crate::value::{Str, Value};
@@ -37,8 +37,12 @@ pub struct EngineConfig {
     pub instance: InstanceId,
     /// Seed of every random choice; give fresh entropy, or a fixed one to repeat a run.
     pub entropy: [u8; 32],
-    /// How long an unfounded document with peers waits for one before it is founded alone, in milliseconds; 3,000.
+    /// How long an unfounded document with peers waits for one that holds it before it is founded here, in milliseconds
+    /// since the first look at its file; 3,000.
     pub found_after_ms: u64,
+    /// How long a document has to be in use until it counts as old, and never gives way to another one by itself, in
+    /// milliseconds; ten minutes. A young document drops no history.
+    pub old_after_ms: u64,
     /// How often replicas tell each other what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
     /// How messages to other instances are written.
@@ -49,7 +53,7 @@ impl EngineConfig {
     /// The defaults for one instance.
     pub fn new(instance: InstanceId, entropy: [u8; 32]) -> EngineConfig {
         let wire = WireOptions::default();
-        EngineConfig { instance, entropy, found_after_ms: 3_000, heartbeat_ms: 5_000, wire }
+        EngineConfig { instance, entropy, found_after_ms: 3_000, old_after_ms: 600_000, heartbeat_ms: 5_000, wire }
     }
 }
 
@@ -466,6 +470,8 @@ pub struct DocumentStatus {
     pub hash: ContentHash,
     /// The birth of its shared layer; `None` while unfounded, or without a shared layer.
     pub genesis: Option<String>,
+    /// What it weighs where it meets another document of its name; `None` while there is none.
+    pub standing: Option<Standing>,
     /// The hash of the shared layer: equal on instances that agree.
     pub shared_hash: Option<ContentHash>,
     /// The file that mirrors the shared layer.
@@ -487,6 +493,21 @@ pub struct DocumentStatus {
     /// The latest time that a write of this instance which it still holds was stamped with, in milliseconds since 1970.
     /// Where that is over a minute from now, its clock was ahead once, and such writes win over simultaneous ones.
     pub stamped_ms: Option<u64>,
+    /// Peers with another document of this name, which neither side gives up by itself.
+    pub apart: Vec<Apart>,
+    /// What this instance held before other documents took its place, until it is confirmed.
+    pub kept: Vec<super::Aside>,
+}
+
+/// A peer with another document of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Its connection.
+    pub peer: PeerId,
+    /// The instance.
+    pub instance: Option<InstanceId>,
+    /// The birth of its document.
+    pub genesis: Genesis,
 }
 
 /// What somebody wrote that is not in force.

@@ -1,6 +1,6 @@
 //! Messages to and from JSON text frames.
 
-use super::{Greeting, Message, Offer, Part, Pulse, VERSION};
+use super::{Greeting, MAX_GIVEN_UP, Message, Offer, Part, Pulse, Standing, VERSION};
 use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
@@ -400,14 +400,17 @@ fn received_error(r: &Reader<'_>, message: &str) -> Error {
 }
 
 fn greeting_value(greeting: &Greeting) -> Value {
+    let standing = &greeting.standing;
     let fields = [
-        ("alone", greeting.alone.into()),
+        // What instances go by that know no standing.
+        ("alone", (greeting.genesis.is_some() && !standing.old).into()),
         ("seen", greeting.seen.to_value()),
         ("genesis", greeting.genesis.map_or(Value::Null, |g| g.to_string().into())),
     ];
     let id = |name: &'static str, id: Option<ReplicaId>| id.map(|id| (name, Value::from(id.to_string())));
     let ids = id("replica", greeting.replica).into_iter().chain(id("former", greeting.former));
-    named(&greeting.document, fields).into_iter().chain(ids).collect()
+    let more = (*standing != implied(greeting.genesis, !standing.old)).then(|| ("standing", standing_value(standing)));
+    named(&greeting.document, fields).into_iter().chain(ids).chain(more).collect()
 }
 
 fn greeting(r: &Reader<'_>) -> Result<Greeting> {
@@ -416,9 +419,35 @@ fn greeting(r: &Reader<'_>) -> Result<Greeting> {
         Some(_) => Some(r.genesis()?),
     };
     let alone = r.value.child("alone").and_then(Value::as_bool).unwrap_or(false);
+    let standing = r.value.child("standing").map_or_else(|| implied(genesis, alone), |value| standing(value, !alone));
     let id = |name: &str| r.optional_text(name).and_then(ReplicaId::parse);
     let (replica, former) = (id("replica"), id("former"));
-    Ok(Greeting { document: r.document()?, genesis, alone, seen: r.seen()?, replica, former })
+    Ok(Greeting { document: r.document()?, genesis, standing, seen: r.seen()?, replica, former })
+}
+
+/// What a greeting without a standing says: a document that met others never gave way.
+fn implied(genesis: Option<Genesis>, alone: bool) -> Standing {
+    Standing { old: genesis.is_some() && !alone, ..Standing::default() }
+}
+
+fn standing_value(standing: &Standing) -> Value {
+    let mut fields: Vec<(&str, Value)> = vec![("loaded", standing.loaded.into()), ("content", standing.content.into())];
+    let given_up: Vec<Value> = standing.given_up.iter().map(|genesis| genesis.to_string().into()).collect();
+    if standing.born_ms > 0 {
+        fields.push(("born", standing.born_ms.into()));
+    }
+    if !given_up.is_empty() {
+        fields.push(("given_up", given_up.into()));
+    }
+    fields.into_iter().collect()
+}
+
+fn standing(value: &Value, old: bool) -> Standing {
+    let mark = |name: &str| value.child(name).and_then(Value::as_bool).unwrap_or(false);
+    let given_up = value.child("given_up").and_then(Value::as_list).map(|list| list.as_slice()).unwrap_or_default();
+    let given_up = given_up.iter().filter_map(|genesis| Genesis::parse(genesis.as_str()?)).take(MAX_GIVEN_UP).collect();
+    let born_ms = value.child("born").and_then(Value::as_u64).unwrap_or(0);
+    Standing { old, loaded: mark("loaded"), content: mark("content"), born_ms, given_up }
 }
 
 fn pulse_value(pulse: &Pulse) -> Value {

@@ -1,6 +1,7 @@
 //! Every message, as values of this program; the codec knows their wire form.
 
 use super::part::Part;
+use super::standing::Standing;
 use super::wire::Offer;
 use crate::clock::VersionVector;
 use crate::diff::Change;
@@ -17,8 +18,8 @@ pub struct Greeting {
     pub document: DocumentName,
     /// Its birth; `None` while unfounded, or when the sender gives up its own birth to adopt the receiver's.
     pub genesis: Option<Genesis>,
-    /// Whether it was founded here and never met another replica.
-    pub alone: bool,
+    /// What it weighs where it meets another one.
+    pub standing: Standing,
     /// What the sender has seen, durably.
     pub seen: VersionVector,
     /// The name under which the sender writes, or will once it has the document.

@@ -42,6 +42,7 @@ mod frame;
 mod message;
 mod part;
 mod session;
+mod standing;
 mod wire;
 
 pub use codec::{Envelope, decode, encode, sent_ms};
@@ -49,6 +50,7 @@ pub use frame::{Frame, FrameRef};
 pub use message::{Greeting, Message, Pulse};
 pub use part::{Joining, Part, split};
 pub use session::ReplicaLink;
+pub use standing::{MAX_GIVEN_UP, Meeting, Standing};
 pub use wire::{BINARY, DEFLATE, Encoder, JSON, Offer, Shared, VERSIONS, Wire, WireOptions};
 
 /// The protocol version that this build speaks.

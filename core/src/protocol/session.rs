@@ -1,5 +1,6 @@
 //! The state of one document in the session with one replica: what the other side has, as far as we know.
 
+use super::standing::Standing;
 use crate::clock::VersionVector;
 use crate::id::{Genesis, ReplicaId};
 use crate::replica::Replica;
@@ -9,8 +10,8 @@ use crate::replica::Replica;
 pub struct ReplicaLink {
     /// The birth that the peer's replica has; `None` while it is unfounded.
     pub genesis: Option<Genesis>,
-    /// Whether the peer founded it and never met another replica.
-    pub alone: bool,
+    /// What the peer's document weighs where it meets another one.
+    pub standing: Standing,
     /// The name under which the peer writes.
     pub replica: Option<ReplicaId>,
     /// The name under which it wrote before it started anew.

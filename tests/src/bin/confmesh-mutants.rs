@@ -41,10 +41,12 @@ fn gate(wanted: &[String]) -> io::Result<bool> {
     let mut all_fine = true;
     let mut table = Vec::new();
     // A simulator that finds fault with what is whole would find every mutant.
-    let unbroken = shop.simulate()?;
-    println!("{:<36} {unbroken}", "(unbroken)");
-    if !unbroken.starts_with("SURVIVED") {
-        return Err(io::Error::other("the simulator does not pass the sources as they are; mend that first"));
+    for starts in [false, true] {
+        let unbroken = shop.simulate(starts)?;
+        println!("{:<36} {unbroken}", if starts { "(unbroken, starts)" } else { "(unbroken)" });
+        if !unbroken.starts_with("SURVIVED") {
+            return Err(io::Error::other("the simulator does not pass the sources as they are; mend that first"));
+        }
     }
     for mutant in mutants(&root)? {
         if !wanted.is_empty() && !wanted.contains(&mutant.name) {
@@ -98,14 +100,14 @@ impl Workshop {
             whole.push((fs::read(&file)?, file.clone()));
             fs::write(file, source)?;
         }
-        let verdict = self.simulate();
+        let verdict = self.simulate(mutant.starts);
         for (source, file) in whole {
             fs::write(file, source)?;
         }
         verdict
     }
 
-    fn simulate(&self) -> io::Result<String> {
+    fn simulate(&self, starts: bool) -> io::Result<String> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--profile", "simulate", "-p", "confmesh-tests", "--no-default-features"])
@@ -120,6 +122,7 @@ impl Workshop {
         }
         let ran = Command::new(self.target.join("simulate").join(BINARY))
             .args(["--runs", RUNS, "--most-failures", "1", "--quiet"])
+            .args(starts.then_some("--starts"))
             .output()?;
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         let found = text.lines().find(|line| line.starts_with("seed "));

@@ -14,8 +14,8 @@ use std::time::Instant;
 use confmesh_tests::simulator::{Fault, Options, Outcome, Property, run, shrink};
 
 const USAGE: &str = "\
-usage: confmesh-simulate [--runs N] [--seed S] [--threads T] [--most-failures F] [--without FAULT,…]
-       confmesh-simulate replay SEED [--steps N] [--replicas N] [--without FAULT,…] [--quiet]";
+usage: confmesh-simulate [--starts] [--runs N] [--seed S] [--threads T] [--most-failures F] [--without FAULT,…]
+       confmesh-simulate replay SEED [--starts] [--steps N] [--replicas N] [--without FAULT,…] [--quiet]";
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
@@ -41,7 +41,7 @@ fn flags(words: &[String]) -> Option<BTreeMap<&str, &str>> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let name = word.strip_prefix("--")?;
-        flags.insert(name, if name == "quiet" { "" } else { words.next()?.as_str() });
+        flags.insert(name, if matches!(name, "quiet" | "starts") { "" } else { words.next()?.as_str() });
     }
     Some(flags)
 }
@@ -58,7 +58,13 @@ fn size(flags: &BTreeMap<&str, &str>, name: &str) -> Option<usize> {
 fn options(flags: &BTreeMap<&str, &str>) -> Options {
     let names = flags.get("without").copied().unwrap_or_default();
     let without = Fault::ALL.iter().copied().filter(|fault| names.split(',').any(|name| name == fault.name()));
-    Options { steps: size(flags, "steps"), replicas: size(flags, "replicas"), without: without.collect(), trace: false }
+    Options {
+        steps: size(flags, "steps"),
+        replicas: size(flags, "replicas"),
+        without: without.collect(),
+        trace: false,
+        starts: flags.contains_key("starts"),
+    }
 }
 
 /// Runs one seed and tells what happened.
@@ -145,7 +151,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
         }
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(seed) = tally.failures.iter().min().filter(|_| !flags.contains_key("quiet"))
+    if let Some(seed) = tally.failures.iter().min().filter(|_| !flags.contains_key("quiet") && !options.starts)
         && let Some((options, violation)) = shrink(*seed)
     {
         let names: Vec<&str> = options.without.iter().map(|fault| fault.name()).collect();

@@ -172,7 +172,7 @@ impl World {
         Ok(acted || self.history.len() > writes)
     }
 
-    /// Instances whose document was shared, but is not that of the first one, begin anew with an empty data directory: one
+    /// Instances whose document is old, but is not that of the first one, begin anew with an empty data directory: one
     /// after the other, or they would found a document of their own again.
     fn start_afresh(&mut self) -> Checked<bool> {
         let genesis = |world: &World, at: usize| world.hosts[at].known.as_ref().map(|known| known.genesis);
@@ -180,7 +180,7 @@ impl World {
         let Some(kept) = alive.iter().find_map(|at| genesis(self, *at)) else { return Ok(false) };
         let foreign: Vec<usize> =
             alive.iter().copied().filter(|at| genesis(self, *at).is_some_and(|g| g != kept)).collect();
-        let is_told = |text: &String| text.contains("both have been shared");
+        let is_told = |text: &String| text.contains("holds another document");
         if let Some(at) = foreign.first()
             && !self.hosts.iter().any(|host| host.notices.iter().any(is_told))
         {
@@ -188,6 +188,9 @@ impl World {
         }
         for at in &foreign {
             self.note(|| format!("an operator gives {at} a fresh data directory"));
+            if let Some(known) = self.hosts[*at].known.clone() {
+                self.wiped.join(&known.seen);
+            }
             self.kill(*at)?;
             self.hosts[*at].store.clear();
             self.hosts[*at].options.has_peers = true;
@@ -254,7 +257,9 @@ impl World {
             }
             self.file_agrees(*at)?;
         }
-        if let Some(dot) = self.acknowledged_in(known.genesis).find(|dot| !known.seen.contains(*dot)) {
+        if let Some(dot) =
+            self.acknowledged_in(known.genesis).find(|dot| !known.seen.contains(*dot) && !self.wiped.contains(*dot))
+        {
             return violated(Property::Durability, format!("{dot:?} was acknowledged and is gone"));
         }
         let mut conflicts = listed(&self.hosts[first].engine.as_ref().unwrap().status()[0].disagreements);

@@ -76,12 +76,6 @@ pub(crate) fn left_by(writes: &[StoreWrite]) -> Option<Known> {
     replicas.into_iter().next()
 }
 
-/// What a document was founded with, while it never met another replica.
-pub(crate) fn founding(store: &Store) -> Option<String> {
-    let record = store.iter().find(|(key, _)| key_holds(key, "/founding"));
-    record.map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
-}
-
 /// The records of writes that a store holds.
 pub(crate) fn held(store: &Store) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
     store.iter().filter(|(key, _)| key_holds(key, WRITE)).collect()
@@ -147,6 +141,10 @@ impl History {
             }
             let assertion = Assertion::from_value(&json(bytes)).unwrap();
             let dot = assertion.dot;
+            if self.closed.get(&dot).is_some_and(|origin| *origin != replica.genesis) {
+                self.take_along(&replica, key, bytes, assertion)?;
+                continue;
+            }
             let author = *self.authors.entry(dot.replica).or_insert(host);
             if author != host {
                 let what =
@@ -167,6 +165,37 @@ impl History {
         }
         self.closed.extend(fresh.into_iter().map(|dot| (dot, replica.genesis)));
         Ok(())
+    }
+
+    /// A write of a document that gave way to this one stays as it is; what edits a sequence becomes a value.
+    fn take_along(&mut self, replica: &Known, key: &[u8], bytes: &[u8], assertion: Assertion) -> Checked {
+        let others = self.records.iter().filter(|((genesis, at), _)| *genesis != replica.genesis && at == key);
+        let is_known = others.into_iter().any(|(_, before)| {
+            let before = Assertion::from_value(&json(before)).unwrap();
+            let is_sequence = !before.edits.is_empty() || matches!(before.claim, Claim::Sequence(_));
+            before == assertion || is_sequence && assertion.edits.is_empty() && before.context == assertion.context
+        });
+        if !is_known {
+            let what = format!("{:?} changed on its way to another document", assertion.dot);
+            return violated(Property::Durability, what);
+        }
+        let text = canonical(&assertion.to_value());
+        self.markers.extend(markers(&text).into_iter().map(|marker| (marker, replica.genesis)));
+        self.records.insert((replica.genesis, key.to_vec()), bytes.to_vec());
+        self.writes.entry(replica.genesis).or_default().push(Arc::new(assertion));
+        // What was computed before, somebody may have seen without this write.
+        self.views.retain(|(genesis, _), _| *genesis != replica.genesis);
+        Ok(())
+    }
+
+    /// The numbers that an instance wrote in a document; with all, those that anybody but its founder did.
+    pub(crate) fn written_in(&self, genesis: Genesis, host: Option<usize>) -> BTreeSet<i64> {
+        let founder = genesis.founder();
+        let writes = self.writes.get(&genesis).into_iter().flatten().filter(|write| {
+            let author = write.dot.replica;
+            author != founder && host.is_none_or(|host| self.authors.get(&author) == Some(&host))
+        });
+        writes.flat_map(|write| markers(&canonical(&write.to_value()))).collect()
     }
 
     /// The instance that writes, or wrote, under a name.

@@ -80,6 +80,7 @@ pub(crate) struct Host {
     /// A place that somebody read: its version and its value then.
     pub(crate) read: Option<(Path, PathVersion, Option<Value>)>,
     pub(crate) heartbeat_ms: u64,
+    pub(crate) old_after_ms: u64,
     pub(crate) file: Option<String>,
     /// Whether a person deleted the file last.
     pub(crate) file_deleted: bool,
@@ -124,6 +125,7 @@ impl Host {
             wire: WireOptions::default(),
             read: None,
             heartbeat_ms: 5_000,
+            old_after_ms: 600_000,
             file,
             file_deleted: false,
             kept: Vec::new(),
@@ -163,6 +165,7 @@ impl Host {
         let mut config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
         config.wire = self.wire.clone();
         config.heartbeat_ms = self.heartbeat_ms;
+        config.old_after_ms = self.old_after_ms;
         let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));
         Ok(self.engine.insert(Engine::new(config, records)?))
     }

@@ -18,6 +18,7 @@ mod oracle;
 mod people;
 mod random;
 mod sequences;
+mod starts;
 mod strategies;
 mod swarm;
 pub mod trace;
@@ -62,7 +63,7 @@ fn violated<T>(property: Property, what: impl Into<String>) -> Checked<T> {
 }
 
 /// How a run went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// What was broken first, if anything was.
     pub violation: Option<Violation>,
@@ -82,17 +83,11 @@ pub struct Outcome {
 
 /// Runs one seed.
 pub fn run(seed: u64, options: &Options) -> Outcome {
+    if options.starts {
+        return starts::run(seed, options.trace);
+    }
     let mut world = world::World::new(seed, options);
-    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let violation = match result {
-        Ok(Ok(())) => None,
-        Ok(Err(violation)) => Some(violation),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Some(Violation { property: Property::Panic, what: text.unwrap_or_default() })
-        }
-    };
+    let violation = guarded(|| world.run());
     Outcome {
         violation,
         writes: world.history.len(),
@@ -101,6 +96,19 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         rebased: world.rebased,
         binary_frames: world.binary_frames,
         trace: world.trace.take().unwrap_or_default(),
+    }
+}
+
+/// What is violated, panics included.
+fn guarded(run: impl FnOnce() -> Checked) -> Option<Violation> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => None,
+        Ok(Err(violation)) => Some(violation),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Some(Violation { property: Property::Panic, what: text.unwrap_or_default() })
+        }
     }
 }
 

@@ -459,10 +459,12 @@ impl World {
         self.settle(at)
     }
 
-    /// Writes that were acknowledged in a document, by instances that are still there.
+    /// Writes that were acknowledged, by instances that are still there, in a document or in one that gave way to it: writes
+    /// go along under their names, but where history is dropped.
     pub(crate) fn acknowledged_in(&self, genesis: confmesh::id::Genesis) -> impl Iterator<Item = Dot> {
         let mine = self.acknowledged.iter().filter(move |(at, document, _)| {
-            *document == genesis && !self.hosts[*at].has_left && !self.hosts[*at].is_expelled
+            let is_there = *document == genesis || !self.swarm.settles();
+            is_there && !self.hosts[*at].has_left && !self.hosts[*at].is_expelled
         });
         mine.map(|(_, _, dot)| *dot)
     }

@@ -156,4 +156,6 @@ pub struct Options {
     pub without: Vec<Fault>,
     /// Whether to write down what happens.
     pub trace: bool,
+    /// Whether it is the start of a mesh alone that is simulated: see [`super::starts`]. Nothing else is asked then.
+    pub starts: bool,
 }

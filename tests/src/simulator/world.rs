@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) history: History,
     /// Writes that were acknowledged: by whom, in which document.
     pub(crate) acknowledged: Vec<(usize, Genesis, Dot)>,
+    /// What instances had seen whose data directory an operator emptied: their document was given up.
+    pub(crate) wiped: confmesh::clock::VersionVector,
     /// What guests wrote: whose host, in which of its lives, where, what.
     pub(crate) guest_writes: Vec<(usize, u64, confmesh::Path, confmesh::Value)>,
     pub(crate) comparisons: usize,
@@ -69,6 +71,7 @@ impl World {
             marker: FIRST_MARKER,
             history: History::default(),
             acknowledged: Vec::new(),
+            wiped: confmesh::clock::VersionVector::default(),
             guest_writes: Vec::new(),
             comparisons: 0,
             settled: 0,
@@ -143,6 +146,10 @@ impl World {
         });
         let mut host = Host::new(number, options, policy, text);
         host.heartbeat_ms = self.swarm.heartbeat_ms;
+        if self.swarm.settles() {
+            // Young documents drop nothing.
+            host.old_after_ms = 30_000;
+        }
         host.wire = self.wire();
         if self.swarm.rate(Fault::Clock) > 0 {
             host.offset_ms = self.offset();
@@ -247,7 +254,6 @@ impl World {
     /// A batch gets to the disk.
     fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite]) -> Checked {
         let before = self.hosts[at].known.clone();
-        let founding = super::history::founding(&self.hosts[at].store);
         let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
         self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
@@ -266,17 +272,17 @@ impl World {
                 format!("{at} lost {marker} when it took over what the others went on with"),
             );
         }
-        // Who gives up a document takes along what was acknowledged since it was founded.
-        if let (Some(old), Some(new), Some(founding)) = (before, left_by(writes), founding)
+        // Whose document gives way takes along what was acknowledged in it.
+        if let (Some(old), Some(new)) = (before, left_by(writes))
             && old.genesis != new.genesis
             && !self.hosts[at].keeps_first_values()
             && !self.averages()
         {
             let made = confmesh::canonical::canonical(&self.history.expected(&old).value);
-            let founding = markers(&founding);
-            let lost = markers(&made)
-                .into_iter()
-                .find(|marker| !founding.contains(marker) && !self.history.holds_marker_in(new.genesis, *marker));
+            // Where history is dropped everybody makes his own writes again.
+            let written = self.history.written_in(old.genesis, (old.replica != new.replica).then_some(at));
+            let is_missing = |marker: &i64| !self.history.holds_marker_in(new.genesis, *marker);
+            let lost = markers(&made).into_iter().find(|marker| written.contains(marker) && is_missing(marker));
             if let Some(marker) = lost {
                 return violated(Property::Loss, format!("{at} lost {marker} when it took over another document"));
             }

@@ -94,8 +94,8 @@ fn an_empty_document_can_be_joined() {
     world.assert_agreement(r#"{"a":1}"#);
 }
 
-#[test]
-fn two_grown_documents_are_never_merged_silently() {
+/// Two pairs, each with a document that was in use for a while.
+fn two_old_pairs() -> World {
     let mut world = World::new();
     for byte in 1..=4 {
         world.add(byte, Some(&format!(r#"{{"who":{byte}}}"#)), byte % 2 == 0);
@@ -103,18 +103,163 @@ fn two_grown_documents_are_never_merged_silently() {
     world.connect(1, 0);
     world.connect(3, 2);
     world.run();
+    world.set(0, "in.a", 1);
+    world.set(3, "in.b", 1);
+    world.run();
+    world.pass(600_001);
+    world
+}
+
+#[test]
+fn two_old_documents_stand_apart_and_are_told_on_both_sides() {
+    let mut world = two_old_pairs();
     assert_ne!(world.value(0), world.value(2));
     let before: Vec<_> = (0..4).map(|at| world.value(at)).collect();
     world.connect(3, 0);
     world.run();
+    world.pass(60_000);
     assert_eq!(before, (0..4).map(|at| world.value(at)).collect::<Vec<_>>());
-    assert!(world.notices(0).contains("another document"), "{}", world.notices(0));
-    assert!(world.notices(3).contains("another document"), "{}", world.notices(3));
+    for at in [0, 3] {
+        let notices = world.notices(at);
+        assert_eq!(notices.matches("holds another document").count(), 1, "{notices}");
+    }
+}
+
+#[test]
+fn an_old_document_stays_wherever_it_meets_young_ones_also_when_it_comes_back_later() {
+    for is_greater in [false, true] {
+        let mut world = World::new();
+        let hub = if is_greater { 9 } else { 1 };
+        world.add(hub, Some(r#"{"real":true}"#), false);
+        world.set(0, "api.one", 1);
+        world.set(0, "api.two", 2);
+        let store = world.hosts[0].store.clone();
+        world.kill(0);
+        // Two fresh ones that agree on an empty document, and write in it.
+        world.add(4, None, true);
+        world.add(5, None, true);
+        world.connect(2, 1);
+        world.run();
+        world.pass(5_000);
+        let request = world.set(2, "edge", 3);
+        world.run();
+        assert!(world.answer(2, request).unwrap().is_ok());
+        world.hosts[0].store = store;
+        world.restart(0);
+        world.connect(1, 0);
+        world.connect(2, 0);
+        world.run();
+        world.assert_agreement(r#"{"api":{"one":1,"two":2},"edge":3,"real":true}"#);
+        assert!(world.hosts[0].kept.is_empty());
+    }
+}
+
+#[test]
+fn content_never_yields_to_nothing() {
+    for (with, without) in [(1, 2), (2, 1)] {
+        for seed in 0..8 {
+            let mut world = World::new();
+            world.add(with + 10 * seed, Some(r#"{"real":true}"#), true);
+            world.add(without + 10 * seed, None, true);
+            world.pass(4_000);
+            world.set(1, "written", 1);
+            world.connect(0, 1);
+            world.run();
+            world.assert_agreement(r#"{"real":true,"written":1}"#);
+        }
+    }
+}
+
+/// Three founded alone and wrote; they meet one after the other, and everybody's writes are there once.
+#[test]
+fn any_number_of_instances_move_in_any_order_and_nothing_is_written_twice() {
+    for order in [[(0, 1), (1, 2)], [(1, 2), (0, 1)], [(0, 2), (2, 1)]] {
+        let mut world = World::new();
+        for byte in 1..=3 {
+            world.add(byte, Some(&format!(r#"{{"who":{byte}}}"#)), true);
+        }
+        world.pass(4_000);
+        for at in 0..3 {
+            let request = world.set(at, &format!("from.k{at}"), at as u64);
+            assert!(world.answer(at, request).unwrap().is_ok());
+        }
+        for (a, b) in order {
+            world.connect(a, b);
+            world.run();
+        }
+        world.pass(6_000);
+        let value = world.value(0);
+        for at in 0..3 {
+            assert_eq!(world.value(at), value, "{order:?}");
+            assert_eq!(world.file_value(at), value);
+            let written = world.hosts[at].engine.written(&name(), &path("from"));
+            let written: Vec<_> = written.into_iter().filter(|write| !write.path.is_root()).collect();
+            assert_eq!(written.len(), 3, "{order:?}: {written:?}");
+        }
+        assert_eq!(value.at(&path("from")), Some(&json(r#"{"k0":0,"k1":1,"k2":2}"#)));
+        let kept: usize = world.hosts.iter().map(|host| host.kept.len()).sum();
+        assert!(kept >= 2, "two files are kept aside");
+        let named: usize = world.hosts.iter().map(|host| host.engine.kept(&name()).len()).sum();
+        assert!(named >= 2);
+    }
+}
+
+/// One moved, took along what the other had written, and the other died before it could move.
+#[test]
+fn the_writes_of_an_author_who_is_gone_go_along() {
+    let mut world = World::new();
+    for byte in 1..=3 {
+        world.add(byte, None, true);
+    }
+    world.add(4, Some(r#"{"content":true}"#), true);
+    world.connect(1, 0);
+    world.pass(4_000);
+    world.set(0, "gone", 1);
+    world.run();
+    world.kill(0);
+    world.set(1, "here", 2);
+    world.connect(1, 3);
+    world.run();
+    assert_eq!(world.value(3), json(r#"{"content":true,"gone":1,"here":2}"#));
+    world.restart(0);
+    world.connect(0, 1);
+    world.run();
+    world.pass(10_000);
+    // It was loaded with an acknowledged write: its document is old, and the others move back to it.
+    for at in [0, 1, 3] {
+        assert_eq!(world.value(at).at(&path("gone")), Some(&1.into()), "{at}");
+        assert_eq!(world.value(at).at(&path("here")), Some(&2.into()), "{at}");
+        assert_eq!(world.value(at), world.value(0));
+    }
+}
+
+#[test]
+fn what_was_held_before_a_join_is_named_until_it_is_confirmed() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"who":"first"}"#), false);
+    world.add(2, Some(r#"{"who":"second","own":1}"#), true);
+    world.connect(1, 0);
+    world.run();
+    world.restart(1);
+    let kept = world.hosts[1].engine.kept(&name()).to_vec();
+    let [only] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!((only.why.as_str(), only.text.as_str()), ("joined", r#"{"who":"second","own":1}"#));
+    let now = world.now;
+    world.hosts[1].engine.handle_copied(&name(), "2.json.before-join", now);
+    world.settle(1);
+    world.restart(1);
+    assert_eq!(world.hosts[1].engine.kept(&name())[0].copy.as_deref(), Some("2.json.before-join"));
+    let missing = world.hosts[1].engine.confirm_kept(&name(), 7).unwrap_err();
+    assert_eq!(missing.code(), Code::NotFound);
+    world.hosts[1].engine.confirm_kept(&name(), only.id).unwrap();
+    world.settle(1);
+    world.restart(1);
+    assert!(world.hosts[1].engine.kept(&name()).is_empty());
 }
 
 #[test]
 fn a_crash_while_taking_over_a_document_loses_nothing() {
-    for lost_batches in 0..6 {
+    for (dies, lost_batches) in [0, 1].into_iter().flat_map(|dies| (0..6).map(move |lost| (dies, lost))) {
         let mut world = World::new();
         world.add(1, Some(r#"{"who":"a"}"#), true);
         world.add(2, Some(r#"{"who":"b"}"#), true);
@@ -135,14 +280,16 @@ fn a_crash_while_taking_over_a_document_loses_nothing() {
                 }
             }
         }
-        for at in 0..2 {
-            world.hosts[at].persists = true;
-            world.restart(at);
+        for host in &mut world.hosts {
+            host.persists = true;
         }
+        // The one of the two that was about to give way; who did not die is young still.
+        world.settle(1 - dies);
+        world.restart(dies);
         world.connect(0, 1);
         world.run();
         assert_eq!(world.value(0), world.value(1));
-        assert_eq!(world.value(0).at(&path("from")), Some(&json(r#"{"a":1,"b":2}"#)), "{lost_batches}");
+        assert_eq!(world.value(0).at(&path("from")), Some(&json(r#"{"a":1,"b":2}"#)), "{dies} {lost_batches}");
         assert_eq!(world.file_value(0), world.value(0));
         assert_eq!(world.file_value(1), world.value(1));
     }

@@ -35,7 +35,7 @@ fn members(world: &World) -> Vec<ReplicaId> {
 
 #[test]
 fn who_fails_to_store_twice_in_a_row_is_a_member_that_others_join_through() {
-    let mut world = World::new();
+    let mut world = World::soon_old();
     world.add_with(1, None, options(false));
     world.set(0, "a", 1);
     fail_to_set(&mut world, 0, "b");
@@ -57,7 +57,7 @@ fn who_fails_to_store_twice_in_a_row_is_a_member_that_others_join_through() {
 
 #[test]
 fn a_process_that_dies_after_its_first_batch_under_a_new_name_was_made_a_member_by_it() {
-    let mut world = World::new();
+    let mut world = World::soon_old();
     world.add_with(1, None, options(false));
     world.set(0, "a", 1);
     let before = author(&world, 0);
@@ -85,6 +85,9 @@ fn newcomer(case: i64) -> (World, usize, Value, Vec<ReplicaId>) {
     world.run();
     let mut all = json(r#"{"a":1}"#);
     let before = members(&world);
+    // What the newcomer founds alone is young, and gives way.
+    world.pass(6_000);
+    world.old_after_ms = 600_000;
     let at = if case == 2 { 2 } else { world.add_with(4, None, options(case == 0)) };
     if case > 0 {
         world.disconnect_all();
@@ -171,6 +174,8 @@ fn an_expelled_instance_whose_store_fails_starts_anew_all_the_same() {
 #[test]
 fn who_takes_a_new_name_while_the_hub_expels_the_old_one_starts_anew() {
     let mut world = star();
+    world.set(0, "held", 0);
+    world.run();
     let away = author(&world, 1);
     fail_to_set(&mut world, 1, "a");
     world.set(1, "a", 1);
@@ -198,7 +203,7 @@ fn who_takes_a_new_name_while_the_hub_expels_the_old_one_starts_anew() {
     world.set(0, "b", 2);
     world.run();
     world.pass(80_000);
-    world.assert_agreement(r#"{"a":1,"b":2}"#);
+    world.assert_agreement(r#"{"a":1,"b":2,"held":0}"#);
     assert_eq!(members(&world).len(), 3);
     assert_settled(&world);
 }

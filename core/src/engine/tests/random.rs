@@ -61,7 +61,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         settle in any::<bool>(),
     ) {
-        let mut world = World::new();
+        let mut world = if settle { World::soon_old() } else { World::new() };
         let binding = FileBinding { id: "1.json".into(), format: Format::Json };
         let options = DocumentOptions { shared: true, file: Some(binding), settle, ..DocumentOptions::default() };
         world.add_with(1, Some(r#"{"first":1}"#), options);

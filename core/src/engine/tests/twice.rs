@@ -6,7 +6,7 @@ use crate::id::ReplicaId;
 
 /// A hub (0), an instance (1) that shares its document, and a copy of that instance's data (2), all apart.
 fn copied(settle: bool) -> World {
-    let mut world = World::new();
+    let mut world = World::soon_old();
     let options = |has_peers| DocumentOptions { shared: true, has_peers, settle, ..DocumentOptions::default() };
     world.add_with(1, None, options(false));
     world.add_with(2, None, options(true));

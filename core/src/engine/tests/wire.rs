@@ -256,6 +256,8 @@ fn instances_that_agree_need_no_more_bytes_however_long_the_document_is() {
         world.connect(1, 0);
         run(world, |frame| frame).iter().map(Frame::len).sum()
     };
+    world.set(0, "key", "some text");
+    world.run();
     let before = reconnect(&mut world);
     for at in 0..60 {
         world.set(0, &format!("key{at}"), "some text that is a little longer");

@@ -379,7 +379,7 @@ fn who_decides_a_conflict_is_known_everywhere_and_never_shows_in_the_document() 
 
 #[test]
 fn versions_and_open_conflicts_outlive_the_history() {
-    let mut world = World::new();
+    let mut world = World::soon_old();
     for byte in 1..=2 {
         let policy = Policy::of([manual()]).unwrap();
         let options = DocumentOptions { shared: true, has_peers: byte > 1, settle: true, policy, ..Default::default() };
