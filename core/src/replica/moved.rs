@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::notes::is_reserved;
-use super::{Assertion, Base, Claim, Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, settles};
+use super::{Assertion, Claim, Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, settles};
 use crate::clock::VersionVector;
 use crate::error::Result;
 use crate::id::{Genesis, ReplicaId};
@@ -145,7 +145,7 @@ impl Replica {
         let only = |authors: &dyn Fn(ReplicaId) -> bool| {
             let held = self.live().filter(|held| held.dot.replica == founder || authors(held.dot.replica));
             let held = held.map(|held| Assertion::clone(held));
-            let base = self.base.as_deref().map(Base::clone);
+            let base = self.base.as_deref().cloned();
             Replica::restore(self.id, genesis, self.seen.clone(), self.last_stamp(), base, held)
         };
         let founding = only(&|_| false).view().value;
