@@ -257,7 +257,8 @@ impl Engine {
         let mut writes: Vec<super::StoreWrite> = repair.into_iter().flatten().chain(writes).collect();
         let next = Ticket(self.last_ticket + 1);
         if let Some(document) = self.documents.get_mut(name) {
-            if matches!(step, Step::Delta(_) | Step::Replace(_)) {
+            // Notes of members change no document, and go before what waits for them: the pending one is ahead of them.
+            if matches!(step, Step::Delta(_) | Step::Replace(_)) && cause != "members" {
                 document.foresee(next, cause);
             }
             writes.extend(document.take_withheld_record());

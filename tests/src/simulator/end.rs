@@ -154,6 +154,7 @@ impl World {
         let mut acted = self.start_afresh()?;
         let writes = self.history.len();
         for at in self.alive() {
+            acted |= self.mend(at)?;
             if self.hosts[at].options.file.is_none() {
                 continue;
             }
@@ -163,7 +164,7 @@ impl World {
             let states = status.iter().flat_map(|document| &document.sources).map(|source| &source.state);
             if states.into_iter().any(|state| matches!(state, SourceState::Stale(_))) {
                 self.note(|| format!("a person takes back the edit of the file of {at}"));
-                let shown = self.hosts[at].shown().unwrap_or_default();
+                let shown = self.hosts[at].shown_as_written().unwrap_or_default();
                 self.hosts[at].file = print(&shown, Format::Json).ok();
                 self.look(at)?;
                 acted = true;
@@ -228,7 +229,7 @@ impl World {
             if let Some((request, wish)) = host.open.iter().next() {
                 return violated(Property::Liveness, format!("{at} never answered {request:?}: {wish:?}"));
             }
-            let text = |at: usize| self.hosts[at].shown().map(|value| canonical(&value));
+            let text = |at: usize| self.hosts[at].shown_as_written().map(|value| canonical(&value));
             if text(*at) != text(first) {
                 return violated(
                     Property::Divergence,
@@ -267,7 +268,7 @@ impl World {
             // What rules had decided is told once, when it is dropped.
             conflicts = self.history.expected(&known).conflicts.clone();
         }
-        let shown = self.hosts[first].shown().unwrap_or_default();
+        let shown = self.hosts[first].shown_as_written().unwrap_or_default();
         if let Some(lost) = silently_lost(&self.history.seen(&known), &shown, &conflicts) {
             return violated(Property::Loss, format!("neither shown, superseded nor listed: {lost}"));
         }
@@ -276,7 +277,7 @@ impl World {
 
     fn file_agrees(&self, at: usize) -> Checked {
         let host = &self.hosts[at];
-        let shown = host.shown().unwrap_or_default();
+        let shown = host.shown_as_written().unwrap_or_default();
         if host.options.file.is_none()
             || (host.file.is_none() && (host.file_deleted || shown.as_map().is_some_and(|m| m.is_empty())))
         {

@@ -1,7 +1,7 @@
 //! One process and its machine: engine, store, bound file, clock.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use confmesh::canonical::ContentHash;
 use confmesh::clock::{Now, VersionVector};
@@ -14,6 +14,7 @@ use confmesh::protocol::{Frame, WireOptions};
 use confmesh::{Path, Policy, Value};
 
 use super::history::{Known, Store};
+use super::withhold::Rules;
 
 /// Hands a frame to an engine.
 pub(crate) fn deliver(engine: &mut Engine, peer: PeerId, frame: &Frame, now: Now) {
@@ -53,6 +54,8 @@ pub(crate) struct Wish {
     pub(crate) settles: Option<ContentHash>,
     /// Whether an error is the only right answer, and why.
     pub(crate) refused: Option<&'static str>,
+    /// Whether it takes back what is invalid, which nothing may refuse.
+    pub(crate) mends: bool,
 }
 
 pub(crate) struct Host {
@@ -97,6 +100,13 @@ pub(crate) struct Host {
     /// The latest time that its clock ever showed.
     pub(crate) latest_wall_ms: Cell<u64>,
     pub(crate) notices: Vec<String>,
+    /// What it asks of the document.
+    pub(crate) rules: Rules,
+    /// What of the shared layer has to be in force, and what not.
+    pub(crate) in_force: Value,
+    pub(crate) withheld: BTreeSet<Path>,
+    /// The same after a restart, where a batch got to the disk that the process takes for failed.
+    pub(crate) after_death: Option<(Value, BTreeSet<Path>)>,
     /// What the last comparison with the oracle was about.
     pub(crate) checked: Option<(Known, VersionVector, u64)>,
 }
@@ -138,6 +148,10 @@ impl Host {
             stopped_at: None,
             latest_wall_ms: Cell::new(0),
             notices: Vec::new(),
+            rules: Rules::default(),
+            in_force: Value::empty_map(),
+            withheld: BTreeSet::new(),
+            after_death: None,
             checked: None,
         }
     }

@@ -65,7 +65,12 @@ impl World {
             return;
         }
         if let Some(known) = history::stored(&self.hosts[at].store) {
-            let hash = content_hash(&self.history.expected(&known).value);
+            let is_ruled = self.hosts[at].rules.check_anything();
+            let hash = match &self.hosts[at].after_death {
+                Some((unheard, _)) => content_hash(unheard),
+                None if is_ruled => content_hash(&self.hosts[at].in_force),
+                None => content_hash(&self.history.expected(&known).value),
+            };
             if !self.hosts[at].mirrorable.contains(&hash) {
                 self.hosts[at].mirrorable.push(hash);
             }

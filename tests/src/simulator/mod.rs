@@ -22,6 +22,7 @@ mod starts;
 mod strategies;
 mod swarm;
 pub mod trace;
+mod withhold;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

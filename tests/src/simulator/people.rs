@@ -255,6 +255,9 @@ impl World {
     }
 
     pub(crate) fn write(&mut self, at: usize) -> Checked {
+        if self.swarm.rate(Fault::Withhold) > 0 && self.ruled.below(8) == 0 {
+            return self.refer(at);
+        }
         let terms = self.swarm.rate(Fault::Terms);
         if self.extra.chance(terms) && self.write_on_terms(at)? {
             return Ok(());
@@ -285,7 +288,7 @@ impl World {
         let what = format!("{place} = {new:?}");
         let request = match kind {
             0..=5 => {
-                let is_settled = host.batches.is_empty() && host.known.is_some();
+                let is_settled = host.batches.is_empty() && host.known.is_some() && host.withheld.is_empty();
                 if is_settled && is_second(&host.policy, &snapshot.value, &place, &new) {
                     wish.refused = Some("the first value stays");
                 }
@@ -384,7 +387,14 @@ impl World {
     pub(crate) fn answered(&mut self, at: usize, request: RequestId, result: Result<Receipt>) -> Checked {
         let Some(wish) = self.hosts[at].open.remove(&request) else { return Ok(()) };
         self.note(|| format!("{at} answers {}: {:?}", request.0, result.as_ref().map(|receipt| receipt.dot)));
-        let Ok(receipt) = result else { return Ok(()) };
+        let receipt = match result {
+            Ok(receipt) => receipt,
+            Err(error) if wish.mends && error.code() == confmesh::Code::Invalid => {
+                return violated(Property::Liveness, format!("{at} refuses to be mended: {error}"));
+            }
+            Err(_) => return Ok(()),
+        };
+        let is_ruled = self.hosts[at].rules.check_anything();
         if let Some(why) = wish.refused {
             return violated(Property::Other, format!("{at} accepted {:?} although {why}", wish.place));
         }
@@ -393,7 +403,7 @@ impl World {
                 return violated(Property::Durability, format!("{at} acknowledged {dot:?}, which is on no disk"));
             };
             self.acknowledged.push((at, genesis, dot));
-            if let (Some(wanted), Some(base)) = (wish.if_hash, self.history.made_on(genesis, dot))
+            if let (Some(wanted), Some(base), false) = (wish.if_hash, self.history.made_on(genesis, dot), is_ruled)
                 && wanted != content_hash(&base.value)
             {
                 return violated(Property::Other, format!("{at} made {dot:?} on another document than it was for"));
@@ -404,7 +414,7 @@ impl World {
         {
             return violated(Property::Other, format!("{at} lists a conflict that was settled: {id}"));
         }
-        if let (Some((place, read)), Some(dot)) = (wish.if_value, receipt.dot) {
+        if let (Some((place, read)), Some(dot), false) = (wish.if_value, receipt.dot, is_ruled) {
             let genesis = self.history.document_of(dot);
             let base = genesis.and_then(|genesis| self.history.made_on(genesis, dot));
             if let Some(there) = base.map(|base| base.value.at(&place).cloned()).filter(|there| *there != read) {
@@ -414,6 +424,7 @@ impl World {
         }
         if let Some((place, wanted)) = wish.place
             && receipt.snapshot.value.at(&place) != wanted.as_ref()
+            && receipt.is_in_force()
         {
             let shown = receipt.snapshot.value.at(&place);
             return violated(Property::Loss, format!("{at} wrote {place} = {wanted:?} and reads {shown:?}"));
@@ -438,7 +449,7 @@ impl World {
                 rewrite(&text.unwrap_or_default(), Format::Json, &edited).ok()
             }
             (None, _) => {
-                let document = host.shown().unwrap_or_else(Value::empty_map).with(&place, new);
+                let document = host.shown_as_written().unwrap_or_else(Value::empty_map).with(&place, new);
                 print(&document, Format::Json).ok()
             }
         };

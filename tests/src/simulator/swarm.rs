@@ -69,6 +69,8 @@ faults! {
     Wire = "wire", 1_000;
     /// Writes have conditions, are forced, or settle conflicts.
     Terms = "terms", 500;
+    /// Instances check the document, every one by rules of its own, and others write what is invalid there.
+    Withhold = "withhold", 1_000;
 }
 
 /// What one run is made of.
@@ -92,10 +94,15 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// What came later is drawn from a stream of its own, `extra`, so that the seeds of before keep their stories.
-    pub(crate) fn of(random: &mut Random, extra: &mut Random, options: &Options) -> Swarm {
+    /// What came later is drawn from streams of its own, `extra` and then `ruled`, so that the seeds of before keep their
+    /// stories.
+    pub(crate) fn of(random: &mut Random, extra: &mut Random, ruled: &mut Random, options: &Options) -> Swarm {
         let mut draw = |fault: Fault| {
-            let random = if fault < Fault::Settle { &mut *random } else { &mut *extra };
+            let random = match fault {
+                Fault::Withhold => &mut *ruled,
+                _ if fault < Fault::Settle => &mut *random,
+                _ => &mut *extra,
+            };
             match random.below(2) {
                 0 => 0,
                 _ => 1 + random.below(fault.most()),

@@ -16,6 +16,7 @@ use super::host::{Host, name};
 use super::network::{Edge, Flight};
 use super::random::Random;
 use super::swarm::{Fault, Options, Swarm};
+use super::withhold::Rules;
 use super::{Checked, Property, violated};
 
 pub(crate) struct World {
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     /// What decides on faults that came later, so that the seeds of before keep their stories.
     pub(crate) extra: Random,
+    /// The same for what instances check.
+    pub(crate) ruled: Random,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -55,13 +58,15 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> World {
         let mut random = Random::of(seed);
         let mut extra = Random::of(!seed);
-        let swarm = Swarm::of(&mut random, &mut extra, options);
+        let mut ruled = Random::of(seed.rotate_left(17) ^ 0x5eed);
+        let swarm = Swarm::of(&mut random, &mut extra, &mut ruled, options);
         let rules = generate::policy(&mut random);
         World {
             seed,
             swarm,
             random,
             extra,
+            ruled,
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),
@@ -144,7 +149,11 @@ impl World {
         self.note(|| {
             format!("{number} begins, peers expected: {has_peers}, rules {:?}, file {text:?}", policy.to_value())
         });
-        let mut host = Host::new(number, options, policy, text);
+        let ruled = self.swarm.rate(Fault::Withhold);
+        let rules = if self.ruled.chance(ruled) { Rules::draw(&mut self.ruled) } else { Rules::default() };
+        self.note(|| format!("{number} checks {rules:?}"));
+        let mut host = Host::new(number, rules.options(options), policy, text);
+        host.rules = rules;
         host.heartbeat_ms = self.swarm.heartbeat_ms;
         if self.swarm.settles() {
             // Young documents drop nothing.
@@ -203,6 +212,12 @@ impl World {
         host.known = if host.is_replica() { stored(&host.store) } else { None };
         host.floor = floor(&host.store);
         host.checked = None;
+        if let Some(found) = host.after_death.take() {
+            (host.in_force, host.withheld) = found;
+        }
+        if host.known.is_none() {
+            (host.in_force, host.withheld) = (confmesh::Value::empty_map(), Default::default());
+        }
         let (now, options, text) = (host.now(now_ms), host.options.clone(), host.file.clone());
         let is_replica = host.is_replica();
         let engine = match host.start(seed) {
@@ -230,7 +245,7 @@ impl World {
         let batches = std::mem::take(&mut self.hosts[at].batches);
         let survive = self.random.below(batches.len() + 1);
         for batch in batches.iter().take(survive) {
-            self.store(at, &batch.writes)?;
+            self.store(at, &batch.writes, false)?;
             if let Some(known) = left_by(&batch.writes) {
                 self.hosts[at].known = Some(known);
             }
@@ -252,13 +267,16 @@ impl World {
     }
 
     /// A batch gets to the disk.
-    fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite]) -> Checked {
+    fn store(&mut self, at: usize, writes: &[confmesh::engine::StoreWrite], unheard: bool) -> Checked {
         let before = self.hosts[at].known.clone();
         let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
         self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
         self.before_stored(at, writes);
         self.hosts[at].apply(writes);
+        if left_by(writes).is_some() {
+            self.bring_into_force(at, unheard);
+        }
         self.after_stored(at);
         if let (Some(old), Some(new)) = (&before, left_by(writes))
             && (old.genesis, old.replica) != (new.genesis, new.replica)
@@ -352,7 +370,7 @@ impl World {
             if arrives {
                 // Nobody knows, so what was planned before may still be done.
                 let mut mirrorable = self.hosts[at].mirrorable.clone();
-                self.store(at, &batch.writes)?;
+                self.store(at, &batch.writes, true)?;
                 mirrorable.append(&mut self.hosts[at].mirrorable);
                 self.hosts[at].mirrorable = mirrorable;
             }
@@ -364,7 +382,7 @@ impl World {
             }
             return Ok(true);
         }
-        self.store(at, &batch.writes)?;
+        self.store(at, &batch.writes, false)?;
         self.hosts[at].is_doubtful = false;
         if self.dies(at)? {
             return Ok(false);
