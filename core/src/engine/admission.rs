@@ -274,6 +274,9 @@ impl Document {
 
     /// What of these paths, above them or below them is not in force.
     pub(super) fn withheld_at(&self, paths: &[Path]) -> Vec<Withheld> {
+        if self.admission.held().is_none() {
+            return Vec::new();
+        }
         let mut withheld = self.withheld();
         withheld
             .retain(|Withheld { path: at, .. }| paths.iter().any(|path| path.starts_with(at) || at.starts_with(path)));
@@ -364,6 +367,9 @@ impl Document {
             Some(new) => value.with(&edit.path, new.clone()),
             None => value.without(&edit.path),
         });
+        if text.is_some() {
+            self.examine_withheld(edits, &after, text)?;
+        }
         self.examine_layer(before, after, text)
     }
 
@@ -372,24 +378,39 @@ impl Document {
         if !self.composition.can_refuse() {
             return Ok(());
         }
-        let with = |value: Value| {
-            let is_shared = self.shared.is_some();
-            let priority = if is_shared { priority::SHARED } else { priority::RUNTIME };
-            let mut layer = Layer::new(self.written_layer(), priority, value);
-            if let (Some(file), Some(text)) = (&self.file, text) {
-                layer = layer.with_text(text, file.binding.format);
-            }
-            let sources = self.sources.iter().filter(|source| is_shared || source.id != *RUNTIME);
-            let layers: Vec<Layer> = sources.filter_map(|source| source.layer.clone()).chain([layer]).collect();
-            self.composition.update(&layers, &self.latest)
-        };
-        let composed = with(after);
+        let composed = self.composed_with(after, text);
         if composed.errors.is_empty() {
             return Ok(());
         }
-        let known = with(before).errors;
+        let known = self.composed_with(before, text).errors;
         let new: Vec<Error> = composed.errors.into_iter().filter(|error| !is_among(error, &known)).collect();
         if new.is_empty() { Ok(()) } else { Err(together(&new)) }
+    }
+
+    /// Refuses an edit of the bound file at a path that would stay withheld: the mirror would take it out of the file.
+    fn examine_withheld(&self, edits: &[Edit], after: &Value, text: Option<&str>) -> Result<()> {
+        let touches = |one: &Path, other: &Path| one.starts_with(other) || other.starts_with(one);
+        let held = self.admission.held().into_iter().flat_map(Held::keys);
+        let touched: Vec<&Path> = held.filter(|at| edits.iter().any(|edit| touches(&edit.path, at))).collect();
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let mut errors = self.composed_with(after.clone(), text).errors;
+        errors.retain(|error| error.path().is_none_or(|path| touched.iter().any(|at| touches(path, at))));
+        Error::all(errors).map_or(Ok(()), Err)
+    }
+
+    /// What the accepted sources make with this value of the layer that commands write.
+    fn composed_with(&self, value: Value, text: Option<&str>) -> Composed {
+        let is_shared = self.shared.is_some();
+        let priority = if is_shared { priority::SHARED } else { priority::RUNTIME };
+        let mut layer = Layer::new(self.written_layer(), priority, value);
+        if let (Some(file), Some(text)) = (&self.file, text) {
+            layer = layer.with_text(text, file.binding.format);
+        }
+        let sources = self.sources.iter().filter(|source| is_shared || source.id != *RUNTIME);
+        let layers: Vec<Layer> = sources.filter_map(|source| source.layer.clone()).chain([layer]).collect();
+        self.composition.update(&layers, &self.latest)
     }
 }
 

@@ -378,11 +378,9 @@ impl Engine {
             .filter(|winner| winner.priority != crate::merge::priority::DEFAULT)
             .map(|winner| winner.source)
             .find(|source| *source != layer);
-        let withheld = match changed.as_slice() {
-            [] if about.is_root() => Vec::new(),
-            [] => document.withheld_at(std::slice::from_ref(about)),
-            changed => document.withheld_at(changed),
-        };
+        // Who sets a map removes what else was there, and that may be what is withheld.
+        let paths: Vec<Path> = changed.iter().chain([about]).filter(|path| !path.is_root()).cloned().collect();
+        let withheld = document.withheld_at(&paths);
         let left_out = document.left_out(&written, &changed);
         Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by, withheld, left_out })
     }

@@ -199,6 +199,26 @@ fn a_save_of_the_bound_file_never_takes_a_withheld_write_back() {
 }
 
 #[test]
+fn an_edit_of_the_file_that_would_stay_withheld_is_refused_and_the_file_left_alone() {
+    let (mut world, a, b) = pair();
+    unset(&mut world, b, "db");
+    put(&mut world, b, "db.port", "3").unwrap();
+    assert_eq!(withheld(&world, a), ["db"]);
+    let edited = canonical(&world.file_value(a).with(&path("db.port"), 4.into()));
+    world.save(a, &edited);
+    world.run();
+    assert_eq!(world.hosts[a].file.as_deref(), Some(edited.as_str()));
+    let source = status(&world, a).sources.into_iter().find(|source| source.id == "shared:a.json").unwrap();
+    let SourceState::Stale(error) = source.state else { panic!("{source:?}") };
+    assert_eq!((error.message(), error.path()), ("required key is missing", Some(&path("db.host"))));
+    let edited = canonical(&world.file_value(a).with(&path("db.host"), "i".into()));
+    world.save(a, &edited);
+    world.run();
+    assert_eq!(world.value(a).child("db"), Some(&json(r#"{"host":"i","port":4}"#)));
+    assert_eq!((world.value(b), withheld(&world, a)), (world.value(a), vec![]));
+}
+
+#[test]
 fn a_missing_key_that_was_there_comes_back_alone_and_one_that_never_was_takes_its_map_along() {
     let (mut world, a, b) = pair();
     unset(&mut world, b, "db.host");
