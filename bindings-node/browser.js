@@ -19,6 +19,13 @@ export class Replica {
   }
 }
 
+/** There are none: what a program gives is read while it waits. */
+export class Reports {
+  constructor() {
+    throw missing("Reports", "a layer that cannot be read throws where it is set");
+  }
+}
+
 const LIVE = "follow an instance with `ConfigWebSocketClient` of `confmesh/client`";
 export class Mesh {
   constructor() {

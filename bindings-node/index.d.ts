@@ -1,3 +1,7 @@
+import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
+
+export * from "./following.js";
+
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
 export type WasmSource = string | URL | Request | Response | Promise<Response> | ArrayBuffer | Uint8Array | WebAssembly.Module;
 
@@ -401,23 +405,16 @@ export interface Receipt {
   shadowedBy?: string;
 }
 
-/**
- * Changes of the paths that match a pattern, until `close()`; it keeps the process alive so long. Without a callback
- * iterate it, once.
- */
-export declare class Subscription implements AsyncIterable<Change> {
-  private constructor();
-  [Symbol.asyncIterator](): AsyncIterator<Change>;
-  /** Ends it: the change that is being told is the last one. */
-  close(): void;
-}
-
 declare class Reader {
   /** The document, frozen; the same object until something changes. */
   toObject(): { readonly [key: string]: Value };
   /** The value at a path such as `app.database.host`, frozen; `undefined` where nothing is. */
   get(path?: string): Value | undefined;
+  /** The value at a path, or `otherwise` where nothing is. */
+  get<T>(path: string, otherwise: T): Value | T;
   has(path: string): boolean;
+  /** The document for `JSON.stringify`: integers that a number cannot hold exactly are whole, as text where need be. */
+  toJSON(): { [key: string]: unknown };
   /** One more for each visible change; counted by this instance alone. */
   readonly revision: number;
   /** The content hash: equal documents have equal hashes on every instance. */
@@ -428,8 +425,16 @@ declare class Reader {
   explain(path: string): Explanation;
   /** How the sources and peers are doing. */
   status(): Promise<{ [key: string]: Value }>;
-  /** Follows changes from now on. What the callback throws becomes an `uncaughtException`, as an event listener's. */
-  subscribe(pattern: string, callback?: (change: Change) => void): Subscription;
+  /**
+   * Follows changes from now on. What the callback throws becomes an `uncaughtException`, what an async one rejects with an
+   * `unhandledRejection`, as an event listener's; it hears the next change all the same.
+   */
+  subscribe(pattern: string, callback?: ((change: Change) => unknown) | null, options?: FollowOptions): Subscription;
+  /**
+   * What an operator should know. Where nobody asks for reports, warnings and errors among them are emitted as warnings of
+   * the process (`ConfmeshWarning`), which Node prints. Not in browsers, where nothing is read behind the program's back.
+   */
+  reports(callback?: ((report: Report) => unknown) | null, options?: FollowOptions): Reports;
 }
 
 /** A configuration of this process: files, environment, and what the program sets. Made by `open`. */
@@ -443,6 +448,7 @@ export declare class Config extends Reader {
   setLayer?(layer: Layer): void;
   /** Closes it; the last document can still be read. */
   close(): void;
+  [Symbol.dispose](): void;
 }
 
 /** How the layers of a running configuration become its document. */
@@ -566,4 +572,5 @@ export declare class Mesh extends Reader {
   mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
   replace(value: unknown, options?: WriteOptions): Promise<Receipt>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import * as native from "../native/native.js";
 import { algebraOver } from "../wasm/full/over.js";
 import { replicaOver } from "../wasm/replica/over.js";
+import { options } from "../wasm/values.js";
 import { calling, fromText, text } from "./native.js";
 
 /** Calls a function of the addon and reads the JSON text that it gives. */
@@ -21,8 +22,10 @@ export const mergePatchBetween = (old, new_) => ask(() => native.mergePatchBetwe
 export const threeWay = (base, ours, theirs) =>
   ask(() => native.threeWayText(text(base), text(ours), text(theirs)));
 
-export const parse = (source, format = "json", { source: name = "" } = {}) =>
-  ask(() => native.parseText(source, format, name));
+export function parse(source, format = "json", given = {}) {
+  const { source: name = "" } = options(given, ["source"], "parse");
+  return ask(() => native.parseText(source, format, name));
+}
 export const canonical = (value) => calling(() => native.canonicalText(text(value)));
 export const hash = (value) => calling(() => native.hashText(text(value)));
 export const parsePath = (path) => ask(() => native.pathText(path));

@@ -1,7 +1,11 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import * as native from "../native/native.js";
+import { options, withoutBigInts } from "../wasm/values.js";
+import { frozen, Reports, Subscription, warn } from "./following.js";
 import { parsePath, Schema } from "./functions.js";
 import { awaiting, calling, ConfmeshError, fromText, text } from "./native.js";
+
+export { Reports, Subscription };
 
 // Node 20 has these symbols already; older browsers that read this file as text do not matter.
 const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
@@ -12,74 +16,19 @@ const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hin
 /** How many paths are remembered as segments. */
 const REMEMBERED = 1000;
 
-function frozen(value) {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const child of Object.values(value)) frozen(child);
-  }
-  return value;
-}
-
-/** Changes of the paths that match a pattern, until `close()`. It keeps the process alive so long. */
-export class Subscription {
-  #feed;
-  #iterating = false;
-
-  constructor(feed, callback) {
-    this.#feed = feed;
-    if (callback) this.#deliver(callback);
-  }
-
-  async #deliver(callback) {
-    for await (const change of this) {
-      try {
-        callback(change);
-      } catch (error) {
-        // As an event listener's: nobody else misses the change, and the process hears of it.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
-    }
-  }
-
-  async *[Symbol.asyncIterator]() {
-    if (this.#iterating) throw usage("this subscription is followed already", "subscribe once more");
-    this.#iterating = true;
-    try {
-      while (this.#feed) {
-        const bunch = await this.#feed.next();
-        if (bunch === null) return;
-        for (const change of fromText(bunch)) {
-          // Closed meanwhile: the change that is being told is the last one.
-          if (!this.#feed) return;
-          yield frozen(change);
-        }
-      }
-    } finally {
-      this.close();
-    }
-  }
-
-  close() {
-    this.#feed?.close();
-    this.#feed = undefined;
-  }
-
-  [dispose]() {
-    this.close();
-  }
-}
-
 /** What `Config` and `Mesh` share: reading, explaining, following. */
 class Reader {
   #live;
   #cached;
   #paths = new Map();
+  /** How many read the reports. */
+  #readers = { count: 0 };
 
   /** For this file: the addon's half. */
   _adopt(live) {
     this.#live = live;
+    const readers = this.#readers; // not `this`, which may be collected
+    live.tell((report) => warn(report, readers));
     return this;
   }
 
@@ -94,7 +43,19 @@ class Reader {
     return frozen(this.#cached.value);
   }
 
-  get(path = "") {
+  /** For `JSON.stringify`: integers that a number cannot hold exactly stay whole where JavaScript can write them, else as text. */
+  toJSON() {
+    return withoutBigInts(this.toObject());
+  }
+
+  /** What `console.log` shows: no values, as some may be secret. */
+  [Symbol.for("nodejs.util.inspect.custom")](depth, shown, inspect) {
+    const name = this.constructor.name;
+    if (!this.#live) return `${name} { not started }`;
+    return `${name} ${inspect({ revision: this.revision, keys: Object.keys(this.toObject()) }, shown)}`;
+  }
+
+  get(path = "", otherwise = undefined) {
     let segments = this.#paths.get(path);
     if (segments === undefined) {
       ({ segments } = parsePath(path));
@@ -103,8 +64,8 @@ class Reader {
     }
     let value = this.toObject();
     for (const segment of segments) {
-      if (typeof value !== "object" || value === null || !Object.hasOwn(value, segment)) return undefined;
-      if (Array.isArray(value) && !/^(0|[1-9]\d*)$/.test(segment)) return undefined;
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, segment)) return otherwise;
+      if (Array.isArray(value) && !/^(0|[1-9]\d*)$/.test(segment)) return otherwise;
       value = value[segment];
     }
     return value;
@@ -138,8 +99,19 @@ class Reader {
     return fromText(await awaiting(() => this._live.statusText()));
   }
 
-  subscribe(pattern, callback) {
-    return new Subscription(calling(() => this._live.subscribe(pattern)), callback);
+  subscribe(pattern, callback, given) {
+    return new Subscription(calling(() => this._live.subscribe(pattern)), callback, given);
+  }
+
+  reports(callback, given) {
+    const readers = this.#readers;
+    readers.count += 1;
+    try {
+      return new Reports(this._live.reports(), callback, given, () => (readers.count -= 1));
+    } catch (error) {
+      readers.count -= 1;
+      throw error;
+    }
   }
 }
 
@@ -162,6 +134,11 @@ export class Config extends Reader {
   }
 }
 
+const LAYERING = ["rules", "schema", "profiles", "interpolate"];
+const OPENING = ["envPrefix", "watch", ...LAYERING];
+const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "insecure", "allowOrigins", "allowHosts", ...LAYERING];
+const WRITING = ["ifVersion", "force", "fence", "user"];
+
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
 
 /** How layers become the document. */
@@ -171,13 +148,18 @@ const layering = ({ schema = null, profiles = null, interpolate = false }) => ({
   interpolate,
 });
 
-export function open(files, { envPrefix, rules = null, watch = true, ...rest } = {}) {
+export function open(files, given) {
+  const { envPrefix, rules = null, watch = true, ...rest } = options(given, OPENING, "open");
   return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest))));
 }
 
-const terms = ({ ifVersion, force, fence, user } = {}) => ({
-  ifVersion, force, fence: fence === undefined ? undefined : String(fence), user,
-});
+function terms(given, call) {
+  const { ifVersion, force, fence, user } = options(given, WRITING, call);
+  return { ifVersion, force, fence: fence === undefined ? undefined : String(fence), user };
+}
+
+/** Those that run: they do until they are closed, also where nobody holds them. */
+const running = new Set();
 
 /** An instance whose document agrees with that of its peers. It keeps the process alive until `close()`. */
 export class Mesh extends Reader {
@@ -185,9 +167,10 @@ export class Mesh extends Reader {
   #starting = false;
   #alive;
 
-  constructor({ bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false,
-    allowOrigins, allowHosts, ...rest } = {}) {
+  constructor(given) {
     super();
+    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, allowOrigins, allowHosts, ...rest } =
+      options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
       rules: text(rules), insecure, allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
@@ -195,8 +178,8 @@ export class Mesh extends Reader {
   }
 
   /** A mesh that runs. */
-  static start(options) {
-    return new Mesh(options).start();
+  static async start(given) {
+    return new Mesh(given).start();
   }
 
   async start() {
@@ -204,6 +187,7 @@ export class Mesh extends Reader {
     this.#starting = true;
     this._adopt(await awaiting(() => native.startMesh(this.#options)));
     this.#alive = setInterval(() => {}, 2 ** 30);
+    running.add(this);
     return this;
   }
 
@@ -215,19 +199,20 @@ export class Mesh extends Reader {
     return fromText(await awaiting(call));
   }
 
-  set(path, value, options) {
-    return this.#written(() => this._live.set(path, text(value), terms(options)));
+  set(path, value, given) {
+    return this.#written(() => this._live.set(path, text(value), terms(given, "set")));
   }
 
-  unset(path, options) {
-    return this.#written(() => this._live.unset(path, terms(options)));
+  unset(path, given) {
+    return this.#written(() => this._live.unset(path, terms(given, "unset")));
   }
 
   read(path) {
     return this.#written(() => this._live.readText(path));
   }
 
-  async conflicts({ all = false } = {}) {
+  async conflicts(given) {
+    const { all = false } = options(given, ["all"], "conflicts");
     return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, sides, ...conflict }) => ({
       ...conflict,
       createdAt: created_at,
@@ -246,23 +231,28 @@ export class Mesh extends Reader {
     return this.#written(() => this._live.assign(id, user ?? undefined));
   }
 
-  resolve(id, { user, ...choice }) {
-    return this.#written(() => this._live.resolve(id, text(choice), terms({ user })));
+  async resolve(id, given) {
+    const { user, ...choice } = options(given, ["take", "value", "keep", "remove", "user"], "resolve");
+    return this.#written(() => this._live.resolve(id, text(choice), terms({ user }, "resolve")));
   }
 
-  patch(operations, { ifHash } = {}) {
+  async patch(operations, given) {
+    const { ifHash } = options(given, ["ifHash"], "patch");
     return this.#written(() => this._live.patch(text(operations), ifHash));
   }
 
-  mergePatch(change, { ifHash } = {}) {
+  async mergePatch(change, given) {
+    const { ifHash } = options(given, ["ifHash"], "mergePatch");
     return this.#written(() => this._live.mergePatch(text(change), ifHash));
   }
 
-  replace(value, { ifHash } = {}) {
+  async replace(value, given) {
+    const { ifHash } = options(given, ["ifHash"], "replace");
     return this.#written(() => this._live.replace(text(value), ifHash));
   }
 
   async close() {
+    running.delete(this);
     clearInterval(this.#alive);
     await this._live.close();
   }

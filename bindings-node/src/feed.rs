@@ -1,39 +1,62 @@
-//! `Feed`: the changes that one subscription gets, in the bunches they came in.
+//! `Feed`: what one subscription or reader of reports gets, in the bunches it came in.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use confmesh::{Notification, Subscription, Value};
+use confmesh::{Mesh, Notification, Report, Reports, Subscription, Value};
 use napi_derive::napi;
 
 use crate::convert::shown;
 
-/// Changes that wait to be taken; for one taker at a time.
+/// Changes or reports that wait to be taken; for one taker at a time.
 #[napi]
 pub struct Feed(Mutex<State>);
 
 struct State {
     /// None once it is closed.
-    source: Option<Subscription>,
+    source: Option<Source>,
     /// Whoever waits is woken by closing too.
     waker: Option<Waker>,
 }
 
+/// Where it comes from. A configuration lives as long as somebody follows it.
+enum Source {
+    Changes { changes: Subscription, _lives: Mesh },
+    Reports { reports: Reports, _lives: Mesh },
+}
+
+enum Told {
+    Changes(Notification),
+    Report(Report),
+}
+
 impl Feed {
-    /// A feed of a subscription.
-    pub fn of(source: Subscription) -> Feed {
+    fn of(source: Source) -> Feed {
         Feed(Mutex::new(State { source: Some(source), waker: None }))
+    }
+
+    /// A feed of a subscription.
+    pub fn changes(changes: Subscription, mesh: &Mesh) -> Feed {
+        Feed::of(Source::Changes { changes, _lives: mesh.clone() })
+    }
+
+    /// A feed of reports.
+    pub fn reports(mesh: &Mesh) -> Feed {
+        Feed::of(Source::Reports { reports: mesh.reports(), _lives: mesh.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Notification>> {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Told>> {
         let mut state = self.lock();
-        let Some(source) = &mut state.source else { return Poll::Ready(None) };
-        let polled = source.poll_next(context);
+        let polled = match &mut state.source {
+            None => Poll::Ready(None),
+            Some(Source::Changes { changes, .. }) => changes.poll_next(context).map(|next| next.map(Told::Changes)),
+            Some(Source::Reports { reports, .. }) => reports.poll_next(context).map(|next| next.map(Told::Report)),
+        };
         if polled.is_pending() {
             state.waker = Some(context.waker().clone());
         }
@@ -43,12 +66,13 @@ impl Feed {
 
 #[napi]
 impl Feed {
-    /// A JSON list of changes, once there are some; `null` once it is closed.
+    /// A JSON list of changes or reports, once there are some; `null` once it is closed.
     #[napi]
     pub async fn next(&self) -> Option<String> {
         let changes: Vec<Value> = match poll_fn(|context| self.poll_next(context)).await? {
-            Notification::Lagged(_) => vec![[("path", ""), ("op", "lagged")].into_iter().collect()],
-            Notification::Changed(set) => {
+            Told::Report(report) => vec![report.to_value()],
+            Told::Changes(Notification::Lagged(_)) => vec![[("path", ""), ("op", "lagged")].into_iter().collect()],
+            Told::Changes(Notification::Changed(set)) => {
                 let caused = |change: &confmesh::diff::Change| {
                     let change = change.to_value();
                     let fields = change.as_map().map(|map| map.with("cause".into(), set.cause.clone().into()));

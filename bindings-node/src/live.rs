@@ -8,12 +8,16 @@ use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::algebra::nothing_at;
 use crate::convert::{policy, read, shown};
 use crate::error::{run, thrown};
 use crate::feed::Feed;
+
+/// A function of JavaScript that may be called from any thread, and does not keep the process alive.
+type Teller = ThreadsafeFunction<String, (), String, napi::Status, false, true>;
 
 /// A running configuration.
 #[napi]
@@ -320,7 +324,27 @@ impl Live {
     /// Follows the changes of paths that match a pattern.
     #[napi]
     pub fn subscribe(&self, pattern: String) -> napi::Result<Feed> {
-        run(|| self.0.subscribe(&pattern)).map(Feed::of)
+        run(|| self.0.subscribe(&pattern)).map(|changes| Feed::changes(changes, &self.0))
+    }
+
+    /// What an operator should know, from the start on.
+    #[napi]
+    pub fn reports(&self) -> Feed {
+        Feed::reports(&self.0)
+    }
+
+    /// Calls back with each report, as JSON, until it is closed; keeps neither it nor the process alive.
+    #[napi]
+    pub fn tell(&self, callback: Teller) {
+        let mut reports = self.0.reports();
+        napi::bindgen_prelude::spawn(async move {
+            while let Some(report) = reports.next().await {
+                if callback.call(shown(&report.to_value()), ThreadsafeFunctionCallMode::NonBlocking) != napi::Status::Ok
+                {
+                    break; // its thread of JavaScript has ended
+                }
+            }
+        });
     }
 
     /// Closes it, and blocks until that is done.

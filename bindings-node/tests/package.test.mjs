@@ -8,7 +8,9 @@ import * as client from "confmesh/client";
 
 /** The values that a declaration file of the package promises. */
 async function declared(file) {
-  const text = await readFile(new URL(`./node_modules/confmesh/${file}`, import.meta.url), "utf8");
+  const read = (name) => readFile(new URL(`./node_modules/confmesh/${name}`, import.meta.url), "utf8");
+  let text = await read(file);
+  for (const [, name] of text.matchAll(/^export \* from "\.\/(\w+)\.js"/gm)) text += await read(`${name}.d.ts`);
   return [...text.matchAll(/^export declare (?:function|class|const) (\w+)/gm)].map(([, name]) => name).filter((name, at, all) => all.indexOf(name) === at).sort();
 }
 

@@ -3,7 +3,7 @@ import {
   canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
   viewDeltas,
 } from "confmesh";
-import type { Change, Choice, Operation, Receipt, Resolution, Step, Value } from "confmesh";
+import type { Change, Choice, Operation, Receipt, Report, Resolution, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 import { Replica as Apart } from "confmesh/replica";
 import type { Disagreement } from "confmesh/replica";
@@ -38,6 +38,14 @@ async function live(): Promise<Receipt> {
   following.close();
   const limit: Value | undefined = config.get("limit");
   config.set("limit", limit);
+  const either: Value | 5 = config.get("limit", 5 as const);
+  const stopped = { aborted: false, addEventListener() {}, removeEventListener() {} };
+  config.subscribe("*", async (change: Change) => console.log(change.path), { signal: stopped });
+  for await (const { level, state, error } of config.reports()) console.log(level, state, error?.code, either);
+  config.reports((report: Report) => console.log(report.message)).close();
+  config[Symbol.dispose]();
+  // @ts-expect-error a misspelt option
+  open("config.json", { envprefix: "MYAPP" });
   const mesh = await Mesh.start({ listen: "127.0.0.1:0", peers: ["ws://10.0.0.7:8765"] });
   for await (const change of mesh.subscribe("*")) console.log(change.new);
   const { version: seen } = await mesh.read("limit");

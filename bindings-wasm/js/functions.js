@@ -1,12 +1,13 @@
 // What the client and the algebra have: loading, texts, paths.
 import * as wasm from "./confmesh_wasm.js";
-import { calling, ConfmeshError, fromText, toText } from "./values.js";
+import { calling, ConfmeshError, fromText, options, toText } from "./values.js";
 
 export { ConfmeshError };
 export { ready, version } from "./loading.js";
 
 /** The document of a text: `json`, `jsonc` or `dotenv` here. Errors name `source`, with line and column. */
-export function parse(text, format = "json", { source = "" } = {}) {
+export function parse(text, format = "json", given = {}) {
+  const { source = "" } = options(given, ["source"], "parse");
   return fromText(calling(() => wasm.parseText(text, format, source)));
 }
 

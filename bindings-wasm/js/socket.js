@@ -1,7 +1,7 @@
 // A live document over a WebSocket: the step machine decides, this file owns the socket, the timers and the callbacks.
 import { backoffDelay, GuestEngine } from "./confmesh_wasm.js";
 import { ready } from "./functions.js";
-import { calling, ConfmeshError, fromText, toText } from "./values.js";
+import { calling, ConfmeshError, fromText, options, toText } from "./values.js";
 
 const EVENTS = ["config_changed", "connected", "disconnected", "error"];
 /** How long a connection may be silent before it is asked for a sign of life, and how long that may take. */
@@ -46,8 +46,10 @@ export class ConfigWebSocketClient {
    * ask for one, `WebSocket` where there is none in the surroundings (Node before 22), `document` (`default`),
    * `initialDelay` and `maxDelay` of reconnections in milliseconds (500 and 30,000).
    */
-  constructor(url, { token, WebSocket: given, document = "default", initialDelay = 500, maxDelay = 30_000 } = {}) {
-    this.#WebSocket = given ?? globalThis.WebSocket;
+  constructor(url, given) {
+    const { token, WebSocket = globalThis.WebSocket, document = "default", initialDelay = 500, maxDelay = 30_000 } =
+      options(given, ["token", "WebSocket", "document", "initialDelay", "maxDelay"], "ConfigWebSocketClient");
+    this.#WebSocket = WebSocket;
     if (typeof this.#WebSocket !== "function") {
       const hint = "use Node 22 or newer, or pass a class: new ConfigWebSocketClient(url, { WebSocket })";
       throw new ConfmeshError({ code: "usage", message: "there is no `WebSocket` here", hint });
@@ -92,7 +94,8 @@ export class ConfigWebSocketClient {
    * Connects, and stays connected until `close`. Resolves when the document has arrived. With `retry: false` the first
    * failed attempt rejects. While the client waits to reconnect, another call tries at once.
    */
-  async connect({ retry = true } = {}) {
+  async connect(given) {
+    const { retry = true } = options(given, ["retry"], "connect");
     if (this.#isClosed) throw closed();
     if (this.#isLive) return;
     if (!this.#connecting) {

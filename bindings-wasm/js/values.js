@@ -13,6 +13,40 @@ export class ConfmeshError extends Error {
   }
 }
 
+/**
+ * The options of a call, if all of their names are known: a misspelt one would be ignored without a word. Here and not in the
+ * module, which may not be loaded yet.
+ */
+export function options(given, names, call) {
+  if (given === undefined || given === null) return {};
+  const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hint });
+  if (typeof given !== "object") throw usage(`the options of \`${call}\` are an object, not \`${typeof given}\``);
+  for (const name in given) {
+    if (names.includes(name)) continue;
+    const [near] = names.map((known) => [distance(plain(name), plain(known)), known]).sort(([a], [b]) => a - b);
+    const isNear = near && near[0] <= Math.max(1, Math.floor(near[1].length / 3));
+    const known = names.map((known) => `\`${known}\``).join(", ");
+    throw usage(`\`${call}\` has no option \`${name}\``, isNear ? `did you mean \`${near[1]}\`?` : `the options are ${known}`);
+  }
+  return given;
+}
+
+/** A name without what languages spell differently: `env_prefix`, `envPrefix`, `envprefix`. */
+const plain = (name) => name.replaceAll("_", "").toLowerCase();
+
+/** How many letters must be added, removed or replaced. */
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let done = 0; done < a.length; done++) {
+    const next = [done + 1];
+    for (let at = 0; at < b.length; at++) {
+      next.push(Math.min(next[at] + 1, row[at + 1] + 1, row[at] + (a[done] === b[at] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
 /** Calls into the module; what it throws becomes a `ConfmeshError`. */
 export function calling(call) {
   try {
@@ -81,6 +115,14 @@ export function isPlain(value, depth) {
     if (key.isWellFormed?.() !== true || !isPlain(value[key], depth + 1)) return false;
   }
   return true;
+}
+
+/** A value without `BigInt`s, which `JSON.stringify` refuses. */
+export function withoutBigInts(value) {
+  if (typeof value === "bigint") return JSON.rawJSON?.(String(value)) ?? String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutBigInts);
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withoutBigInts(child)]));
 }
 
 /** Number signs that a text does not hold; JSON never escapes them. */

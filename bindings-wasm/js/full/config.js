@@ -1,7 +1,7 @@
 // A live configuration of one page: layers that the program gives, and above them what it sets while it runs.
 import { LocalEngine } from "./confmesh_wasm.js";
 import { matches } from "./functions.js";
-import { calling, ConfmeshError, fromText, toText } from "./values.js";
+import { calling, ConfmeshError, fromText, options, toText, withoutBigInts } from "./values.js";
 
 const clocks = () => [Date.now(), performance.now()];
 
@@ -26,7 +26,8 @@ export class Config {
   #subscribers = new Set();
   #isClosed = false;
 
-  constructor(layers, { rules = null } = {}) {
+  constructor(layers, given) {
+    const { rules = null } = options(given, ["rules"], "open");
     if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
       const hint = "fetch the text and open it as a layer: open([{ id: url, text, format: \"json\" }])";
       throw new ConfmeshError({ code: "usage", message: "a browser has no files to open", hint });
@@ -40,10 +41,15 @@ export class Config {
     return this.#document;
   }
 
-  /** The value at a path such as `app.database.host`; `undefined` where nothing is. */
-  get(path = "") {
+  /** The value at a path such as `app.database.host`; `otherwise` where nothing is. */
+  get(path = "", otherwise = undefined) {
     const found = calling(() => this.#engine.get(path));
-    return found === undefined ? undefined : frozen(fromText(found));
+    return found === undefined ? otherwise : frozen(fromText(found));
+  }
+
+  /** The document for `JSON.stringify`: integers that a number cannot hold exactly are whole, as text where need be. */
+  toJSON() {
+    return withoutBigInts(this.toObject());
   }
 
   has(path) {
@@ -96,6 +102,9 @@ export class Config {
   /** Calls back for every change of a path that matches, from now on. */
   subscribe(pattern, callback) {
     this.#open();
+    if (typeof callback !== "function") {
+      throw new ConfmeshError({ code: "usage", message: "the callback of `subscribe` is no function" });
+    }
     calling(() => matches(pattern, "x"));
     const subscriber = { pattern, callback };
     this.#subscribers.add(subscriber);
@@ -134,8 +143,8 @@ export class Config {
 }
 
 /** Opens layers as `merge` takes them; of two the one with the lower `priority` wins. `await ready()` first. */
-export function open(layers, options) {
-  return new Config(layers, options);
+export function open(layers, given) {
+  return new Config(layers, given);
 }
 
 function call({ callback }, change) {

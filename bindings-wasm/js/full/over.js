@@ -1,11 +1,13 @@
 // The algebra over a native half, the WebAssembly module or the addon: both take and give JSON texts.
-import { ConfmeshError, fromText } from "./values.js";
+import { ConfmeshError, fromText, options as known } from "./values.js";
 
 const errors = (list) => list.map((fields) => new ConfmeshError(fields));
 const names = (active) => (typeof active === "string" ? [active] : active);
 
 /** Variables that are set: `process.env` as it is typed may hold others. */
 const variables = (given) => Object.fromEntries(Object.entries(given).filter(([, text]) => text !== undefined));
+
+const MERGING = ["rules", "schema", "profiles", "interpolate"];
 
 /** The options of a merge as the native half reads them. */
 const options = ({ rules = null, profiles = null, interpolate = null }) =>
@@ -43,7 +45,8 @@ export function algebraOver(native, { calling, toText }) {
     #definition;
     #ask = (number, text) => asked(this.#checks[number], fromText(text));
 
-    constructor(definition, { checks = {} } = {}) {
+    constructor(definition, given) {
+      const { checks = {} } = known(given, ["checks"], "Schema");
       const patterns = Object.keys(checks);
       this.#checks = Object.values(checks);
       const strange = this.#checks.findIndex((check) => typeof check !== "function");
@@ -75,7 +78,8 @@ export function algebraOver(native, { calling, toText }) {
       return errors(ask(() => this.#native.validate(toText(document), this.#ask)));
     }
 
-    validateText(text, format = "json", { source = "" } = {}) {
+    validateText(text, format = "json", given = {}) {
+      const { source = "" } = known(given, ["source"], "validateText");
       return errors(ask(() => this.#native.validateText(text, format, source, this.#ask)));
     }
 
@@ -104,7 +108,9 @@ export function algebraOver(native, { calling, toText }) {
       return calling(() => this.#native.initial(format));
     }
 
-    reference(style = "human", { category = null, envOnly = false, showSensitive = false, prefix = null } = {}) {
+    reference(style = "human", given = {}) {
+      const { category = null, envOnly = false, showSensitive = false, prefix = null } =
+        known(given, ["category", "envOnly", "showSensitive", "prefix"], "reference");
       return calling(() => this.#native.reference(style, toText({ category, envOnly, showSensitive, prefix })));
     }
   }
@@ -112,7 +118,8 @@ export function algebraOver(native, { calling, toText }) {
   const { merging } = Schema;
   delete Schema.merging;
 
-  function mergeAs(brief, layers, given) {
+  function mergeAs(brief, layers, unchecked) {
+    const given = known(unchecked, MERGING, "merge");
     const [specs, texts] = handedOver(layers, toText);
     const chosen = toText(options(given));
     return merging(given.schema, () => native.mergeText(specs, texts, chosen, brief), (schema, check) => schema.mergeText(specs, texts, chosen, brief, check));
@@ -120,12 +127,13 @@ export function algebraOver(native, { calling, toText }) {
 
   return {
     Schema,
-    merge: (layers, given = {}) => mergeAs(true, layers, given),
-    mergeWithProvenance(layers, given = {}) {
+    merge: (layers, given) => mergeAs(true, layers, given),
+    mergeWithProvenance(layers, given) {
       const merged = mergeAs(false, layers, given);
       return { ...merged, warnings: errors(merged.warnings) };
     },
-    explain(layers, path, given = {}) {
+    explain(layers, path, unchecked) {
+      const given = known(unchecked, MERGING, "explain");
       const [specs, texts] = handedOver(layers, toText);
       const chosen = toText(options(given));
       return merging(given.schema, () => native.explainText(specs, texts, path, chosen), (schema, check) => schema.explainText(specs, texts, path, chosen, check));

@@ -1,5 +1,7 @@
 // Whole replicas over a native half, the WebAssembly module or the addon: texts and bytes both ways.
-import { ConfmeshError, fromText } from "./values.js";
+import { ConfmeshError, fromText, options } from "./values.js";
+
+const WRITING = ["ifVersion", "wallMs"];
 
 /** Marks a native half that is there already. */
 const ADOPTED = Symbol("adopted");
@@ -29,16 +31,22 @@ export function replicaOver(native, { calling, toText }) {
     #native;
 
     constructor(rules = null, given = {}) {
-      this.#native = given === ADOPTED ? rules
-        : calling(() => new native.NativeReplica(toText(rules), id(given.id), id(given.genesis)));
+      if (given === ADOPTED) {
+        this.#native = rules;
+        return;
+      }
+      const { id: author, genesis } = options(given, ["id", "genesis"], "Replica");
+      this.#native = calling(() => new native.NativeReplica(toText(rules), id(author), id(genesis)));
     }
 
     static load(data, rules = null, given = {}) {
-      return new Replica(calling(() => native.NativeReplica.load(bytes(data, "the document"), toText(rules), id(given.id))), ADOPTED);
+      const { id: author } = options(given, ["id"], "load");
+      return new Replica(calling(() => native.NativeReplica.load(bytes(data, "the document"), toText(rules), id(author))), ADOPTED);
     }
 
     fork(given = {}) {
-      return new Replica(calling(() => this.#native.fork(id(given.id))), ADOPTED);
+      const { id: author } = options(given, ["id"], "fork");
+      return new Replica(calling(() => this.#native.fork(id(author))), ADOPTED);
     }
 
     get id() {
@@ -58,15 +66,18 @@ export function replicaOver(native, { calling, toText }) {
       return found === undefined || found === null ? otherwise : fromText(found);
     }
 
-    set(path, value, { ifVersion, wallMs } = {}) {
+    set(path, value, given = {}) {
+      const { ifVersion, wallMs } = options(given, WRITING, "set");
       return calling(() => this.#native.set(path, toText(value), optional(ifVersion, "`ifVersion`"), time(wallMs)));
     }
 
-    unset(path, { ifVersion, wallMs } = {}) {
+    unset(path, given = {}) {
+      const { ifVersion, wallMs } = options(given, WRITING, "unset");
       return calling(() => this.#native.unset(path, optional(ifVersion, "`ifVersion`"), time(wallMs)));
     }
 
-    resolve(path, value, { wallMs } = {}) {
+    resolve(path, value, given = {}) {
+      const { wallMs } = options(given, ["wallMs"], "resolve");
       return calling(() => this.#native.resolve(path, toText(value), time(wallMs)));
     }
 
@@ -78,7 +89,8 @@ export function replicaOver(native, { calling, toText }) {
       return calling(() => this.#native.delta(optional(since, "`since`")));
     }
 
-    apply(delta, { wallMs } = {}) {
+    apply(delta, given = {}) {
+      const { wallMs } = options(given, ["wallMs"], "apply");
       return fromText(calling(() => this.#native.apply(bytes(delta, "the delta"), time(wallMs))));
     }
 
