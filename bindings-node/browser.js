@@ -36,3 +36,7 @@ export class Mesh {
     throw missing("Mesh", LIVE);
   }
 }
+
+export function rebuild() {
+  throw missing("rebuild", "a browser keeps no store: rebuild it where the instance runs");
+}

@@ -1,6 +1,8 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
+import type { Health, Status } from "./status.js";
 
 export * from "./following.js";
+export * from "./status.js";
 
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
 export type WasmSource = string | URL | Request | Response | Promise<Response> | ArrayBuffer | Uint8Array | WebAssembly.Module;
@@ -424,7 +426,7 @@ declare class Reader {
   readonly provenance: Record<string, string>;
   explain(path: string): Explanation;
   /** How the sources and peers are doing. */
-  status(): Promise<{ [key: string]: Value }>;
+  status(): Promise<Status>;
   /**
    * Follows changes from now on. What the callback throws becomes an `uncaughtException`, what an async one rejects with an
    * `unhandledRejection`, as an event listener's; it hears the next change all the same.
@@ -546,6 +548,13 @@ export interface WriteOptions {
   ifHash?: string;
 }
 
+/**
+ * Gives a damaged store up: it is kept aside, and at its next start the instance takes the document from a peer. Until then
+ * it founds none, and a bound file that differs is kept as `<file>.before-join`. A store that is in order is left alone unless
+ * `force` says otherwise. Returns where the old store is, if there was one. Not in browsers, which have no store.
+ */
+export declare function rebuild(dataDir: string, options?: { force?: boolean }): string | undefined;
+
 /** An instance whose document agrees with that of its peers; it keeps the process alive until `close()`. */
 export declare class Mesh extends Reader {
   constructor(options?: MeshOptions);
@@ -571,6 +580,8 @@ export declare class Mesh extends Reader {
   patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;
   mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
   replace(value: unknown, options?: WriteOptions): Promise<Receipt>;
+  /** The checks of `/health`. */
+  health(): Promise<Health>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

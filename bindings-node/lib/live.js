@@ -115,6 +115,12 @@ class Reader {
   }
 }
 
+/** Keeps a damaged store aside; its instance takes the document from the others at its next start. */
+export function rebuild(dataDir, given) {
+  const { force = false } = options(given, ["force"], "rebuild");
+  return calling(() => native.rebuild(dataDir, force)) ?? undefined;
+}
+
 /** A configuration of this process. Made by `open`. */
 export class Config extends Reader {
   set(path, value) {
@@ -244,6 +250,10 @@ export class Mesh extends Reader {
   async mergePatch(change, given) {
     const { ifHash } = options(given, ["ifHash"], "mergePatch");
     return this.#written(() => this._live.mergePatch(text(change), ifHash));
+  }
+
+  async health() {
+    return fromText(await awaiting(() => this._live.healthText()));
   }
 
   async replace(value, given) {

@@ -89,6 +89,13 @@ pub struct StartOptions {
     pub layering: Layering,
 }
 
+/// Keeps a damaged store aside; its instance takes the document from the others at its next start.
+#[napi]
+pub fn rebuild(data_dir: String, force: bool) -> napi::Result<Option<String>> {
+    run(|| confmesh::rebuild(std::path::Path::new(&data_dir), force))
+        .map(|kept| kept.map(|kept| kept.display().to_string()))
+}
+
 /// Starts an instance, on another thread: it reads files and the store.
 #[napi]
 pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
@@ -319,6 +326,12 @@ impl Live {
     #[napi]
     pub async fn status_text(&self) -> napi::Result<String> {
         self.0.status().await.map(|status| shown(&status.to_value())).map_err(thrown)
+    }
+
+    /// The checks of `/health`.
+    #[napi]
+    pub async fn health_text(&self) -> napi::Result<String> {
+        self.0.health().await.map(|health| shown(&health.to_value())).map_err(thrown)
     }
 
     /// Follows the changes of paths that match a pattern.

@@ -82,7 +82,10 @@ test("two meshes agree", async () => {
   await until(() => one.hash === two.hash && one.get("app.beta") === true);
   await assert.rejects(two.mergePatch({ x: 1 }, { ifHash: hash({}) }), { code: "stale" });
   await assert.rejects(two.set("a", undefined), { code: "type" });
-  assert.equal((await two.status()).peers[0].state, "connected");
+  const status = await two.status();
+  assert.equal(status.peers[0].state, "connected");
+  assert.equal(status.peers[0].direction, "dialed");
+  assert.deepEqual((await two.health()).status, status.health.status);
   await until(() => hash(parse(readFileSync(bound, "utf8"))) === one.hash);
   await Promise.all([one.close(), two.close()]);
 });

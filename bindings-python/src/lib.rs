@@ -39,7 +39,7 @@ mod _native {
         parse, parse_path, patch, profiles, rewrite, three_way, version,
     };
     #[pymodule_export]
-    use super::live::{Live, open_files, start_mesh};
+    use super::live::{Live, open_files, rebuild, start_mesh};
     #[pymodule_export]
     use super::merged::Merged;
     #[pymodule_export]

@@ -67,6 +67,13 @@ pub fn open_files(
     })
 }
 
+/// Keeps a damaged store aside; its instance takes the document from the others at its next start.
+#[pyfunction]
+#[pyo3(signature = (data_dir, *, force = false))]
+pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Option<PathBuf>> {
+    run(py, || confmesh::rebuild(&data_dir, force))
+}
+
 /// Starts an instance.
 #[pyfunction]
 #[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate))]
@@ -270,6 +277,10 @@ impl Live {
 
     fn status(&self) -> Answer {
         Answer::of(self.mesh.status(), |status| status.to_value())
+    }
+
+    fn health(&self) -> Answer {
+        Answer::of(self.0.health(), |health| health.to_value())
     }
 
     fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {

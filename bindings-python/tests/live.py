@@ -181,6 +181,8 @@ def two_meshes_agree(tmp_path: Path) -> None:
                 assert stale.value.code == "stale"
                 status = await two.status()
                 assert status["peers"][0]["state"] == "connected"
+                assert status["peers"][0]["direction"] == "dialed"
+                assert (await two.health())["status"] == status["health"]["status"] == "healthy"
                 assert len(await asyncio.gather(*(one.set(f"many.n{n}", n) for n in range(20)))) == 20
                 changes.close()
                 with pytest.raises(StopAsyncIteration):

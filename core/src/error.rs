@@ -110,6 +110,8 @@ codes! {
     File = "file", Io;
     /// The store cannot be opened, read or written.
     Store = "store", Io;
+    /// The store can be read and not written.
+    ReadOnly = "read_only", Io;
     /// What the store holds is not what was written: a disk, a copy or another program changed it.
     Damaged = "damaged", Io;
     /// Another process uses the data directory.

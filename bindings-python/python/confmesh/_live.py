@@ -14,7 +14,7 @@ from ._pending import Pending
 from ._reader import _Reader
 
 if TYPE_CHECKING:
-    from ._native import Live, Receipt, Rule, Schema, Versioned, WriteConflict
+    from ._native import Health, Live, Receipt, Rule, Schema, Status, Versioned, WriteConflict
 
 class Config(_Reader):
     """A configuration of this process: files, environment, and what the program sets. Made by `open`.
@@ -57,9 +57,9 @@ class Config(_Reader):
         """Takes back what `set` did at a path."""
         return Pending["Receipt"](self._live.unset(path)).wait()
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """How the sources are doing."""
-        return Pending[dict[str, Any]](self._live.status()).wait()
+        return Pending["Status"](self._live.status()).wait()
 
     def __repr__(self) -> str:
         return f"<Config at revision {self.revision}>"
@@ -281,9 +281,13 @@ class Mesh(_Reader):
         """Makes the document this one, by writing what differs."""
         return Pending(self._live.replace(value, if_hash=if_hash))
 
-    def status(self) -> Pending[dict[str, Any]]:
+    def status(self) -> Pending[Status]:
         """How the instance, its sources and its peers are doing."""
         return Pending(self._live.status())
+
+    def health(self) -> Pending[Health]:
+        """Whether requests may be sent to the instance, and what someone should look at: the checks of `/health`."""
+        return Pending(self._live.health())
 
     def __enter__(self) -> Mesh:
         return self.start()

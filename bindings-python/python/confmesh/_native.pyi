@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import NotRequired
@@ -35,6 +36,7 @@ __all__ = [
     "parse_path",
     "patch",
     "profiles",
+    "rebuild",
     "resolve",
     "rewrite",
     "sequence_apply",
@@ -173,6 +175,93 @@ class LeftOut(TypedDict):
     path: str
     format: str
     reason: str
+
+@type_check_only
+class Problem(TypedDict):
+    """An error in a status, with the fields of `Error`."""
+
+    code: str
+    message: str
+    hint: NotRequired[str]
+    path: NotRequired[str]
+    origin: NotRequired[str]
+    related: NotRequired[list[Problem]]
+
+@type_check_only
+class Check(TypedDict):
+    """One thing that health looks at."""
+
+    name: str
+    status: Literal["ok", "degraded", "failed"]
+    reasons: NotRequired[list[Problem]]
+
+@type_check_only
+class Health(TypedDict):
+    """Whether requests may be sent to an instance, and what someone should look at."""
+
+    status: Literal["healthy", "degraded", "not_ready"]
+    checks: list[Check]
+
+@type_check_only
+class PeerStatus(TypedDict):
+    """Another instance: `link` is what the two have come to, `problems` what is wrong between them until it is over."""
+
+    direction: Literal["dialed", "accepted"]
+    address: str
+    state: Literal["connected", "connecting", "waiting"]
+    url: NotRequired[str]
+    link: NotRequired[Literal["in_step", "behind", "joining", "greeting", "other_document", "refused", "itself"]]
+    problems: NotRequired[list[Problem]]
+    connected_since: NotRequired[str]
+    instance_id: NotRequired[str]
+    last_error: NotRequired[Problem]
+    retry_in_ms: NotRequired[int]
+    clock_offset_ms: NotRequired[int]
+    stamps_ahead_ms: NotRequired[int]
+
+@type_check_only
+class SourceStatus(TypedDict):
+    """A source of a document."""
+
+    id: str
+    priority: int
+    state: Literal["fresh", "missing", "stale"]
+    error: NotRequired[Problem]
+
+@type_check_only
+class DocumentStatus(TypedDict):
+    """A document; further fields are there where something is rejected, withheld, or dropped from the history."""
+
+    name: str
+    revision: int
+    hash: str
+    founded: bool
+    genesis: str | None
+    view_hash: str | None
+    keys: int
+    secrets: list[str]
+    sources: list[SourceStatus]
+    conflicts: list[dict[str, Any]]
+    rejected: NotRequired[dict[str, Any]]
+    withheld: NotRequired[list[dict[str, Any]]]
+    settling: NotRequired[dict[str, Any]]
+    bound_file: NotRequired[str]
+    stamps_ahead_ms: NotRequired[int]
+    left_out: NotRequired[list[dict[str, Any]]]
+    save_conflicts: NotRequired[list[dict[str, Any]]]
+
+@type_check_only
+class Status(TypedDict):
+    """How an instance is doing."""
+
+    instance_id: str
+    version: str
+    uptime_seconds: int
+    health: Health
+    listen: list[str]
+    peers: list[PeerStatus]
+    connected_clients: int
+    documents: list[DocumentStatus]
 
 @type_check_only
 class Versioned(TypedDict):
@@ -567,6 +656,7 @@ class Live:
     def merge_patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
     def replace(self, value: Any, *, if_hash: str | None) -> Answer: ...
     def status(self) -> Answer: ...
+    def health(self) -> Answer: ...
     def subscribe(self, pattern: str) -> Feed: ...
     def reports(self, keeps_alive: bool) -> Feed: ...
     def own(self) -> dict[str, Any] | None: ...
@@ -590,6 +680,13 @@ def open_files(
     interpolate: bool,
 ) -> Live:
     """Opens files of one process."""
+
+def rebuild(data_dir: str | os.PathLike[str], *, force: bool = False) -> Path | None:
+    """Gives a damaged store up: it is kept aside, and at its next start the instance takes the document from a peer.
+
+    Until then it founds none, and a bound file that differs is kept as `<file>.before-join`. A store that is in order is
+    left alone unless `force` says otherwise. Returns where the old store is; None where there was none.
+    """
 
 def start_mesh(
     *,

@@ -180,9 +180,8 @@ impl Driver {
             Err(error) => {
                 self.engine.handle_persist_failed(ticket, &error, now);
                 self.resumed.push_back(ticket);
-                // What people saved meanwhile is in the files still, and goes to the store when it is looked at again.
-                let retry_at_ms = self.store.failed(error, now);
-                self.files.values_mut().for_each(|file| file.look_at(retry_at_ms));
+                // What people saved meanwhile is in the files still, and goes to the store once it takes writes again.
+                self.store.failed(error, now);
             }
         }
     }
@@ -192,13 +191,16 @@ impl Driver {
         self.taken += 1;
         self.engine.handle_timeout(now);
         self.files.values_mut().for_each(|file| file.handle_timeout(now));
+        if self.store.takes_attempt(now) {
+            self.engine.try_store();
+        }
     }
 
     /// When [`Driver::handle_timeout`] is due, on the monotonic clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let files = self.files.values().filter_map(FileWork::due_ms);
-        self.engine.poll_timeout().into_iter().chain(files).min()
+        self.engine.poll_timeout().into_iter().chain(files).chain(self.store.due_ms()).min()
     }
 
     /// Whether so much was taken in that it has to be dealt with first.

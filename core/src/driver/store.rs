@@ -42,17 +42,27 @@ impl StoreWork {
         self.failing.take().is_some()
     }
 
-    /// A batch failed: when it is worth trying again, on the monotonic clock.
-    pub(super) fn failed(&mut self, reason: Error, now: Now) -> u64 {
-        let before = self.failing.take();
-        let (attempts, retry_at_ms) = match before {
-            // What failed together, or was asked for by somebody, is no attempt of ours.
-            Some(before) if now.mono_ms < before.retry_at_ms => (before.attempts, before.retry_at_ms),
-            Some(before) => (before.attempts.saturating_add(1), now.mono_ms + RETRY.bound(before.attempts + 1)),
-            None => (0, now.mono_ms + RETRY.bound(0)),
+    /// A batch failed.
+    pub(super) fn failed(&mut self, reason: Error, now: Now) {
+        let fresh = || Failing { reason: reason.clone(), attempts: 0, retry_at_ms: now.mono_ms + RETRY.bound(0) };
+        // What others asked for is no attempt of ours.
+        let before = self.failing.take().unwrap_or_else(fresh);
+        self.failing = Some(Failing { reason, ..before });
+    }
+
+    /// When the store is given something to do that nobody asked for, on the monotonic clock.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.failing.as_ref().map(|failing| failing.retry_at_ms)
+    }
+
+    /// Whether it is time for that now; the next one comes later.
+    pub(super) fn takes_attempt(&mut self, now: Now) -> bool {
+        let Some(failing) = self.failing.as_mut().filter(|failing| now.mono_ms >= failing.retry_at_ms) else {
+            return false;
         };
-        self.failing = Some(Failing { reason, attempts, retry_at_ms });
-        retry_at_ms
+        failing.attempts = failing.attempts.saturating_add(1);
+        failing.retry_at_ms = now.mono_ms + RETRY.bound(failing.attempts);
+        true
     }
 
     pub(super) fn failure(&self) -> Option<&Error> {

@@ -277,6 +277,7 @@ impl Document {
             revision: self.snapshot.revision,
             hash: *self.snapshot.hash(),
             genesis: founded.map(|founded| founded.durable.genesis().to_string()),
+            is_unfounded: self.shared.is_some() && founded.is_none(),
             shared_hash: founded.map(|founded| content_hash(&founded.view.value)),
             file: self.file.as_ref().map(|file| file.binding.id.clone()),
             rejected: self.rejection.clone(),

@@ -30,6 +30,7 @@ mod founding;
 mod guest;
 mod guests;
 mod kept;
+mod links;
 mod members;
 mod records;
 mod replicas;
@@ -54,6 +55,7 @@ pub use aside::Aside;
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
+pub use links::{LinkState, Peer};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub(crate) use records::WAY_OUT;
 pub use save_conflicts::SaveConflict;
@@ -81,6 +83,7 @@ use crate::value::Value;
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
+use links::Connection;
 use records::Stored;
 use replicas::ReplicaSession;
 
@@ -110,6 +113,7 @@ pub struct Engine {
     documents: BTreeMap<DocumentName, Document>,
     stored: BTreeMap<DocumentName, Stored>,
     sessions: BTreeMap<PeerId, Session>,
+    connections: BTreeMap<PeerId, Connection>,
     guest_requests: GuestRequests,
     /// Documents with durable writes that the peers have not been sent yet: whom they came from, and when.
     unsent: BTreeMap<DocumentName, (BTreeSet<PeerId>, Now)>,
@@ -154,6 +158,7 @@ impl Engine {
             documents: BTreeMap::new(),
             stored: if REPLICATES { records::load(records)? } else { BTreeMap::new() },
             sessions: BTreeMap::new(),
+            connections: BTreeMap::new(),
             guest_requests: GuestRequests::default(),
             unsent: BTreeMap::new(),
             persist: VecDeque::new(),
@@ -268,6 +273,7 @@ impl Engine {
 
     /// A connection stands.
     pub fn handle_connected(&mut self, peer: PeerId, link: Link, now: Now) {
+        self.connections.insert(peer, Connection::new(link, now));
         match link {
             Link::Dialed => {
                 self.sessions.insert(peer, Session::Replica(ReplicaSession::dialed()));
@@ -287,6 +293,7 @@ impl Engine {
 
     /// A connection is gone.
     pub fn handle_closed(&mut self, peer: PeerId, now: Now) {
+        self.connections.remove(&peer);
         if let Some(Session::Host) = self.sessions.remove(&peer) {
             self.lose_host(peer);
         }
@@ -317,6 +324,7 @@ impl Engine {
             Err(error) => {
                 if REPLICATES {
                     self.audit_refused(None, peer, &error, now);
+                    self.note_untaken(peer, &error);
                 }
                 self.send(peer, &Message::Error { error, request_id: None }, now);
             }
@@ -330,7 +338,10 @@ impl Engine {
                 self.handle_hello(peer, &offer, documents, instance, now);
             }
             Message::Error { error, .. } => {
-                self.notice(Level::Warning, Error::new(Code::Message, format!("a peer reports: {}", error.message())));
+                let report = Error::new(Code::Message, format!("a peer reports: {}", error.message()));
+                let report = error.hint().into_iter().fold(report, Error::with_hint);
+                self.note_reported(peer, &report);
+                self.notice(Level::Warning, report);
             }
             message => match self.sessions.get(&peer) {
                 Some(Session::Replica(_)) if REPLICATES => self.handle_replica_message(peer, message, now),

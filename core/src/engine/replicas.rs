@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::links::LinkState;
 use super::shared::{Founded, Shared, Step};
 use super::standing::Moving;
 use super::types::{Level, PeerId};
@@ -150,7 +151,12 @@ impl Engine {
             let error = Error::new(Code::Protocol, "the peer is this very instance").with_hint(
                 "remove its own address from the list of peers; a copied data directory has a copied id: remove it",
             );
+            if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
+                // So that the other end finds out as well.
+                self.greet(peer, now);
+            }
             self.sessions.remove(&peer);
+            self.bar(peer, LinkState::Itself, instance, &error);
             self.notice(Level::Error, error.clone());
             return self.send(peer, &Message::Error { error, request_id: None }, now);
         }
@@ -166,9 +172,11 @@ impl Engine {
                 session.is_refused = true;
                 session.links.clear();
             }
+            self.bar(peer, LinkState::Refused, instance, &error);
             self.notice(Level::Error, error.clone());
             return self.send(peer, &Message::Error { error, request_id: None }, now);
         }
+        self.unbar(peer);
         if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
             let session = ReplicaSession { wire: agreed, ..ReplicaSession::default() };
             self.sessions.insert(peer, Session::Replica(session));
@@ -325,6 +333,7 @@ impl Engine {
                     // The heartbeat brings what was lost.
                     Err(error) => {
                         self.audit_refused(Some(&document), peer, &error, now);
+                        self.note_untaken(peer, &error);
                         self.send(peer, &Message::Error { error, request_id: None }, now);
                     }
                 }
@@ -339,6 +348,7 @@ impl Engine {
                 if let Some(link) = self.link(peer, &document) {
                     link.acknowledge(&seen);
                 }
+                self.note_accepted(peer);
                 self.note_heard(&document, peer, now);
                 self.note_synced(&document, peer);
             }
@@ -383,18 +393,23 @@ impl Engine {
                 let records = super::records::effect_records(name, &founded.pending, &effect);
                 let to = delta.to.clone();
                 self.stage_step(name, records, Step::Delta(delta), "peer", None, Some(peer));
+                self.note_taken(peer);
                 self.compare_stamps(peer, skew_ms);
                 if self.is_left_behind(name, &to) {
                     self.start_anew(name, now);
                 }
             }
-            Ok(Applied::Duplicate) => self.acknowledge(peer, name, now),
+            Ok(Applied::Duplicate) => {
+                self.note_taken(peer);
+                self.acknowledge(peer, name, now);
+            }
             Ok(Applied::Behind) => self.start_anew(name, now),
             Ok(Applied::Refused { author }) => {
                 let message = format!("a peer holds writes of `{author}` that this instance cannot take any more");
                 let hint = "the peer was expelled or its data put back from a copy; it takes over this document and writes its own again";
                 let error = Error::new(Code::ForeignDocument, message).with_hint(hint);
                 self.audit_refused(Some(name), peer, &error, now);
+                self.note_untaken(peer, &error);
                 self.notice(Level::Warning, error);
                 if let Some(link) = self.link(peer, name) {
                     link.told(&VersionVector::default());
@@ -412,6 +427,7 @@ impl Engine {
     /// Tells everybody that what a peer sent of a document is not taken.
     fn refuse_message(&mut self, peer: PeerId, name: &DocumentName, error: &Error, now: Now) {
         self.audit_refused(Some(name), peer, error, now);
+        self.note_untaken(peer, error);
         self.notice(Level::Error, error.clone());
         self.send(peer, &Message::Error { error: error.clone(), request_id: None }, now);
     }
@@ -482,6 +498,10 @@ impl Engine {
         if same && self.view_hash(&pulse.document).is_some_and(|hash| hash != pulse.view_hash) {
             return self.compare(peer, &pulse.document, now);
         }
+        if same {
+            self.note_taken(peer);
+            self.note_accepted(peer);
+        }
         if !seen.includes(&pulse.seen) {
             self.send(peer, &Message::Pull { document: pulse.document.clone(), seen }, now);
         }
@@ -508,4 +528,13 @@ fn messages(name: &DocumentName, genesis: Genesis, mut deltas: Vec<Delta>) -> Ve
     let count = u64::try_from(deltas.len()).unwrap_or(u64::MAX);
     let part = |(number, delta)| Message::Part { document: document(), genesis, part: Part { number, count }, delta };
     (1..).zip(deltas).map(part).collect()
+}
+
+impl Founded {
+    /// Whether the document of a peer is another one, and neither gives way.
+    pub(super) fn stays_apart_from(&self, link: &ReplicaLink) -> bool {
+        let mine = self.durable.genesis();
+        let other = link.genesis.filter(|theirs| *theirs != mine);
+        other.is_some_and(|theirs| self.life.standing.meets(mine, &link.standing, theirs) == Meeting::Apart)
+    }
 }

@@ -1,6 +1,8 @@
 //! A store that fails: told once, and what peers have to hear of it.
 
 use super::Engine;
+use super::records::replica_record;
+use super::shared::{Founded, Shared, Step};
 use super::types::Level;
 use crate::clock::Now;
 use crate::error::Error;
@@ -24,6 +26,18 @@ impl Engine {
         }
         if is_first {
             self.greet_all(now);
+        }
+    }
+
+    /// Gives a store that failed something to do, so that its recovery shows although nobody writes.
+    pub fn try_store(&mut self) {
+        let is_idle = |founded: &&Founded| founded.ready && founded.staged.is_empty();
+        let idle = self.documents.iter().find_map(|(name, document)| {
+            let founded = document.shared.as_ref().and_then(Shared::founded).filter(is_idle)?;
+            Some((name.clone(), replica_record(name, &founded.durable)))
+        });
+        if let Some((name, record)) = idle {
+            self.stage_step(&name, vec![record], Step::Records, "store", None, None);
         }
     }
 

@@ -14,6 +14,7 @@ mod files;
 mod founding;
 mod guests;
 mod left_out;
+mod links;
 mod members;
 mod offline;
 mod patches;

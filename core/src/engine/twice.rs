@@ -31,6 +31,7 @@ impl Engine {
         let message = format!("`{name}` differs from {whose} has seen the same writes");
         let hint = "where a data directory was copied, stop the copy and start it with a fresh one; else report this with both logs";
         let error = Error::new(Code::Internal, message).with_hint(hint);
+        self.note_untaken(peer, &error);
         self.notice(Level::Error, error);
     }
 
@@ -86,7 +87,9 @@ impl Engine {
                 dot.replica, dot.seq
             );
             let hint = "stop one of the two and start it again with a fresh data directory; a copy is no way to add an instance";
-            self.notice(Level::Error, Error::new(Code::ForeignDocument, message).with_hint(hint));
+            let error = Error::new(Code::ForeignDocument, message).with_hint(hint);
+            self.note_untaken(peer, &error);
+            self.notice(Level::Error, error);
         }
     }
 }

@@ -472,6 +472,8 @@ pub struct DocumentStatus {
     pub genesis: Option<String>,
     /// What it weighs where it meets another document of its name; `None` while there is none.
     pub standing: Option<Standing>,
+    /// Whether it has a shared layer, and waits for it to be founded here or elsewhere.
+    pub is_unfounded: bool,
     /// The hash of the shared layer: equal on instances that agree.
     pub shared_hash: Option<ContentHash>,
     /// The file that mirrors the shared layer.

@@ -3,6 +3,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::io_error::failure;
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -76,13 +78,7 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
     }
     let fail = |error: io::Error| failure(Code::File, "write", path, &error);
     let directory = parent(&target);
-    let mut temporary = tempfile::Builder::new();
-    temporary.prefix(".confmesh-").suffix(".tmp");
-    #[cfg(unix)]
-    let fresh: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666); // less what the umask takes
-    #[cfg(unix)]
-    temporary.permissions(fresh);
-    let mut temporary = temporary.tempfile_in(directory).map_err(fail)?;
+    let mut temporary = beside(&target, 0o666).map_err(fail)?; // less what the umask takes
     if expect.is_some() {
         let existing = fs::metadata(&target).map_err(fail)?;
         #[cfg(unix)]
@@ -164,8 +160,7 @@ pub fn keep_text(path: &Path, suffix: &str, text: &str) -> Result<PathBuf> {
     let name = free.or(oldest.map(|(_, name)| name)).unwrap_or_else(|| numbered(path, suffix, 0));
     let fail = |error: io::Error| failure(Code::File, "write", &name, &error);
     let directory = parent(&name);
-    let mut temporary =
-        tempfile::Builder::new().prefix(".confmesh-").suffix(".tmp").tempfile_in(directory).map_err(fail)?;
+    let mut temporary = beside(path, 0o600).map_err(fail)?;
     temporary.write_all(text.as_bytes()).map_err(fail)?;
     if let Ok(original) = fs::metadata(path) {
         temporary.as_file().set_permissions(original.permissions()).map_err(fail)?;
@@ -186,6 +181,51 @@ fn numbered(path: &Path, suffix: &str, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What the names of unfinished files begin with that are to take the place of this one.
+fn unfinished(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default();
+    format!(".confmesh-{:016x}-", xxh3_64(name.as_encoded_bytes()))
+}
+
+const UNFINISHED: &str = ".tmp";
+
+/// An unfinished file beside another one. It is locked for as long as its writer lives.
+fn beside(target: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    let prefix = unfinished(target);
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(&prefix).suffix(UNFINISHED);
+    #[cfg(unix)]
+    let fresh: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    #[cfg(unix)]
+    temporary.permissions(fresh);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let temporary = temporary.tempfile_in(parent(target))?;
+    let _ = temporary.as_file().try_lock_shared(); // without, a start of another process could clear it away
+    Ok(temporary)
+}
+
+/// Removes the unfinished files that killed processes left beside a file. Those that are being written stay.
+pub fn clear_unfinished(path: &Path) {
+    // Copies that are kept lie beside a link, and what replaces a file beside the file.
+    let places = [Some(path.to_owned()), follow_links(path).ok()].into_iter().flatten();
+    let entries = places.filter_map(|place| Some((unfinished(&place), fs::read_dir(parent(&place)).ok()?)));
+    let entries =
+        entries.flat_map(|(prefix, entries)| entries.filter_map(move |entry| Some((prefix.clone(), entry.ok()?))));
+    for (prefix, entry) in entries {
+        let is_ours =
+            entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(UNFINISHED));
+        // What cannot be looked at or removed stays: it is in nobody's way.
+        if is_ours
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Puts the new file in the place of the old one and looks at the old one again: a save that came between the last look
 /// and the rename is found in it and put back. Returns that save.
 ///
@@ -198,6 +238,9 @@ fn swap_in(temporary: tempfile::NamedTempFile, target: &Path, expect: Option<&st
             use rustix::fs::{CWD, RenameFlags, renameat_with};
             Ok(renameat_with(CWD, temporary.path(), CWD, target, RenameFlags::EXCHANGE)?)
         };
+        // It has the name of an unfinished one for a moment.
+        let old = File::open(target)?;
+        let _ = old.try_lock_shared();
         if exchange().is_ok() {
             let old = fs::read(temporary.path())?;
             if Some(old.as_slice()) == expect.map(str::as_bytes) {
@@ -229,27 +272,23 @@ pub fn keep_copy(path: &Path, suffix: &str) -> Result<PathBuf> {
     let unreadable = |error: io::Error| failure(Code::File, "read", path, &error);
     let mut original = File::open(path).map_err(unreadable)?;
     let permissions = original.metadata().map_err(unreadable)?.permissions();
+    let fail = |error: io::Error| failure(Code::File, "copy", path, &error);
+    // Under another name first: half a copy is worse than none. Nobody may read it before it has its permissions.
+    let mut copy = beside(path, 0o600).map_err(fail)?;
+    let written = io::copy(&mut original, &mut copy)
+        .and_then(|_| copy.as_file().set_permissions(permissions))
+        .and_then(|()| copy.as_file().sync_all());
+    written.map_err(fail)?;
     for number in 0_u32.. {
-        let copy = numbered(path, suffix, number);
-        let fail = |error: io::Error| failure(Code::File, "write", &copy, &error);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // nobody may read it before it has its permissions
-        let mut file = match options.open(&copy) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            Err(error) => return Err(fail(error)),
-        };
-        let written = io::copy(&mut original, &mut file)
-            .and_then(|_| file.set_permissions(permissions))
-            .and_then(|()| file.sync_all())
-            .and_then(|()| sync_directory(parent(&copy)));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&copy); // half a copy is worse than none
-            return Err(fail(error));
+        let name = numbered(path, suffix, number);
+        match copy.persist_noclobber(&name) {
+            Ok(_) => {
+                sync_directory(parent(&name)).map_err(fail)?;
+                return Ok(name);
+            }
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => copy = error.file,
+            Err(error) => return Err(fail(error.error)),
         }
-        return Ok(copy);
     }
     Err(Error::new(Code::File, format!("cannot find a free name for a copy of `{}`", path.display())))
 }
@@ -440,6 +479,20 @@ mod tests {
         let link = dir.path().join("a.json");
         std::os::unix::fs::symlink("a.json", &link).unwrap();
         assert_eq!(replace_if_unchanged(&link, None, "1").unwrap_err().code(), Code::File);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_cleared_away_and_what_is_being_written_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, "1").unwrap();
+        let left = beside(&path, 0o666).unwrap().into_temp_path().keep().unwrap();
+        let other = beside(&dir.path().join("b.json"), 0o666).unwrap();
+        let writing = beside(&path, 0o666).unwrap();
+        clear_unfinished(&path);
+        assert!(!left.exists() && other.path().exists() && writing.path().exists());
+        drop((other, writing));
+        assert_eq!(names(dir.path()), ["a.json"]);
     }
 
     #[test]

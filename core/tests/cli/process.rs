@@ -1,7 +1,7 @@
 //! Programs that run while a test looks at them.
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,10 @@ impl Running {
     pub fn start(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut command = program(dir);
         command.args(arguments).envs(variables.iter().copied());
+        Running::of(command)
+    }
+
+    pub fn of(mut command: Command) -> Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = collect(child.stdout.take().unwrap());
@@ -129,7 +133,11 @@ impl Instance {
             all.extend(["--found-after", "50"]);
         }
         all.extend(arguments);
-        let process = Running::start(dir, &all, variables);
+        Instance::of(Running::start(dir, &all, variables))
+    }
+
+    /// Of `serve`: waits until it has its document.
+    pub fn of(process: Running) -> Instance {
         let line = process.tells("  page  http://");
         let url = line.trim_start_matches("  page  ").trim_end_matches('/').to_owned();
         let instance = Instance { process, url };

@@ -139,10 +139,10 @@ impl Client {
         self.ask(Method::GET, "/status", None)
     }
 
-    /// Whether the instance answers that it is healthy.
-    pub fn is_healthy(&self) -> bool {
+    /// Whether the instance answers that requests may be sent to it.
+    pub fn is_ready(&self) -> bool {
         let health = self.ask(Method::GET, "/health", None);
-        health.is_ok_and(|value| value.child("status").and_then(Value::as_str) == Some("healthy"))
+        health.is_ok_and(|value| matches!(value.child("status").and_then(Value::as_str), Some("healthy" | "degraded")))
     }
 
     /// Follows the changes that match one of the patterns; of all, if there are none.

@@ -14,6 +14,7 @@ mod rebuild;
 mod schema;
 mod serve;
 mod signals;
+mod status;
 mod suggest;
 mod terms;
 
@@ -84,7 +85,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
-        Command::Status(arguments) => online::run_status(&arguments, as_json),
+        Command::Status(arguments) => status::run_status(&arguments, as_json),
     }
 }
 

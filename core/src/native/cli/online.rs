@@ -1,12 +1,10 @@
 //! Commands that talk to a running instance.
-use super::arguments::{Explain, Get, Set, Status, Unset};
+use super::arguments::{Explain, Get, Set, Unset};
 use super::client::Client;
 use super::compose::note_masks;
-use super::members;
 use super::offline::{accounts_table, argument_value};
-use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_value, table, warn};
+use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_value, warn};
 use super::suggest::not_found;
-use crate::canonical::canonical;
 use crate::error::{Code, Error};
 use crate::format::LeftOut;
 use crate::merge::{Absence, Candidate, CandidateState, Explanation, Withheld};
@@ -126,7 +124,7 @@ fn written_text(found: &Value) -> String {
     items(found, "written").map(|write| format!("{}\n", write_text(write))).collect()
 }
 
-fn write_text(write: &Value) -> String {
+pub(super) fn write_text(write: &Value) -> String {
     let user = write.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
     let instance = write.child("instance_id").and_then(Value::as_str);
     let place = instance.map(|instance| format!(" at instance {instance}")).unwrap_or_default();
@@ -169,127 +167,6 @@ fn candidate(value: &Value) -> Option<Candidate> {
     })
 }
 
-pub(super) fn run_status(arguments: &Status, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
-    let status = client.status()?;
-    if as_json {
-        json(&status)?
-    } else {
-        data(&status_text(client.base(), &status))?
-    }
-    Ok(DONE)
-}
-
-fn status_text(base: &str, status: &Value) -> String {
-    let mut rows = vec![
-        vec!["instance".to_owned(), plain(status.child("instance_id"))],
-        vec!["address".to_owned(), base.to_owned()],
-        vec!["version".to_owned(), plain(status.child("version"))],
-        vec!["up for".to_owned(), format!("{} s", plain(status.child("uptime_seconds")))],
-        vec!["clients".to_owned(), plain(status.child("connected_clients"))],
-    ];
-    for peer in items(status, "peers") {
-        let mut what = format!("{}: {}", plain(peer.child("url")), plain(peer.child("state")));
-        if let Some(instance) = peer.child("instance_id").and_then(Value::as_str) {
-            what.push_str(&format!(" ({instance})"));
-        }
-        what.push_str(&clock_text(peer));
-        if let Some(error) = peer.child("last_error").filter(|error| **error != Value::Null) {
-            what.push_str(&format!(", {}", problem(error)));
-        }
-        if let Some(wait) = peer.child("retry_in_ms").and_then(Value::as_u64) {
-            what.push_str(&format!(", retries in {:.1} s", wait as f64 / 1_000.0));
-        }
-        rows.push(vec!["peer".to_owned(), what]);
-    }
-    for document in items(status, "documents") {
-        rows.push(vec![String::new()]);
-        let founded =
-            if document.child("founded").and_then(Value::as_bool) == Some(false) { ", not founded yet" } else { "" };
-        let keys = plain(document.child("keys"));
-        rows.push(vec!["document".to_owned(), format!("{} ({keys} keys{founded})", plain(document.child("name")))]);
-        rows.push(vec!["revision".to_owned(), plain(document.child("revision"))]);
-        rows.push(vec!["hash".to_owned(), plain(document.child("hash"))]);
-        if let Some(file) = document.child("bound_file").and_then(Value::as_str) {
-            rows.push(vec!["file".to_owned(), file.to_owned()]);
-        }
-        if let Some(rejected) = document.child("rejected") {
-            for error in items(rejected, "errors") {
-                rows.push(vec![
-                    "rejected".to_owned(),
-                    format!("{}: {}", plain(rejected.child("cause")), problem(error)),
-                ]);
-            }
-        }
-        for withheld in items(document, "withheld") {
-            let Some(what) = Withheld::from_value(withheld) else { continue };
-            let written = withheld.child("written").map(write_text).unwrap_or_default();
-            rows.push(vec![
-                "withheld".to_owned(),
-                format!("{what}{}{written}", if written.is_empty() { "" } else { ", " }),
-            ]);
-        }
-        for part in items(document, "left_out").filter_map(LeftOut::from_value) {
-            rows.push(vec!["left out".to_owned(), format!("{} is not in the file: {}", part.path, part.reason)]);
-        }
-        for save in items(document, "save_conflicts") {
-            let stays = if plain(save.child("stays")) == "theirs" { "what others wrote" } else { "what was saved" };
-            let what = format!("{} ({}): {stays} stays", plain(save.child("path")), plain(save.child("timestamp")));
-            rows.push(vec!["save".to_owned(), what]);
-        }
-        for source in items(document, "sources") {
-            let mut what = format!(
-                "{} (priority {}): {}",
-                plain(source.child("id")),
-                plain(source.child("priority")),
-                plain(source.child("state"))
-            );
-            if let Some(error) = source.child("error").filter(|error| **error != Value::Null) {
-                what.push_str(&format!(", {}", problem(error)));
-            }
-            rows.push(vec!["source".to_owned(), what]);
-        }
-        if let Some(settling) = document.child("settling") {
-            rows.extend(members::rows(settling));
-        }
-        if let Some(ahead) = document.child("stamps_ahead_ms").and_then(Value::as_u64) {
-            let what = format!(
-                "writes of this instance are stamped {:.1} s ahead of its clock, and win over simultaneous ones",
-                ahead as f64 / 1_000.0
-            );
-            rows.push(vec!["clock".to_owned(), what]);
-        }
-        for conflict in items(document, "conflicts") {
-            let sides = items(conflict, "sides").map(|side| {
-                let value = side.child("value").map_or_else(|| "removed".to_owned(), canonical);
-                let in_force = side.child("in_force").and_then(Value::as_bool) == Some(true);
-                format!(
-                    "{value}{} at {}",
-                    if in_force { " in force, written" } else { " lost, written" },
-                    plain(side.child("timestamp"))
-                )
-            });
-            let what = format!("{}: {}", plain(conflict.child("path")), sides.collect::<Vec<_>>().join("; "));
-            rows.push(vec!["conflict".to_owned(), what]);
-        }
-    }
-    table(&rows)
-}
-
-/// What is wrong with a peer's clock; differences below a second are the network's.
-fn clock_text(peer: &Value) -> String {
-    let offset = peer.child("clock_offset_ms").and_then(Value::as_i64).filter(|offset| offset.unsigned_abs() >= 1_000);
-    let seconds = |ms: u64| format!("{:.1} s", ms as f64 / 1_000.0);
-    let mut text = offset.map_or_else(String::new, |offset| {
-        let side = if offset > 0 { "ahead" } else { "behind" };
-        format!(", its clock is {} {side}", seconds(offset.unsigned_abs()))
-    });
-    if let Some(ahead) = peer.child("stamps_ahead_ms").and_then(Value::as_u64) {
-        text.push_str(&format!(", writes came stamped {} ahead", seconds(ahead)));
-    }
-    text
-}
-
 pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value.child(key).and_then(Value::as_list).into_iter().flatten()
 }
@@ -303,17 +180,10 @@ pub(super) fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// An error in an answer: a text, or the JSON shape.
-fn problem(value: &Value) -> String {
-    let Some(error) = super::output::error_from_value(value) else { return plain(Some(value)) };
-    let all = std::iter::once(&error).chain(error.related()).map(ToString::to_string);
-    all.collect::<Vec<_>>().join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{Format, parse};
+    use crate::format::Format;
     use crate::merge::{Layer, merge};
     use crate::policy::Policy;
 
@@ -328,27 +198,5 @@ mod tests {
             assert_eq!(explanation(&found.to_value()), Some(found), "{path}");
         }
         assert_eq!(explanation(&Value::empty_map()), None);
-    }
-
-    #[test]
-    fn status_shows_peers_sources_and_what_is_wrong_with_them() {
-        let status = parse(
-            r#"{"instance_id":"i","version":"0.1.0","uptime_seconds":3,"connected_clients":0,
-            "peers":[{"url":"ws://c/sync","state":"connected","clock_offset_ms":-75250,"stamps_ahead_ms":90000},{"url":"ws://b/sync","state":"waiting","last_error":"connection refused","retry_in_ms":1500}],
-            "documents":[{"name":"default","revision":2,"hash":"sha256:00","founded":false,"keys":4,"stamps_ahead_ms":90000,
-            "sources":[{"id":"file:a.json","priority":30,"state":"stale","error":{"code":"syntax","message":"bad"}}]}]}"#,
-            Format::Json,
-        )
-        .unwrap();
-        let text = status_text("http://a", &status);
-        for expected in [
-            "peer      ws://c/sync: connected, its clock is 75.2 s behind, writes came stamped 90.0 s ahead\n",
-            "peer      ws://b/sync: waiting, connection refused, retries in 1.5 s\n",
-            "document  default (4 keys, not founded yet)\n",
-            "source    file:a.json (priority 30): stale, bad\n",
-            "clock     writes of this instance are stamped 90.0 s ahead of its clock, and win over simultaneous ones\n",
-        ] {
-            assert!(text.contains(expected), "{text}");
-        }
     }
 }

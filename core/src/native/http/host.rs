@@ -4,6 +4,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
+use super::health::Health;
 use crate::canonical::ContentHash;
 use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
@@ -47,8 +48,8 @@ pub trait Host: Send + Sync + 'static {
     /// Takes the member whose replica's id begins so out of the members, and answers with the whole id when that is on the disk.
     fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>>;
 
-    /// How it is doing, as `GET /health` shows it.
-    fn health(&self) -> BoxFuture<'static, Result<Value>>;
+    /// How it is doing, and what `GET /health` shows besides.
+    fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>>;
 
     /// Everything that an operator may want to know, as `GET /status` shows it.
     fn status(&self) -> BoxFuture<'static, Result<Value>>;

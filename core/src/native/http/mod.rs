@@ -4,6 +4,7 @@ mod conflicts;
 mod connections;
 mod cors;
 mod guard;
+mod health;
 mod host;
 mod origins;
 mod problem;
@@ -12,6 +13,7 @@ mod terms;
 
 pub use connections::Budget;
 pub use guard::{Allowed, Guard, Refused};
+pub use health::{Check, Health, Verdict};
 pub use host::Host;
 pub use problem::error_value;
 pub use server::serve;

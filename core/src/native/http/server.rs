@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::connections::{Budget, accept};
 use super::guard::Guard;
+use super::health;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
@@ -34,8 +35,8 @@ use crate::value::Value;
 /// The page: path, content type and bytes of each of its files.
 const ASSETS: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-type Parameters = Query<Vec<(String, String)>>;
-type Answered = Result<Response, Problem>;
+pub(super) type Parameters = Query<Vec<(String, String)>>;
+pub(super) type Answered = Result<Response, Problem>;
 
 #[derive(Clone)]
 pub(super) struct Server {
@@ -70,7 +71,9 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/sync", get(upgrade))
         .route("/ws", get(upgrade))
         .route("/ws/config", get(upgrade))
-        .route("/health", get(health))
+        .route("/health", get(health::health))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
         .route("/status", get(status))
         .route("/events", get(events))
         .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
@@ -156,10 +159,6 @@ fn page(name: &str) -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
     (headers, cors::page_headers(), *bytes).into_response()
-}
-
-async fn health(State(server): State<Server>) -> Answered {
-    Ok(json(StatusCode::OK, &server.host.health().await?))
 }
 
 async fn status(State(server): State<Server>) -> Answered {

@@ -18,7 +18,7 @@ use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
 use super::reports::Report;
-use super::status::{DocumentState, MeshStatus, PeerState, PeerStatus};
+use super::status::{DocumentState, MeshStatus};
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
 use crate::canonical::canonical;
 use crate::driver::{Action, Driver};
@@ -32,7 +32,7 @@ use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::http;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
-    DialOptions, DialState, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
+    DialOptions, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
 };
 use crate::native::watch::Watcher;
 use crate::path::Path;
@@ -58,10 +58,12 @@ pub(super) struct Actor {
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
     /// Members that are being expelled.
     expelling: Vec<(ReplicaId, oneshot::Sender<Result<ReplicaId>>)>,
-    links: BTreeMap<LinkId, (PeerId, LinkSender)>,
+    pub(super) links: BTreeMap<LinkId, (PeerId, LinkSender)>,
+    /// Where the connections come from that others made.
+    pub(super) accepted: BTreeMap<PeerId, String>,
     peers: BTreeMap<PeerId, LinkId>,
     last_peer: u64,
-    dialers: Vec<Dialer>,
+    pub(super) dialers: Vec<Dialer>,
     servers: Vec<JoinHandle<()>>,
     is_closing: bool,
     log: LogLevel,
@@ -176,6 +178,7 @@ impl Actor {
             waiting: BTreeMap::new(),
             expelling: Vec::new(),
             links: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             peers: BTreeMap::new(),
             last_peer: 0,
             dialers: Vec::new(),
@@ -274,6 +277,8 @@ impl Actor {
                 let direction = if link.dialed { Direction::Dialed } else { Direction::Accepted };
                 if link.dialed {
                     self.log_line(Level::Info, &format!("connected to {}", link.peer));
+                } else {
+                    self.accepted.insert(peer, link.peer);
                 }
                 self.driver.engine_mut().handle_connected(peer, direction, now);
             }
@@ -282,6 +287,7 @@ impl Actor {
             (LinkEvent::Closed { reason }, Some(peer)) => {
                 self.links.remove(&id);
                 self.peers.remove(&peer);
+                self.accepted.remove(&peer);
                 if let Some(reason) = reason {
                     self.log_line(Level::Info, &worded(&reason));
                 }
@@ -412,31 +418,6 @@ impl Actor {
     }
 
     fn status(&self) -> MeshStatus {
-        let peers = self.dialers.iter().map(|dialer| {
-            let mut status = PeerStatus {
-                url: dialer.address().to_string(),
-                state: PeerState::Connecting,
-                instance: None,
-                last_error: None,
-                retry_in: None,
-                clock: None,
-            };
-            match &*dialer.state().borrow() {
-                DialState::Connecting | DialState::Stopped => {}
-                DialState::Connected(id) => {
-                    status.state = PeerState::Connected;
-                    let peer = self.links.get(id).map(|(peer, _)| *peer);
-                    status.instance = peer.and_then(|peer| self.driver.engine().peer_instance(peer));
-                    status.clock = peer.and_then(|peer| self.driver.engine().peer_clock(peer));
-                }
-                DialState::Waiting { error, retry_in } => {
-                    status.state = PeerState::Waiting;
-                    status.last_error = Some(error.clone());
-                    status.retry_in = Some(*retry_in);
-                }
-            }
-            status
-        });
         let documents = self.driver.engine().status().into_iter().map(|status| {
             let (mut keys, mut secrets) = (0, Vec::new());
             if let Some(snapshot) = self.driver.engine().snapshot(&status.document) {
@@ -450,8 +431,9 @@ impl Actor {
             uptime: self.clock.uptime(),
             wall_ms: self.clock.now().wall_ms,
             listen: self.shared.addresses.get().cloned().unwrap_or_default(),
-            peers: peers.collect(),
+            peers: self.peer_statuses(),
             connected_clients: self.driver.engine().guest_count(),
+            store_failure: self.driver.store_failure().cloned(),
             documents: documents.collect(),
         }
     }

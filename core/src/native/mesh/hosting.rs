@@ -13,7 +13,7 @@ use crate::diff::Change;
 use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
-use crate::native::http::Host;
+use crate::native::http::{Health, Host};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::{Str, Value};
@@ -78,9 +78,12 @@ impl Host for Hosting {
         Box::pin(self.0.expel(replica))
     }
 
-    fn health(&self) -> BoxFuture<'static, Result<Value>> {
+    fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>> {
         let status = self.0.status();
-        Box::pin(async { Ok(status.await?.to_health(rfc3339(wall_ms()))) })
+        Box::pin(async {
+            let status = status.await?;
+            Ok((status.health(), status.about(rfc3339(wall_ms()))))
+        })
     }
 
     fn status(&self) -> BoxFuture<'static, Result<Value>> {

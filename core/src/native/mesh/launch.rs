@@ -128,6 +128,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     actor.layers = layers;
     actor.is_alone = setup.peers.is_empty();
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
+    actor.bound.values().for_each(|path| file::clear_unfinished(path));
     first_look(&mut actor)?;
     Ok((actor, inputs))
 }

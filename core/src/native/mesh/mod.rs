@@ -1,6 +1,7 @@
 //! The running thing that a program holds: an engine on a thread of its own, with files, store, listener and peers.
 mod actor;
 mod answer;
+mod checks;
 mod clock;
 mod files;
 mod hosting;
@@ -10,6 +11,7 @@ mod listen;
 mod log;
 mod open;
 mod options;
+mod peers;
 mod rebuild;
 mod reports;
 mod status;
@@ -25,13 +27,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+pub use crate::native::http::{Check, Health, Verdict};
 pub use answer::Answer;
 pub use log::LogLevel;
 pub use open::{OpenOptions, open};
 pub use options::MeshOptions;
 pub use rebuild::rebuild;
 pub use reports::{Report, Reports};
-pub use status::{DocumentState, MeshStatus, PeerState, PeerStatus};
+pub use status::{Direction, DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
@@ -286,6 +289,11 @@ impl Mesh {
     /// How the mesh, its sources and its peers are doing.
     pub fn status(&self) -> Answer<MeshStatus> {
         self.owner.0.status()
+    }
+
+    /// The checks that `GET /health` and `/readyz` show: whether requests may be sent here, and what someone should look at.
+    pub fn health(&self) -> Answer<Health> {
+        self.status().map(|status| status.health())
     }
 
     /// The addresses that are really listened on.

@@ -3,11 +3,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
-use crate::engine::{DocumentStatus, PeerClock, SaveConflict, Settling, SourceState, SourceStatus, WithheldWrite};
+use crate::engine::{
+    DocumentStatus, LinkState, PeerClock, SaveConflict, Settling, SourceState, SourceStatus, WithheldWrite,
+};
 use crate::error::Error;
 use crate::format::LeftOut;
 use crate::id::InstanceId;
-use crate::native::http::error_value;
+use crate::native::http::{Verdict, error_value};
 use crate::path::Path;
 use crate::replica::Disagreement;
 use crate::value::{Str, Value};
@@ -23,10 +25,12 @@ pub struct MeshStatus {
     pub wall_ms: u64,
     /// The addresses that are listened on.
     pub listen: Vec<SocketAddr>,
-    /// The instances that are dialed, in the order of the options.
+    /// The other instances: those that are dialed, in the order of the options, then those who dialed in.
     pub peers: Vec<PeerStatus>,
     /// How many guests are connected.
     pub connected_clients: usize,
+    /// Why the store takes no writes, as far as one was tried; it is tried again.
+    pub store_failure: Option<Error>,
     /// The documents.
     pub documents: Vec<DocumentState>,
 }
@@ -53,15 +57,32 @@ pub enum PeerState {
     Waiting,
 }
 
-/// How the connection to a peer is doing.
+/// Who made a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// This instance did.
+    Dialed,
+    /// The other one did.
+    Accepted,
+}
+
+/// How another instance, and the connection to it, is doing.
 #[derive(Clone, Debug)]
 pub struct PeerStatus {
-    /// The address that is dialed.
-    pub url: String,
+    /// Who made the connection.
+    pub direction: Direction,
+    /// The address that is dialed, or where the connection comes from.
+    pub address: String,
     /// What the connection is doing.
     pub state: PeerState,
     /// Who answered there, once it said so.
     pub instance: Option<InstanceId>,
+    /// What the two have come to; none where there is no connection.
+    pub link: Option<LinkState>,
+    /// What is wrong between the two, until it is over.
+    pub problems: Vec<Error>,
+    /// Since when the connection stands, in milliseconds since 1970.
+    pub since_ms: Option<u64>,
     /// Why there is no connection.
     pub last_error: Option<Error>,
     /// How long is waited between the attempts.
@@ -89,12 +110,21 @@ fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     fields.into_iter().collect()
 }
 
+impl Direction {
+    /// `dialed` or `accepted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Dialed => "dialed",
+            Direction::Accepted => "accepted",
+        }
+    }
+}
+
 impl MeshStatus {
-    /// Whether every source is in force as it lies there, and so is what others wrote.
+    /// Whether every check passes: sources are in force as they lie there, so is what others wrote, the store takes writes,
+    /// and the other instances are reached and agree.
     pub fn is_healthy(&self) -> bool {
-        let sources = self.documents.iter().flat_map(|document| &document.status.sources);
-        let is_rejected = self.documents.iter().any(|document| document.status.rejected.is_some());
-        !is_rejected && sources.into_iter().all(|source| !matches!(source.state, SourceState::Stale(_)))
+        self.health().verdict() == Verdict::Passed
     }
 
     /// What `GET /status` answers.
@@ -106,6 +136,7 @@ impl MeshStatus {
             ("instance_id", self.instance.to_string().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
             ("uptime_seconds", self.uptime.as_secs().into()),
+            ("health", self.health().to_value()),
             ("listen", listen.into()),
             ("peers", peers.into()),
             ("connected_clients", count(self.connected_clients)),
@@ -113,10 +144,9 @@ impl MeshStatus {
         ])
     }
 
-    /// What `GET /health` answers.
-    pub fn to_health(&self, timestamp: String) -> Value {
+    /// What `GET /health` answers besides the checks.
+    pub(super) fn about(&self, timestamp: String) -> Value {
         map([
-            ("status", if self.is_healthy() { "healthy" } else { "degraded" }.into()),
             ("instance_id", self.instance.to_string().into()),
             ("connected_clients", count(self.connected_clients)),
             ("timestamp", timestamp.into()),
@@ -131,7 +161,19 @@ fn count(number: usize) -> Value {
 
 impl PeerStatus {
     fn to_value(&self) -> Value {
-        let mut fields = vec![("url", self.url.as_str().into()), ("state", self.state.as_str().into())];
+        let mut fields = vec![
+            ("direction", self.direction.as_str().into()),
+            ("address", self.address.as_str().into()),
+            ("state", self.state.as_str().into()),
+        ];
+        if self.direction == Direction::Dialed {
+            fields.push(("url", self.address.as_str().into()));
+        }
+        fields.extend(self.link.map(|link| ("link", link.as_str().into())));
+        if !self.problems.is_empty() {
+            fields.push(("problems", self.problems.iter().map(error_value).collect::<Vec<Value>>().into()));
+        }
+        fields.extend(self.since_ms.map(|since| ("connected_since", rfc3339(since).into())));
         fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
         fields.extend(self.last_error.as_ref().map(|error| ("last_error", error_value(error))));
         fields.extend(self.clock.map(|clock| ("clock_offset_ms", clock.offset_ms.into())));

@@ -307,7 +307,7 @@ pub(super) fn create(dir: &Path, name: &str, records: &[Write]) -> Result<()> {
 fn open_database(path: &Path, older: Option<u64>, marked: Option<u64>) -> Result<Database> {
     /// How far the database says it is when it is about to fall back.
     const FALLING_BACK: std::ops::Range<f64> = 0.2..0.5;
-    let file = open_private(path).map_err(|error| failure(Code::Store, "open", path, &error))?;
+    let file = open_private(path).map_err(|error| failure(failure_code(&error), "open", path, &error))?;
     let may_fall_back = marked.is_none_or(|marked| older.is_some_and(|older| older >= marked));
     let has_refused = Rc::new(Cell::new(false));
     let refuses = Rc::clone(&has_refused);
@@ -342,7 +342,7 @@ fn database_failure(verb: &str, path: &Path, error: redb::Error) -> Error {
     match error {
         redb::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
             let message = format!("cannot {verb} the store `{}`: {}", path.display(), reason(&error));
-            Error::new(Code::Store, message).with_hint(hint(&error).unwrap_or("is the disk in order?"))
+            Error::new(failure_code(&error), message).with_hint(hint(&error).unwrap_or("is the disk in order?"))
         }
         redb::Error::Io(error) => damaged(path, &reason(&error)),
         redb::Error::Corrupted(what) => damaged(path, &what),
@@ -352,6 +352,13 @@ fn database_failure(verb: &str, path: &Path, error: redb::Error) -> Error {
         )
         .with_hint("use the version that wrote it, or move the file away to start anew"),
         error => Error::new(Code::Store, format!("cannot {verb} the store `{}`: {error}", path.display())),
+    }
+}
+
+fn failure_code(error: &io::Error) -> Code {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => Code::ReadOnly,
+        _ => Code::Store,
     }
 }
 

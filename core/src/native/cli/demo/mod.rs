@@ -74,7 +74,7 @@ async fn play(place: &Place, first: SocketAddr, second: SocketAddr, opens: bool)
     }
 }
 
-/// Waits until an instance is healthy and has its document.
+/// Waits until an instance answers and has its document.
 async fn ready(child: &mut Child, address: SocketAddr) -> Result<(), Stop> {
     let asked = async {
         loop {
@@ -100,7 +100,7 @@ fn is_ready(address: SocketAddr) -> bool {
         let mut documents = status.child("documents").and_then(Value::as_list).into_iter().flatten();
         documents.next().and_then(|document| document.child("founded")).and_then(Value::as_bool) == Some(true)
     };
-    client.is_healthy() && client.status().is_ok_and(|status| founded(&status))
+    client.is_ready() && client.status().is_ok_and(|status| founded(&status))
 }
 
 /// Waits until an instance ends by itself, which it should not.

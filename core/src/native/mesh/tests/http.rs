@@ -12,7 +12,7 @@ use crate::canonical::canonical;
 pub(super) struct Reply {
     pub(super) status: u16,
     headers: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl Reply {

@@ -1,0 +1,65 @@
+import type { Value } from "./index.js";
+
+/** An error in a status, with the fields of `ConfmeshError`. */
+export interface Problem {
+  code: string;
+  message: string;
+  hint?: string;
+  path?: string;
+  origin?: string;
+  related?: Problem[];
+}
+
+/** Whether requests may be sent to an instance, and what someone should look at. */
+export interface Health {
+  status: "healthy" | "degraded" | "not_ready";
+  checks: { name: string; status: "ok" | "degraded" | "failed"; reasons?: Problem[] }[];
+}
+
+/** Another instance: `link` is what the two have come to, `problems` what is wrong between them until it is over. */
+export interface PeerStatus {
+  direction: "dialed" | "accepted";
+  address: string;
+  /** The address that is dialed. */
+  url?: string;
+  state: "connected" | "connecting" | "waiting";
+  link?: "in_step" | "behind" | "joining" | "greeting" | "other_document" | "refused" | "itself";
+  problems?: Problem[];
+  connected_since?: string;
+  instance_id?: string;
+  last_error?: Problem;
+  retry_in_ms?: number;
+  clock_offset_ms?: number;
+  stamps_ahead_ms?: number;
+}
+
+/** How an instance is doing. */
+export interface Status {
+  instance_id: string;
+  version: string;
+  uptime_seconds: number;
+  health: Health;
+  listen: string[];
+  peers: PeerStatus[];
+  connected_clients: number;
+  documents: {
+    name: string;
+    revision: number;
+    hash: string;
+    founded: boolean;
+    genesis: string | null;
+    view_hash: string | null;
+    keys: number;
+    secrets: string[];
+    sources: { id: string; priority: number; state: "fresh" | "missing" | "stale"; error?: Problem }[];
+    conflicts: Value[];
+    /** What is rejected, withheld, or dropped from the history, where something is. */
+    rejected?: Value;
+    withheld?: Value[];
+    settling?: Value;
+    bound_file?: string;
+    stamps_ahead_ms?: number;
+    left_out?: Value[];
+    save_conflicts?: Value[];
+  }[];
+}

@@ -1,0 +1,136 @@
+//! What is wrong with a peer stands beside it until it is over.
+
+use super::*;
+
+fn pair() -> World {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"a":1}"#), false);
+    world.add(2, None, true);
+    world.connect(1, 0);
+    world.run();
+    world
+}
+
+/// The peers of a host: whether it dialed them, their states, and what is wrong with them.
+fn peers(world: &World, at: usize) -> Vec<(bool, LinkState, String)> {
+    let peers = world.hosts[at].engine.peers().into_iter();
+    let shown = |peer: Peer| {
+        let problems: Vec<String> = peer.problems.iter().map(ToString::to_string).collect();
+        (peer.is_dialed, peer.state, problems.join("; "))
+    };
+    peers.map(shown).collect()
+}
+
+fn states(world: &World) -> Vec<LinkState> {
+    (0..world.hosts.len()).flat_map(|at| peers(world, at)).map(|(_, state, _)| state).collect()
+}
+
+#[test]
+fn who_dialed_whom_and_who_is_behind_is_told_on_both_sides() {
+    let mut world = pair();
+    let quiet = |is_dialed| vec![(is_dialed, LinkState::InStep, String::new())];
+    assert_eq!((peers(&world, 0), peers(&world, 1)), (quiet(false), quiet(true)));
+    let ends: Vec<_> = (0..2).map(|at| world.hosts[at].engine.peers()[0].clone()).collect();
+    assert_eq!(ends[0].instance, Some(world.hosts[1].engine.instance()));
+    assert_eq!(ends[1].instance, Some(world.hosts[0].engine.instance()));
+    assert_eq!(ends[0].since_ms, 1_000_000);
+    world.set(0, "a", 2);
+    assert_eq!(states(&world), [LinkState::Behind, LinkState::InStep], "nothing has arrived yet");
+    world.run();
+    assert_eq!(states(&world), [LinkState::InStep, LinkState::InStep]);
+    world.disconnect_all();
+    assert_eq!(states(&world), []);
+}
+
+#[test]
+fn guests_are_no_peers() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"a":1}"#), false);
+    world.hosts[0].engine.handle_connected(PeerId(77), Link::Accepted, world.now);
+    assert_eq!((states(&world), world.hosts[0].engine.guest_count()), (vec![], 1));
+    world.hosts[0].engine.handle_message(PeerId(77), "{}", world.now);
+    assert_eq!(states(&world), [], "what a guest says wrong makes no peer of it");
+}
+
+#[test]
+fn instances_without_a_document_are_joining() {
+    let mut world = World::new();
+    let options = DocumentOptions { shared: true, has_peers: true, joins_only: true, ..DocumentOptions::default() };
+    world.add_with(1, None, options.clone());
+    world.add_with(2, None, options);
+    world.connect(0, 1);
+    world.run();
+    world.pass(60_000);
+    assert_eq!(states(&world), [LinkState::Joining, LinkState::Joining]);
+    assert!(world.hosts.iter().all(|host| host.engine.status()[0].is_unfounded), "they wait for one that has it");
+    world.add(3, Some(r#"{"a":1}"#), false);
+    world.connect(1, 2);
+    world.run();
+    world.pass(6_000);
+    assert_eq!(states(&world), [LinkState::InStep; 4]);
+}
+
+#[test]
+fn an_instance_that_dials_itself_stands_in_its_own_list_until_it_hangs_up() {
+    let mut world = World::new();
+    world.add(1, Some(r#"{"a":1}"#), false);
+    world.connect(0, 0);
+    world.run();
+    let found = peers(&world, 0);
+    assert!(!found.is_empty() && found.iter().all(|(_, state, _)| *state == LinkState::Itself), "{found:?}");
+    assert!(found[0].2.contains("the peer is this very instance"), "{found:?}");
+    world.pass(20_000);
+    assert_eq!(peers(&world, 0).len(), found.len());
+    world.disconnect_all();
+    assert_eq!(states(&world), []);
+}
+
+#[test]
+fn two_documents_that_were_both_shared_are_told_on_both_sides() {
+    let mut world = World::new();
+    for byte in [1, 3] {
+        let founder = world.add(byte, Some(&format!(r#"{{"who":{byte}}}"#)), false);
+        let joiner = world.add(byte + 1, None, true);
+        world.connect(joiner, founder);
+    }
+    world.run();
+    world.pass(700_000);
+    world.connect(0, 2);
+    world.run();
+    for at in [0, 2] {
+        let found = peers(&world, at);
+        let apart: Vec<_> = found.iter().filter(|(_, state, _)| *state == LinkState::OtherDocument).collect();
+        assert_eq!((found.len(), apart.len()), (2, 1), "{found:?}");
+        assert!(apart[0].2.contains("another document"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_speaks_no_common_version_is_refused_until_it_greets_in_one() {
+    let mut world = pair();
+    let peer = world.hosts[0].engine.peers()[0].peer;
+    let hello = |versions: &str| {
+        format!(r#"{{"v":1,"type":"hello","instance_id":"{}","versions":{versions},"documents":[]}}"#, "2".repeat(32))
+    };
+    world.hosts[0].engine.handle_message(peer, hello("[7]").as_str(), world.now);
+    let found = peers(&world, 0);
+    assert_eq!(found[0].1, LinkState::Refused, "{found:?}");
+    assert!(!found[0].2.is_empty(), "{found:?}");
+    world.hosts[0].engine.handle_message(peer, hello("[1]").as_str(), world.now);
+    assert_ne!(peers(&world, 0)[0].1, LinkState::Refused);
+}
+
+#[test]
+fn what_a_peer_does_not_take_stands_beside_it_until_both_show_the_same() {
+    let mut world = pair();
+    let peer = world.hosts[0].engine.peers()[0].peer;
+    world.hosts[0].engine.handle_message(peer, "this is no message", world.now);
+    world.settle(0);
+    assert_eq!(peers(&world, 0)[0].1, LinkState::Refused, "{:?}", peers(&world, 0));
+    world.run();
+    let reported = peers(&world, 1);
+    assert_eq!(reported[0].1, LinkState::Refused);
+    assert!(reported[0].2.starts_with("a peer reports: "), "{reported:?}");
+    world.pass(11_000);
+    assert_eq!(states(&world), [LinkState::InStep, LinkState::InStep], "heartbeats agree");
+}

@@ -1,0 +1,101 @@
+//! The checks that health is made of: whatever is wrong with an instance, its store, its sources or its peers.
+use super::status::{Direction, MeshStatus, PeerState};
+use crate::clock::MAX_AHEAD_MS;
+use crate::engine::SourceState;
+use crate::error::{Code, Error};
+use crate::native::http::{Check, Health, Verdict};
+
+impl MeshStatus {
+    /// Whether requests may be sent to this instance, and what someone should look at.
+    pub fn health(&self) -> Health {
+        let degraded = |error| (Verdict::Degraded, error);
+        Health {
+            checks: vec![
+                Check::of("document", self.without_a_document().map(|error| (Verdict::Failed, error))),
+                Check::of("store", self.store_failure.clone().map(|error| (store_verdict(&error), error))),
+                Check::of("sources", self.broken_sources().map(degraded)),
+                Check::of("valid", self.rejected().map(degraded)),
+                Check::of("withheld", self.withheld().map(degraded)),
+                Check::of("peers", self.peer_problems().map(degraded)),
+                Check::of("clocks", self.wrong_clocks().map(degraded)),
+            ],
+        }
+    }
+
+    /// Documents with nothing in force, or that wait for others to have one.
+    fn without_a_document(&self) -> impl Iterator<Item = Error> {
+        self.documents.iter().filter_map(|document| {
+            let (name, status) = (&document.status.document, &document.status);
+            if status.is_unfounded {
+                let message = format!("`{name}` is not founded yet: no instance that has it has answered");
+                return Some(Error::new(Code::NotReady, message).with_hint("is a peer running that has the document?"));
+            }
+            (status.revision == 0).then(|| Error::new(Code::NotReady, format!("nothing of `{name}` is in force yet")))
+        })
+    }
+
+    fn broken_sources(&self) -> impl Iterator<Item = Error> {
+        let sources = self.documents.iter().flat_map(|document| &document.status.sources);
+        sources.filter_map(|source| match &source.state {
+            SourceState::Stale(error) => Some(error.clone()),
+            SourceState::Fresh | SourceState::Missing => None,
+        })
+    }
+
+    fn rejected(&self) -> impl Iterator<Item = Error> {
+        self.documents.iter().filter_map(|document| Some(document.status.rejected.as_ref()?.to_error()))
+    }
+
+    fn withheld(&self) -> impl Iterator<Item = Error> {
+        let writes = self.documents.iter().flat_map(|document| &document.status.withheld);
+        writes.map(|write| write.withheld.error.clone())
+    }
+
+    /// What is wrong with each peer; and with all of them, where none is left.
+    fn peer_problems(&self) -> impl Iterator<Item = Error> {
+        let is_of_use = |state: PeerState, link: Option<crate::engine::LinkState>| {
+            state == PeerState::Connected && link.is_some_and(crate::engine::LinkState::is_sound)
+        };
+        let dialed = self.peers.iter().filter(|peer| peer.direction == Direction::Dialed).count();
+        let is_cut_off = dialed > 0 && !self.peers.iter().any(|peer| is_of_use(peer.state, peer.link));
+        let cut_off = is_cut_off.then(|| {
+            let message = format!("no other instance is connected: {dialed} dialed, none of them of use");
+            let error = Error::new(Code::Unreachable, message).with_hint("see `confmesh status` for each of them");
+            self.peers.iter().filter_map(|peer| peer.last_error.clone()).fold(error, Error::with_related)
+        });
+        cut_off.into_iter().chain(self.peers.iter().flat_map(|peer| &peer.problems).cloned())
+    }
+
+    /// Clocks of others, and an own one that jumped ahead and left its stamps there.
+    fn wrong_clocks(&self) -> impl Iterator<Item = Error> {
+        let own = self.documents.iter().filter_map(|document| {
+            let ahead = document.status.stamped_ms?.saturating_sub(self.wall_ms);
+            (ahead > MAX_AHEAD_MS).then(|| {
+                let seconds = ahead / 1_000;
+                let message = format!("writes of this instance are stamped {seconds} s ahead of its clock");
+                Error::new(Code::Protocol, message).with_hint("synchronise the clocks (NTP)")
+            })
+        });
+        own.chain(self.wrong_peer_clocks())
+    }
+
+    fn wrong_peer_clocks(&self) -> impl Iterator<Item = Error> {
+        self.peers.iter().filter_map(|peer| {
+            let offset = peer.clock?.offset_ms;
+            (offset.unsigned_abs() > MAX_AHEAD_MS).then(|| {
+                let side = if offset > 0 { "ahead of" } else { "behind" };
+                let seconds = offset.unsigned_abs() / 1_000;
+                let message = format!("the clock of `{}` is {seconds} s {side} the clock here", peer.address);
+                Error::new(Code::Protocol, message).with_hint("synchronise the clocks (NTP)")
+            })
+        })
+    }
+}
+
+/// A full disk has room again some day; what is read-only or damaged needs somebody.
+fn store_verdict(error: &Error) -> Verdict {
+    match error.code() {
+        Code::ReadOnly | Code::Damaged => Verdict::Failed,
+        _ => Verdict::Degraded,
+    }
+}

@@ -1,0 +1,71 @@
+//! The other instances as the actor sees them: where they are, whether they are connected, and what the engine says of them.
+use super::actor::Actor;
+use super::status::{Direction, PeerState, PeerStatus};
+use crate::engine::{LinkState, Peer};
+use crate::native::transport::websocket::{DialState, Dialer};
+
+impl Actor {
+    /// Those that are dialed, in the order of the options, then those who dialed in, the oldest connection first.
+    pub(super) fn peer_statuses(&self) -> Vec<PeerStatus> {
+        let peers = self.driver.engine().peers();
+        let dialed = self.dialers.iter().map(|dialer| self.dialed_status(dialer, &peers));
+        // The other end of what it dialed itself is told there. A copy of its data directory that dialed in is told here.
+        let dials_itself = peers.iter().any(|peer| peer.is_dialed && peer.state == LinkState::Itself);
+        let is_told = |peer: &Peer| peer.is_dialed || dials_itself && peer.state == LinkState::Itself;
+        let accepted = peers.iter().filter(|peer| !is_told(peer)).filter_map(|peer| {
+            let address = self.accepted.get(&peer.peer)?.clone();
+            let status = PeerStatus { state: PeerState::Connected, ..PeerStatus::of(Direction::Accepted, address) };
+            Some(status.with(peer))
+        });
+        dialed.chain(accepted).collect()
+    }
+
+    fn dialed_status(&self, dialer: &Dialer, peers: &[Peer]) -> PeerStatus {
+        let status = PeerStatus::of(Direction::Dialed, dialer.address().to_string());
+        match &*dialer.state().borrow() {
+            DialState::Connecting | DialState::Stopped => status,
+            DialState::Connected(id) => {
+                let status = PeerStatus { state: PeerState::Connected, ..status };
+                let peer = self.links.get(id).map(|(peer, _)| *peer);
+                match peers.iter().find(|found| Some(found.peer) == peer) {
+                    Some(peer) => status.with(peer),
+                    None => status,
+                }
+            }
+            DialState::Waiting { error, retry_in } => PeerStatus {
+                state: PeerState::Waiting,
+                last_error: Some(error.clone()),
+                retry_in: Some(*retry_in),
+                ..status
+            },
+        }
+    }
+}
+
+impl PeerStatus {
+    fn of(direction: Direction, address: String) -> PeerStatus {
+        PeerStatus {
+            direction,
+            address,
+            state: PeerState::Connecting,
+            instance: None,
+            link: None,
+            problems: Vec::new(),
+            since_ms: None,
+            last_error: None,
+            retry_in: None,
+            clock: None,
+        }
+    }
+
+    fn with(self, peer: &Peer) -> PeerStatus {
+        PeerStatus {
+            instance: peer.instance,
+            link: Some(peer.state),
+            problems: peer.problems.clone(),
+            since_ms: Some(peer.since_ms),
+            clock: peer.clock,
+            ..self
+        }
+    }
+}
