@@ -41,6 +41,9 @@ use crate::replica::Disagreement;
 use crate::secret::secret_paths;
 use crate::value::Str;
 
+/// How long the end of the log may take.
+const LOG_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) driver: Driver,
@@ -92,6 +95,7 @@ pub(super) fn start(setup: Setup) -> Result<Mesh> {
                     Some(end)
                 }
                 Err(error) => {
+                    super::log_writer::flush(LOG_WITHIN);
                     let _ = started.send(Err(error));
                     None
                 }
@@ -480,6 +484,7 @@ impl Actor {
         }
         self.writer = None; // commits what is left, and closes the store
         self.log_line(Level::Info, "closed");
+        super::log_writer::flush(LOG_WITHIN);
     }
 
     pub(super) fn log_line(&self, level: Level, message: &str) {

@@ -1,8 +1,7 @@
 //! Lines for operators on standard error.
-use std::io::Write;
 use std::str::FromStr;
 
-use super::clock::wall_ms;
+use super::log_writer;
 use crate::clock::rfc3339;
 use crate::engine::Level;
 use crate::error::{Code, Error, Result};
@@ -72,15 +71,23 @@ impl From<Level> for LogLevel {
 pub(super) fn log(wanted: LogLevel, level: impl Into<LogLevel>, message: &str) {
     let level = level.into();
     if level <= wanted && level != LogLevel::Off {
-        // Nobody can be told where standard error is closed.
-        let _ = writeln!(std::io::stderr(), "{}", line(wall_ms(), level, message));
+        log_writer::write(level, message);
     }
 }
 
-fn line(wall_ms: u64, level: LogLevel, message: &str) -> String {
+/// How long a line may be: whoever makes us say something long fills the disk.
+const MAX_LINE_CHARS: usize = 16_000;
+
+pub(super) fn line(wall_ms: u64, level: LogLevel, message: &str) -> String {
     // A line is one line, whatever a file or a peer made us say.
-    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{} {} {message}", rfc3339(wall_ms), level.as_str())
+    let shown = message.chars().take(MAX_LINE_CHARS).map(|c| if c.is_control() { ' ' } else { c });
+    let mut line = format!("{} {} ", rfc3339(wall_ms), level.as_str());
+    line.extend(shown);
+    let left_out = message.chars().skip(MAX_LINE_CHARS).count();
+    if left_out > 0 {
+        line.push_str(&format!("… ({left_out} characters more)"));
+    }
+    line
 }
 
 /// How many related errors a line shows.
@@ -112,6 +119,12 @@ mod tests {
             line(1_795_255_200_123, LogLevel::Warn, &worded(&error)),
             "2026-11-21T10:00:00.123Z warn cannot read it (hint: look)"
         );
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let text = line(0, LogLevel::Warn, &"ä".repeat(1_000_000));
+        assert!(text.ends_with("… (984000 characters more)") && text.chars().count() < 16_100, "{}", text.len());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod inputs;
 mod launch;
 mod listen;
 mod log;
+mod log_writer;
 mod open;
 mod options;
 mod peers;
