@@ -1,7 +1,7 @@
 //! The simulator in short: seeds that once found a bug, and the trace of our own. `scripts/test-simulator.sh` runs many.
 
 use confmesh_tests::simulator::trace::{Trace, generate};
-use confmesh_tests::simulator::{Fault, Options, run};
+use confmesh_tests::simulator::{Fault, Options, run, run_saves};
 
 /// What the simulator did not know yet when the seeds below were found: without it they tell their old stories.
 const LATER: &[Fault] = &[Fault::Settle, Fault::Expel, Fault::Wire, Fault::Terms];
@@ -28,6 +28,13 @@ const FOUND: &[(u64, &str)] = &[
     (101_649, "an expelled instance lost what it wrote below a map that the others made a list"),
     (104_278, "who was expelled again before it shared what it had written again counted that as shared, and lost it"),
 ];
+
+#[test]
+fn whoever_saves_an_old_text_of_a_file_takes_back_nothing_that_others_wrote() {
+    for seed in 0..200 {
+        assert_eq!(run_saves(seed), None, "seed {seed}");
+    }
+}
 
 #[test]
 fn every_seed_that_found_a_bug_keeps_every_property() {

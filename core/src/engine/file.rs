@@ -5,7 +5,7 @@
 //! shared layer is written to the file, if the file still is what the base says. Both are decided by content, never by
 //! timing, so a crash or a race at any point reverts nothing.
 
-use super::kept::{Kept, Restored, Writer};
+use super::kept::{Kept, Restored};
 use super::records::{FileRecord, Known, file_record};
 use super::save_conflicts::SaveConflict;
 use super::saves::{Save, Verdict, judge};
@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::{Format, Held, LeftOut, held, parse_from, print, rewrite};
 use crate::id::DocumentName;
 use crate::origin::Origin;
+use crate::path::Path;
 use crate::value::Value;
 
 /// The suffix under which a file is kept that another document took the place of.
@@ -217,7 +218,7 @@ impl BoundFile {
                 Ok(value) => {
                     self.set_aside = false;
                     self.unwritten = None;
-                    self.accept(text.to_owned(), value, Writer::Others, now_ms);
+                    self.accept(text.to_owned(), value, Vec::new(), now_ms);
                     Look::OwnWrite
                 }
                 Err(error) => self.broken(error),
@@ -299,14 +300,14 @@ impl BoundFile {
             let leaves = intended.leaves.clone();
             let value = with_leaves(&base.value, leaves.iter().map(|leaf| (&leaf.path, leaf.new.as_ref())));
             self.base = Some(Base { known: intended.known.clone(), value });
-            self.kept.push(leaves, Writer::Others, now_ms);
+            self.kept.push(leaves, Vec::new(), now_ms);
         }
     }
 
-    /// The file's text counts as mirrored from now on.
-    pub(super) fn accept(&mut self, text: String, value: Value, writer: Writer, now_ms: u64) {
+    /// The file's text counts as mirrored from now on; `by_file` is what an edit of it wrote.
+    pub(super) fn accept(&mut self, text: String, value: Value, by_file: Vec<Path>, now_ms: u64) {
         match &self.base {
-            Some(base) => self.kept.push(leaf_diff(&base.value, &value), writer, now_ms),
+            Some(base) => self.kept.push(leaf_diff(&base.value, &value), by_file, now_ms),
             None => self.kept = Kept::first(),
         }
         self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });
@@ -319,13 +320,13 @@ impl BoundFile {
 
     /// An edit of the file is on its way to the store: its text is the base now, and nothing is mirrored before the store
     /// has it, or the mirror would take the edit back.
-    pub(super) fn accept_edit(&mut self, text: String, value: Value, now_ms: u64) {
+    pub(super) fn accept_edit(&mut self, text: String, value: Value, written: Vec<Path>, now_ms: u64) {
         if self.unsettled.is_none() {
             self.unsettled = Some((self.base.clone(), self.kept.clone()));
         }
         // A write that was planned before would show less than the edit, should the file be as it expects once more.
         self.due = None;
-        self.accept(text, value, Writer::File, now_ms);
+        self.accept(text, value, written, now_ms);
     }
 
     /// Every edit of the file is in the store.

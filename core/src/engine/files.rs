@@ -2,7 +2,6 @@
 
 use super::document::Document;
 use super::file::Look;
-use super::kept::Writer;
 use super::shared::{Shared, Step, edits};
 use super::types::{Event, Level, Ticket};
 use super::{Engine, REPLICATES};
@@ -89,7 +88,7 @@ impl Engine {
                 edits.extend(verdict.same.drain(..).map(|(path, value)| Edit { path, value: Some(value) }));
                 self.tell_save(name, &mut verdict, now);
                 if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
-                    file.accept_edit(text, value, now.wall_ms);
+                    file.accept_edit(text, value, std::mem::take(&mut verdict.written), now.wall_ms);
                 }
                 self.write_shared(name, &edits, None, "file", now);
             }
@@ -159,7 +158,7 @@ impl Engine {
             // There is a document already: it takes the place of what the file says.
             Some(founded) => {
                 let shown = founded.pending_value.clone();
-                file.accept(text, value, Writer::File, now.wall_ms);
+                file.accept(text, value, Vec::new(), now.wall_ms);
                 if file.set_aside_if_different(&shown)
                     && let Some(text) = file.text().map(str::to_owned)
                 {
@@ -171,7 +170,7 @@ impl Engine {
                 self.stage_file_record(name);
             }
             None => {
-                file.accept(text, value.clone(), Writer::File, now.wall_ms);
+                file.accept(text, value.clone(), Vec::new(), now.wall_ms);
                 file.provisional = Some(value);
                 self.refresh(name, "file", now);
             }

@@ -44,10 +44,18 @@ pub(super) enum Writer {
 pub(super) struct Step {
     number: u64,
     at_ms: u64,
-    pub(super) writer: Writer,
     pub(super) leaves: Vec<Leaf>,
+    /// The leaves that were changed by an edit of this file, in order; the others were by somebody else, also where a save
+    /// only held what they wrote, or what was there before.
+    by_file: Vec<Path>,
     /// How long its record is.
     bytes: usize,
+}
+
+impl Step {
+    pub(super) fn writer(&self, path: &Path) -> Writer {
+        if self.by_file.binary_search(path).is_ok() { Writer::File } else { Writer::Others }
+    }
 }
 
 /// The steps that led to the newest state, and where they start.
@@ -87,13 +95,14 @@ impl Kept {
         self.forgot || count < self.steps.len()
     }
 
-    /// The file has another state now.
-    pub(super) fn push(&mut self, leaves: Vec<Leaf>, writer: Writer, at_ms: u64) {
+    /// The file has another state now, of which an edit of it wrote some leaves.
+    pub(super) fn push(&mut self, leaves: Vec<Leaf>, mut by_file: Vec<Path>, at_ms: u64) {
         if leaves.is_empty() {
             return;
         }
         self.newest += 1;
-        let mut step = Step { number: self.newest, at_ms, writer, leaves, bytes: 0 };
+        by_file.sort();
+        let mut step = Step { number: self.newest, at_ms, leaves, by_file, bytes: 0 };
         step.bytes = canonical(&step.to_value()).len();
         let step = Arc::new(step);
         self.unsaved.steps.push(Arc::clone(&step));
@@ -215,22 +224,26 @@ fn number(value: &Value, name: &str) -> Option<u64> {
 
 impl Step {
     fn to_value(&self) -> Value {
+        let by_file = self.by_file.iter().map(|path| path.to_pointer().into());
         let fields: [(&str, Value); 4] = [
             ("state", self.number.to_string().into()),
             ("at", self.at_ms.to_string().into()),
-            ("by_file", (self.writer == Writer::File).into()),
+            ("by_file", by_file.collect::<Vec<Value>>().into()),
             ("leaves", leaves_to_value(&self.leaves)),
         ];
         fields.into_iter().collect()
     }
 
     fn from_value(value: &Value, bytes: usize) -> Option<Step> {
-        let by_file = value.child("by_file")?.as_bool()?;
+        let by_file = value.child("by_file")?.as_list()?;
+        let mut by_file: Vec<Path> =
+            by_file.iter().map(|path| Path::parse_pointer(path.as_str()?).ok()).collect::<Option<_>>()?;
+        by_file.sort();
         Some(Step {
             number: number(value, "state")?,
             at_ms: number(value, "at")?,
-            writer: if by_file { Writer::File } else { Writer::Others },
             leaves: leaves_from_value(value.child("leaves")?)?,
+            by_file,
             bytes,
         })
     }

@@ -81,6 +81,8 @@ pub(super) struct Verdict {
     pub(super) same: Vec<(Path, Value)>,
     /// Where others had a say.
     pub(super) disputes: Vec<Dispute>,
+    /// What the author wrote.
+    pub(super) written: Vec<Path>,
     /// What the author removed, as far as that counts.
     pub(super) removed: Vec<Path>,
     /// Whether it surely descends from a state that is kept.
@@ -101,18 +103,25 @@ struct Ancestor {
     is_oldest_as_near: bool,
 }
 
+/// Whether two leaves count as different. That a map is empty follows from what went, and counts for nothing.
+fn differ(one: Option<&Value>, other: Option<&Value>) -> bool {
+    let is_value = |leaf: &&Value| leaf.as_map().is_none();
+    one.filter(is_value) != other.filter(is_value)
+}
+
 /// The state from which the save changes least. Where the newest is among them it is that one. Else the save is surely
 /// older, and the oldest of them is taken: what others wrote since then its author may never have seen.
 ///
 /// Each distance follows from the one before by the step that led away from that state.
-fn ancestor(save: &Save<'_>, to_newest: usize) -> Ancestor {
+fn ancestor(save: &Save<'_>, from_newest: &[Leaf]) -> Ancestor {
+    let to_newest = from_newest.iter().filter(|leaf| differ(leaf.old.as_ref(), leaf.new.as_ref())).count();
     let mut best = (0, to_newest);
     let mut distance = to_newest;
     for (at, step) in save.steps.iter().enumerate() {
         for leaf in &step.leaves {
             let saved = leaf_at(save.saved, &leaf.path);
-            distance = (distance + usize::from(leaf.old.as_ref() != saved))
-                .saturating_sub(usize::from(leaf.new.as_ref() != saved));
+            distance = (distance + usize::from(differ(leaf.old.as_ref(), saved)))
+                .saturating_sub(usize::from(differ(leaf.new.as_ref(), saved)));
         }
         if distance < best.1 || (distance == best.1 && best.0 > 0) {
             best = (at + 1, distance);
@@ -130,7 +139,7 @@ fn since<'a>(steps: &[&'a Step], age: usize) -> BTreeMap<&'a Path, (Option<&'a V
     let mut changed = BTreeMap::new();
     for step in steps.iter().take(age) {
         for leaf in &step.leaves {
-            let (old, _) = changed.entry(&leaf.path).or_insert((None, step.writer));
+            let (old, _) = changed.entry(&leaf.path).or_insert((None, step.writer(&leaf.path)));
             *old = leaf.old.as_ref();
         }
     }
@@ -138,7 +147,7 @@ fn since<'a>(steps: &[&'a Step], age: usize) -> BTreeMap<&'a Path, (Option<&'a V
 }
 
 fn last_writer(steps: &[&Step], path: &Path) -> Option<Writer> {
-    steps.iter().find(|step| step.leaves.iter().any(|leaf| leaf.path == *path)).map(|step| step.writer)
+    steps.iter().find(|step| step.leaves.iter().any(|leaf| leaf.path == *path)).map(|step| step.writer(path))
 }
 
 /// Decides on a save. Costs what differs, not what the file holds.
@@ -146,7 +155,7 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
     let from_newest = leaf_diff(save.newest, save.saved);
     let unmirrored = leaf_diff(save.newest, save.theirs);
     let unmirrored: BTreeSet<&Path> = unmirrored.iter().map(|leaf| &leaf.path).collect();
-    let ancestor = ancestor(save, from_newest.len());
+    let ancestor = ancestor(save, &from_newest);
     let is_known = !(save.forgot && ancestor.is_oldest_as_near && ancestor.distance > 0);
     let changed = since(save.steps, ancestor.age);
     let touched: BTreeMap<&Path, &Leaf> = from_newest.iter().map(|leaf| (&leaf.path, leaf)).collect();
@@ -174,7 +183,8 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
         gone += usize::from(before.is_some() && saved.is_none());
         // A map that has entries on one side and none on the other is a map on both.
         if saved == theirs || stays_map(saved, save.theirs, path) || stays_map(theirs, save.saved, path) {
-            verdict.same.extend(saved.filter(|_| saved != before).map(|saved| (path.clone(), save.meant(path, saved))));
+            let made = saved.filter(|_| saved == theirs && saved != before);
+            verdict.same.extend(made.map(|saved| (path.clone(), save.meant(path, saved))));
             continue;
         }
         let meant = saved.map(|saved| save.meant(path, saved));
@@ -194,6 +204,8 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
     }
     verdict.merged = with_leaves(save.shared, made.iter().map(|(path, new)| (*path, new.as_ref())));
     // A leaf that became a map, or a map that became a leaf, takes along what others wrote there.
+    verdict.written =
+        made.iter().map(|(path, _)| *path).chain(verdict.same.iter().map(|(path, _)| path)).cloned().collect();
     let own: BTreeSet<&Path> = made.iter().map(|(path, _)| *path).collect();
     for leaf in leaf_diff(save.shared, &verdict.merged) {
         let is_hidden = || leaf_at(save.theirs, &leaf.path).is_none();

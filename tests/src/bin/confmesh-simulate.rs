@@ -11,21 +11,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use confmesh_tests::simulator::{Fault, Options, Outcome, Property, run, shrink};
+use confmesh_tests::simulator::{Fault, Options, Outcome, Property, run, run_saves, shrink};
 
 const USAGE: &str = "\
 usage: confmesh-simulate [--starts] [--runs N] [--seed S] [--threads T] [--most-failures F] [--without FAULT,…]
+       confmesh-simulate saves [--runs N] [--seed S]
        confmesh-simulate replay SEED [--starts] [--steps N] [--replicas N] [--without FAULT,…] [--quiet]";
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let is_replay = words.first().is_some_and(|word| word == "replay");
+    if words.first().is_some_and(|word| word == "saves") {
+        return flags(&words[1..]).map_or_else(usage, |flags| saves(&flags));
+    }
     let seed = is_replay.then(|| words.drain(..2.min(words.len())).nth(1).and_then(|word| word.parse().ok()));
     let Some(flags) = flags(&words) else { return usage() };
     match seed {
         Some(Some(seed)) => replay(seed, &flags),
         Some(None) => usage(),
         None => many(&flags),
+    }
+}
+
+/// Only what the seeds have of editors that hold old texts: cheap, and so many.
+fn saves(flags: &BTreeMap<&str, &str>) -> ExitCode {
+    let first = number(flags, "seed").unwrap_or(0);
+    let seeds = first..first.saturating_add(number(flags, "runs").unwrap_or(1_000));
+    let found = seeds.clone().find_map(|seed| Some((seed, run_saves(seed)?)));
+    match found {
+        Some((seed, violation)) => {
+            println!("seed {seed}: {:?}: {}", violation.property, violation.what);
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("seeds {seeds:?}: nothing lost");
+            ExitCode::SUCCESS
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod network;
 mod oracle;
 mod people;
 mod random;
+mod saves;
 mod sequences;
 mod starts;
 mod strategies;
@@ -88,7 +89,7 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         return starts::run(seed, options.trace);
     }
     let mut world = world::World::new(seed, options);
-    let violation = guarded(|| world.run());
+    let violation = guarded(|| world.run()).or_else(|| run_saves(seed));
     Outcome {
         violation,
         writes: world.history.len(),
@@ -98,6 +99,11 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         binary_frames: world.binary_frames,
         trace: world.trace.take().unwrap_or_default(),
     }
+}
+
+/// Runs what one seed has of editors and scripts that hold old texts of a bound file.
+pub fn run_saves(seed: u64) -> Option<Violation> {
+    guarded(|| saves::run(seed))
 }
 
 /// What is violated, panics included.
