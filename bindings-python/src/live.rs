@@ -280,7 +280,7 @@ impl Live {
     }
 
     fn health(&self) -> Answer {
-        Answer::of(self.0.health(), |health| health.to_value())
+        Answer::of(self.mesh.health(), |health| health.to_value())
     }
 
     fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {
