@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._native import Origin
+    from ._types import Origin
 
 
 class Error(Exception):

@@ -19,7 +19,7 @@ from ._pending import woken
 if TYPE_CHECKING:
     import asyncio
 
-    from ._live import _Reader
+    from ._reader import _Reader
     from ._native import Change, Feed, Live, Report
 
 _E = TypeVar("_E")

@@ -14,7 +14,8 @@ from ._pending import Pending
 from ._reader import _Reader
 
 if TYPE_CHECKING:
-    from ._native import Health, Live, Receipt, Rule, Schema, Status, Versioned, WriteConflict
+    from ._native import Live, Schema
+    from ._types import Health, Receipt, Rule, Status, Versioned, WriteConflict
 
 class Config(_Reader):
     """A configuration of this process: files, environment, and what the program sets. Made by `open`.
@@ -75,14 +76,17 @@ def open(
     schema: Schema | Mapping[str, Any] | None = None,
     profiles: str | Iterable[str] = (),
     interpolate: bool = False,
+    model: type[Any] | None = None,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
     The files are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing. With a `schema`
     (a `Schema` or its definition) its defaults hold where no file says anything, variables take its types, and what it
     refuses never comes into force. `profiles` are active maps below the key `profiles` of each file, the later one wins;
-    `interpolate` replaces `${path}` and `${env:NAME}` in texts.
+    `interpolate` replaces `${path}` and `${env:NAME}` in texts. A `model`, in the place of a schema, is what `extract` takes:
+    what it refuses never comes into force, and `Config.model` is the document as it.
     """
+    schema = _schema(schema, model)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     active = [profiles] if isinstance(profiles, str) else list(profiles)
 
@@ -97,7 +101,19 @@ def open(
             interpolate=interpolate,
         )
 
-    return Config(start)
+    config = Config(start)
+    config._model = model
+    return config
+
+
+def _schema(schema: Schema | Mapping[str, Any] | None, model: type[Any] | None) -> Schema | Mapping[str, Any] | None:
+    if model is None:
+        return schema
+    if schema is not None:
+        raise UsageError("`model` and `schema` say the same thing", code="usage", hint="leave one of them out")
+    from . import _models
+
+    return _models.schema_of(model)
 
 
 _running: set[Mesh] = set()
@@ -109,8 +125,8 @@ class Mesh(_Reader):
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
     `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
-    instance is called by. `schema`, `profiles` and
-    `interpolate` are those of `open`; what other instances write against the schema is held back until it is mended.
+    instance is called by. `schema`, `profiles`,
+    `interpolate` and `model` are those of `open`; what other instances write against the schema is held back until it is mended.
     It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
     """
 
@@ -132,7 +148,10 @@ class Mesh(_Reader):
         schema: Schema | Mapping[str, Any] | None = None,
         profiles: str | Iterable[str] = (),
         interpolate: bool = False,
+        model: type[Any] | None = None,
     ) -> None:
+        schema = _schema(schema, model)
+        self._model = model
         addresses = [listen] if isinstance(listen, str) else list(listen)
         sources, others = list(files), list(peers)
         origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)

@@ -17,8 +17,10 @@ from ._options import checked
 
 if TYPE_CHECKING:
     from ._native import Change, Explanation, Live, Report
+    from ._types import Origin
 
 _Self = TypeVar("_Self", bound="_Reader")
+_T = TypeVar("_T")
 
 _EXIT_SECONDS = 2.0
 """How long the interpreter waits for callbacks that run when it exits."""
@@ -33,6 +35,8 @@ class _Reader(Mapping[str, Any]):
     _started: Live | None = None
     _is_closed = False
     _is_forked = False
+    _model: type[Any] | None = None
+    _shown: tuple[int, Any] | None = None
 
     # What runs is equal to itself alone; `Mapping` would compare what it holds at the moment.
     __eq__ = object.__eq__
@@ -88,6 +92,29 @@ class _Reader(Mapping[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """The document, a fresh dict."""
         return self.snapshot()[1]
+
+    @checked
+    def extract(self, model: type[_T], path: str = "") -> _T:
+        """What stands at a path, or the whole document, as a model of the program.
+
+        A model is a class of pydantic, msgspec or attrs, a dataclass, a typed dict, or a type such as `list[int]`. What does
+        not fit raises an `InputError` with path, file and line, and the other problems in `related`. Nothing counts as None.
+        """
+        from . import _models
+
+        live = self._live
+        found = live.find(path)
+        return _models.read(model, None if found is None else found[0], path, lambda at: _origin(live, at))
+
+    @property
+    def model(self) -> Any:
+        """The document as the `model` that it was opened with: one object of one moment, until something changes."""
+        if self._model is None:
+            raise UsageError("this was opened without a model", code="usage", hint="give `model=`, or call `extract(Model)`")
+        shown, revision = self._shown, self.revision
+        if shown is None or shown[0] != revision:
+            shown = self._shown = (revision, self.extract(self._model))
+        return shown[1]
 
     @property
     def revision(self) -> int:
@@ -146,6 +173,20 @@ class _Reader(Mapping[str, Any]):
     def __reduce__(self) -> Any:
         message = "a running configuration cannot be pickled"
         raise UsageError(message, code="usage", hint="open it in the other process, from the same files")
+
+
+def _origin(live: Live, path: str) -> Origin | None:
+    """Where the value at a path comes from; where nothing is, what is around it."""
+    segments = _native.parse_path(path)["segments"]
+    while True:
+        pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in segments)
+        try:
+            winner = live.explain(pointer).winner
+        except NotFoundError:
+            winner = None
+        if winner is not None or not segments:
+            return None if winner is None else winner["origin"]
+        segments.pop()
 
 
 def _close_all() -> None:
