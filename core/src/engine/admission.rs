@@ -283,9 +283,12 @@ impl Document {
         withheld
     }
 
-    /// Whether the shared layer holds what is not in force.
-    pub(super) fn holds_back(&self) -> bool {
-        self.admission.held().is_some() || !self.latest.errors.is_empty()
+    /// Why what was written at these paths is not in force, where it is not.
+    pub(super) fn not_in_force(&self, paths: &[Path]) -> Option<Error> {
+        if !self.latest.errors.is_empty() {
+            return self.rejection.as_ref().map(Rejection::to_error);
+        }
+        Error::all(self.withheld_at(paths).into_iter().map(|withheld| withheld.error))
     }
 
     /// A shared layer as the bound file may show it: what is withheld shows what was in force before. None where nothing

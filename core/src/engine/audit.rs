@@ -230,9 +230,13 @@ impl Engine {
             return;
         }
         let from = self.remote(peer, None);
-        let rejected = self.documents.get(name).filter(|document| document.holds_back());
-        let entry = match rejected.and_then(|document| document.rejection.as_ref()) {
-            Some(rejection) => AuditEntry::RemoteRejected { from, error: rejection.to_error(), count: 1 },
+        let written: Vec<Path> = match &staged.step {
+            Step::Delta(delta) => delta.items.iter().map(|item| item.path.clone()).collect(),
+            _ => vec![Path::root()],
+        };
+        let refused = self.documents.get(name).and_then(|document| document.not_in_force(&written));
+        let entry = match refused {
+            Some(error) => AuditEntry::RemoteRejected { from, error, count: 1 },
             None => AuditEntry::RemoteApplied { from, writes, paths },
         };
         self.audit(Some(name), entry, now);

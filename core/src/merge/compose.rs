@@ -189,7 +189,7 @@ impl Composition {
 }
 
 /// Adds rules that say nothing but that something is secret: a policy takes every such rule.
-fn hide(policy: &mut Policy, rules: impl IntoIterator<Item = Rule>) {
+pub(super) fn hide(policy: &mut Policy, rules: impl IntoIterator<Item = Rule>) {
     for rule in rules {
         let added = policy.add(rule);
         debug_assert!(added.is_ok(), "{added:?}");

@@ -1,12 +1,17 @@
 //! Merging with everything around it: profiles, a schema, references.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::path::Path;
-use crate::policy::Policy;
+use crate::pattern::Pattern;
+use crate::policy::{Policy, Rule};
 use crate::schema::{CustomCheck, Schema};
 use crate::value::{List, Map, Value};
 
-use super::{CandidateState, Layer, Merged, PROFILES, interpolate, merge, split_profiles};
+use super::compose::hide;
+use super::interpolate::{Interpolated, interpolate_hiding};
+use super::{CandidateState, Layer, Merged, PROFILES, merge, split_profiles};
 
 /// Variables by name.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -98,24 +103,27 @@ pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checke
         layers.push(schema.defaults_for(&merged.value));
         merged = merge(&layers, &policy);
     }
-    let (mut warnings, mut unreplaced) = (Vec::new(), Vec::new());
+    let (mut warnings, mut unreplaced) = (Vec::new(), BTreeMap::new());
     if let Some(variables) = options.variables {
-        let (value, problems) = interpolate(&merged.value, variables);
+        let is_secret = |path: &Path| policy.is_secret(path);
+        let Interpolated { value, errors: problems, secrets, broken } =
+            interpolate_hiding(&merged.value, variables, &is_secret);
+        unreplaced = broken;
         let value = options
             .schema
             .map_or_else(|| value.clone(), |schema| retyped(schema, &merged.value, &value, &Path::root()));
-        let placed = problems.into_iter().map(|error| {
+        errors.extend(problems.into_iter().map(|error| {
             let origin = error.path().and_then(|path| place(&merged, path));
             origin.map_or_else(|| error.clone(), |origin| error.clone().with_origin(origin))
-        });
-        unreplaced.extend(placed);
-        errors.extend(unreplaced.iter().cloned());
+        }));
         merged.value = value;
+        // What took a secret is as secret, in accounts and in what the schema says of it.
+        hide(&mut merged.policy, secrets.iter().map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
     }
     if let Some(schema) = options.schema {
-        let report = schema.report_with(&merged.value, &policy, options.checks, |path| place(&merged, path));
+        let report = schema.report_with(&merged.value, &merged.policy, options.checks, |path| place(&merged, path));
         // A reference that could not be replaced is one problem, not two.
-        let told = |error: &Error| unreplaced.iter().any(|other: &Error| other.path() == error.path());
+        let told = |error: &Error| error.path().is_some_and(|path| unreplaced.contains_key(path));
         errors.extend(report.errors.into_iter().filter(|error| !told(error)));
         warnings = report.warnings;
     }
@@ -226,6 +234,20 @@ mod tests {
         let told: Vec<_> =
             errors.iter().map(|error| (error.path().unwrap().to_string(), error.origin().is_some())).collect();
         assert_eq!(told, [("port".to_owned(), true), ("n".to_owned(), true)], "{errors:?}");
+    }
+
+    #[test]
+    fn what_takes_a_secret_by_reference_is_masked_in_accounts_and_in_what_the_schema_says() {
+        let text = r#"{"fields": {"token": {"type": "string", "secret": true}, "url": {"type": "string", "max_length": 3}, "n": "integer"}}"#;
+        let schema = Schema::from_value(&json(text)).unwrap();
+        let options = MergeOptions { schema: Some(&schema), variables: Some(&|_| None), ..MergeOptions::default() };
+        let layer = file(r#"{"token": "hunter2", "url": "u:${token}@h", "n": "${token}"}"#);
+        let checked = merge_with(&[layer], &options).unwrap();
+        let found = checked.merged.explain(&Path::parse("url").unwrap()).unwrap();
+        assert_eq!(found.value, Some(crate::policy::MASK.into()));
+        let told = format!("{:?} {:?} {found}", checked.errors, checked.merged.explain_all());
+        assert!(checked.errors.len() == 2 && !told.contains("hunter2"), "{told}");
+        assert_eq!(checked.merged.value.child("url"), Some(&"u:hunter2@h".into()), "programs read what it is");
     }
 
     #[test]

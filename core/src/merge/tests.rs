@@ -507,3 +507,16 @@ proptest! {
 fn joined_sources(explained: &Explanation) -> String {
     explained.sources.iter().map(Str::as_str).collect::<Vec<_>>().join("+")
 }
+
+#[test]
+fn a_broken_reference_and_what_the_schema_refuses_are_both_told_and_none_twice() {
+    use crate::schema::{Field, Schema};
+    let fields = Field::map().field("a", Field::integer()).field("c", Field::integer()).field("d", Field::integer());
+    let composition = Composition::new(Policy::default()).with_schema(Schema::new(fields)).with_references([]);
+    let text = r#"{"a": "text", "b": "${missing}", "c": "${missing}", "d": "${b}"}"#;
+    let layer = Layer::new("app", 30, crate::format::parse(text, crate::format::Format::Json).unwrap());
+    let errors = composition.compose(&[layer]).errors;
+    let mut paths: Vec<String> = errors.iter().filter_map(|error| error.path().map(ToString::to_string)).collect();
+    paths.sort();
+    assert_eq!(paths, ["a", "b", "c"], "{errors:?}");
+}

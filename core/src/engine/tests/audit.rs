@@ -207,4 +207,9 @@ fn what_is_invalid_here_is_written_down_as_rejected_with_the_reason() {
     assert_eq!(told.len(), 1, "{}", world.notices(1));
     assert_eq!(field(field(&told[0], "error"), "path"), &"x".into());
     assert_eq!(world.value(1), json(r#"{"x":5}"#));
+    // What is valid meanwhile is taken, and written down as such.
+    world.set(0, "y", 1);
+    world.run();
+    assert_eq!(entries(&world, 1, "remote_rejected").len(), 1);
+    assert_eq!(world.value(1), json(r#"{"x":5,"y":1}"#));
 }

@@ -456,3 +456,31 @@ fn a_store_that_fails_forgets_nothing_of_what_was_in_force() {
     assert_eq!(world.value(a), json(START).with(&path("free"), 5.into()));
     assert_eq!(withheld(&world, a), ["port"]);
 }
+
+#[test]
+fn what_others_write_is_checked_once_and_what_is_written_here_twice_whether_it_waits_for_the_store_or_not() {
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let schema = Schema::new(Field::map()).check(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    });
+    let mut world = World::new();
+    let a = world.add_with(1, None, DocumentOptions { schema: Some(schema), ..options(None, None, false) });
+    let b = world.add(2, None, true);
+    world.connect(b, a);
+    world.run();
+    let taken = || count.swap(0, std::sync::atomic::Ordering::Relaxed);
+    taken();
+    put(&mut world, b, "x", "1").unwrap();
+    assert_eq!(taken(), 1);
+    put(&mut world, a, "x", "2").unwrap();
+    assert_eq!(taken(), 2);
+    world.hosts[a].persists = false;
+    for number in 0..5 {
+        put(&mut world, b, "x", &format!("{number}")).unwrap();
+    }
+    world.hosts[a].persists = true;
+    world.settle(a);
+    assert_eq!((taken(), world.value(a)), (5, json(r#"{"x":4}"#)));
+}
