@@ -149,7 +149,7 @@ pub fn content_hash(value: &Value) -> ContentHash {
 }
 
 /// The hash of a text as it is, to know it again without keeping it.
-pub(crate) fn text_hash(text: &str) -> ContentHash {
+pub fn text_hash(text: &str) -> ContentHash {
     ContentHash(Sha256::digest(text).into())
 }
 

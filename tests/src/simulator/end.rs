@@ -26,6 +26,7 @@ impl World {
             self.hosts[at].holds_batches = false;
             self.hosts[at].holds_files = false;
             self.hosts[at].dies_in = None;
+            self.end_editing(at);
             if !self.hosts[at].has_left && !self.hosts[at].is_up() {
                 self.start(at)?;
             }
@@ -162,10 +163,19 @@ impl World {
             let host = &self.hosts[at];
             let status = host.engine.as_ref().map(|engine| engine.status()).unwrap_or_default();
             let states = status.iter().flat_map(|document| &document.sources).map(|source| &source.state);
-            if states.into_iter().any(|state| matches!(state, SourceState::Stale(_))) {
+            let stale =
+                states.filter_map(|state| if let SourceState::Stale(error) = state { Some(error) } else { None });
+            let stale: Vec<String> = stale.map(ToString::to_string).collect();
+            let passes = ["the disk is full", "the file cannot be written", "the file is a directory"];
+            if let Some(error) = stale.iter().find(|error| passes.iter().any(|words| error.contains(words))) {
+                return violated(Property::Liveness, format!("{at} never tried again what failed: {error}"));
+            }
+            if !stale.is_empty() {
                 self.note(|| format!("a person takes back the edit of the file of {at}"));
                 let shown = self.hosts[at].shown_as_written().unwrap_or_default();
                 self.hosts[at].file = print(&shown, Format::Json).ok();
+                let text = self.hosts[at].file.clone();
+                self.hosts[at].around.saved.extend(text);
                 self.look(at)?;
                 acted = true;
             }

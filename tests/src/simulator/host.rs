@@ -13,7 +13,9 @@ use confmesh::policy::ConflictStrategy;
 use confmesh::protocol::{Frame, WireOptions};
 use confmesh::{Path, Policy, Value};
 
+use super::editors::Editor;
 use super::history::{Known, Store};
+use super::runtime::{Around, Process};
 use super::withhold::Rules;
 
 /// Hands a frame to an engine.
@@ -61,7 +63,7 @@ pub(crate) struct Wish {
 pub(crate) struct Host {
     pub(crate) number: usize,
     /// None while the process is down.
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Option<Process>,
     /// The instance that a guest writes through.
     pub(crate) guest_of: Option<usize>,
     pub(crate) has_left: bool,
@@ -85,6 +87,11 @@ pub(crate) struct Host {
     pub(crate) heartbeat_ms: u64,
     pub(crate) old_after_ms: u64,
     pub(crate) file: Option<String>,
+    /// Whether a directory stands where the file should.
+    pub(crate) is_directory: bool,
+    /// Somebody who is saving the file.
+    pub(crate) editor: Option<Editor>,
+    pub(crate) around: Around,
     /// Whether a person deleted the file last.
     pub(crate) file_deleted: bool,
     pub(crate) kept: Vec<String>,
@@ -136,7 +143,10 @@ impl Host {
             read: None,
             heartbeat_ms: 5_000,
             old_after_ms: 600_000,
+            around: Around::of(file.as_ref()),
             file,
+            is_directory: false,
+            editor: None,
             file_deleted: false,
             kept: Vec::new(),
             mirrorable: Vec::new(),
@@ -165,7 +175,7 @@ impl Host {
     }
 
     /// A new process on what the store holds. Instance ids grow with the numbers; a guest is new each time.
-    pub(crate) fn start(&mut self, seed: u64) -> Result<&mut Engine, confmesh::Error> {
+    pub(crate) fn start(&mut self, seed: u64) -> Result<&mut Process, confmesh::Error> {
         self.life += 1;
         let mut id = [0; 16];
         id[0] = u8::try_from(self.number + 1).unwrap();
@@ -181,7 +191,16 @@ impl Host {
         config.heartbeat_ms = self.heartbeat_ms;
         config.old_after_ms = self.old_after_ms;
         let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));
-        Ok(self.engine.insert(Engine::new(config, records)?))
+        let engine = Engine::new(config, records)?;
+        Ok(self.engine.insert(Process::new(engine)))
+    }
+
+    /// What stands in its file.
+    pub(crate) fn read(&self) -> confmesh::Result<Option<String>> {
+        if self.is_directory {
+            return Err(confmesh::Error::new(confmesh::Code::File, "the file is a directory"));
+        }
+        Ok(self.file.clone())
     }
 
     /// What its clocks read at a true time.

@@ -1,7 +1,7 @@
 //! Bound files never fall behind the edits in them: once an edit of a file is on disk, the file is only ever written with a
 //! document that has it.
 
-use confmesh::canonical::{ContentHash, content_hash};
+use confmesh::canonical::{ContentHash, content_hash, text_hash};
 use confmesh::engine::{FileWrite, StoreWrite};
 use confmesh::format::{Format, parse};
 
@@ -49,14 +49,34 @@ fn holds_edit(store: &Store, writes: &[StoreWrite]) -> bool {
     new.base != old.base && new.base != old.intended
 }
 
+/// The hash of the text that a batch stores as mirrored.
+fn edited_base(writes: &[StoreWrite]) -> Option<String> {
+    let records = writes.iter().rev().filter_map(|write| match write {
+        StoreWrite::Put { key, bytes } if holds(key, FILE) => Some(Record::read(bytes)),
+        _ => None,
+    });
+    records.into_iter().next()?.base
+}
+
 impl World {
     /// Call it before a batch gets to the disk. Where it has an edit of the file, no document before it may be mirrored.
-    pub(crate) fn before_stored(&mut self, at: usize, writes: &[StoreWrite]) {
+    pub(crate) fn before_stored(&mut self, at: usize, writes: &[StoreWrite]) -> Checked {
         let host = &mut self.hosts[at];
         // A batch that failed may come again in whole, and what was planned before is still good then.
         if host.options.file.is_some() && !host.is_doubtful && holds_edit(&host.store, writes) {
             host.mirrorable.clear();
+            // What the mirror wrote is no edit, and neither is half of what somebody saves. Who begins anew takes what is there.
+            let was_mirrored = Record::stored(&host.store).base.is_some();
+            let was_saved = |base: &String| host.around.saved.iter().any(|text| text_hash(text).to_string() == *base);
+            let base = edited_base(writes).filter(|base| was_mirrored && !was_saved(base));
+            if let Some(base) = base {
+                return violated(
+                    Property::Loss,
+                    format!("{at} takes for an edit what nobody saved: {base}, {:?}", host.file),
+                );
+            }
         }
+        Ok(())
     }
 
     /// Call it when the batch is on the disk.

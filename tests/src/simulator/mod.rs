@@ -1,13 +1,14 @@
 //! A deterministic simulation of whole meshes: engines, stores, files, networks, clocks and people, from one seed.
 //!
-//! What runs is the same [`confmesh::engine::Engine`] that every package drives; the simulator is one more driver, with
-//! virtual time. Every write that reaches a disk is kept in a history that nobody prunes. An evaluator of its own computes
+//! What runs is the same [`confmesh::driver::Driver`], and below it the same engine, that the native runtime runs; the
+//! simulator carries the bytes, in virtual time. Every write that reaches a disk is kept in a history that nobody prunes. An evaluator of its own computes
 //! from it what each instance has to show, after every step that touched the instance. When the faults stop, all have to
 //! agree within a bounded time.
 //!
 //! The method is that of FoundationDB (Zhou et al., SIGMOD 2021) with swarm testing (Groce et al., ISSTA 2012).
 
 mod check;
+mod editors;
 mod end;
 mod generate;
 mod history;
@@ -17,6 +18,7 @@ mod network;
 mod oracle;
 mod people;
 mod random;
+mod runtime;
 mod saves;
 mod sequences;
 mod starts;

@@ -31,6 +31,7 @@ enum Act {
 
 impl World {
     pub(crate) fn step(&mut self) -> Checked {
+        self.forget_failures();
         let pace = self.random.below(self.swarm.pace_ms + 1);
         self.pass(u64::try_from(pace).unwrap())?;
         let files = self.swarm.rate(Fault::Files);
@@ -55,6 +56,9 @@ impl World {
         }
         for fault in [SlowStore, SlowFiles] {
             acts.push((self.swarm.rate(fault) / 8, Act::Strike(fault)));
+        }
+        for fault in [Fault::Full, Fault::Close] {
+            acts.push((self.swarm.rate(fault), Act::Strike(fault)));
         }
         let all: usize = acts.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.random.below(all);
@@ -204,10 +208,34 @@ impl World {
                 self.note(|| format!("the clock of {at} shows {}", now.wall_ms));
             }
             Fault::Garbage => return self.garbage(),
+            Fault::Full => {
+                let Some(at) = self.some_host(|host| host.is_up() && host.is_replica()) else { return Ok(()) };
+                let until_ms = self.now_ms + self.around.pick(&[500, 3_000, 20_000]);
+                self.note(|| format!("the disk of {at} is full until {until_ms} ms"));
+                self.hosts[at].around.full_until_ms = until_ms;
+            }
+            Fault::Close => return self.end_some(),
             Fault::Expel if self.swarm.has_hub() => return self.expel(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Somebody is asked to end, or all die and start at once.
+    fn end_some(&mut self) -> Checked {
+        if self.around.below(4) > 0 {
+            return match self.some_host(|host| host.is_up() && host.is_replica()) {
+                Some(at) => self.close(at),
+                None => Ok(()),
+            };
+        }
+        let all: Vec<usize> = self.hosts.iter().filter(|host| !host.has_left).map(|host| host.number).collect();
+        for at in &all {
+            if self.hosts[*at].is_up() {
+                self.kill(*at)?;
+            }
+        }
+        all.into_iter().try_for_each(|at| self.start(at))
     }
 
     /// The hub takes somebody out of the members, rather one who is gone.
@@ -242,6 +270,10 @@ impl World {
         let Some(peer) = self.peer_at(at) else { return Ok(()) };
         let (frame, cut) = (self.some_frame(), self.random.below(4_000));
         let frame = garbage(frame.as_ref(), cut);
+        self.rest(at)?;
+        if !self.hosts[at].is_up() {
+            return Ok(());
+        }
         let before = self.hosts[at].shown();
         let now = self.hosts[at].now(self.now_ms);
         self.note(|| format!("{at} gets garbage: {frame:?}"));
@@ -288,7 +320,8 @@ impl World {
         let what = format!("{place} = {new:?}");
         let request = match kind {
             0..=5 => {
-                let is_settled = host.batches.is_empty() && host.known.is_some() && host.withheld.is_empty();
+                let is_settled = host.batches.is_empty() && host.around.postponed == 0;
+                let is_settled = is_settled && host.known.is_some() && host.withheld.is_empty();
                 if is_settled && is_second(&host.policy, &snapshot.value, &place, &new) {
                     wish.refused = Some("the first value stays");
                 }
@@ -434,6 +467,9 @@ impl World {
 
     /// A person edits the bound file, or spoils it.
     fn save(&mut self, at: usize) -> Checked {
+        if self.hosts[at].editor.is_some() || self.hosts[at].is_directory {
+            return Ok(()); // somebody is at it
+        }
         let place = place(&mut self.random, self.swarm.places);
         let new = value(&mut self.random, &mut self.marker, 1);
         let host = &mut self.hosts[at];
@@ -454,20 +490,14 @@ impl World {
             }
         };
         host.file_deleted = edited.is_none();
-        host.file = edited.clone();
         self.note(|| format!("a person saves the file of {at}: {edited:?}"));
-        if self.random.below(4) > 0 { self.look(at) } else { Ok(()) }
+        let is_there = self.edit(at, edited);
+        if self.random.below(4) > 0 && is_there { self.look(at) } else { Ok(()) }
     }
 
+    /// Somebody tells the process to look at its file, if its watcher did not.
     pub(crate) fn look(&mut self, at: usize) -> Checked {
-        if self.hosts[at].engine.iter().any(|engine| engine.is_file_released(&name())) {
-            return Ok(()); // the end of the write looks
-        }
-        let text = self.hosts[at].file.clone();
-        let now = self.hosts[at].now(self.now_ms);
-        let Some(engine) = &mut self.hosts[at].engine else { return Ok(()) };
-        engine.handle_file(&name(), text.as_deref(), now);
-        self.settle(at)
+        if self.hosts[at].is_up() { self.watch(at) } else { Ok(()) }
     }
 
     /// Writes that were acknowledged, by instances that are still there, in a document or in one that gave way to it: writes

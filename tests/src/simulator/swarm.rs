@@ -71,6 +71,14 @@ faults! {
     Terms = "terms", 500;
     /// Instances check the document, every one by rules of its own, and others write what is invalid there.
     Withhold = "withhold", 1_000;
+    /// Processes take in many things before they do anything about them, and hear late what they asked for.
+    Batch = "batch", 900;
+    /// People save in place with stalls, unlink and write later, or put a directory there.
+    Editors = "editors", 1_000;
+    /// Disks of stores are full for a while.
+    Full = "full", 40;
+    /// Processes are asked to end, or all end and start at once.
+    Close = "close", 40;
 }
 
 /// What one run is made of.
@@ -94,12 +102,14 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// What came later is drawn from streams of its own, `extra` and then `ruled`, so that the seeds of before keep their
-    /// stories.
-    pub(crate) fn of(random: &mut Random, extra: &mut Random, ruled: &mut Random, options: &Options) -> Swarm {
+    /// What came later is drawn from streams of its own, `extra`, `ruled` and then `around`, so that the seeds of before keep
+    /// their stories.
+    pub(crate) fn of(random: &mut Random, later: [&mut Random; 3], options: &Options) -> Swarm {
+        let [extra, ruled, around] = later;
         let mut draw = |fault: Fault| {
             let random = match fault {
                 Fault::Withhold => &mut *ruled,
+                Fault::Batch | Fault::Editors | Fault::Full | Fault::Close => &mut *around,
                 _ if fault < Fault::Settle => &mut *random,
                 _ => &mut *extra,
             };

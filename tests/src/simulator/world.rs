@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use confmesh::clock::{Dot, MAX_AHEAD_MS, VersionVector};
-use confmesh::engine::{DocumentOptions, Engine, Event, FileBinding, Link};
+use confmesh::engine::{DocumentOptions, Event, FileBinding, Link};
 use confmesh::format::{Format, print};
 use confmesh::id::Genesis;
 use confmesh::protocol::WireOptions;
@@ -15,6 +15,7 @@ use super::history::{History, floor, left_by, moves_floor, stored};
 use super::host::{Host, name};
 use super::network::{Edge, Flight};
 use super::random::Random;
+use super::runtime::PATIENCE;
 use super::swarm::{Fault, Options, Swarm};
 use super::withhold::Rules;
 use super::{Checked, Property, violated};
@@ -27,6 +28,8 @@ pub(crate) struct World {
     pub(crate) extra: Random,
     /// The same for what instances check.
     pub(crate) ruled: Random,
+    /// The same for what happens around the drivers.
+    pub(crate) around: Random,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -59,7 +62,8 @@ impl World {
         let mut random = Random::of(seed);
         let mut extra = Random::of(!seed);
         let mut ruled = Random::of(seed.rotate_left(17) ^ 0x5eed);
-        let swarm = Swarm::of(&mut random, &mut extra, &mut ruled, options);
+        let mut around = Random::of(seed ^ 0xd81e);
+        let swarm = Swarm::of(&mut random, [&mut extra, &mut ruled, &mut around], options);
         let rules = generate::policy(&mut random);
         World {
             seed,
@@ -67,6 +71,7 @@ impl World {
             random,
             extra,
             ruled,
+            around,
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),
@@ -208,6 +213,8 @@ impl World {
     pub(crate) fn start(&mut self, at: usize) -> Checked {
         let seed = self.seed;
         let now_ms = self.now_ms;
+        // What is there at the start is believed: nobody is in the middle of a save just then.
+        self.end_editing(at);
         let host = &mut self.hosts[at];
         host.known = if host.is_replica() { stored(&host.store) } else { None };
         host.floor = floor(&host.store);
@@ -218,21 +225,23 @@ impl World {
         if host.known.is_none() {
             (host.in_force, host.withheld) = (confmesh::Value::empty_map(), Default::default());
         }
-        let (now, options, text) = (host.now(now_ms), host.options.clone(), host.file.clone());
+        let (now, options) = (host.now(now_ms), host.options.clone());
         let is_replica = host.is_replica();
-        let engine = match host.start(seed) {
-            Ok(engine) => engine,
+        let found = host.read();
+        let process = match host.start(seed) {
+            Ok(process) => process,
             Err(error) => return violated(Property::Durability, format!("{at} cannot start: {error}")),
         };
         if is_replica {
             let has_file = options.file.is_some();
-            engine.open(name(), options, now);
+            process.driver().open(name(), options, PATIENCE, now);
             if has_file {
-                engine.handle_file(&name(), text.as_deref(), now);
+                process.driver().handle_first_look(&name(), found, now);
             }
         } else {
-            engine.open_guest(name());
+            process.open_guest(name());
         }
+        self.watch_anew(at);
         self.settle(at)
     }
 
@@ -243,7 +252,9 @@ impl World {
         self.hosts[at].dies_in = None;
         self.hosts[at].open.clear();
         let batches = std::mem::take(&mut self.hosts[at].batches);
-        let survive = self.random.below(batches.len() + 1);
+        // What stands behind a batch that failed gets nowhere.
+        let most = if self.hosts[at].around.failed.is_some() { 0 } else { batches.len() };
+        let survive = self.random.below(most + 1);
         for batch in batches.iter().take(survive) {
             self.store(at, &batch.writes, false)?;
             if let Some(known) = left_by(&batch.writes) {
@@ -256,6 +267,7 @@ impl World {
             self.replace_file(at, &write)?;
         }
         self.hosts[at].due.clear();
+        self.watch_anew(at);
         self.hosts[at].known = None;
         self.hosts[at].floor = VersionVector::default();
         for edge in 0..self.edges.len() {
@@ -272,7 +284,7 @@ impl World {
         let latest_ms = self.hosts[at].latest_wall_ms.get() + MAX_AHEAD_MS;
         self.note(|| format!("{at} stores {}", super::history::summary(writes)));
         self.history.take(at, writes, latest_ms)?;
-        self.before_stored(at, writes);
+        self.before_stored(at, writes)?;
         self.hosts[at].apply(writes);
         if left_by(writes).is_some() {
             self.bring_into_force(at, unheard);
@@ -309,7 +321,7 @@ impl World {
     }
 
     /// Whether the process has made its last output; it is dead then.
-    fn dies(&mut self, at: usize) -> Checked<bool> {
+    pub(crate) fn dies(&mut self, at: usize) -> Checked<bool> {
         match self.hosts[at].dies_in {
             Some(0) => self.kill(at).map(|()| true),
             Some(left) => {
@@ -320,52 +332,15 @@ impl World {
         }
     }
 
-    fn output<T>(&mut self, at: usize, poll: fn(&mut Engine) -> Option<T>) -> Checked<Option<T>> {
-        let Some(out) = self.hosts[at].engine.as_mut().and_then(poll) else { return Ok(None) };
-        Ok((!self.dies(at)?).then_some(out))
-    }
-
-    /// Takes everything that one engine puts out, in the order of its contract.
-    pub(crate) fn settle(&mut self, at: usize) -> Checked {
-        for round in 0.. {
-            if round > 200 {
-                return violated(Property::Liveness, format!("{at} never comes to rest"));
-            }
-            let mut moved = false;
-            loop {
-                while let Some(batch) = self.output(at, Engine::poll_persist)? {
-                    self.hosts[at].batches.push_back(batch);
-                }
-                if self.hosts[at].holds_batches || !self.persist(at)? {
-                    break;
-                }
-                while self.persist(at)? {}
-            }
-            while let Some(transmit) = self.output(at, Engine::poll_transmit)? {
-                self.send(at, transmit);
-            }
-            while let Some(write) = self.output(at, Engine::poll_file)? {
-                self.hosts[at].due.push_back(write);
-            }
-            while !self.hosts[at].holds_files && self.write_file(at)? {
-                moved = true;
-            }
-            while let Some(event) = self.output(at, Engine::poll_event)? {
-                self.event(at, event)?;
-            }
-            if !moved {
-                break;
-            }
-        }
-        self.check(at)
-    }
-
     /// One batch gets to the disk, or fails to; false where there is none.
     pub(crate) fn persist(&mut self, at: usize) -> Checked<bool> {
         let Some(batch) = self.hosts[at].batches.pop_front() else { return Ok(false) };
         let now = self.hosts[at].now(self.now_ms);
-        if self.faults && self.strikes(Fault::StoreFailure) {
-            let arrives = self.random.below(2) == 0;
+        // Whatever comes behind a batch that failed fails as well, until the process knows.
+        let is_behind = self.hosts[at].around.failed.is_some();
+        let is_full = self.is_full(at);
+        if is_behind || is_full || self.faults && self.strikes(Fault::StoreFailure) {
+            let arrives = !is_behind && !is_full && self.random.below(2) == 0;
             self.note(|| format!("the store of {at} fails; the batch got there: {arrives}"));
             if arrives {
                 // Nobody knows, so what was planned before may still be done.
@@ -375,20 +350,24 @@ impl World {
                 self.hosts[at].mirrorable = mirrorable;
             }
             self.hosts[at].is_doubtful = true;
-            // What was handed to the store behind it fails as well.
-            self.hosts[at].batches.clear();
-            if let Some(engine) = &mut self.hosts[at].engine {
-                engine.handle_persist_failed(batch.ticket, &Error::new(Code::Store, "the disk is full"), now);
+            self.hosts[at].around.failed = Some(batch.ticket);
+            self.batch_done(at);
+            if let Some(process) = &mut self.hosts[at].engine {
+                let error = Error::new(Code::Store, "the disk is full");
+                process.driver().handle_stored(batch.ticket, Err(error), now);
             }
+            self.count_failure(at)?;
             return Ok(true);
         }
         self.store(at, &batch.writes, false)?;
         self.hosts[at].is_doubtful = false;
+        self.batch_done(at);
         if self.dies(at)? {
             return Ok(false);
         }
-        let Some(engine) = &mut self.hosts[at].engine else { return Ok(false) };
-        engine.handle_persisted(batch.ticket, now);
+        self.hosts[at].around.was_told = false;
+        let Some(process) = &mut self.hosts[at].engine else { return Ok(false) };
+        process.driver().handle_stored(batch.ticket, Ok(()), now);
         if let Some(known) = left_by(&batch.writes) {
             self.note(|| format!("{at} has {:?} on disk", known.seen));
             self.hosts[at].known = Some(known);
@@ -402,29 +381,23 @@ impl World {
     /// One bound file is written, or fails to be; false where none is due.
     pub(crate) fn write_file(&mut self, at: usize) -> Checked<bool> {
         let Some(write) = self.hosts[at].due.pop_front() else { return Ok(false) };
-        let now = self.hosts[at].now(self.now_ms);
-        if self.faults && self.random.below(8) == 0 && self.strikes(Fault::SlowFiles) {
+        let fails = self.faults && self.random.below(8) == 0 && self.strikes(Fault::SlowFiles);
+        if fails || self.hosts[at].is_directory {
             self.note(|| format!("the file of {at} cannot be written"));
-            if let Some(engine) = &mut self.hosts[at].engine {
-                engine.handle_file_failed(&name(), Error::new(Code::File, "the disk is full"));
-            }
+            self.wrote(at, Err(Error::new(Code::File, "the file cannot be written")), write.keep_as);
             return Ok(true);
         }
         self.replace_file(at, &write)?;
         if self.dies(at)? {
             return Ok(false);
         }
-        let text = self.hosts[at].file.clone();
-        if let Some(engine) = &mut self.hosts[at].engine {
-            engine.handle_file_written(&name());
-            engine.handle_file(&name(), text.as_deref(), now);
-        }
+        self.wrote(at, Ok(()), None);
         Ok(true)
     }
 
     /// Puts a file where it may be put. No edit of a person vanishes by that which is not on disk elsewhere.
     fn replace_file(&mut self, at: usize, write: &confmesh::engine::FileWrite) -> Checked {
-        if self.hosts[at].file != write.expect {
+        if self.hosts[at].file != write.expect || self.hosts[at].is_directory {
             return Ok(());
         }
         self.check_mirrored(at, write)?;
@@ -439,14 +412,17 @@ impl World {
         self.note(|| format!("the file of {at} becomes {}", write.text));
         self.hosts[at].file = Some(write.text.clone());
         self.hosts[at].file_deleted = false;
+        let wait_ms = self.poll_ms();
+        self.file_changed(at, wait_ms);
         Ok(())
     }
 
-    fn event(&mut self, at: usize, event: Event) -> Checked {
+    pub(crate) fn event(&mut self, at: usize, event: Event) -> Checked {
         match event {
             Event::Written { request, result } => self.answered(at, request, result),
             Event::Notice { error, .. } => {
                 self.note(|| format!("{at} says: {error}"));
+                self.told_of_store(at, &error)?;
                 if error.to_string().contains("of its own writes were made again") {
                     self.rebased += 1;
                     // It may have been expelled before it stored anything under that name.
@@ -480,15 +456,16 @@ impl World {
                     return violated(Property::Liveness, "the instances never come to rest");
                 }
             }
-            let timers = self.hosts.iter().filter_map(|host| host.engine.as_ref()?.poll_timeout());
+            let timers = self.hosts.iter().filter_map(|host| host.engine.as_ref()?.due()).chain(self.around_due());
             let due = timers.map(|due| due.max(self.now_ms + 1)).chain(self.next_arrival()).min();
             let Some(next) = due.filter(|next| *next <= end) else { break };
             self.now_ms = next;
+            self.happen_around()?;
             for at in 0..self.hosts.len() {
                 let now = self.hosts[at].now(self.now_ms);
-                let Some(engine) = &mut self.hosts[at].engine else { continue };
-                if engine.poll_timeout().is_some_and(|due| due <= now.mono_ms) {
-                    engine.handle_timeout(now);
+                let Some(process) = &mut self.hosts[at].engine else { continue };
+                if process.due().is_some_and(|due| due <= now.mono_ms) {
+                    process.driver().handle_timeout(now);
                     self.settle(at)?;
                 }
             }
