@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Simulates many meshes: how many (a million), and the first seed (the time, so that every soak sees others).
+# Simulates many meshes: how many (a million), and the first seed (the time, so that every soak sees others). Then processes
+# run for ten minutes.
 . "$(dirname "$0")/env.sh"
 scripts/build-simulator.sh
 runs=${1:-1000000} seed=${2:-$(date +%s)000000}
-exec "$TARGET/simulate/confmesh-simulate" --runs "$runs" --seed "$seed" --threads "$(nproc)"
+"$TARGET/simulate/confmesh-simulate" --runs "$runs" --seed "$seed" --threads "$(nproc)"
+exec scripts/soak-processes.sh

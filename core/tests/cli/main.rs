@@ -10,6 +10,7 @@
     reason = "these tests write files, start programs, wait for them, and fail by panicking"
 )]
 
+mod bursts;
 mod conflicts;
 mod crash;
 mod demo;
