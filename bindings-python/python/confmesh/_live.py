@@ -254,7 +254,8 @@ class Mesh(_Reader):
     def audit(self) -> Pending[list[dict[str, Any]]]:
         """How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first.
 
-        Every entry has an `event` (`conflict_resolved`, `remote_applied` or `remote_rejected`) and a `timestamp`.
+        Every entry has an `event` (`conflict_resolved`, `save_merged`, `remote_applied` or `remote_rejected`) and a
+        `timestamp`.
         """
         return Pending(self._live.audit())
 
