@@ -24,7 +24,7 @@ test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a brows
 fuzz: ## look for inputs that break a promise (TARGET=one target, SECONDS=each; default all, 60)
 	@exec scripts/fuzz.sh "$(TARGET)" "$(SECONDS)"
 
-soak: ## simulate many meshes, then crowd processes for ten minutes: RUNS=1000000, SEED=n
+soak: ## simulate many meshes, begin 50 real ones, crowd processes for ten minutes: RUNS=1000000, SEED=n
 	@scripts/soak.sh "$(RUNS)" "$(SEED)"
 
 replay: ## tell what happens in one simulated mesh: SEED=n, ARGS="--steps n"

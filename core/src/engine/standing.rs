@@ -132,6 +132,67 @@ impl Engine {
         self.stage_step(name, vec![record], Step::Records, "standing", None, None);
     }
 
+    /// Gives the document up for the one that a connected peer holds: named by the beginning of that document's birth, or of
+    /// the peer's instance id. Nothing of it goes along, and everything of it is kept ([`Engine::kept`]). Every instance that
+    /// shares the document given up follows, as soon as it hears of it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownDocument`], [`Code::NotReady`] while there is no document here, [`Code::NotFound`] where no connected
+    /// peer holds such a document, [`Code::Usage`] where several differ.
+    pub fn give_up_for(&mut self, name: &DocumentName, prefix: &str, now: Now) -> crate::Result<Genesis> {
+        let document = self.documents.get(name).ok_or_else(|| super::unknown(name))?;
+        let founded = document.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.ready);
+        let founded = founded.ok_or_else(|| {
+            Error::new(Code::NotReady, format!("`{name}` has no document yet, so there is nothing to give up"))
+                .with_hint("it takes over the first one that it meets")
+        })?;
+        let mine = founded.durable.genesis();
+        let prefix = prefix.to_ascii_lowercase();
+        let mut found: std::collections::BTreeMap<Genesis, PeerId> = std::collections::BTreeMap::new();
+        for (peer, session) in &self.sessions {
+            let Session::Replica(session) = session else { continue };
+            let Some(genesis) = session.link(name).and_then(|link| link.genesis).filter(|g| *g != mine) else {
+                continue;
+            };
+            let instance = session.instance.map(|instance| instance.to_string()).unwrap_or_default();
+            if !prefix.is_empty() && (genesis.to_string().starts_with(&prefix) || instance.starts_with(&prefix)) {
+                found.insert(genesis, *peer);
+            }
+        }
+        let mut found = found.into_iter();
+        let (genesis, peer) = match (found.next(), found.next()) {
+            (Some(only), None) => only,
+            (Some(_), Some(_)) => {
+                let error =
+                    Error::new(Code::Usage, format!("`{prefix}` is the beginning of several documents' births"));
+                return Err(error.with_hint("name more of it"));
+            }
+            (None, _) => {
+                let message = format!("no connected instance holds another document named `{name}` under `{prefix}`");
+                return Err(Error::new(Code::NotFound, message).with_hint(
+                    "`confmesh status` names them; an instance takes over a document from one that it is connected with: make that one a peer",
+                ));
+            }
+        };
+        if let Some(founded) =
+            self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut)
+        {
+            founded.forced = Some(genesis);
+        }
+        self.give_up(name, peer, now);
+        Ok(genesis)
+    }
+
+    /// What became of [`Engine::give_up_for`]: whether the other document is on disk here; `None` while it is on its way.
+    pub fn is_given_up_for(&self, name: &DocumentName, genesis: Genesis) -> Option<bool> {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded)?;
+        match (founded.durable.genesis() == genesis, founded.forced == Some(genesis)) {
+            (true, _) => Some(true),
+            (false, true) => None,
+            (false, false) => Some(false),
+        }
+    }
+
     /// The peers with another document of this name, which neither side gives up by itself.
     pub fn apart(&self, name: &DocumentName) -> Vec<Apart> {
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);

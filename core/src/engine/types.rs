@@ -512,6 +512,20 @@ pub struct Apart {
     pub genesis: Genesis,
 }
 
+impl Apart {
+    /// `{"instance_id"?, "genesis", "state": "other document", "hint"}`.
+    pub fn to_value(&self) -> Value {
+        let hint = "decide which document stays, and run `confmesh join --adopt` at an instance of the other one";
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("genesis", self.genesis.to_string().into()),
+            ("state", "other document".into()),
+            ("hint", hint.into()),
+        ];
+        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.into_iter().collect()
+    }
+}
+
 /// What somebody wrote that is not in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WithheldWrite {

@@ -21,6 +21,7 @@ mod process;
 mod schema;
 mod secrets;
 mod settling;
+mod starts;
 
 use std::io::Write;
 use std::path::Path;

@@ -20,9 +20,9 @@ fn dropped(instance: &Instance) -> String {
 #[test]
 fn an_instance_that_is_gone_for_good_is_expelled_and_history_is_dropped_again() {
     let dir = dir(&[]);
-    let a = Instance::start(dir.path(), &["--data-dir", "a", "--settle"], &[]);
+    let a = Instance::start(dir.path(), &["--data-dir", "a", "--settle", "--old-after", "0"], &[]);
     let peer = a.url.replace("http://", "ws://") + "/sync";
-    let joins = ["--data-dir", "b", "--peer", &peer, "--settle", "--found-after", "60000"];
+    let joins = ["--data-dir", "b", "--peer", &peer, "--settle", "--old-after", "0", "--found-after", "60000"];
     let mut b = Instance::start(dir.path(), &joins, &[]);
     a.data(&["set", "app.limit", "100"]);
     b.data(&["set", "app.name", "both"]);

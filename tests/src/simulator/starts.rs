@@ -293,13 +293,15 @@ impl Starts {
                 return violated(Property::Liveness, format!("{at} never comes to rest"));
             }
             let mut moved = false;
-            while let Some(batch) = self.nodes[at].engine.as_mut().and_then(Engine::poll_persist) {
-                let wait = u64::try_from(self.random.below(self.plan.store_ms + 1)).unwrap();
-                let last = self.nodes[at].batches.back().map_or(0, |(due, _)| *due);
-                self.nodes[at].batches.push_back((last.max(self.now_ms + wait), batch));
-            }
-            while self.persist(at) {
-                moved = true;
+            loop {
+                while let Some(batch) = self.nodes[at].engine.as_mut().and_then(Engine::poll_persist) {
+                    let wait = u64::try_from(self.random.below(self.plan.store_ms + 1)).unwrap();
+                    let last = self.nodes[at].batches.back().map_or(0, |(due, _)| *due);
+                    self.nodes[at].batches.push_back((last.max(self.now_ms + wait), batch));
+                }
+                if !self.persist(at) {
+                    break;
+                }
             }
             while let Some(transmit) = self.nodes[at].engine.as_mut().and_then(Engine::poll_transmit) {
                 self.send(at, transmit);
@@ -345,6 +347,7 @@ impl Starts {
             node.file = Some(write.text);
         }
         if let Some(engine) = &mut node.engine {
+            engine.handle_file_written(&name());
             engine.handle_file(&name(), node.file.as_deref(), now);
         }
     }

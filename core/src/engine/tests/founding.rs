@@ -125,6 +125,55 @@ fn two_old_documents_stand_apart_and_are_told_on_both_sides() {
     }
 }
 
+/// Two pairs that stand apart; one instance gives its document up, and the other that shares it is away meanwhile.
+#[test]
+fn who_shares_a_document_that_is_given_up_follows_also_when_it_was_away() {
+    let mut world = two_old_pairs();
+    world.connect(3, 0);
+    world.run();
+    let genesis = |world: &World, at: usize| world.hosts[at].engine.status()[0].genesis.clone().unwrap();
+    let (stays, goes) = (genesis(&world, 0), genesis(&world, 3));
+    assert_ne!(stays, goes);
+    let now = world.now;
+    let engine = &mut world.hosts[3].engine;
+    assert_eq!(engine.give_up_for(&name(), "nobody", now).unwrap_err().code(), Code::NotFound);
+    assert_eq!(engine.apart(&name())[0].genesis.to_string(), stays);
+    let instance = engine.apart(&name())[0].instance.unwrap().to_string();
+    world.kill(2);
+    let engine = &mut world.hosts[3].engine;
+    let chosen = engine.give_up_for(&name(), &instance, now).unwrap();
+    assert_eq!(engine.is_given_up_for(&name(), chosen), None);
+    world.settle(3);
+    world.run();
+    assert_eq!(world.hosts[3].engine.is_given_up_for(&name(), chosen), Some(true));
+    assert_eq!(world.value(3), world.value(0));
+    assert_eq!(world.value(0).at(&path("in.b")), None, "nothing of what was given up goes along");
+    let kept = world.hosts[3].engine.kept(&name()).to_vec();
+    assert!(kept.iter().any(|kept| kept.why == "given-up" && kept.text.contains("in")), "{kept:?}");
+    // It meets the others by one that never held the document that was given up.
+    world.restart(2);
+    world.set(2, "in.late", 1);
+    world.connect(2, 1);
+    world.run();
+    world.pass(10_000);
+    for at in 0..4 {
+        assert_eq!(genesis(&world, at), stays, "{at}");
+        assert_eq!(world.value(at), world.value(0));
+        assert!(world.hosts[at].engine.apart(&name()).is_empty());
+    }
+    let kept = world.hosts[2].engine.kept(&name()).to_vec();
+    assert!(kept.iter().any(|kept| kept.text.contains("late")), "what it wrote meanwhile is kept: {kept:?}");
+    // And so it is after everybody restarts.
+    for at in 0..4 {
+        world.restart(at);
+    }
+    for at in 1..4 {
+        world.connect(at, 0);
+    }
+    world.run();
+    assert!((0..4).all(|at| genesis(&world, at) == stays));
+}
+
 #[test]
 fn an_old_document_stays_wherever_it_meets_young_ones_also_when_it_comes_back_later() {
     for is_greater in [false, true] {

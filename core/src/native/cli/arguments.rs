@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
+use super::join::{Join, Kept};
 use super::members::{Expel, ForceSync};
 use super::rebuild::Rebuild;
 use super::terms::Terms;
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Resolve(Resolve),
     Audit(Audit),
     Expel(Expel),
+    Join(Join),
+    Kept(Kept),
     ForceSync(ForceSync),
     Rebuild(Rebuild),
     Demo(Demo),
@@ -347,6 +350,9 @@ pub(super) struct Serve {
     /// How long a new instance looks for its peers before it starts from its own file, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 3_000)]
     pub found_after: u64,
+    /// How long a document has to be in use until it never gives way to another one by itself, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 600_000)]
+    pub old_after: u64,
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,

@@ -129,6 +129,22 @@ impl Client {
         self.ask(Method::POST, &format!("{target}/expel"), None)
     }
 
+    /// Gives the document up for another one; `{"genesis"}`.
+    pub fn adopt(&self, genesis: &str) -> Result<Value, Stop> {
+        let body: Value = [("adopt", Value::from(genesis))].into_iter().collect();
+        self.ask(Method::POST, "/join", Some(crate::canonical::canonical(&body)))
+    }
+
+    /// What is kept: `{"kept": […]}`, each with its text.
+    pub fn kept(&self) -> Result<Value, Stop> {
+        self.ask(Method::GET, "/kept", None)
+    }
+
+    /// Says that what is kept is not needed any more.
+    pub fn confirm_kept(&self, id: u64) -> Result<Value, Stop> {
+        self.ask(Method::POST, &format!("/kept/{id}/confirm"), None)
+    }
+
     /// The account of a path.
     pub fn explain(&self, path: &str) -> Result<Option<Value>, Stop> {
         self.found(&at(&format!("{DOCUMENT}/explain"), path))

@@ -6,6 +6,7 @@ mod conflicts;
 mod demo;
 mod follow;
 mod input;
+mod join;
 mod members;
 mod offline;
 mod online;
@@ -83,6 +84,8 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Audit(arguments) => conflicts::run_audit(&arguments, as_json),
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
+        Command::Join(arguments) => join::run_join(&arguments, as_json),
+        Command::Kept(arguments) => join::run_kept(&arguments, as_json),
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => status::run_status(&arguments, as_json),

@@ -84,6 +84,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
         .data_dir(data_dir)
         .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
+        .old_after_ms(arguments.old_after)
         .settle(arguments.settle)
         .policy(policy(arguments)?)
         .interpolate(composing.interpolate)

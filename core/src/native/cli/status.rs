@@ -78,6 +78,7 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
         let what = format!("{} ({}): {stays} stays", plain(save.child("path")), plain(save.child("timestamp")));
         rows.push(row("save", what));
     }
+    rows.extend(super::join::rows(document));
     for source in items(document, "sources") {
         let (id, priority) = (plain(source.child("id")), plain(source.child("priority")));
         let mut what = format!("{id} (priority {priority}): {}", plain(source.child("state")));

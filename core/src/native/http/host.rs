@@ -6,9 +6,9 @@ use futures_util::stream::BoxStream;
 
 use super::health::Health;
 use crate::canonical::ContentHash;
-use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::Result;
-use crate::id::{DocumentName, ReplicaId};
+use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::{Str, Value};
@@ -47,6 +47,16 @@ pub trait Host: Send + Sync + 'static {
 
     /// Takes the member whose replica's id begins so out of the members, and answers with the whole id when that is on the disk.
     fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>>;
+
+    /// Gives the document up for another one, named by the beginning of its birth or of the id of an instance that holds it,
+    /// and answers with the whole birth when that is on the disk.
+    fn adopt(&self, other: &str) -> BoxFuture<'static, Result<Genesis>>;
+
+    /// What was held before other documents took its place.
+    fn kept(&self) -> BoxFuture<'static, Result<Vec<Aside>>>;
+
+    /// What is kept under a number is not needed any more.
+    fn confirm_kept(&self, id: u64) -> BoxFuture<'static, Result<()>>;
 
     /// How it is doing, and what `GET /health` shows besides.
     fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>>;

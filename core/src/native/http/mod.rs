@@ -6,6 +6,7 @@ mod cors;
 mod guard;
 mod health;
 mod host;
+mod joining;
 mod origins;
 mod problem;
 mod server;

@@ -20,7 +20,7 @@ use super::health;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
-use super::{conflicts, cors};
+use super::{conflicts, cors, joining};
 use crate::canonical::canonical;
 use crate::diff::Patch;
 use crate::engine::{Command, Receipt, Snapshot, WriteTerms, Written};
@@ -84,6 +84,9 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))
         .route("/members/{id}/expel", post(expel))
         .route("/force-sync", post(force_sync))
+        .route("/join", post(joining::adopt))
+        .route("/kept", get(joining::kept))
+        .route("/kept/{id}/confirm", post(joining::confirm))
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))

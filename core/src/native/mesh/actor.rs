@@ -27,7 +27,7 @@ use crate::engine::{
     SourceState, Transmit,
 };
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, ReplicaId};
+use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::http;
 use crate::native::store::{self, Writer};
@@ -59,6 +59,8 @@ pub(super) struct Actor {
     pub(super) logged: BTreeMap<String, SourceState>,
     writer: Option<Writer>,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
+    /// Documents that the one here is being given up for.
+    adopting: Vec<(Genesis, oneshot::Sender<Result<Genesis>>)>,
     /// Members that are being expelled.
     expelling: Vec<(ReplicaId, oneshot::Sender<Result<ReplicaId>>)>,
     pub(super) links: BTreeMap<LinkId, (PeerId, LinkSender)>,
@@ -180,6 +182,7 @@ impl Actor {
             logged: BTreeMap::new(),
             writer,
             waiting: BTreeMap::new(),
+            adopting: Vec::new(),
             expelling: Vec::new(),
             links: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -232,6 +235,18 @@ impl Actor {
                 Ok(replica) => self.expelling.push((replica, reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Input::Request(Request::Adopt(prefix, reply)) => {
+                match self.driver.engine_mut().give_up_for(&self.shared.document, &prefix, now) {
+                    Ok(genesis) => self.adopting.push((genesis, reply)),
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            }
+            Input::Request(Request::Kept(reply)) => {
+                drop(reply.send(Ok(self.driver.engine().kept(&self.shared.document).to_vec())));
+            }
+            Input::Request(Request::Confirm(id, reply)) => {
+                drop(reply.send(self.driver.engine_mut().confirm_kept(&self.shared.document, id)));
+            }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
@@ -249,8 +264,18 @@ impl Actor {
         Ok(replica)
     }
 
-    /// Answers who asked to expel a member, once that is on the disk or failed.
+    /// Answers who asked to give the document up or to expel a member, once that is on the disk or failed.
     fn answer_expelled(&mut self) {
+        for (genesis, reply) in std::mem::take(&mut self.adopting) {
+            match self.driver.engine().is_given_up_for(&self.shared.document, genesis) {
+                None => self.adopting.push((genesis, reply)),
+                Some(true) => drop(reply.send(Ok(genesis))),
+                Some(false) => {
+                    let error = Error::new(Code::Store, "the document was not given up: the store failed");
+                    drop(reply.send(Err(error.with_hint("the log says why; try it again"))));
+                }
+            }
+        }
         for (replica, reply) in std::mem::take(&mut self.expelling) {
             match self.driver.engine().is_expelled(&self.shared.document, replica) {
                 None => self.expelling.push((replica, reply)),
@@ -464,6 +489,7 @@ impl Actor {
             self.drain();
         }
         self.expelling.clear();
+        self.adopting.clear();
         self.waiting.clear(); // what nobody could answer is answered by that
         for (_, sender) in self.links.values() {
             sender.close("the instance is stopping");

@@ -73,16 +73,22 @@ impl Actor {
         let wrote = self.senders.wrote.clone();
         let run = move || {
             let mut keep_as = write.keep_as;
-            let result = replace(&path, &write, &mut keep_as);
-            let _ = wrote.blocking_send(Wrote { document: write.document, keep_as, result }); // fails once the actor is gone
+            let mut copy = None;
+            let result = replace(&path, &write, &mut keep_as, &mut copy);
+            let _ = wrote.blocking_send(Wrote { document: write.document, keep_as, copy, result }); // fails once the actor is gone
         };
         drop(tokio::task::spawn_blocking(run));
     }
 
     /// A write of a bound file has ended.
     pub(super) fn wrote_bound(&mut self, wrote: Wrote) {
-        let Wrote { document, keep_as, result } = wrote;
+        let Wrote { document, keep_as, copy, result } = wrote;
         let now = self.clock.now();
+        if let Some(copy) = copy {
+            let copy = copy.display().to_string();
+            self.log_line(Level::Info, &format!("what the file held before is kept as `{copy}`"));
+            self.driver.engine_mut().handle_copied(&document, &copy, now);
+        }
         match result {
             Ok(Replaced::Fixed) => {
                 let path = self.path_of(&document).map(|path| path.display().to_string()).unwrap_or_default();
@@ -128,12 +134,17 @@ impl Actor {
 }
 
 /// Writes the file, if nobody changed it; `keep_as` is taken once a copy of the old text is made.
-fn replace(path: &Path, write: &FileWrite, keep_as: &mut Option<&'static str>) -> Result<Replaced> {
+fn replace(
+    path: &Path,
+    write: &FileWrite,
+    keep_as: &mut Option<&'static str>,
+    copy: &mut Option<PathBuf>,
+) -> Result<Replaced> {
     if write.expect.is_some()
         && let Some(suffix) = keep_as
     {
         // The engine names what follows the file's name, dot included.
-        file::keep_copy(path, suffix.trim_start_matches('.'))?;
+        *copy = Some(file::keep_copy(path, suffix.trim_start_matches('.'))?);
     }
     *keep_as = None;
     match &write.expect {

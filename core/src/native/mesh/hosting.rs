@@ -10,9 +10,9 @@ use super::subscription::{ChangeSet, Notification};
 use crate::canonical::ContentHash;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, ReplicaId};
+use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::http::{Health, Host};
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -76,6 +76,18 @@ impl Host for Hosting {
 
     fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>> {
         Box::pin(self.0.expel(replica))
+    }
+
+    fn adopt(&self, other: &str) -> BoxFuture<'static, Result<Genesis>> {
+        Box::pin(self.0.adopt(other))
+    }
+
+    fn kept(&self) -> BoxFuture<'static, Result<Vec<Aside>>> {
+        Box::pin(self.0.kept())
+    }
+
+    fn confirm_kept(&self, id: u64) -> BoxFuture<'static, Result<()>> {
+        Box::pin(self.0.confirm_kept(id))
     }
 
     fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>> {

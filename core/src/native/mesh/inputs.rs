@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::status::MeshStatus;
-use crate::engine::{Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
+use crate::engine::{Aside, Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
-use crate::id::{DocumentName, ReplicaId};
+use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
@@ -24,6 +24,9 @@ pub(super) enum Request {
     Audit(oneshot::Sender<Result<Vec<Audit>>>),
     ForceSync(oneshot::Sender<Result<usize>>),
     Expel(String, oneshot::Sender<Result<ReplicaId>>),
+    Adopt(String, oneshot::Sender<Result<Genesis>>),
+    Kept(oneshot::Sender<Result<Vec<Aside>>>),
+    Confirm(u64, oneshot::Sender<Result<()>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     Close,
 }
@@ -46,6 +49,8 @@ pub(super) struct Wrote {
     pub(super) document: DocumentName,
     /// Whether the old text was to be kept, and still has to be.
     pub(super) keep_as: Option<&'static str>,
+    /// The copy that was made.
+    pub(super) copy: Option<std::path::PathBuf>,
     pub(super) result: Result<Replaced>,
 }
 

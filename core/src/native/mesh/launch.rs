@@ -64,6 +64,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     }
     let config = EngineConfig {
         found_after_ms: setup.found_after_ms,
+        old_after_ms: setup.old_after_ms,
         heartbeat_ms: setup.heartbeat_ms,
         ..EngineConfig::new(instance, entropy()?)
     };

@@ -40,9 +40,11 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
-use crate::engine::{Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{
+    Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written,
+};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, InstanceId, ReplicaId};
+use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::merge::Explanation;
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -255,6 +257,27 @@ impl Mesh {
         self.owner.0.expel(replica)
     }
 
+    /// Gives the document up for another one of the same name that a connected instance holds: named by the beginning of that
+    /// document's birth, or of the instance's id (`/status` names both). Nothing goes along; everything that was here is kept
+    /// ([`Mesh::kept`]), and every instance that shares this document follows. Answered with the whole birth when that is
+    /// on the disk.
+    ///
+    /// Refused with [`Code::NotFound`] where nobody connected holds such a document, [`Code::Usage`] where several do.
+    pub fn adopt(&self, other: &str) -> Answer<Genesis> {
+        self.owner.0.adopt(other)
+    }
+
+    /// What this instance held before other documents took its place, the oldest first, until it is confirmed.
+    pub fn kept(&self) -> Answer<Vec<Aside>> {
+        self.owner.0.kept()
+    }
+
+    /// Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is.
+    /// Refused with [`Code::NotFound`] where there is none.
+    pub fn confirm_kept(&self, id: u64) -> Answer<()> {
+        self.owner.0.confirm_kept(id)
+    }
+
     /// Follows the changes of paths that match a pattern, from now on.
     ///
     /// # Errors
@@ -362,6 +385,18 @@ impl Shared {
 
     fn expel(&self, replica: &str) -> Answer<ReplicaId> {
         self.ask(|reply| Request::Expel(replica.to_owned(), reply))
+    }
+
+    fn adopt(&self, other: &str) -> Answer<Genesis> {
+        self.ask(|reply| Request::Adopt(other.to_owned(), reply))
+    }
+
+    fn kept(&self) -> Answer<Vec<Aside>> {
+        self.ask(Request::Kept)
+    }
+
+    fn confirm_kept(&self, id: u64) -> Answer<()> {
+        self.ask(|reply| Request::Confirm(id, reply))
     }
 
     fn status(&self) -> Answer<MeshStatus> {

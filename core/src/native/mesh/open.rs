@@ -120,6 +120,7 @@ impl OpenOptions {
             profiles: self.profiles,
             interpolate: self.interpolate,
             found_after_ms: 0,
+            old_after_ms: 600_000,
             heartbeat_ms: u64::MAX,
             settle: false,
             watch: self.watch,

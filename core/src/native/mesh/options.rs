@@ -57,6 +57,9 @@ pub struct MeshOptions {
     pub interpolate: bool,
     /// How long a new instance waits for its peers before it goes on alone, in milliseconds; 3,000.
     pub found_after_ms: u64,
+    /// How long a document has to be in use until it counts as old and never gives way to another one by itself, in
+    /// milliseconds; ten minutes.
+    pub old_after_ms: u64,
     /// How often instances compare what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
     /// Whether a document that begins here drops its history as soon as all instances have it; no. Instances that take
@@ -86,6 +89,7 @@ impl Default for MeshOptions {
             profiles: Vec::new(),
             interpolate: false,
             found_after_ms: 3_000,
+            old_after_ms: 600_000,
             heartbeat_ms: 5_000,
             settle: false,
             watch: WatchOptions::default(),
@@ -205,6 +209,13 @@ impl MeshOptions {
         self
     }
 
+    /// Sets how long a document has to be in use until it counts as old, in milliseconds.
+    #[must_use]
+    pub fn old_after_ms(mut self, milliseconds: u64) -> MeshOptions {
+        self.old_after_ms = milliseconds;
+        self
+    }
+
     /// Sets how often instances compare what they have, in milliseconds.
     #[must_use]
     pub fn heartbeat_ms(mut self, milliseconds: u64) -> MeshOptions {
@@ -261,6 +272,7 @@ impl MeshOptions {
             profiles: self.profiles,
             interpolate: self.interpolate,
             found_after_ms: self.found_after_ms,
+            old_after_ms: self.old_after_ms,
             heartbeat_ms: self.heartbeat_ms,
             settle: self.settle,
             watch: Some(self.watch),
@@ -286,6 +298,7 @@ pub(super) struct Setup {
     pub(super) profiles: Vec<String>,
     pub(super) interpolate: bool,
     pub(super) found_after_ms: u64,
+    pub(super) old_after_ms: u64,
     pub(super) heartbeat_ms: u64,
     pub(super) settle: bool,
     pub(super) watch: Option<WatchOptions>,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
-    DocumentStatus, LinkState, PeerClock, SaveConflict, Settling, SourceState, SourceStatus, WithheldWrite,
+    Apart, Aside, DocumentStatus, LinkState, PeerClock, SaveConflict, Settling, SourceState, SourceStatus,
+    WithheldWrite,
 };
 use crate::error::Error;
 use crate::format::LeftOut;
@@ -211,6 +212,11 @@ impl DocumentState {
         }
         fields.extend(ahead.filter(|ahead| *ahead > MAX_AHEAD_MS).map(|ahead| ("stamps_ahead_ms", ahead.into())));
         let list = |name, values: Vec<Value>| (!values.is_empty()).then(|| (name, values.into()));
+        fields.extend(
+            status.standing.as_ref().map(|standing| ("age", if standing.old { "old" } else { "young" }.into())),
+        );
+        fields.extend(list("apart", status.apart.iter().map(Apart::to_value).collect()));
+        fields.extend(list("kept", status.kept.iter().map(Aside::to_value).collect()));
         fields.extend(list("left_out", status.left_out.iter().map(LeftOut::to_value).collect()));
         fields.extend(list("save_conflicts", status.save_conflicts.iter().map(SaveConflict::to_value).collect()));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));

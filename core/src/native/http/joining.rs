@@ -1,0 +1,44 @@
+//! Other documents of the same name, and what was held before one took the place of another.
+use axum::body::Bytes;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::problem::{Problem, json};
+use super::server::Server;
+use crate::error::{Code, Error};
+use crate::format::{Format, parse};
+use crate::value::Value;
+
+/// `POST /join` with `{"adopt": GENESIS}`: gives the document up for the other one, named by the beginning of its birth or of
+/// the id of a connected instance that holds it; answers `{"genesis"}` when that is on the disk.
+pub(super) async fn adopt(State(server): State<Server>, body: Bytes) -> Result<Response, Problem> {
+    let text = String::from_utf8_lossy(&body);
+    let asked = parse(&text, Format::Json)?;
+    let other = asked.child("adopt").and_then(Value::as_str).ok_or_else(|| {
+        Error::new(Code::Usage, "nothing says which document is taken over")
+            .with_hint("give `{\"adopt\": GENESIS}`; `/status` names the other document")
+    })?;
+    let genesis = server.host.adopt(other).await?.to_string();
+    Ok(json(StatusCode::OK, &[("genesis", Value::from(genesis))].into_iter().collect()))
+}
+
+/// `GET /kept`: `{"kept": [{"id", "at", "why", "genesis"?, "left"?, "file"?, "format", "text"}…]}`.
+pub(super) async fn kept(State(server): State<Server>) -> Result<Response, Problem> {
+    let kept = server.host.kept().await?;
+    let kept = kept.iter().map(|kept| -> Value {
+        let fields = kept.to_value();
+        let fields = fields.as_map().into_iter().flat_map(|map| map.iter());
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
+        fields
+            .chain([("format".into(), kept.format.name().into()), ("text".into(), kept.text.as_str().into())])
+            .collect()
+    });
+    Ok(json(StatusCode::OK, &[("kept", Value::from(kept.collect::<Vec<_>>()))].into_iter().collect()))
+}
+
+/// `POST /kept/{id}/confirm`: what is kept is not needed any more; answers `{"confirmed": ID}`.
+pub(super) async fn confirm(State(server): State<Server>, UrlPath(id): UrlPath<u64>) -> Result<Response, Problem> {
+    server.host.confirm_kept(id).await?;
+    Ok(json(StatusCode::OK, &[("confirmed", Value::from(id))].into_iter().collect()))
+}
