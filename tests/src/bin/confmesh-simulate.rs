@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let is_replay = words.first().is_some_and(|word| word == "replay");
     if words.first().is_some_and(|word| word == "saves") {
-        return flags(&words[1..]).map_or_else(usage, |flags| saves(&flags));
+        return flags(words.get(1..).unwrap_or_default()).map_or_else(usage, |flags| saves(&flags));
     }
     let seed = is_replay.then(|| words.drain(..2.min(words.len())).nth(1).and_then(|word| word.parse().ok()));
     let Some(flags) = flags(&words) else { return usage() };
