@@ -1,10 +1,14 @@
 //! dotenv: `KEY=value` lines. Every value is a string; nothing is expanded.
+//!
+//! Of a key that stands more than once the last one counts; a key alone sets nothing. Quotes are `'…'` and `` `…` `` as they
+//! are, and `"…"` with `\n`, `\r`, `\t`, `\"`, `\\` and `\$`; any other backslash is one.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::edit::{Comments, Edits, head_start, line_start, next_line};
 use super::error_at;
-use super::tree::{Body, Entry, Node};
+use super::tree::{Entry, Node};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::value::{Str, Value};
@@ -16,13 +20,26 @@ pub(super) fn parse(text: &str) -> Result<Value> {
 
 /// Reads a tree with places; a value's span is what stands after `=`, quotes included.
 pub(super) fn parse_tree(text: &str) -> Result<Node> {
+    let mut last: BTreeMap<Str, Entry> = BTreeMap::new();
+    for entry in read(text)? {
+        last.insert(entry.key.clone(), entry);
+    }
+    let mut entries: Vec<Entry> = last.into_values().collect();
+    entries.sort_by_key(|entry| entry.key_span.start);
+    Node::map(entries, 0..text.len()).map_err(|duplicate| duplicate.error(text))
+}
+
+/// Every entry, also those that a later one takes the place of.
+fn read(text: &str) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let line_end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
         let line = text.get(at..line_end).unwrap_or("");
         let body = line.trim_start();
-        if body.trim_end().is_empty() || body.starts_with('#') {
+        let bare = body.split_once(" #").map_or(body, |(bare, _)| bare).trim_end();
+        let bare = bare.strip_prefix("export ").map_or(bare, str::trim_start);
+        if body.trim_end().is_empty() || body.starts_with('#') || is_key(bare) {
             at = line_end + 1;
             continue;
         }
@@ -30,7 +47,7 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
         entries.push(entry);
         at = end;
     }
-    Node::map(entries, 0..text.len()).map_err(|duplicate| duplicate.error(text))
+    Ok(entries)
 }
 
 /// Reads the entry at `start`; returns where the next line starts.
@@ -52,6 +69,7 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
     let value_start = line_end - rest.trim_start_matches([' ', '\t']).len();
     let (value, span) = match text.get(value_start..).and_then(|rest| rest.chars().next()) {
         Some(quote @ ('"' | '\'')) => quoted(text, value_start, quote)?,
+        Some('`') if text.get(value_start + 1..).is_some_and(|rest| rest.contains('`')) => quoted(text, value_start, '`')?,
         _ => match plain(text, value_start, line_end) {
             // What follows may be a comment: an empty value stands right after the `=`.
             (value, span) if span.is_empty() => (value, line_end - rest.len()..line_end - rest.len()),
@@ -90,11 +108,9 @@ fn quoted(text: &str, start: usize, quote: char) -> Result<(String, Range<usize>
                 Some((_, 'r')) => out.push('\r'),
                 Some((_, 't')) => out.push('\t'),
                 Some((_, c @ ('"' | '\\' | '$'))) => out.push(c),
-                _ => {
-                    return Err(error_at(text, start + 1 + at, Code::Syntax, "unknown escape after `\\`").with_hint(
-                        "write a backslash as `\\\\`, or use single quotes, which take every character as it is",
-                    ));
-                }
+                // As a path of Windows has them.
+                Some((_, c)) => out.extend(['\\', c]),
+                None => out.push('\\'),
             },
             c => out.push(c),
         }
@@ -109,13 +125,14 @@ fn is_key(key: &str) -> bool {
 
 /// Changes only the lines that must change.
 pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
-    let tree = parse_tree(text).ok()?;
-    let Body::Map(entries) = &tree.body else { return None };
+    let (tree, entries) = (parse_tree(text).ok()?, read(text).ok()?);
+    let last: BTreeMap<&Str, usize> = entries.iter().enumerate().map(|(at, entry)| (&entry.key, at)).collect();
+    let is_last = |at: usize, entry: &Entry| last.get(&entry.key) == Some(&at);
     let mut edits = Edits::default();
     let mut from = 0;
-    for entry in entries {
+    for (at, entry) in entries.iter().enumerate() {
         match target.child(&entry.key).and_then(Value::as_str) {
-            Some(new) if entry.node.value.as_str() == Some(new) => {}
+            Some(new) if entry.node.value.as_str() == Some(new) || !is_last(at, entry) => {}
             Some(new) => {
                 // A comment right behind an empty value would become part of the new one.
                 let glued = text.get(entry.node.span.end..).is_some_and(|rest| rest.starts_with('#'));
@@ -201,6 +218,7 @@ pub(super) fn spell(text: &str) -> String {
 fn spell_like(old: &str, text: &str) -> String {
     match old.chars().next() {
         Some('"') => double_quoted(text),
+        Some('`') if old.ends_with('`') && old.len() > 1 && !text.contains('`') => format!("`{text}`"),
         Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
         _ => spell(text),
     }

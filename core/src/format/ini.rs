@@ -2,7 +2,11 @@
 //!
 //! Of the many dialects this one: `[a.b]` nests `b` in `a`; `=` or `:` separates, whichever comes first; `;` and `#` start
 //! a comment at the start of a line or behind a blank. Values and keys may be quoted: `'…'` as it is, `"…"` with `\n`,
-//! `\r`, `\t`, `\"` and `\\`; so may parts of a section's name that hold a dot. A key or section may stand once.
+//! `\r`, `\t`, `\"` and `\\`; so may parts of a section's name that hold a dot, and `[a "b"]` is `[a."b"]`.
+//!
+//! A value goes on in lines that stand deeper than its key where it is empty on the line of the key, where they hold no
+//! separator, or behind a `\` at the end of a line. Of a key that stands more than once the last one counts, a section may
+//! stand in parts, and a word alone in a section is a key with an empty text.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,12 +36,16 @@ struct Section {
     header: Option<usize>,
     entries: Vec<Item>,
     index: BTreeMap<Str, usize>,
+    /// Entries that a later one takes the place of: where they start and end.
+    shadowed: Vec<(Str, usize, usize)>,
 }
 
 struct Item {
     key: Str,
     key_span: Range<usize>,
     content: Content,
+    /// Whether it has no separator.
+    is_bare: bool,
 }
 
 enum Content {
@@ -54,6 +62,7 @@ impl Section {
                 key: key.clone(),
                 key_span: key_span.clone(),
                 content: Content::Section(Section::default()),
+                is_bare: false,
             }),
         };
         let second = key_span.start;
@@ -61,6 +70,24 @@ impl Section {
             Some(Item { content: Content::Section(section), .. }) => Ok(section),
             Some(Item { key_span, .. }) => Err(Duplicate { key: key.clone(), first: key_span.start, second }),
             None => Err(Duplicate { key: key.clone(), first: second, second }),
+        }
+    }
+
+    /// Adds an entry; one with the same key is not in force any more.
+    fn put(&mut self, item: Item) -> Result<(), Duplicate> {
+        let Some(old) = self.index.get(&item.key).and_then(|at| self.entries.get_mut(*at)) else {
+            self.push(item);
+            return Ok(());
+        };
+        match &old.content {
+            Content::Value(_, span) => {
+                self.shadowed.push((old.key.clone(), old.key_span.start, span.end));
+                *old = item;
+                Ok(())
+            }
+            Content::Section(_) => {
+                Err(Duplicate { key: item.key, first: old.key_span.start, second: item.key_span.start })
+            }
         }
     }
 
@@ -94,29 +121,25 @@ fn read(text: &str) -> Result<Section> {
         let end = line_end(text, at);
         let line = text.get(at..end).unwrap_or("");
         let start = end - line.trim_start().len();
+        let mut last = at;
         match line.trim_start().chars().next() {
             None | Some(';' | '#') => {}
             Some('[') => {
                 open = header(text, start, end)?;
                 let section = reach(&mut root, &open).map_err(|duplicate| duplicate.error(text))?;
-                if let Some(first) = section.header.replace(start) {
-                    let lines = (location(text, first).line, location(text, start).line);
-                    let name = text.get(start..end).unwrap_or("").trim_end();
-                    let message = format!("section `{name}` stands twice, in line {} and in line {}", lines.0, lines.1);
-                    return Err(error_at(text, start, Code::DuplicateKey, message).with_hint("join the two"));
-                }
+                section.header.get_or_insert(start);
             }
             Some(_) => {
-                let item = entry(text, start, end)?;
+                let mut item = match bare_word(text, start, end) {
+                    Some(item) if !open.is_empty() => item,
+                    _ => entry(text, start, end)?,
+                };
+                last = continued(text, at, &mut item);
                 let section = reach(&mut root, &open).map_err(|duplicate| duplicate.error(text))?;
-                if let Some(first) = section.index.get(&item.key).and_then(|at| section.entries.get(*at)) {
-                    let (first, second) = (first.key_span.start, item.key_span.start);
-                    return Err(Duplicate { key: item.key, first, second }.error(text));
-                }
-                section.push(item);
+                section.put(item).map_err(|duplicate| duplicate.error(text))?;
             }
         }
-        at = super::edit::next_line(text, at);
+        at = super::edit::next_line(text, last);
     }
     Ok(root)
 }
@@ -139,7 +162,8 @@ fn header(text: &str, start: usize, end: usize) -> Result<Vec<(Str, Range<usize>
             Some(quote @ ('"' | '\'')) => quoted(text, at, end, quote)?,
             _ => {
                 let length = rest.find(['.', ']']).ok_or_else(unclosed)?;
-                let name = rest.get(..length).unwrap_or("").trim_end();
+                let name = rest.get(..length).unwrap_or("");
+                let name = name.split_once(" \"").map_or(name, |(name, _)| name).trim_end();
                 if name.is_empty() || name.contains(['"', '\'', '[']) || name.contains(char::is_control) {
                     return Err(error_at(text, at, Code::Syntax, format!("`{name}` is no section's name"))
                         .with_hint("write `[name]`, `[outer.inner]` or, for a name with a dot, `[\"a.b\"]`"));
@@ -157,6 +181,8 @@ fn header(text: &str, start: usize, end: usize) -> Result<Vec<(Str, Range<usize>
         at = end - rest.trim_start().len();
         match rest.trim_start().chars().next() {
             Some('.') => at += 1,
+            // As git writes a section in a section.
+            Some('"') if names.len() == 1 && rest.starts_with([' ', '\t']) => {}
             Some(']') => break,
             Some(_) => {
                 return Err(error_at(text, at, Code::Syntax, "expected `.` or `]` in the section's name")
@@ -167,6 +193,59 @@ fn header(text: &str, start: usize, end: usize) -> Result<Vec<(Str, Range<usize>
     }
     only_comment(text, at + 1, end)?;
     Ok(names)
+}
+
+/// A key without a value: one word.
+fn bare_word(text: &str, start: usize, end: usize) -> Option<Item> {
+    let line = text.get(start..end)?;
+    let word = line.get(..comment_start(line))?.trim_end();
+    let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    let key_span = start..start + word.len();
+    let content = Content::Value(String::new(), key_span.end..key_span.end);
+    is_word.then(|| Item { key: Str::from(word), key_span, content, is_bare: true })
+}
+
+/// Adds the lines in which the value of the entry at `at` goes on; gives a place in the last line.
+fn continued(text: &str, at: usize, item: &mut Item) -> usize {
+    let depth = |at: usize| own_line(text, at).chars().take_while(|c| matches!(c, ' ' | '\t')).count();
+    let base = depth(at);
+    let Content::Value(value, span) = &mut item.content else { return at };
+    let is_quoted = text.get(span.start..).is_some_and(|rest| rest.starts_with(['"', '\'']));
+    if item.is_bare || is_quoted {
+        return at;
+    }
+    let was_empty = value.is_empty();
+    let (mut last, mut next) = (at, super::edit::next_line(text, at));
+    while next < text.len() && next > last {
+        let line = own_line(text, next);
+        let body = line.get(..comment_start(line)).unwrap_or("").trim();
+        let is_comment = body.is_empty() && !line.trim().is_empty();
+        let joins = value.ends_with('\\');
+        let goes_on = was_empty || joins || !body.contains(['=', ':']) && !body.starts_with('[');
+        if line.trim().is_empty() || depth(next) <= base || !(is_comment || goes_on) {
+            break;
+        }
+        if !is_comment {
+            if joins {
+                value.pop();
+                value.truncate(value.trim_end().len());
+                value.push(' ');
+            } else if !value.is_empty() {
+                value.push('\n');
+            }
+            value.push_str(body);
+            let start = next + (line.len() - line.trim_start().len());
+            span.end = start + body.len();
+            last = next;
+        }
+        next = super::edit::next_line(text, next);
+    }
+    last
+}
+
+/// The line that starts at a place.
+fn own_line(text: &str, at: usize) -> &str {
+    text.get(at..line_end(text, at)).unwrap_or("")
 }
 
 fn entry(text: &str, start: usize, end: usize) -> Result<Item> {
@@ -203,7 +282,7 @@ fn entry(text: &str, start: usize, end: usize) -> Result<Item> {
             Content::Value(value.to_owned(), start..start + value.len())
         }
     };
-    Ok(Item { key: Str::from(key), key_span, content })
+    Ok(Item { key: Str::from(key), key_span, content, is_bare: false })
 }
 
 /// Where the comment starts, blank before it included in what precedes; the length if there is none.
@@ -341,7 +420,16 @@ fn spell(text: &str) -> String {
 }
 
 /// A value in the quotes of the one that stood there.
-fn spell_like(old: &str, text: &str) -> String {
+fn spell_like(old: &str, text: &str, newline: &str) -> String {
+    if let Some((first, below)) = old.split_once('\n').filter(|_| text.contains('\n')) {
+        let indent = below.get(..below.len() - below.trim_start().len()).unwrap_or("  ");
+        let is_below = first.trim().is_empty();
+        let fits = |line: &str| !line.is_empty() && spell(line) == line && !line.ends_with('\\') && !line.starts_with('[');
+        if text.split('\n').all(|line| fits(line) && (is_below || !line.contains(['=', ':']))) {
+            let lines = text.replace('\n', &format!("{newline}{indent}"));
+            return if is_below { format!("{newline}{indent}{lines}") } else { lines };
+        }
+    }
     match old.chars().next() {
         Some('"') => double_quoted(text),
         Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
@@ -382,7 +470,9 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
 /// What stands between the first key and its value.
 fn separator<'t>(text: &'t str, section: &Section) -> Option<&'t str> {
     section.entries.iter().find_map(|item| match &item.content {
-        Content::Value(_, span) if !span.is_empty() => text.get(item.key_span.end..span.start),
+        Content::Value(_, span) if !span.is_empty() && !own_line(text, span.start).trim().is_empty() => {
+            text.get(item.key_span.end..span.start)
+        }
         Content::Value(..) => None,
         Content::Section(inner) => separator(text, inner),
     })
@@ -407,16 +497,22 @@ impl Edit<'_> {
                 (Content::Value(old, span), Some(new)) if new.as_map().is_none() => {
                     let new = scalar(new, path).ok()?;
                     if new != *old {
-                        let pad = span.is_empty() && self.separator.ends_with(' ');
+                        let pad = span.is_empty() && !item.is_bare && self.separator.ends_with(' ');
                         // A comment right behind an empty value would become part of the new one.
                         let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));
                         let around = |is_there: bool| if is_there { " " } else { "" };
-                        let new = spell_like(self.text.get(span.clone()).unwrap_or(""), &new);
+                        let new = spell_like(self.text.get(span.clone()).unwrap_or(""), &new, self.newline);
+                        let new = if item.is_bare { format!("{}{new}", self.separator) } else { new };
                         self.edits.replace(span.clone(), format!("{}{new}{}", around(pad), around(glued)));
                     }
                     anchor = Some(line_end(self.text, span.end));
                 }
-                (Content::Value(_, span), _) => self.remove_lines(item.key_span.start, span.end),
+                (Content::Value(_, span), _) => {
+                    self.remove_lines(item.key_span.start, span.end);
+                    for (_, start, end) in section.shadowed.iter().filter(|(key, ..)| *key == item.key) {
+                        self.remove_lines(*start, *end);
+                    }
+                }
                 (Content::Section(inner), Some(Value::Map(new))) => {
                     self.section(inner, new, &path.child(&item.key))?;
                     let implied = inner.header.is_none() && new.is_empty();

@@ -89,14 +89,20 @@ impl Format {
         }
     }
 
-    /// The format that a file's name tells: its extension, or `.env` and `.env.<anything>`.
+    /// The format that a file's name tells: its extension, `.env` and `.env.<anything>`, and the names of programs that read
+    /// comments in `.json` files, as `tsconfig.json`.
     ///
     /// # Errors
     /// [`Code::UnknownFormat`], with the known extensions in the hint.
     pub fn from_path(path: &str) -> Result<Format> {
-        let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let (name, folder) = match path.rsplit_once(['/', '\\']) {
+            Some((above, name)) => (name, above.rsplit(['/', '\\']).next().unwrap_or(above)),
+            None => (path, ""),
+        };
         let by_extension = name.rsplit_once('.').and_then(|(_, extension)| match extension {
             "dotenv" => None,
+            "code-workspace" => Some(Format::Jsonc),
+            "json" if has_comments(name, folder) => Some(Format::Jsonc),
             extension => Format::from_name(extension).ok(),
         });
         match by_extension {
@@ -105,6 +111,27 @@ impl Format {
             None => Err(Error::new(Code::UnknownFormat, format!("cannot tell the format of `{path}` from its name"))
                 .with_hint(KNOWN)),
         }
+    }
+
+    /// The path and the format of a file argument `PATH;format=NAME`; a semicolon of the path itself is written `\;` where
+    /// `format=` follows.
+    ///
+    /// # Errors
+    /// [`Code::UnknownFormat`] where no format has that name.
+    ///
+    /// ```
+    /// use confmesh::format::Format;
+    /// assert_eq!(Format::of_argument("rc;format=yaml")?, ("rc".to_owned(), Some(Format::Yaml)));
+    /// assert_eq!(Format::of_argument("a;b.json")?, ("a;b.json".to_owned(), None));
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn of_argument(argument: &str) -> Result<(String, Option<Format>)> {
+        let (path, format) = match argument.split_once(";format=") {
+            Some((path, _)) if path.ends_with('\\') => (argument, None),
+            Some((path, name)) => (path, Some(Format::from_name(name)?)),
+            None => (argument, None),
+        };
+        Ok((path.replace("\\;format=", ";format="), format))
     }
 
     /// The name that [`Format::from_name`] reads.
@@ -118,6 +145,15 @@ impl Format {
             Format::Ini => "ini",
         }
     }
+}
+
+/// Whether the program that a JSON file belongs to reads comments in it.
+fn has_comments(name: &str, folder: &str) -> bool {
+    let stem = name.strip_suffix(".json").unwrap_or(name);
+    let is = |known: &str| stem == known || stem.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'));
+    ["tsconfig", "jsconfig", "devcontainer", ".eslintrc", "deno", "turbo", "api-extractor"].iter().any(|known| is(known))
+        || folder == ".vscode"
+        || folder == ".devcontainer"
 }
 
 /// Reads a text. An empty YAML, TOML, INI or dotenv text is the empty map; a byte order mark is skipped.

@@ -254,24 +254,15 @@ fn errors_of_yaml_toml_and_dotenv_say_where_and_what() {
         (Format::Ini, "[a\n", Code::Syntax, "1:1", "closing `]`"),
         (Format::Ini, "[a..b]\n", Code::Syntax, "1:4", "no section's name"),
         (Format::Ini, "[a b] x\n", Code::Syntax, "1:7", "end of the line"),
-        (Format::Ini, "[a \"b\"]\n", Code::Syntax, "1:2", "no section's name"),
+        (Format::Ini, "[a b \"c\" d]\n", Code::Syntax, "1:10", "in the section's name"),
         (Format::Ini, "a = \"x\n\"\n", Code::Syntax, "1:5", "closing `\"`"),
         (Format::Ini, "a = \"\\x\"\n", Code::Syntax, "1:6", "escape"),
         (Format::Ini, "= 1\n", Code::Syntax, "1:1", "empty"),
-        (Format::Ini, "é = 1\né: 2\n", Code::DuplicateKey, "2:1", "in line 1 and in line 2"),
-        (
-            Format::Ini,
-            "[a]\n[b]\n[a]\n",
-            Code::DuplicateKey,
-            "3:1",
-            "section `[a]` stands twice, in line 1 and in line 3",
-        ),
         (Format::Ini, "a = 1\n[a]\n", Code::DuplicateKey, "2:2", "in line 1 and in line 2"),
         (Format::Ini, "[a.b]\n[a]\nb = 1\n", Code::DuplicateKey, "3:1", "in line 1 and in line 3"),
-        (Format::Dotenv, "A=1\nB\n", Code::Syntax, "2:1", "no `=`"),
+        (Format::Dotenv, "A=1\nB C\n", Code::Syntax, "2:1", "no `=`"),
         (Format::Dotenv, "A='1\n", Code::Syntax, "1:3", "closing"),
         (Format::Dotenv, "A=\"x\" y\n", Code::Syntax, "1:7", "closing quote"),
-        (Format::Dotenv, "A=1\nA=2\n", Code::DuplicateKey, "2:1", "twice"),
     ];
     for (format, text, code, place, message) in cases {
         let error = parse(text, format).expect_err(text);
@@ -462,6 +453,60 @@ fn a_missing_colon_is_told_where_it_is_missing() {
         assert_eq!(error.origin().unwrap().location.unwrap().to_string(), place, "{text}: {error:?}");
         assert!(!error.message().contains("b 2"), "a line may hold a secret: {error:?}");
     }
+}
+
+#[test]
+fn dotenv_is_read_as_people_write_it() {
+    let text = "A=1\nexport B=\"C:\\path\\dir\" # win\nC=`it's \"x\"`\nHOST\nexport D\nA=2 # last\nE='a b'\n";
+    let value = parse(text, Format::Dotenv).unwrap();
+    let want = r#"{"A":"2","B":"C:\\path\\dir","C":"it's \"x\"","E":"a b"}"#;
+    assert_eq!(value, parse(want, Format::Json).unwrap());
+    let set = |key: &str, new: &str| rewrite(text, Format::Dotenv, &value.with(&Path::parse(key).unwrap(), new.into())).unwrap();
+    assert_eq!(set("A", "3"), text.replace("A=2", "A=3"));
+    assert_eq!(set("C", "x y"), text.replace("it's \"x\"", "x y"));
+    let without = rewrite(text, Format::Dotenv, &value.without(&Path::parse("A").unwrap())).unwrap();
+    assert_eq!(without, text.replace("A=1\n", "").replace("A=2 # last\n", ""));
+}
+
+#[test]
+fn ini_is_read_as_people_write_it() {
+    let text = "[options]\ninstall_requires =\n    requests>=2.0 # web\n    # data\n    flask\nzip = no\n\n[remote \"origin\"]\n\turl = x\n\tfetch = a\n\tfetch = b\n[Service]\nExecStart = /bin/x \\\n  --all\n[options]\nmore = 1\nskip-it ; bare\n";
+    let value = parse(text, Format::Ini).unwrap();
+    let want = r#"{"Service":{"ExecStart":"/bin/x --all"},
+        "options":{"install_requires":"requests>=2.0\nflask","more":"1","skip-it":"","zip":"no"},
+        "remote":{"origin":{"fetch":"b","url":"x"}}}"#;
+    assert_eq!(value, parse(want, Format::Json).unwrap());
+    let set = |path: &str, new: &str| {
+        let target = value.with(&Path::parse(path).unwrap(), new.into());
+        let new = rewrite(text, Format::Ini, &target).unwrap();
+        assert_eq!(parse(&new, Format::Ini).as_ref(), Ok(&target), "{new}");
+        new
+    };
+    assert_eq!(set("options.zip", "yes"), text.replace("zip = no", "zip = yes"));
+    assert_eq!(set("options.skip-it", "1"), text.replace("skip-it ; bare", "skip-it = 1 ; bare"));
+    assert_eq!(set("remote.origin.fetch", "c"), text.replace("fetch = b", "fetch = c"));
+    let lines = set("options.install_requires", "requests>=2.1\nflask");
+    assert!(lines.contains("install_requires =\n    requests>=2.1\n    flask\nzip"), "{lines}");
+    let without = rewrite(text, Format::Ini, &value.without(&Path::parse("remote.origin.fetch").unwrap())).unwrap();
+    assert_eq!(without, text.replace("\tfetch = a\n\tfetch = b\n", ""));
+    assert_eq!(parse("word\n", Format::Ini).unwrap_err().code(), Code::Syntax);
+}
+
+#[test]
+fn the_format_of_a_file_is_told_by_its_name_or_its_option() {
+    for (path, format) in [
+        ("a/tsconfig.json", Format::Jsonc),
+        ("tsconfig.build.json", Format::Jsonc),
+        ("x.code-workspace", Format::Jsonc),
+        (".vscode/settings.json", Format::Jsonc),
+        ("settings.json", Format::Json),
+        ("mytsconfig.json", Format::Json),
+    ] {
+        assert_eq!(Format::from_path(path), Ok(format), "{path}");
+    }
+    assert_eq!(Format::of_argument("rc;format=jsonc").unwrap(), ("rc".to_owned(), Some(Format::Jsonc)));
+    assert_eq!(Format::of_argument("a;b\\;format=x.json").unwrap(), ("a;b;format=x.json".to_owned(), None));
+    assert_eq!(Format::of_argument("a;format=docx").unwrap_err().code(), Code::UnknownFormat);
 }
 
 #[test]

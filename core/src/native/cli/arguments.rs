@@ -44,6 +44,7 @@ pub(super) enum Command {
     Hash(Hash),
     Diff(Diff),
     Patch(Patch),
+    Fmt(Fmt),
     Validate(Validate),
     Schema(SchemaReference),
     Init(Init),
@@ -69,7 +70,8 @@ pub(super) enum Command {
 /// How files are read.
 #[derive(Debug, Args)]
 pub(super) struct Reading {
-    /// The format of every FILE: json, jsonc, yaml, toml, ini or dotenv. Default: what its extension says; `-` is json.
+    /// The format of every FILE: json, jsonc, yaml, toml, ini or dotenv. Default: what `FILE;format=NAME` says, else its
+    /// name; `-` is json.
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     pub input_format: Option<Format>,
 }
@@ -220,8 +222,29 @@ pub(super) struct Patch {
     /// PATCH is a merge patch (RFC 7396).
     #[arg(long)]
     pub merge_patch: bool,
+    /// Change DOC in place instead of printing the result; comments, order and layout stay.
+    #[arg(long)]
+    pub in_place: bool,
     #[command(flatten)]
     pub secrecy: Secrecy,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Tidies files: no blanks at the ends of lines, one kind of line breaks, one at the end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+No value, comment or order changes. Prints the names of the files that were not tidy.
+
+Example: exit status 1 where a file is not tidy, and nothing is written:
+  confmesh fmt --check config.yaml app.toml")]
+pub(super) struct Fmt {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Write nothing: exit status 1 where a file is not tidy.
+    #[arg(long)]
+    pub check: bool,
     #[command(flatten)]
     pub reading: Reading,
 }
@@ -327,7 +350,8 @@ Example: two machines that share one file:
   confmesh serve --bind config.json --listen 10.0.0.7:8765 --insecure
   confmesh serve --bind config.json --peer ws://10.0.0.7:8765/sync")]
 pub(super) struct Serve {
-    /// The file that mirrors the document; it is created when the document gets content.
+    /// The file that mirrors the document; it is created when the document gets content. FILE;format=NAME says what it is
+    /// where its name does not.
     #[arg(long, value_name = "FILE")]
     pub bind: Option<PathBuf>,
     /// An address to listen on; port 0 takes a free one. Default: 127.0.0.1:8765.
@@ -409,6 +433,12 @@ pub(super) struct Set {
     /// Take VALUE as a text even if it is JSON.
     #[arg(long)]
     pub string: bool,
+    /// Take VALUE as JSON even where a text stands, or where JSON spells it in another way.
+    #[arg(long, conflicts_with = "string")]
+    pub as_json: bool,
+    /// Change this file in place instead, without an instance; comments, order and layout stay.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<String>,
     #[command(flatten)]
     pub terms: Terms,
     #[command(flatten)]
@@ -424,6 +454,9 @@ pub(super) struct Unset {
     /// The path, such as app.features.beta or /app/features/beta.
     #[arg(value_name = "PATH")]
     pub path: String,
+    /// Change this file in place instead, without an instance; comments, order and layout stay.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<String>,
     #[command(flatten)]
     pub terms: Terms,
     #[command(flatten)]

@@ -20,6 +20,8 @@ pub(super) struct Input {
     pub format: Format,
     /// The name that messages use: the argument itself, or `<stdin>`.
     pub source: String,
+    /// The path of the file, without options.
+    pub path: String,
     /// Whether nobody said what the format is.
     assumed: bool,
 }
@@ -68,17 +70,19 @@ impl Inputs {
             }
             let text = read_stdin()?;
             let format = self.forced.unwrap_or(Format::Json);
-            return Ok(Input { text, format, source: STDIN.to_owned(), assumed: self.forced.is_none() });
+            let assumed = self.forced.is_none();
+            return Ok(Input { text, format, source: STDIN.to_owned(), path: argument.to_owned(), assumed });
         }
-        let text = read_file(argument)?;
-        let format = match self.forced {
+        let (path, named) = Format::of_argument(argument)?;
+        let text = read_file(&path)?;
+        let format = match named.or(self.forced) {
             Some(format) => format,
-            None => Format::from_path(argument).map_err(|error| {
+            None => Format::from_path(&path).map_err(|error| {
                 let known = error.hint().unwrap_or_default().to_owned();
-                error.with_hint(format!("add `--input-format`; {known}"))
+                error.with_hint(format!("add `;format=NAME` to the file, or `--input-format`; {known}"))
             })?,
         };
-        Ok(Input { text, format, source: argument.to_owned(), assumed: false })
+        Ok(Input { text, format, source: path.clone(), path, assumed: false })
     }
 }
 

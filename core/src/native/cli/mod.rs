@@ -4,6 +4,7 @@ mod client;
 mod compose;
 mod conflicts;
 mod demo;
+mod edit_file;
 mod follow;
 mod input;
 mod join;
@@ -67,15 +68,22 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Merge(arguments) => offline::run_merge(&arguments, as_json),
         Command::Hash(arguments) => offline::run_hash(&arguments, as_json),
         Command::Diff(arguments) => offline::run_diff(&arguments, as_json),
-        Command::Patch(arguments) => offline::run_patch(&arguments),
+        Command::Patch(arguments) => offline::run_patch(&arguments, as_json),
+        Command::Fmt(arguments) => edit_file::run_fmt(&arguments, as_json),
         Command::Validate(arguments) => offline::run_validate(&arguments, as_json),
         Command::Schema(arguments) => schema::run_schema(&arguments, as_json),
         Command::Init(arguments) => schema::run_init(&arguments),
         Command::Explain(arguments) if arguments.files.is_empty() => online::run_explain(&arguments, as_json),
         Command::Explain(arguments) => offline::run_explain(&arguments, as_json),
         Command::Get(arguments) => online::run_get(&arguments, as_json),
-        Command::Set(arguments) => online::run_set(&arguments, as_json),
-        Command::Unset(arguments) => online::run_unset(&arguments, as_json),
+        Command::Set(arguments) => match &arguments.file {
+            Some(file) => edit_file::run_set(&arguments, file, as_json),
+            None => online::run_set(&arguments, as_json),
+        },
+        Command::Unset(arguments) => match &arguments.file {
+            Some(file) => edit_file::run_unset(&arguments, file, as_json),
+            None => online::run_unset(&arguments, as_json),
+        },
         Command::Watch(arguments) => follow::run_watch(&arguments, as_json),
         Command::Serve(arguments) => serve::run_serve(&arguments),
         Command::Demo(arguments) => demo::run_demo(&arguments),

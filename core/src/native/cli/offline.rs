@@ -1,6 +1,7 @@
 //! Commands that need no instance: files in, data out.
 use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
 use super::compose::{is_sound, shown};
+use super::edit_file;
 use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
 use super::schema;
@@ -93,13 +94,20 @@ pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
     Ok(if arguments.exit_code && old != new { 1 } else { DONE })
 }
 
-pub(super) fn run_patch(arguments: &Patch) -> Outcome {
+pub(super) fn run_patch(arguments: &Patch, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    let document = inputs.read(&arguments.document)?.value()?;
+    if arguments.in_place && arguments.document == "-" {
+        edit_file::read("-")?;
+    }
+    let input = inputs.read(&arguments.document)?;
+    let document = input.value()?;
     let patch = inputs.read(&arguments.patch)?;
     let change = patch.value()?;
     let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
+        if arguments.in_place {
+            return edit_file::finish(&input, &apply_merge_patch(&document, &change), as_json);
+        }
         json(&policy.masked(&Path::root(), &apply_merge_patch(&document, &change)))?;
         return Ok(DONE);
     }
@@ -111,6 +119,9 @@ pub(super) fn run_patch(arguments: &Patch) -> Outcome {
         let error = error.with_origin(origin);
         if is_merge_patch { error.with_hint("add `--merge-patch` if this is a merge patch") } else { error }
     })?;
+    if arguments.in_place {
+        return edit_file::finish(&input, &applied, as_json);
+    }
     json(&policy.masked(&Path::root(), &applied))?;
     Ok(DONE)
 }
@@ -195,11 +206,32 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
     Ok(DONE)
 }
 
-/// What a command line argument says: JSON, or else the text itself. Text that begins like JSON but is none comes with
-/// a warning, because a forgotten quote is likelier than such a text.
+/// What an argument says that stands for no value of the document.
 pub(super) fn argument_value(text: &str) -> Result<(Value, Option<Error>)> {
-    match crate::format::parse(text, Format::Json) {
+    typed_value(text, false, false, None)
+}
+
+/// The value that an argument stands for: a text where a text stands, or where JSON would spell it in another way, as `1.10`,
+/// `1e5` or `007`; else JSON, or the text that it is. Text that begins like JSON but is none comes with a warning, because a
+/// forgotten quote is likelier than such a text.
+pub(super) fn typed_value(
+    text: &str,
+    is_text: bool,
+    is_json: bool,
+    current: Option<&Value>,
+) -> Result<(Value, Option<Error>)> {
+    if is_text {
+        return Ok((text.into(), None));
+    }
+    let parsed = crate::format::parse(text, Format::Json);
+    if is_json {
+        return parsed.map(|value| (value, None));
+    }
+    match parsed {
+        Ok(Value::Number(number)) if number.to_string() != text => Ok((text.into(), None)),
+        Ok(Value::Number(_) | Value::Bool(_)) if matches!(current, Some(Value::String(_))) => Ok((text.into(), None)),
         Ok(value) => Ok((value, None)),
+        Err(error) if error.code() == Code::NumberRange => Ok((text.into(), None)),
         Err(error) if error.code() != Code::Syntax => Err(error),
         Err(error) => {
             let warning = text.trim_start().starts_with(['{', '[', '"']).then(|| {

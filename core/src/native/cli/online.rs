@@ -2,7 +2,7 @@
 use super::arguments::{Explain, Get, Set, Unset};
 use super::client::Client;
 use super::compose::note_masks;
-use super::offline::{accounts_table, argument_value};
+use super::offline::{accounts_table, typed_value};
 use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_value, warn};
 use super::suggest::not_found;
 use crate::error::{Code, Error};
@@ -41,12 +41,14 @@ fn missing(client: &Client, path: &Path) -> Result<Error, Stop> {
 
 pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
     let path = key_path(&arguments.path)?;
-    let (value, warning) =
-        if arguments.string { (arguments.value.as_str().into(), None) } else { argument_value(&arguments.value)? };
+    let client = Client::new(&arguments.instance.url)?;
+    // A text stays a text. Who may write and not read gets what the argument says alone.
+    let current = client.value(&path.to_string()).ok().flatten();
+    let (value, warning) = typed_value(&arguments.value, arguments.string, arguments.as_json, current.as_ref())?;
     if let Some(warning) = warning {
         warn(&warning, as_json);
     }
-    let receipt = Client::new(&arguments.instance.url)?.set(&path.to_string(), &value, &arguments.terms)?;
+    let receipt = client.set(&path.to_string(), &value, &arguments.terms)?;
     written(&path, &receipt, "set", as_json)
 }
 

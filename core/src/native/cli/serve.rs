@@ -11,6 +11,7 @@ use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, say};
 use super::signals::Signals;
 use crate::error::{Code, Error, Result};
+use crate::format::Format;
 use crate::native::io_error::{failure, reason};
 use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
 use crate::policy::Policy;
@@ -26,7 +27,7 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
         Signals::new().map_err(|error| internal("cannot wait for signals", &error))?
     };
     allow_descriptors();
-    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref()));
+    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
     check_files(arguments)?;
     let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
     announce(&mesh, arguments, &data_dir);
@@ -123,6 +124,7 @@ fn policy(arguments: &Serve) -> Result<Policy, Stop> {
 /// Files may come later, but a directory that is missing is a slip.
 fn check_files(arguments: &Serve) -> Result<(), Stop> {
     for file in arguments.bind.iter().chain(&arguments.files) {
+        let file = &plain(file);
         let above = directory(file);
         if let Err(error) = std::fs::metadata(&above).and_then(|_| std::fs::read_dir(&above)) {
             return Err(Stop::Error(failure(Code::File, "open the directory", &above, &error), CORRECTABLE));
@@ -130,7 +132,7 @@ fn check_files(arguments: &Serve) -> Result<(), Stop> {
         if file.try_exists().is_ok_and(|exists| exists) {
             continue;
         }
-        if Some(file) == arguments.bind.as_ref() {
+        if arguments.bind.as_deref().map(plain).as_ref() == Some(file) {
             say(format!("`{}` does not exist: it is created when the document gets content", file.display()));
         } else {
             say(format!("`{}` does not exist: it counts once it does", file.display()));
@@ -139,16 +141,22 @@ fn check_files(arguments: &Serve) -> Result<(), Stop> {
     Ok(())
 }
 
+/// The path of a file argument without its option.
+fn plain(file: &Path) -> PathBuf {
+    let plain = file.to_str().and_then(|text| Format::of_argument(text).ok());
+    plain.map_or_else(|| file.to_owned(), |(path, _)| path.into())
+}
+
 fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     say(format!("confmesh {} serves `{}` as {}", env!("CARGO_PKG_VERSION"), mesh.document(), mesh.instance()));
     for address in mesh.addresses() {
         say(format!("  page  http://{address}/"));
     }
     if let Some(file) = &arguments.bind {
-        say(format!("  file  {}", file.display()));
+        say(format!("  file  {}", plain(file).display()));
     }
     for file in &arguments.files {
-        say(format!("  below {}", file.display()));
+        say(format!("  below {}", plain(file).display()));
     }
     if let Some(prefix) = &arguments.composing.env {
         say(format!("  env   {}_*", prefix.trim_end_matches('_')));

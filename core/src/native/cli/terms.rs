@@ -20,6 +20,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.if_version.is_none() && !self.force && self.fence.is_none() && self.user.is_none()
+    }
+
     /// The target of the request, with what its query says of the write.
     pub fn target(&self, target: &str) -> String {
         let mut target = target.to_owned();

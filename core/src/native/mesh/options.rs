@@ -27,9 +27,10 @@ use crate::value::Str;
 pub struct MeshOptions {
     /// The document's name; `default`.
     pub document: DocumentName,
-    /// The file that mirrors the shared layer, both ways; none.
+    /// The file that mirrors the shared layer, both ways; none. `PATH;format=NAME` says its format where the name does not.
     pub bind: Option<PathBuf>,
-    /// Files that are read only and lie below the shared layer; a later one wins over an earlier one.
+    /// Files that are read only and lie below the shared layer; a later one wins over an earlier one. `PATH;format=NAME` as
+    /// above.
     pub files: Vec<PathBuf>,
     /// Addresses to listen on, as `host:port`; port 0 takes a free one. Empty: nobody can connect.
     pub listen: Vec<String>,
@@ -314,8 +315,9 @@ pub(super) struct BoundPath {
 
 impl BoundPath {
     fn new(path: PathBuf) -> Result<BoundPath> {
+        let (path, format) = path_and_format(path)?;
         let id = Str::from(path.display().to_string());
-        Ok(BoundPath { format: format_of(&path)?, id, path })
+        Ok(BoundPath { format, id, path })
     }
 }
 
@@ -335,16 +337,28 @@ pub(super) fn layers(files: Vec<PathBuf>, required: bool) -> Result<Vec<LayerFil
     let priorities = (priority::FILE..).take(files.len()).collect::<Vec<_>>();
     let mut layers: Vec<LayerFile> = Vec::new();
     for (path, priority) in files.into_iter().zip(priorities.into_iter().rev()) {
+        let (path, format) = path_and_format(path)?;
         let id = Str::from(format!("file:{}", path.display()));
         if layers.iter().any(|layer| layer.id == id) {
             return Err(Error::new(Code::Usage, format!("the file `{}` is given twice", path.display()))
                 .with_hint("leave one of them out: the later one would win anyway"));
         }
-        layers.push(LayerFile { format: format_of(&path)?, id, path, priority, required });
+        layers.push(LayerFile { format, id, path, priority, required });
     }
     Ok(layers)
 }
 
-fn format_of(path: &FilePath) -> Result<Format> {
-    Format::from_path(&path.to_string_lossy())
+/// The path without its option `;format=NAME`, and the format that this or else the name tells.
+fn path_and_format(path: PathBuf) -> Result<(PathBuf, Format)> {
+    let Some(text) = path.to_str() else {
+        let format = Format::from_path(&path.to_string_lossy())?;
+        return Ok((path, format));
+    };
+    match Format::of_argument(text)? {
+        (plain, Some(format)) => Ok((plain.into(), format)),
+        (plain, None) => {
+            let format = Format::from_path(&plain)?;
+            Ok((plain.into(), format))
+        }
+    }
 }

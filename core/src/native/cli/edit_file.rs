@@ -1,0 +1,207 @@
+//! Edits of a file in place, without an instance: comments, order and layout stay as in a bound file.
+use std::path::Path as FilePath;
+
+use super::arguments::{Fmt, Set, Unset};
+use super::input::{Input, Inputs};
+use super::offline::typed_value;
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, warn};
+use super::suggest::not_found;
+use crate::error::{Code, Error, Result};
+use crate::format::{Format, holdable, parse, rewrite};
+use crate::native::file::{Replaced, replace_if_unchanged, write_in_place};
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::value::Value;
+
+pub(super) fn run_set(arguments: &Set, file: &str, as_json: bool) -> Outcome {
+    refuse_terms(arguments.terms.is_empty())?;
+    let path = key_path(&arguments.path)?;
+    let input = read(file)?;
+    let old = input.value()?;
+    fits(&old, &path)?;
+    let (value, warning) = typed_value(&arguments.value, arguments.string, arguments.as_json, old.at(&path))?;
+    if let Some(warning) = warning {
+        warn(&warning, as_json);
+    }
+    finish(&input, &old.with(&path, value), as_json)
+}
+
+pub(super) fn run_unset(arguments: &Unset, file: &str, as_json: bool) -> Outcome {
+    refuse_terms(arguments.terms.is_empty())?;
+    let path = key_path(&arguments.path)?;
+    let input = read(file)?;
+    let old = input.value()?;
+    if old.at(&path).is_none() {
+        return Err(not_found(&path, &old).with_origin(Origin::source(&input.source)).into());
+    }
+    finish(&input, &old.without(&path), as_json)
+}
+
+/// Tidies files, or with `--check` names those that are not tidy.
+pub(super) fn run_fmt(arguments: &Fmt, as_json: bool) -> Outcome {
+    let mut inputs = Inputs::new(arguments.reading.input_format);
+    let mut found = Vec::new();
+    for file in &arguments.files {
+        let input = inputs.read(file)?;
+        input.value()?;
+        let tidy = tidy(&input.text, input.format);
+        if tidy != input.text {
+            found.push(input.source.clone());
+            if !arguments.check {
+                write(&input, &tidy)?;
+            }
+        }
+    }
+    if as_json {
+        json(&found.iter().map(|file| Value::from(file.as_str())).collect::<Vec<_>>().into())?;
+    } else {
+        data(&found.iter().flat_map(|file| [file.as_str(), "\n"]).collect::<String>())?;
+    }
+    Ok(if arguments.check && !found.is_empty() { CORRECTABLE } else { DONE })
+}
+
+/// Reads the file of an edit in place; standard input has no place.
+pub(super) fn read(file: &str) -> Result<Input, Stop> {
+    if file == "-" {
+        return Err(Error::new(Code::Usage, "standard input cannot be edited in place")
+            .with_hint("name a file")
+            .into());
+    }
+    Inputs::new(None).read(file)
+}
+
+/// Writes the target into the file, if it still holds what was read.
+pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
+    let left_out = holdable(target, input.format) != *target;
+    if left_out {
+        let message = format!("`{}` cannot hold null: {} has none", input.source, input.format.name());
+        return Err(Error::new(Code::Unrepresentable, message).with_hint("use `confmesh unset`").into());
+    }
+    let new = rewrite(&input.text, input.format, target)
+        .map_err(|error| error.with_origin(Origin::source(&input.source)))?;
+    let changed = new != input.text;
+    if changed {
+        write(input, &new)?;
+    }
+    if as_json {
+        json(&[("file", Value::from(input.source.as_str())), ("changed", changed.into())].into_iter().collect())?;
+    }
+    Ok(DONE)
+}
+
+fn write(input: &Input, text: &str) -> Result<()> {
+    let path = FilePath::new(&input.path);
+    let replaced = match replace_if_unchanged(path, Some(&input.text), text)? {
+        Replaced::Fixed => write_in_place(path, &input.text, text)?,
+        replaced => replaced,
+    };
+    match replaced {
+        Replaced::Done => Ok(()),
+        _ => Err(Error::new(Code::File, format!("`{}` changed meanwhile and was left alone", input.path))
+            .with_hint("run the command again")),
+    }
+}
+
+fn refuse_terms(is_empty: bool) -> Result<()> {
+    if is_empty {
+        return Ok(());
+    }
+    Err(Error::new(Code::Usage, "a file has no versions, locks or names of writers")
+        .with_hint("leave out the conditions, or write to an instance without `--file`"))
+}
+
+fn key_path(text: &str) -> Result<Path> {
+    let path = Path::parse(text)?;
+    if path.is_root() {
+        return Err(Error::new(Code::Usage, "the path is empty").with_hint("name a key"));
+    }
+    Ok(path)
+}
+
+/// A value is never replaced by a map because of a path that goes through it, nor a list by an index beyond its end.
+fn fits(old: &Value, path: &Path) -> Result<()> {
+    for len in 0..path.len() {
+        let (above, segment) = (path.prefix(len), path.segments().get(len));
+        let error = match (old.at(&above), segment) {
+            (None | Some(Value::Map(_) | Value::Null), _) | (_, None) => continue,
+            (Some(Value::List(list)), Some(segment)) => match crate::value::index(segment) {
+                Some(at) if at <= list.len() => continue,
+                _ => Error::new(Code::Usage, format!("`{above}` is a list of {} items", list.len()))
+                    .with_hint(format!("name an item by its number; {} appends", list.len())),
+            },
+            (Some(other), _) => Error::new(Code::Usage, format!("`{above}` is a {}, no map", other.type_name()))
+                .with_hint(format!("remove it first: `confmesh unset {above}`")),
+        };
+        return Err(error.with_path(path.clone()));
+    }
+    Ok(())
+}
+
+/// The text without blanks at the ends of lines and of the text, with one kind of line breaks and a final one, as far as
+/// no value depends on them.
+fn tidy(text: &str, format: Format) -> String {
+    let Ok(value) = parse(text, format) else { return text.to_owned() };
+    let reads_so = |text: &str| parse(text, format).as_ref() == Ok(&value);
+    let newline = if text.matches("\r\n").count() * 2 > text.matches('\n').count() { "\r\n" } else { "\n" };
+    let lines: Vec<&str> = text.lines().collect();
+    let join = |lines: &[String]| {
+        let text = lines.join(newline);
+        let end = text.trim_end_matches(['\r', '\n']);
+        if end.is_empty() { String::new() } else { format!("{end}{newline}") }
+    };
+    let trimmed: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
+    let whole = join(&trimmed);
+    if reads_so(&whole) {
+        return whole;
+    }
+    // Some text over several lines needs its blanks: line by line, as few lines as those are.
+    let mut kept: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    for (at, line) in trimmed.iter().enumerate() {
+        let Some(place) = kept.get_mut(at).filter(|place| *place != line) else { continue };
+        let before = std::mem::replace(place, line.clone());
+        if !reads_so(&join(&kept)) {
+            if let Some(place) = kept.get_mut(at) {
+                *place = before;
+            }
+        }
+    }
+    let result = join(&kept);
+    if reads_so(&result) { result } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tidying_removes_only_blanks_that_say_nothing() {
+        assert_eq!(tidy("a: 1  \r\nb: 2\n\n\n", Format::Yaml), "a: 1\nb: 2\n");
+        assert_eq!(tidy("a: |  \n  x  \nb: 2 # c \n", Format::Yaml), "a: |\n  x  \nb: 2 # c\n");
+        assert_eq!(tidy("a = \"\"\"\nx \n\"\"\" \n", Format::Toml), "a = \"\"\"\nx \n\"\"\"\n");
+        assert_eq!(tidy("{\"a\": 1} \r\n", Format::Json), "{\"a\": 1}\r\n");
+    }
+
+    #[test]
+    fn a_path_goes_through_maps_and_items_that_are_there() {
+        let value = parse("{a: x, l: [1], m: {}}", Format::Yaml).unwrap();
+        for (path, good) in [("a", true), ("a.b", false), ("l.0", true), ("l.1", true), ("l.2", false), ("m.x.y", true)] {
+            assert_eq!(fits(&value, &Path::parse(path).unwrap()).is_ok(), good, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_edited_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        std::fs::write(&file, "# top\na: \"1.9\" # c\nl: &l\n  b: 1 # b\nm: *l\n").unwrap();
+        let name = file.to_str().unwrap();
+        let input = read(name).unwrap();
+        let old = input.value().unwrap();
+        let (value, _) = typed_value("1.10", false, false, old.child("a")).unwrap();
+        finish(&input, &old.with(&Path::parse("a").unwrap(), value), false).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, "# top\na: \"1.10\" # c\nl: &l\n  b: 1 # b\nm: *l\n");
+        // What was read is not there any more.
+        assert!(matches!(finish(&input, &Value::empty_map(), false), Err(Stop::Error(error, _)) if error.code() == Code::File));
+    }
+}
