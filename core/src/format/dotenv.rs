@@ -69,7 +69,9 @@ fn entry(text: &str, start: usize, line_end: usize) -> Result<(Entry, usize)> {
     let value_start = line_end - rest.trim_start_matches([' ', '\t']).len();
     let (value, span) = match text.get(value_start..).and_then(|rest| rest.chars().next()) {
         Some(quote @ ('"' | '\'')) => quoted(text, value_start, quote)?,
-        Some('`') if text.get(value_start + 1..).is_some_and(|rest| rest.contains('`')) => quoted(text, value_start, '`')?,
+        Some('`') if text.get(value_start + 1..).is_some_and(|rest| rest.contains('`')) => {
+            quoted(text, value_start, '`')?
+        }
         _ => match plain(text, value_start, line_end) {
             // What follows may be a comment: an empty value stands right after the `=`.
             (value, span) if span.is_empty() => (value, line_end - rest.len()..line_end - rest.len()),

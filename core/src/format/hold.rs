@@ -3,7 +3,7 @@
 use super::Format;
 #[cfg(feature = "toml")]
 use super::toml;
-use super::{dotenv, ini};
+use super::{dotenv, ini_edit};
 use crate::path::Path;
 use crate::value::{Str, Value};
 
@@ -91,7 +91,7 @@ fn refusal(path: &Path, value: &Value, format: Format) -> Option<String> {
         #[cfg(feature = "toml")]
         Format::Toml => toml::refusal(path, value),
         Format::Dotenv => dotenv::refusal(path, value),
-        Format::Ini => ini::refusal(path, value),
+        Format::Ini => ini_edit::refusal(path, value),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ mod edit;
 mod flow_edit;
 mod hold;
 mod ini;
+mod ini_edit;
 mod json;
 mod json_edit;
 mod json_print;
@@ -151,7 +152,9 @@ impl Format {
 fn has_comments(name: &str, folder: &str) -> bool {
     let stem = name.strip_suffix(".json").unwrap_or(name);
     let is = |known: &str| stem == known || stem.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'));
-    ["tsconfig", "jsconfig", "devcontainer", ".eslintrc", "deno", "turbo", "api-extractor"].iter().any(|known| is(known))
+    ["tsconfig", "jsconfig", "devcontainer", ".eslintrc", "deno", "turbo", "api-extractor"]
+        .iter()
+        .any(|known| is(known))
         || folder == ".vscode"
         || folder == ".devcontainer"
 }
@@ -245,7 +248,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
         #[cfg(feature = "toml")]
         Format::Toml => toml::print(value),
         Format::Dotenv => dotenv::print(value),
-        Format::Ini => ini::print(value),
+        Format::Ini => ini_edit::print(value),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => Err(not_built(format)),
     }
@@ -285,7 +288,7 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
         #[cfg(feature = "toml")]
         Format::Toml => toml_edits::rewrite(body, target, newline),
         Format::Dotenv => dotenv::rewrite(body, target, newline),
-        Format::Ini => ini::rewrite(body, target, newline),
+        Format::Ini => ini_edit::rewrite(body, target, newline),
         #[cfg(not(all(feature = "yaml", feature = "toml")))]
         _ => None,
     };

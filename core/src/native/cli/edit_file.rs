@@ -77,8 +77,8 @@ pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
         let message = format!("`{}` cannot hold null: {} has none", input.source, input.format.name());
         return Err(Error::new(Code::Unrepresentable, message).with_hint("use `confmesh unset`").into());
     }
-    let new = rewrite(&input.text, input.format, target)
-        .map_err(|error| error.with_origin(Origin::source(&input.source)))?;
+    let new =
+        rewrite(&input.text, input.format, target).map_err(|error| error.with_origin(Origin::source(&input.source)))?;
     let changed = new != input.text;
     if changed {
         write(input, &new)?;
@@ -159,10 +159,10 @@ fn tidy(text: &str, format: Format) -> String {
     for (at, line) in trimmed.iter().enumerate() {
         let Some(place) = kept.get_mut(at).filter(|place| *place != line) else { continue };
         let before = std::mem::replace(place, line.clone());
-        if !reads_so(&join(&kept)) {
-            if let Some(place) = kept.get_mut(at) {
-                *place = before;
-            }
+        if !reads_so(&join(&kept))
+            && let Some(place) = kept.get_mut(at)
+        {
+            *place = before;
         }
     }
     let result = join(&kept);
@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn a_path_goes_through_maps_and_items_that_are_there() {
         let value = parse("{a: x, l: [1], m: {}}", Format::Yaml).unwrap();
-        for (path, good) in [("a", true), ("a.b", false), ("l.0", true), ("l.1", true), ("l.2", false), ("m.x.y", true)] {
+        for (path, good) in [("a", true), ("a.b", false), ("l.0", true), ("l.1", true), ("l.2", false), ("m.x.y", true)]
+        {
             assert_eq!(fits(&value, &Path::parse(path).unwrap()).is_ok(), good, "{path}");
         }
     }
@@ -202,6 +203,8 @@ mod tests {
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text, "# top\na: \"1.10\" # c\nl: &l\n  b: 1 # b\nm: *l\n");
         // What was read is not there any more.
-        assert!(matches!(finish(&input, &Value::empty_map(), false), Err(Stop::Error(error, _)) if error.code() == Code::File));
+        assert!(
+            matches!(finish(&input, &Value::empty_map(), false), Err(Stop::Error(error, _)) if error.code() == Code::File)
+        );
     }
 }

@@ -27,7 +27,8 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
         Signals::new().map_err(|error| internal("cannot wait for signals", &error))?
     };
     allow_descriptors();
-    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
+    let data_dir =
+        arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
     check_files(arguments)?;
     let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
     announce(&mesh, arguments, &data_dir);

@@ -1,5 +1,5 @@
 //! How a mesh is described before it runs.
-use std::path::{Path as FilePath, PathBuf};
+use std::path::PathBuf;
 
 use super::Mesh;
 use super::actor::start;

@@ -1,0 +1,279 @@
+//! INI texts written: whole, and changed in place.
+
+use super::edit::{Comments, Edits, head_start, line_end, line_start};
+use super::ini::{Content, Item, Section, comment_start, own_line, read};
+use crate::error::{Code, Error, Result};
+use crate::limits::MAX_DEPTH;
+use crate::path::Path;
+use crate::value::{Map, Str, Value};
+
+/// Writes maps of scalars, each as text.
+pub(super) fn print(value: &Value) -> Result<String> {
+    let Value::Map(map) = value else {
+        return Err(refused(&Path::root(), &format!("a {} as the whole document", value.type_name())));
+    };
+    let mut out = String::new();
+    write_section(&mut out, map, &Path::root(), " = ", "\n")?;
+    Ok(out)
+}
+
+/// Why an INI file has no place for something.
+pub(super) fn refusal(path: &Path, value: &Value) -> Option<String> {
+    let what = match value {
+        Value::List(_) | Value::Null => format!("a {}", value.type_name()),
+        Value::Map(_) if path.len() >= MAX_DEPTH => "so many levels".to_owned(),
+        _ => return None,
+    };
+    Some(format!("INI cannot hold {what}"))
+}
+
+fn refused(path: &Path, what: &str) -> Error {
+    Error::new(Code::Unrepresentable, format!("INI cannot hold {what}"))
+        .with_path(path.clone())
+        .with_hint("INI holds maps of scalars; use another format")
+}
+
+/// The text of a scalar.
+fn scalar(value: &Value, path: &Path) -> Result<String> {
+    match value {
+        Value::String(text) => Ok(text.to_string()),
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(refused(path, &format!("a {}", other.type_name()))),
+    }
+}
+
+fn write_section(out: &mut String, map: &Map, path: &Path, separator: &str, newline: &str) -> Result<()> {
+    if path.len() >= MAX_DEPTH {
+        return Err(refused(path, "so many levels"));
+    }
+    let holds_text = map.values().any(|child| child.as_map().is_none());
+    if !path.is_root() && (holds_text || map.is_empty()) {
+        if !out.is_empty() {
+            out.push_str(newline);
+        }
+        out.extend([header_text(path).as_str(), newline]);
+    }
+    for (key, child) in map.iter().filter(|(_, child)| child.as_map().is_none()) {
+        let text = scalar(child, &path.child(key))?;
+        out.extend([name(key, true).as_str(), separator, &spell(&text)]);
+        while out.ends_with(' ') {
+            out.pop();
+        }
+        out.push_str(newline);
+    }
+    for (key, child) in map.iter() {
+        if let Value::Map(child) = child {
+            write_section(out, child, &path.child(key), separator, newline)?;
+        }
+    }
+    Ok(())
+}
+
+fn header_text(path: &Path) -> String {
+    let names: Vec<String> = path.segments().iter().map(|segment| name(segment, false)).collect();
+    format!("[{}]", names.join("."))
+}
+
+/// A key or a part of a section's name: bare where it can only be that, else in quotes.
+fn name(text: &str, may_hold_dots: bool) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/') || (may_hold_dots && c == '.');
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { double_quoted(text) }
+}
+
+/// A value as it stands behind the separator.
+fn spell(text: &str) -> String {
+    let bare = text.trim() == text
+        && !text.starts_with(['"', '\''])
+        && !text.contains(char::is_control)
+        && comment_start(text) == text.len();
+    if bare {
+        text.to_owned()
+    } else if text.contains(['\'', '\n', '\r']) {
+        double_quoted(text)
+    } else {
+        format!("'{text}'")
+    }
+}
+
+/// A value in the quotes of the one that stood there.
+fn spell_like(old: &str, text: &str, newline: &str) -> String {
+    if let Some((first, below)) = old.split_once('\n').filter(|_| text.contains('\n')) {
+        let indent = below.get(..below.len() - below.trim_start().len()).unwrap_or("  ");
+        let is_below = first.trim().is_empty();
+        let fits =
+            |line: &str| !line.is_empty() && spell(line) == line && !line.ends_with('\\') && !line.starts_with('[');
+        if text.split('\n').all(|line| fits(line) && !line.contains(['=', ':'])) {
+            let lines = text.replace('\n', &format!("{newline}{indent}"));
+            return if is_below { format!("{newline}{indent}{lines}") } else { lines };
+        }
+    }
+    match old.chars().next() {
+        Some('"') => double_quoted(text),
+        Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
+        _ => spell(text),
+    }
+}
+
+fn double_quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '"' | '\\' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Changes only the lines that must change.
+pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<String> {
+    let root = read(text).ok()?;
+    let separator = separator(text, &root).unwrap_or(" = ");
+    let mut edit = Edit { text, newline, separator, edits: Edits::default(), appended: String::new() };
+    edit.section(&root, target.as_map()?, &Path::root())?;
+    let Edit { mut edits, appended, .. } = edit;
+    if !appended.is_empty() {
+        let open = !text.is_empty() && !text.ends_with('\n');
+        let blank = if text.is_empty() { "" } else { newline };
+        edits.insert(text.len(), format!("{}{blank}{appended}", if open { newline } else { "" }));
+    }
+    edits.apply(text)
+}
+
+/// What stands between the first key and its value.
+fn separator<'t>(text: &'t str, section: &Section) -> Option<&'t str> {
+    section.entries.iter().find_map(|item| match &item.content {
+        Content::Value(_, span) if !span.is_empty() && !own_line(text, span.start).trim().is_empty() => {
+            text.get(item.key_span.end..span.start)
+        }
+        Content::Value(..) => None,
+        Content::Section(inner) => separator(text, inner),
+    })
+}
+
+struct Edit<'t> {
+    text: &'t str,
+    newline: &'t str,
+    separator: &'t str,
+    edits: Edits,
+    /// New sections, for the end of the text.
+    appended: String,
+}
+
+impl Edit<'_> {
+    fn section(&mut self, section: &Section, target: &Map, path: &Path) -> Option<()> {
+        // New keys stand behind the last one that stays, else behind the header.
+        let mut anchor = section.header.map(|at| line_end(self.text, at));
+        for item in &section.entries {
+            let wanted = target.get(&item.key);
+            match (&item.content, wanted) {
+                (Content::Value(old, span), Some(new)) if new.as_map().is_none() => {
+                    let new = scalar(new, path).ok()?;
+                    if new != *old {
+                        let pad = span.is_empty() && !item.is_bare && self.separator.ends_with(' ');
+                        // A comment right behind an empty value would become part of the new one.
+                        let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));
+                        let around = |is_there: bool| if is_there { " " } else { "" };
+                        let new = spell_like(self.text.get(span.clone()).unwrap_or(""), &new, self.newline);
+                        let new = if item.is_bare { format!("{}{new}", self.separator) } else { new };
+                        self.edits.replace(span.clone(), format!("{}{new}{}", around(pad), around(glued)));
+                    }
+                    anchor = Some(line_end(self.text, span.end));
+                }
+                (Content::Value(_, span), _) => {
+                    self.remove_lines(item.key_span.start, span.end);
+                    for (_, start, end) in section.shadowed.iter().filter(|(key, ..)| *key == item.key) {
+                        self.remove_lines(*start, *end);
+                    }
+                }
+                (Content::Section(inner), Some(Value::Map(new))) => {
+                    self.section(inner, new, &path.child(&item.key))?;
+                    let implied = inner.header.is_none() && new.is_empty();
+                    if implied {
+                        self.append(new, &path.child(&item.key))?;
+                    }
+                }
+                (Content::Section(inner), _) => self.remove(inner),
+            }
+        }
+        let is_kept =
+            |item: &Item, value: &Value| matches!(item.content, Content::Section(_)) == value.as_map().is_some();
+        let is_new = |key: &Str, value: &Value| {
+            let old = section.index.get(key).and_then(|at| section.entries.get(*at));
+            !old.is_some_and(|item| is_kept(item, value))
+        };
+        let added: Vec<(&Str, &Value)> = target.iter().filter(|(key, value)| is_new(key, value)).collect();
+        let texts: Map = added
+            .iter()
+            .filter(|(_, value)| value.as_map().is_none())
+            .map(|(key, value)| ((*key).clone(), (*value).clone()))
+            .collect();
+        if !texts.is_empty() {
+            let mut lines = String::new();
+            write_section(&mut lines, &texts, &Path::root(), self.separator, self.newline).ok()?;
+            match anchor {
+                Some(at) => {
+                    let lines = lines.strip_suffix(self.newline).unwrap_or(&lines);
+                    self.edits.insert(at, format!("{}{lines}", self.newline));
+                }
+                None if path.is_root() => self.insert_first(section, &lines),
+                None => self.append(&texts, path)?,
+            }
+        }
+        for (key, value) in added {
+            if let Value::Map(new) = value {
+                self.append(new, &path.child(key))?;
+            }
+        }
+        Some(())
+    }
+
+    /// Keys of the root stand before every section.
+    fn insert_first(&mut self, root: &Section, lines: &str) {
+        fn first(section: &Section) -> Option<usize> {
+            let inner = section.entries.iter().filter_map(|item| match &item.content {
+                Content::Section(inner) => first(inner),
+                Content::Value(..) => None,
+            });
+            inner.chain(section.header).min()
+        }
+        match first(root) {
+            Some(header) => {
+                let head = head_start(self.text, header, 0, Comments::HashOrSemicolon);
+                self.edits.insert(line_start(self.text, head), format!("{lines}{}", self.newline));
+            }
+            None => {
+                let open = !self.text.is_empty() && !self.text.ends_with('\n');
+                self.edits.insert(self.text.len(), format!("{}{lines}", if open { self.newline } else { "" }));
+            }
+        }
+    }
+
+    fn append(&mut self, map: &Map, path: &Path) -> Option<()> {
+        write_section(&mut self.appended, map, path, self.separator, self.newline).ok()
+    }
+
+    /// Removes an entry with the comment directly above it.
+    fn remove_lines(&mut self, start: usize, end: usize) {
+        let head = head_start(self.text, start, 0, Comments::HashOrSemicolon);
+        self.edits.remove_unit(self.text, head, end);
+    }
+
+    /// Removes the lines of a section and of those in it, each with the comment directly above it; other comments stay.
+    fn remove(&mut self, section: &Section) {
+        if let Some(header) = section.header {
+            self.remove_lines(header, header);
+        }
+        for item in &section.entries {
+            match &item.content {
+                Content::Value(_, span) => self.remove_lines(item.key_span.start, span.end),
+                Content::Section(inner) => self.remove(inner),
+            }
+        }
+    }
+}
