@@ -113,10 +113,10 @@ fn touched(format: Format, text: &str, old: &Value, new: &Value) -> Option<usize
     let long = |value: &Value| only_scalars(value).any(|text| text.contains(['\n', '\r']));
     let plain = |odd: &[char]| !text.contains(odd) && !text.replace("\r\n", "\n").contains('\r');
     let known = match format {
-        Format::Json | Format::Jsonc | Format::Ini => true,
+        Format::Json | Format::Jsonc => true,
         // A value over several lines counts as several.
         Format::Toml => !text.contains("\"\"\"") && !text.contains("'''"),
-        Format::Dotenv => !long(old),
+        Format::Dotenv | Format::Ini => !long(old),
         Format::Yaml => {
             plain(&['&', '*', '?', '|', '>', '\'', '"', '[', '{', '\t', '!', '%', '@', '`']) && !folded(text)
         }
