@@ -50,11 +50,11 @@ macro_rules! id {
 }
 
 id! {
-    /// One running process, for people: random, persisted, never a timestamp.
+    /// One instance: a hash of its key ([`crate::identity`]), so it is the same after a restart.
     InstanceId
 }
 id! {
-    /// One incarnation of one instance's replica of one document: the author of dots.
+    /// One incarnation of one instance's replica of one document: the author of dots. A hash of its key, and a number.
     ReplicaId
 }
 id! {

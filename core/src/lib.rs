@@ -57,6 +57,7 @@ pub mod engine;
 pub mod error;
 pub mod format;
 pub mod id;
+pub mod identity;
 pub mod limits;
 pub mod lock;
 pub mod merge;

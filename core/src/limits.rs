@@ -27,6 +27,8 @@ pub const MAX_DELTA_BYTES: usize = 1 << 30;
 pub const MAX_DELTA_ITEMS: usize = 1 << 20;
 /// How many authors one document may have: every version vector names them all, on every instance and for good.
 pub const MAX_AUTHORS: usize = 65_536;
+/// How many members a document may have whose history is dropped: all of them have to be reached for that.
+pub const MAX_MEMBERS: usize = 1_024;
 /// From how many authors on nobody begins to write under another name. The rest is room for those who began at the same time.
 pub const MAX_NEW_AUTHORS: usize = MAX_AUTHORS - 4_096;
 /// How many names each side of a connection keeps in order to receive them as numbers.

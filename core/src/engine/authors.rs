@@ -74,7 +74,7 @@ impl Engine {
         if founded.durable.id() == replica || founded.writes_as(replica) {
             return Some(self.config.instance);
         }
-        self.replica_links(document).find(|(_, link)| link.replica == Some(replica)).and_then(|(instance, _)| instance)
+        self.proven_links(document).find(|(_, link)| link.replica == Some(replica)).and_then(|(instance, _)| instance)
     }
 }
 

@@ -183,7 +183,7 @@ impl Engine {
         let default = WriteTerms::default();
         let terms = asked.as_ref().map_or(&default, |asked| asked.terms);
         let is_late = REPLICATES && terms.made_on.is_some();
-        let fresh = is_late.then(|| crate::id::ReplicaId::from_bytes(self.entropy.next_id()));
+        let fresh = is_late.then(|| self.next_author());
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();
@@ -321,7 +321,7 @@ impl Engine {
             founded.is_some_and(|founded| founded.staged.iter().any(|staged| staged.ticket == ticket))
         });
         let Some(name) = holder.map(|(name, _)| name.clone()) else { return };
-        let id = crate::id::ReplicaId::from_bytes(self.entropy.next_id());
+        let id = self.next_author();
         let founded = self.documents.get_mut(&name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         let former = [founded.durable.id(), founded.pending.id()];

@@ -14,6 +14,11 @@ impl Entropy {
         Entropy { seed, counter: 0 }
     }
 
+    /// A seed of its own, which does not change what follows.
+    pub(super) fn fork(&self) -> [u8; 32] {
+        Sha256::new().chain_update(b"confmesh key").chain_update(self.seed).finalize().into()
+    }
+
     /// The next 16 bytes, for an id.
     pub(super) fn next_id(&mut self) -> [u8; 16] {
         self.counter += 1;

@@ -97,7 +97,7 @@ impl Engine {
 
     /// An unfounded document takes over what a peer sent.
     pub(super) fn join(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let fresh = self.next_author();
         let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
         let Some(shared) = self.documents.get_mut(name).and_then(|document| document.shared.as_mut()) else { return };
         let Shared::Unfounded { replica: id, .. } = shared else { return };
@@ -160,7 +160,7 @@ impl Engine {
     /// Gives up a document for the greater one that a peer sent, and takes along what was acknowledged in it. One batch in
     /// the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let fresh = ReplicaId::from_bytes(self.entropy.next_id());
+        let fresh = self.next_author();
         let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
         self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };

@@ -12,6 +12,7 @@ use super::{Engine, Session, unknown};
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
+use crate::limits::MAX_MEMBERS;
 use crate::protocol::ReplicaLink;
 use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves};
 use crate::value::Value;
@@ -91,7 +92,7 @@ impl Engine {
         let id = founded.pending.id();
         if founded.pending.is_member(id) {
             // The note itself is its last write.
-            let last = founded.pending.seen().seq(id) + 1;
+            let last = founded.pending.seen().seq(id).saturating_add(1);
             self.note(document, &[leaves(id, last)], now);
         }
     }
@@ -120,22 +121,28 @@ impl Engine {
 
     /// Makes members of the peers that wait for it, and sends the document to those that became one.
     pub(super) fn admit(&mut self, name: &DocumentName, now: Now) {
-        let mut admitted = Vec::new();
-        let mut notes = Vec::new();
+        let (mut admitted, mut turned_away, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let Some(founded) = founded.filter(|founded| founded.ready) else { return };
         let sponsors = founded.may_send() && founded.pending.is_member(founded.pending.id());
         for (peer, session) in &mut self.sessions {
             let Session::Replica(session) = session else { continue };
-            let Some(link) = session.link_mut(name).filter(|link| link.waits) else { continue };
-            let Some(replica) = link.replica else { continue };
+            let Some(link) = session.link(name).filter(|link| link.waits) else { continue };
+            // Whoever has the name says so, and nobody else says that it wrote under another one.
+            let Some(replica) = link.replica.filter(|replica| session.proves(*replica)) else { continue };
+            let former = link.former.filter(|former| session.proves(*former) && *former != founded.pending.id());
+            let Some(link) = session.link_mut(name) else { continue };
             if founded.durable.was_member(replica) {
                 link.waits = false;
                 link.genesis = Some(founded.durable.genesis());
                 admitted.push(*peer);
             } else if sponsors && !founded.pending.was_member(replica) {
+                if founded.pending.members().count() + notes.len() >= MAX_MEMBERS {
+                    turned_away.extend((!std::mem::replace(&mut session.is_turned_away, true)).then_some(*peer));
+                    continue;
+                }
                 notes.push(joins(replica));
-                let former = link.former.filter(|former| founded.pending.is_member(*former));
+                let former = former.filter(|former| founded.pending.is_member(*former));
                 notes.extend(former.map(|former| leaves(former, founded.pending.seen().seq(former))));
             }
         }
@@ -144,6 +151,12 @@ impl Engine {
         }
         for peer in admitted {
             self.send_delta(peer, name, true, now);
+        }
+        for peer in turned_away {
+            let message = format!("`{name}` has {MAX_MEMBERS} members, and takes no more");
+            let hint =
+                "see the members that are gone in `confmesh status`, and stop waiting for them with `confmesh expel`";
+            self.refuse_message(peer, name, &Error::new(Code::TooLarge, message).with_hint(hint), now);
         }
     }
 
@@ -169,6 +182,24 @@ impl Engine {
                 founded.known_as.get_or_insert(known_as);
             }
             Err(error) => self.notice(Level::Error, error),
+        }
+    }
+
+    /// Goes on under a name of this instance's key where the store holds another one: from before there were keys, or of
+    /// a key that is lost.
+    pub(super) fn take_own_name(&mut self, name: &DocumentName, now: Now) {
+        let (fresh, key) = (self.next_author(), self.key.public());
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|founded| !key.has_name(founded.durable.id())) else { return };
+        let old = founded.durable.id();
+        founded.rename(fresh);
+        let record = replica_record(name, &founded.durable);
+        self.prepare_succession(name, [old, old], now);
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        if founded.is_some_and(|founded| founded.succession.is_some()) {
+            self.hand_over(name);
+        } else {
+            self.stage_step(name, vec![record], Step::Records, "shared", None, None);
         }
     }
 
@@ -204,7 +235,7 @@ impl Engine {
     /// Asks the peers for the whole document under a new name: others went on without this replica, or its store was put
     /// back from a copy.
     pub(super) fn start_anew(&mut self, name: &DocumentName, now: Now) {
-        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let id = self.next_author();
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded.filter(|founded| founded.anew.is_none()) else { return };
         founded.anew = Some(id);
@@ -278,6 +309,14 @@ impl Engine {
 }
 
 impl super::shared::Founded {
+    /// Writes under another name from now on; nothing is on its way to the store.
+    fn rename(&mut self, id: ReplicaId) {
+        self.durable = self.durable.reincarnated(id);
+        self.pending = self.durable.clone();
+        self.sides = super::sides::Sides::default();
+        self.stored_writes = 0;
+    }
+
     /// The notes that those of these names write no more that are members still.
     fn farewells(&self, former: &[ReplicaId]) -> Vec<Edit> {
         let is_gone = |name: &&ReplicaId| **name != self.pending.id() && self.pending.is_member(**name);

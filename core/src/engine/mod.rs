@@ -29,6 +29,7 @@ mod files;
 mod founding;
 mod guest;
 mod guests;
+mod introductions;
 mod kept;
 mod links;
 mod members;
@@ -56,8 +57,6 @@ pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
 pub use links::{LinkState, Peer};
-#[cfg(all(feature = "native", not(target_family = "wasm")))]
-pub(crate) use records::WAY_OUT;
 pub use save_conflicts::SaveConflict;
 pub use saves::Stays;
 pub use shared::{Choice, Command};
@@ -75,6 +74,7 @@ use std::sync::Arc;
 use crate::clock::{Now, Stamp};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
+use crate::identity::Key;
 use crate::merge::Layer;
 use crate::path::Path;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
@@ -108,6 +108,7 @@ enum Session {
 /// The step machine. See the module's page for the contract.
 pub struct Engine {
     config: EngineConfig,
+    key: Key,
     entropy: Entropy,
     encoder: Encoder,
     documents: BTreeMap<DocumentName, Document>,
@@ -151,8 +152,10 @@ impl Engine {
     /// # Errors
     /// [`Code::Damaged`] naming the record that cannot be read.
     pub fn new<'a>(config: EngineConfig, records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Engine> {
+        let entropy = Entropy::new(config.entropy);
         Ok(Engine {
-            entropy: Entropy::new(config.entropy),
+            key: Key::from_seed(&config.key.unwrap_or_else(|| entropy.fork())),
+            entropy,
             encoder: Encoder::new(config.wire.clone()),
             config,
             documents: BTreeMap::new(),
@@ -192,7 +195,7 @@ impl Engine {
         if !MERGES {
             return;
         }
-        let replica = ReplicaId::from_bytes(self.entropy.next_id());
+        let replica = self.next_author();
         let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
         let mut marks_loaded = false;
@@ -220,8 +223,15 @@ impl Engine {
         if marks_loaded {
             self.stage_life(&name);
         }
+        self.take_own_name(&name, now);
         self.consider_founding(&name, now);
         self.greet_all(now);
+    }
+
+    /// A name to write under that nobody used before: one of this instance's key.
+    fn next_author(&mut self) -> ReplicaId {
+        let [a, b, c, d, e, f, ..] = self.entropy.next_id();
+        self.key.public().name([a, b, c, d, e, f])
     }
 
     /// The document as it is now; cheap to keep.
@@ -334,8 +344,8 @@ impl Engine {
     fn dispatch(&mut self, peer: PeerId, message: Message, instance: Option<InstanceId>, now: Now) {
         match message {
             Message::Ping => self.send(peer, &Message::Pong, now),
-            Message::Hello { offer, documents } if REPLICATES => {
-                self.handle_hello(peer, &offer, documents, instance, now);
+            Message::Hello { offer, documents, introduction } if REPLICATES => {
+                self.handle_hello(peer, &offer, (documents, introduction), instance, now);
             }
             Message::Error { error, .. } => {
                 let report = Error::new(Code::Message, format!("a peer reports: {}", error.message()));

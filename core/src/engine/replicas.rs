@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::introductions::Acquaintance;
 use super::links::LinkState;
 use super::shared::{Founded, Shared, Step};
 use super::standing::Moving;
@@ -13,7 +14,8 @@ use super::{Engine, REPLICATES, Session};
 use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
-use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
+use crate::id::{DocumentName, Genesis, InstanceId};
+use crate::identity::Introduction;
 use crate::protocol::{
     Greeting, Meeting, Message, Offer, Part, Pulse, ReplicaLink, Shared as SharedFrames, Standing, Wire, split,
 };
@@ -25,7 +27,11 @@ pub(super) struct ReplicaSession {
     pub(super) wire: Wire,
     links: BTreeMap<DocumentName, ReplicaLink>,
     /// Whether this instance dialed it.
-    is_dialed: bool,
+    pub(super) is_dialed: bool,
+    /// Whether it was told that a document takes no more members.
+    pub(super) is_turned_away: bool,
+    /// What is known of who it is.
+    pub(super) acquaintance: Box<Acquaintance>,
     /// Whether it speaks no version that this instance does: no writes are exchanged then.
     is_refused: bool,
     /// How many of its messages were not taken.
@@ -54,6 +60,11 @@ struct Outgoing {
 impl ReplicaSession {
     pub(super) fn dialed() -> ReplicaSession {
         ReplicaSession { is_dialed: true, ..ReplicaSession::default() }
+    }
+
+    /// The documents that the peer gets once it is a member.
+    pub(super) fn waiting(&self) -> Vec<DocumentName> {
+        self.links.iter().filter(|(_, link)| link.waits).map(|(name, _)| name.clone()).collect()
     }
 
     pub(super) fn link(&self, name: &DocumentName) -> Option<&ReplicaLink> {
@@ -118,7 +129,12 @@ impl Engine {
                 })
             })
             .collect();
-        self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents }, now);
+        self.hello(peer, documents, now);
+    }
+
+    pub(super) fn hello(&mut self, peer: PeerId, documents: Vec<Greeting>, now: Now) {
+        let introduction = self.introduction(peer);
+        self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents, introduction }, now);
     }
 
     pub(super) fn greet_all(&mut self, now: Now) {
@@ -129,21 +145,21 @@ impl Engine {
 
     /// Tells a peer that its document shall replace ours.
     pub(super) fn give_up(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
-        let id = ReplicaId::from_bytes(self.entropy.next_id());
+        let id = self.next_author();
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded.filter(|founded| founded.moving != Moving::Storing) else { return };
         let id = if let Moving::Asked(id) = founded.moving { id } else { id };
         founded.moving.go(Moving::Asked(id));
         let (document, seen, standing) = (name.clone(), VersionVector::default(), Standing::default());
         let documents = vec![Greeting { document, genesis: None, standing, seen, replica: Some(id), former: None }];
-        self.send(peer, &Message::Hello { offer: self.encoder.offer(), documents }, now);
+        self.hello(peer, documents, now);
     }
 
     pub(super) fn handle_hello(
         &mut self,
         peer: PeerId,
         offer: &Offer,
-        documents: Vec<Greeting>,
+        (documents, introduction): (Vec<Greeting>, Option<Introduction>),
         instance: Option<InstanceId>,
         now: Now,
     ) {
@@ -180,7 +196,11 @@ impl Engine {
         if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
             let session = ReplicaSession { wire: agreed, ..ReplicaSession::default() };
             self.sessions.insert(peer, Session::Replica(session));
+            self.hear_introduction(peer, introduction.as_ref(), now);
             self.greet(peer, now);
+        } else {
+            self.hear_introduction(peer, introduction.as_ref(), now);
+            self.answer_introduction(peer, now);
         }
         let names: Vec<DocumentName> = documents.iter().map(|greeting| greeting.document.clone()).collect();
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
@@ -199,6 +219,7 @@ impl Engine {
         for name in names {
             self.meet(peer, &name, now);
         }
+        self.admit_proven(peer, now);
     }
 
     /// Decides what two replicas that greeted each other do about a document.
@@ -425,7 +446,7 @@ impl Engine {
     }
 
     /// Tells everybody that what a peer sent of a document is not taken.
-    fn refuse_message(&mut self, peer: PeerId, name: &DocumentName, error: &Error, now: Now) {
+    pub(super) fn refuse_message(&mut self, peer: PeerId, name: &DocumentName, error: &Error, now: Now) {
         self.audit_refused(Some(name), peer, error, now);
         self.note_untaken(peer, error);
         self.notice(Level::Error, error.clone());
@@ -515,7 +536,7 @@ impl Engine {
         }
         self.note_heard(&pulse.document, peer, now);
         self.note_synced(&pulse.document, peer);
-        self.follow_floor(&pulse.document, &pulse.floor, now);
+        self.follow_floor(peer, &pulse.document, &pulse.floor, now);
         self.send_delta(peer, &pulse.document, false, now);
     }
 }

@@ -31,7 +31,7 @@ impl Engine {
     /// What the connected replicas last said that they have on disk.
     fn acknowledged(&self, name: &DocumentName) -> BTreeMap<ReplicaId, VersionVector> {
         let mut acknowledged: BTreeMap<ReplicaId, VersionVector> = BTreeMap::new();
-        for (_, link) in self.replica_links(name).filter(|(_, link)| !link.waits) {
+        for (_, link) in self.proven_links(name).filter(|(_, link)| !link.waits) {
             if let Some(replica) = link.replica {
                 acknowledged.entry(replica).or_default().join(&link.acknowledged);
             }
@@ -57,7 +57,10 @@ impl Engine {
                 blocks: founded.durable.is_held_up_by(replica, &acknowledged),
             }
         };
+        let is_member = |replica: &ReplicaId| founded.durable.is_member(*replica);
+        let renames = founded.anew.is_some() || founded.succession.is_some() || founded.known_as.is_some();
         Some(Settling {
+            is_orphaned: founded.ready && !renames && !is_member(&own) && !acknowledged.keys().any(is_member),
             members: founded.durable.members().map(member).collect(),
             held: founded.durable.live_len(),
             dropped_ms: founded.dropped_ms,
@@ -66,9 +69,12 @@ impl Engine {
 
     /// A member said what it has.
     pub(super) fn note_heard(&mut self, name: &DocumentName, peer: PeerId, now: Now) {
-        let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+        let Some(Session::Replica(session)) = self.sessions.get(&peer) else { return };
         let instance = session.instance;
-        let Some(replica) = session.link_mut(name).and_then(|link| link.replica) else { return };
+        let Some(replica) = session.link(name).and_then(|link| link.replica) else { return };
+        if !session.proves(replica) {
+            return;
+        }
         let Some(document) = self.documents.get_mut(name) else { return };
         let founded = document.shared.as_ref().and_then(Shared::founded);
         // Only of members, so that strangers take up no memory.
@@ -77,8 +83,17 @@ impl Engine {
         }
     }
 
-    /// A peer that has seen the same writes dropped its history: so may we.
-    pub(super) fn follow_floor(&mut self, name: &DocumentName, floor: &VersionVector, now: Now) {
+    /// A member that has seen the same writes dropped its history: so may we.
+    pub(super) fn follow_floor(&mut self, peer: PeerId, name: &DocumentName, floor: &VersionVector, now: Now) {
+        let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        let is_member = |replica| founded.is_some_and(|founded| founded.durable.is_member(replica));
+        let is_believed = matches!(self.sessions.get(&peer), Some(Session::Replica(session)) if session
+            .link(name)
+            .and_then(|link| link.replica)
+            .is_some_and(|replica| session.proves(replica) && is_member(replica)));
+        if !is_believed {
+            return;
+        }
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         if founded.is_some_and(|founded| founded.durable.settles() && founded.seen() == floor) {
             self.settle(name, now);

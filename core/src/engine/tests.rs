@@ -13,6 +13,8 @@ mod clocks;
 mod files;
 mod founding;
 mod guests;
+mod hostile;
+mod identity;
 mod left_out;
 mod links;
 mod members;
@@ -60,6 +62,8 @@ pub(super) struct World {
     /// Both ends of each link: (host, peer id there).
     links: Vec<((usize, PeerId), (usize, PeerId))>,
     next_peer: u64,
+    /// Frames for peers that are no hosts.
+    pub(super) strays: Vec<(PeerId, Frame)>,
     /// How the next hosts write their messages.
     pub(super) wire: crate::protocol::WireOptions,
     /// When documents of the next hosts get old.
@@ -86,6 +90,7 @@ impl World {
             wires: VecDeque::new(),
             links: Vec::new(),
             next_peer: 0,
+            strays: Vec::new(),
             wire: Default::default(),
             old_after_ms: 600_000,
             now: Now { wall_ms: 1_000_000, mono_ms: 0 },
@@ -210,7 +215,10 @@ impl World {
                     () if *b == (at, peer) => Some(*a),
                     () => None,
                 });
-                self.wires.extend(end.map(|(to, there)| (to, there, frame)));
+                match end {
+                    Some((to, there)) => self.wires.push_back((to, there, frame)),
+                    None => self.strays.push((peer, frame)),
+                }
             }
             while let Some(copy) = host.engine.poll_copy() {
                 host.copies.push((copy.suffix.to_owned(), copy.text));
@@ -347,7 +355,12 @@ fn new_engine(
     let mut entropy = [byte; 32];
     entropy[31] = life;
     let wire = wire.clone();
-    let config = EngineConfig { wire, old_after_ms, ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy) };
+    let config = EngineConfig {
+        wire,
+        old_after_ms,
+        key: Some([byte; 32]),
+        ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy)
+    };
     Engine::new(config, store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()))).unwrap()
 }
 

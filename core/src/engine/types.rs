@@ -35,6 +35,9 @@ pub struct RequestId(pub u64);
 pub struct EngineConfig {
     /// Who this instance is.
     pub instance: InstanceId,
+    /// The seed of the key that says who this instance is, where it is kept from start to start; without, it has one for this
+    /// run alone. Its replicas take new names where they were written by another key.
+    pub key: Option<[u8; 32]>,
     /// Seed of every random choice; give fresh entropy, or a fixed one to repeat a run.
     pub entropy: [u8; 32],
     /// How long an unfounded document with peers waits for one that holds it before it is founded here, in milliseconds
@@ -53,7 +56,15 @@ impl EngineConfig {
     /// The defaults for one instance.
     pub fn new(instance: InstanceId, entropy: [u8; 32]) -> EngineConfig {
         let wire = WireOptions::default();
-        EngineConfig { instance, entropy, found_after_ms: 3_000, old_after_ms: 600_000, heartbeat_ms: 5_000, wire }
+        EngineConfig {
+            instance,
+            key: None,
+            entropy,
+            found_after_ms: 3_000,
+            old_after_ms: 600_000,
+            heartbeat_ms: 5_000,
+            wire,
+        }
     }
 }
 
@@ -555,6 +566,9 @@ pub struct Settling {
     pub held: usize,
     /// When this instance last dropped history, in milliseconds since 1970; `None` where it did not since it started.
     pub dropped_ms: Option<u64>,
+    /// Whether this instance is no member (any more) and knows none that is there: what is written here reaches nobody, and
+    /// nobody joins here, until a member comes back.
+    pub is_orphaned: bool,
 }
 
 /// A replica that writes a document whose history is dropped.

@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::LeftOut;
 use crate::format::{Format, parse};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
+use crate::identity::{Introduction, PublicKey};
 use crate::limits::MAX_FRAME_BYTES;
 use crate::merge::Withheld;
 use crate::path::Path;
@@ -271,6 +272,7 @@ fn replica_message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 compress: r.texts("compress"),
             },
             documents: r.list("documents")?.iter().map(|v| greeting(&Reader { value: v })).collect::<Result<_>>()?,
+            introduction: introduction(r),
         },
         "delta" => Message::Delta {
             document: r.document()?,
@@ -334,7 +336,7 @@ fn config_change(r: &Reader<'_>) -> Result<Message> {
 fn replica_body(message: &Message) -> (&'static str, Fields) {
     match message {
         _ if !REPLICATES => ("heartbeat", Fields::new()),
-        Message::Hello { offer, documents } => {
+        Message::Hello { offer, documents, introduction } => {
             let versions: Vec<Value> = offer.versions.iter().map(|v| Value::from(*v)).collect();
             let texts = |texts: &[String]| Value::from(texts.iter().map(|t| t.as_str().into()).collect::<Vec<Value>>());
             let documents: Vec<Value> = documents.iter().map(greeting_value).collect();
@@ -343,6 +345,11 @@ fn replica_body(message: &Message) -> (&'static str, Fields) {
                 if !names.is_empty() {
                     fields.push((name, texts(names)));
                 }
+            }
+            if let Some(introduction) = introduction {
+                fields.push(("key", introduction.key.to_string().into()));
+                fields.push(("nonce", digits(&introduction.nonce).into()));
+                fields.extend(introduction.proof.map(|proof| ("proof", digits(&proof).into())));
             }
             ("hello", fields)
         }
@@ -448,6 +455,29 @@ fn standing(value: &Value, old: bool) -> Standing {
     let given_up = given_up.iter().filter_map(|genesis| Genesis::parse(genesis.as_str()?)).take(MAX_GIVEN_UP).collect();
     let born_ms = value.child("born").and_then(Value::as_u64).unwrap_or(0);
     Standing { old, loaded: mark("loaded"), content: mark("content"), born_ms, given_up }
+}
+
+/// Who a hello is from. What is no key is none: names are then not believed.
+fn introduction(r: &Reader<'_>) -> Option<Introduction> {
+    let key = PublicKey::from_bytes(bytes(r.optional_text("key")?)?);
+    let proof = r.optional_text("proof").and_then(bytes);
+    Some(Introduction { key, nonce: bytes(r.optional_text("nonce")?)?, proof })
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads hexadecimal digits, exactly as many as it takes.
+fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 fn pulse_value(pulse: &Pulse) -> Value {

@@ -7,6 +7,7 @@ use crate::clock::VersionVector;
 use crate::diff::Change;
 use crate::format::LeftOut;
 use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::identity::Introduction;
 use crate::merge::Withheld;
 use crate::replica::{Delta, MadeOn};
 use crate::value::Value;
@@ -52,6 +53,8 @@ pub enum Message {
         offer: Offer,
         /// What it holds.
         documents: Vec<Greeting>,
+        /// Who it is.
+        introduction: Option<Introduction>,
     },
     /// Writes that the receiver lacks; a live write is the delta of one write.
     Delta {

@@ -23,6 +23,10 @@
 //! | `codecs` | `binary1`, `json`, the best first | JSON, and whole deltas only |
 //! | `compress` | `deflate` | nothing is compressed |
 //!
+//! It also says who its sender is: `key` (its public key), `nonce` (what the receiver has to sign) and, once the receiver's
+//! nonce is known, `proof`, the signature of [`crate::identity::Meeting`]. Where the first hello of a side came too early for
+//! that, one without documents brings it. Names in `documents` are believed where they are of that key.
+//!
 //! Each side then writes the best that both can. Without a common version both say so, naming the versions of both, and
 //! exchange no writes; everything else on the connection goes on. `binary1` is described in `protocol/binary`:
 //!

@@ -96,7 +96,7 @@ impl Replica {
         before.clock = Hlc::after(stamps.max().unwrap_or_default());
         let stamp = before.clock.tick(wall_ms.saturating_sub(made_on.age_ms));
         self.clock.observe(stamp, wall_ms);
-        let dot = Dot { replica: author, seq: self.seen.seq(author) + 1 };
+        let dot = Dot { replica: author, seq: self.seen.seq(author).saturating_add(1) };
         Ok(Some((dot, self.assert(drafts, dot, &Arc::new(context), stamp, options))))
     }
 

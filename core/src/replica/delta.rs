@@ -135,6 +135,9 @@ impl Replica {
         if self.seen.len() >= MAX_NEW_AUTHORS && self.seen.seq(author) == 0 {
             return Err(crowded(self.seen.len()));
         }
+        if self.seen.seq(author) == u64::MAX {
+            return Err(Error::new(Code::TooLarge, "somebody used up all numbers of writes under this name"));
+        }
         Ok(())
     }
 
@@ -149,7 +152,9 @@ impl Replica {
 
 fn crowded(authors: usize) -> Error {
     let message = format!("the document has {authors} authors already, and at most {MAX_AUTHORS} may have written it");
-    Error::new(Code::TooLarge, message).with_hint("`confmesh repair` shows which of them can go, and removes them")
+    Error::new(Code::TooLarge, message).with_hint(
+        "found it anew: stop all instances, start one with a fresh data directory and its bound file, then the others with fresh ones",
+    )
 }
 
 /// What a receiver has seen after these items: of `seen` that which follows from them.
@@ -249,7 +254,8 @@ impl Delta {
             if item.dot.seq == 0 || !self.to.reach(&mut reached, item.dot) {
                 return bad("a write lies outside of its range");
             }
-            if !self.to.reach_all(&mut reached, &item.context) || item.context.seq(item.dot.replica) + 1 != item.dot.seq
+            if !self.to.reach_all(&mut reached, &item.context)
+                || item.context.seq(item.dot.replica).checked_add(1) != Some(item.dot.seq)
             {
                 return bad("a write names a past that it cannot have seen");
             }

@@ -89,7 +89,7 @@ impl Replica {
             return Ok(None);
         }
         self.may_author(self.id)?;
-        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
+        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id).saturating_add(1) };
         let context = Arc::new(self.seen.clone());
         let stamp = self.clock.tick(wall_ms);
         Ok(Some(self.assert(drafts, dot, &context, stamp, options)))

@@ -104,7 +104,7 @@ impl Replica {
         }
         self.may_author(self.id)?;
         let context = Arc::new(self.seen.clone());
-        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id) + 1 };
+        let dot = Dot { replica: self.id, seq: self.seen.seq(self.id).saturating_add(1) };
         let stamp = self.clock.tick(wall_ms);
         self.seen.add(dot);
         let mut effect = Effect::default();

@@ -188,6 +188,7 @@ impl Host {
         entropy[16..24].copy_from_slice(&self.life.to_le_bytes());
         let mut config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
         config.wire = self.wire.clone();
+        config.key = Some([id[0]; 32]);
         config.heartbeat_ms = self.heartbeat_ms;
         config.old_after_ms = self.old_after_ms;
         let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));

@@ -22,6 +22,7 @@ mod runtime;
 mod saves;
 mod sequences;
 mod starts;
+mod stranger;
 mod strategies;
 mod swarm;
 pub mod trace;

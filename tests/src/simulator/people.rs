@@ -34,6 +34,10 @@ impl World {
         self.forget_failures();
         let pace = self.random.below(self.swarm.pace_ms + 1);
         self.pass(u64::try_from(pace).unwrap())?;
+        let strangers = self.swarm.rate(Fault::Stranger);
+        if self.strange.chance(strangers) {
+            self.stranger()?;
+        }
         let files = self.swarm.rate(Fault::Files);
         let guests = if self.swarm.guests > 0 { 120 } else { 0 };
         let mut acts = vec![

@@ -79,6 +79,8 @@ faults! {
     Full = "full", 40;
     /// Processes are asked to end, or all end and start at once.
     Close = "close", 40;
+    /// Somebody who belongs to nobody says what anybody can, in the name of others.
+    Stranger = "stranger", 60;
 }
 
 /// What one run is made of.
@@ -102,14 +104,15 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// What came later is drawn from streams of its own, `extra`, `ruled` and then `around`, so that the seeds of before keep
-    /// their stories.
-    pub(crate) fn of(random: &mut Random, later: [&mut Random; 3], options: &Options) -> Swarm {
-        let [extra, ruled, around] = later;
+    /// What came later is drawn from streams of its own, `extra`, `ruled`, `around` and then `strange`, so that the seeds of
+    /// before keep their stories.
+    pub(crate) fn of(random: &mut Random, later: [&mut Random; 4], options: &Options) -> Swarm {
+        let [extra, ruled, around, strange] = later;
         let mut draw = |fault: Fault| {
             let random = match fault {
                 Fault::Withhold => &mut *ruled,
                 Fault::Batch | Fault::Editors | Fault::Full | Fault::Close => &mut *around,
+                Fault::Stranger => &mut *strange,
                 _ if fault < Fault::Settle => &mut *random,
                 _ => &mut *extra,
             };

@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) ruled: Random,
     /// The same for what happens around the drivers.
     pub(crate) around: Random,
+    /// What strangers do.
+    pub(crate) strange: Random,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -63,7 +65,8 @@ impl World {
         let mut extra = Random::of(!seed);
         let mut ruled = Random::of(seed.rotate_left(17) ^ 0x5eed);
         let mut around = Random::of(seed ^ 0xd81e);
-        let swarm = Swarm::of(&mut random, [&mut extra, &mut ruled, &mut around], options);
+        let mut strange = Random::of(seed.rotate_left(32) ^ 0x5741_4e47);
+        let swarm = Swarm::of(&mut random, [&mut extra, &mut ruled, &mut around, &mut strange], options);
         let rules = generate::policy(&mut random);
         World {
             seed,
@@ -72,6 +75,7 @@ impl World {
             extra,
             ruled,
             around,
+            strange,
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),

@@ -9,7 +9,7 @@ use super::{Offence, report};
 /// The rooms of `core/src`, floor by floor; below the gate a room is `native/<name>`.
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
-    &["clock", "format", "canonical", "policy", "backoff"],
+    &["clock", "format", "canonical", "policy", "backoff", "identity"],
     &["diff", "schema", "merge"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],

@@ -74,6 +74,11 @@ pub(super) fn rows(settling: &Value) -> Vec<Vec<String>> {
     let waits = if blocking > 0 { format!(", waits for {blocking} of its members") } else { String::new() };
     let held = plain(settling.child("held_writes"));
     let mut rows = vec![vec!["history".to_owned(), format!("{last}; {held} writes held{waits}")]];
+    if is(settling, "orphaned") {
+        let what =
+            "this instance is no member, and no member is connected: what is written here reaches nobody until one is";
+        rows.push(vec!["members".to_owned(), what.to_owned()]);
+    }
     rows.extend(items(settling, "members").map(|member| {
         let mut what: String = plain(member.child("replica")).chars().take(SHOWN_DIGITS).collect();
         if let Some(instance) = member.child("instance_id").and_then(Value::as_str) {

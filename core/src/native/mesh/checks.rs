@@ -63,7 +63,22 @@ impl MeshStatus {
             let error = Error::new(Code::Unreachable, message).with_hint("see `confmesh status` for each of them");
             self.peers.iter().filter_map(|peer| peer.last_error.clone()).fold(error, Error::with_related)
         });
-        cut_off.into_iter().chain(self.peers.iter().flat_map(|peer| &peer.problems).cloned())
+        let told = self.peers.iter().flat_map(|peer| &peer.problems).cloned();
+        cut_off.into_iter().chain(told).chain(self.without_members())
+    }
+
+    /// Documents whose writes reach nobody, since no member is there.
+    fn without_members(&self) -> impl Iterator<Item = Error> {
+        let orphaned = self
+            .documents
+            .iter()
+            .filter(|document| document.status.settling.as_ref().is_some_and(|settling| settling.is_orphaned));
+        orphaned.map(|document| {
+            let name = &document.status.document;
+            let message = format!("this instance is no member of `{name}`, and no member is connected");
+            Error::new(Code::NotReady, message)
+                .with_hint("connect it to a member: it takes another name there by itself")
+        })
     }
 
     /// Clocks of others, and an own one that jumped ahead and left its stamps there.

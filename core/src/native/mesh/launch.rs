@@ -13,16 +13,14 @@ use super::options::Setup;
 use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
-use crate::id::InstanceId;
+use crate::identity::Key;
 use crate::merge::priority;
 use crate::native::file;
 use crate::native::source::environment;
-use crate::native::store::{Store, Write, Writer};
+use crate::native::store::{Store, Writer, instance_key};
 use crate::native::watch::Watcher;
 use crate::value::Str;
 
-/// Where the store keeps who this instance is.
-const INSTANCE: &[u8] = b"instance";
 /// Where the store says that it takes the place of one that was given up: its document comes from others.
 pub(super) const REJOIN: &[u8] = b"rejoin";
 
@@ -33,19 +31,10 @@ fn entropy<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The instance of a store: the one that it was made by.
-fn instance_of(store: Option<&Store>) -> Result<InstanceId> {
-    let Some(store) = store else { return Ok(InstanceId::from_bytes(entropy()?)) };
-    let found = store.read_prefix(INSTANCE)?.into_iter().find(|(key, _)| key == INSTANCE);
-    if let Some((_, bytes)) = found {
-        return std::str::from_utf8(&bytes).ok().and_then(InstanceId::parse).ok_or_else(|| {
-            Error::new(Code::Damaged, "the record `instance` of the store cannot be read")
-                .with_hint(crate::engine::WAY_OUT)
-        });
-    }
-    let instance = InstanceId::from_bytes(entropy()?);
-    store.commit(&[Write::Put { key: INSTANCE.to_vec(), bytes: instance.to_string().into_bytes() }])?;
-    Ok(instance)
+/// The seed of the key that says who this is; without a data directory it is for this run alone.
+fn seed_of(data_dir: Option<&std::path::Path>) -> Result<[u8; 32]> {
+    let fresh = entropy()?;
+    data_dir.map_or(Ok(fresh), |dir| instance_key(dir, &fresh))
 }
 
 /// Opens everything and takes the first look at every source. Inputs that this causes wait in the queues.
@@ -54,7 +43,8 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let now = clock.now();
     let name = setup.document.clone();
     let store = setup.data_dir.as_deref().map(Store::open).transpose()?;
-    let instance = instance_of(store.as_ref())?;
+    let seed = seed_of(setup.data_dir.as_deref())?;
+    let instance = Key::from_seed(&seed).public().instance();
     let records = store.as_ref().map(Store::read_all).transpose()?.unwrap_or_default();
     let joins_only = records.iter().any(|(key, _)| key == REJOIN);
     if joins_only && setup.peers.is_empty() && setup.listen.is_empty() {
@@ -66,6 +56,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         found_after_ms: setup.found_after_ms,
         old_after_ms: setup.old_after_ms,
         heartbeat_ms: setup.heartbeat_ms,
+        key: Some(seed),
         ..EngineConfig::new(instance, entropy()?)
     };
     let engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;

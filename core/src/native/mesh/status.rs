@@ -239,6 +239,7 @@ fn settling_value(settling: &Settling) -> Value {
         map(fields)
     });
     map([
+        ("orphaned", settling.is_orphaned.into()),
         ("members", members.collect::<Vec<_>>().into()),
         ("held_writes", count(settling.held)),
         ("last_dropped", settling.dropped_ms.map_or(Value::Null, |at| rfc3339(at).into())),

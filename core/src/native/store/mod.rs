@@ -4,6 +4,7 @@ mod database;
 mod directory;
 mod guarded;
 mod header;
+mod key;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod writer;
 
 pub use aside::{SetAside, set_aside};
 pub use database::{Entry, Store, Write};
+pub use key::{KEY_FILE, instance_key};
 pub use writer::Writer;
 
 pub use super::file;

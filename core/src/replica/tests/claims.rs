@@ -139,7 +139,7 @@ fn a_document_has_a_bounded_number_of_authors() {
     assert!(matches!(full.apply(&most, 0), Ok(Applied::Advanced { .. })));
     let error = full.apply(&from(3, VersionVector::default()), 0).unwrap_err();
     assert_eq!(error.code(), crate::Code::TooLarge);
-    assert!(error.message().contains("65536 authors") && error.hint().unwrap().contains("confmesh repair"), "{error}");
+    assert!(error.message().contains("65536 authors") && error.hint().unwrap().contains("found it anew"), "{error}");
     assert_eq!(full.seen().len(), MAX_AUTHORS);
 
     // Nobody begins to write long before, so that those who began at the same time have room.
