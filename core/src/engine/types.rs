@@ -35,8 +35,7 @@ pub struct RequestId(pub u64);
 pub struct EngineConfig {
     /// Who this instance is.
     pub instance: InstanceId,
-    /// The seed of the key that says who this instance is, where it is kept from start to start; without, it has one for this
-    /// run alone. Its replicas take new names where they were written by another key.
+    /// The seed of the key that says who this instance is, where one is kept; without, it has one for this run alone.
     pub key: Option<[u8; 32]>,
     /// Seed of every random choice; give fresh entropy, or a fixed one to repeat a run.
     pub entropy: [u8; 32],
