@@ -83,7 +83,11 @@ impl Replica {
             }
         }
         if !effect.added.is_empty() {
-            self.seen.join(&other.seen);
+            // What follows from these writes and nothing else: a write that moved before never saw the founder here.
+            for held in other.live().filter(|held| held.dot.replica != founder) {
+                self.seen.add(held.dot);
+                self.seen.join(&held.context);
+            }
             if other.clock.last() > self.clock.last() {
                 self.clock = other.clock;
             }
