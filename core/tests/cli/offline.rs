@@ -109,7 +109,7 @@ fn stdin_is_json_unless_another_format_is_named_and_can_be_named_once() {
     assert!(yaml.ends_with("\n\nhint: stdin is read as json: name another format with `--input-format`\n"), "{yaml}");
     let unknown = run(dir.path(), &["hash", "plain"]).complaint(1);
     assert!(
-        unknown.starts_with("error: cannot tell the format of `plain` from its name\n\nhint: add `--input-format`")
+        unknown.starts_with("error: cannot tell the format of `plain` from its name\n\nhint: add `;format=NAME` to the file, or `--input-format`")
     );
 }
 

@@ -24,7 +24,7 @@ fn values_are_set_read_and_removed_and_the_bound_file_follows_with_its_comments(
         (&["set", "app.rate_limit", "250", "--string"], "250\n"),
         (&["set", "app.rate_limit", "-1"], "-1\n"),
         (&["set", "app.rate_limit", "a text"], "a text\n"),
-        (&["set", "app.rate_limit", "300"], "300\n"),
+        (&["set", "app.rate_limit", "300", "--as-json"], "300\n"),
     ] {
         assert_eq!(served.data(arguments), "");
         assert_eq!(served.data(&["get", "app.rate_limit"]), expected);

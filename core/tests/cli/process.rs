@@ -158,6 +158,11 @@ impl Instance {
         self.run(arguments).data()
     }
 
+    /// What `confmesh status` says, however its lines break.
+    pub fn words(&self) -> String {
+        self.data(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     pub fn status(&self) -> serde_json::Value {
         super::json(&self.data(&["status", "--json"]))
     }

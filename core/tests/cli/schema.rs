@@ -84,7 +84,7 @@ fn an_instance_refuses_what_its_schema_does_and_keeps_the_old_document() {
     std::fs::write(&file, good.replace(" 5", " 900")).unwrap();
     served.process.tells("config.yaml:2:1: 900 is above the maximum 300");
     assert_eq!(served.data(&["get", "timeout_seconds"]), "5\n");
-    let status = served.data(&["status"]);
+    let status = served.words();
     assert!(status.contains("stale, shared:config.yaml:2:1: 900 is above the maximum 300"), "{status}");
     std::fs::write(&file, good.replace(" 5", " 9")).unwrap();
     wait_for("the edit", || (served.data(&["get", "timeout_seconds"]) == "9\n").then_some(()));
@@ -111,8 +111,8 @@ fn what_another_instance_writes_is_withheld_by_path_and_shown_as_such() {
     let free = Instance::start(two.path(), &["--peer", &peer, "--found-after", "25000"], &[]);
     free.data(&["set", "timeout_seconds", "0"]);
     held.process.tells("rejecting invalid configuration update");
-    let status = held.data(&["status"]);
-    assert!(status.contains("rejected  peer: ") && status.contains("0 is below the minimum 1"), "{status}");
+    let status = held.words();
+    assert!(status.contains("rejected peer: ") && status.contains("0 is below the minimum 1"), "{status}");
     let documents = held.status();
     assert_eq!(documents["documents"][0]["rejected"]["errors"][0]["path"], "timeout_seconds");
     assert_eq!(held.data(&["get", "timeout_seconds"]), "30\n");
@@ -120,7 +120,7 @@ fn what_another_instance_writes_is_withheld_by_path_and_shown_as_such() {
     let withheld = &documents["documents"][0]["withheld"][0];
     assert_eq!((&withheld["path"], &withheld["value"]), (&json(r#""timeout_seconds""#), &json("0")));
     assert_eq!(withheld["written"]["instance_id"], free.status()["instance_id"]);
-    assert!(status.contains("withheld  `timeout_seconds` = 0 is withheld: "), "{status}");
+    assert!(status.contains("withheld `timeout_seconds` = 0 is withheld: "), "{status}");
     let account = held.data(&["explain", "timeout_seconds"]);
     assert!(account.contains("timeout_seconds = 30") && account.contains("= 0 is withheld: "), "{account}");
     // What is written now is not in force either, and the command says so in words and by its status.

@@ -231,7 +231,6 @@ pub(super) fn typed_value(
         Ok(Value::Number(number)) if number.to_string() != text => Ok((text.into(), None)),
         Ok(Value::Number(_) | Value::Bool(_)) if matches!(current, Some(Value::String(_))) => Ok((text.into(), None)),
         Ok(value) => Ok((value, None)),
-        Err(error) if error.code() == Code::NumberRange => Ok((text.into(), None)),
         Err(error) if error.code() != Code::Syntax => Err(error),
         Err(error) => {
             let warning = text.trim_start().starts_with(['{', '[', '"']).then(|| {
