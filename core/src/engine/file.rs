@@ -5,6 +5,7 @@
 //! shared layer is written to the file, if the file still is what the base says. Both are decided by content, never by
 //! timing, so a crash or a race at any point reverts nothing.
 
+use super::aside::is_shown;
 use super::kept::{Kept, Restored};
 use super::records::{FileRecord, Known, file_record};
 use super::save_conflicts::SaveConflict;
@@ -38,6 +39,8 @@ pub(super) struct BoundFile {
     intended: Option<Intended>,
     /// What was intended before that, since the base last moved: such a write may still get to the disk.
     superseded: Vec<ContentHash>,
+    /// Those of both that keep what they replace: others may get to the disk once the file is set aside.
+    keeping: Vec<ContentHash>,
     seen: Seen,
     /// What the file says while there is no document yet.
     pub(super) provisional: Option<Value>,
@@ -114,6 +117,7 @@ impl BoundFile {
             unsettled: None,
             intended: None,
             superseded: Vec::new(),
+            keeping: Vec::new(),
             seen: Seen::Unknown,
             provisional: None,
             set_aside: false,
@@ -134,6 +138,7 @@ impl BoundFile {
         self.in_place = record.in_place;
         self.disputes = record.disputes;
         self.superseded = record.superseded;
+        self.keeping = record.keeping;
         self.intended = record.intended.map(|known| Intended { known, leaves: record.planned });
         let Some(known) = record.base else { return };
         // Stores of before hold the text and no states.
@@ -172,6 +177,7 @@ impl BoundFile {
             state: self.kept.newest(),
             disputes: self.disputes.clone(),
             superseded: self.superseded.clone(),
+            keeping: self.keeping.clone(),
             planned: self.intended.as_ref().map(|intended| intended.leaves.clone()).unwrap_or_default(),
         }
     }
@@ -216,7 +222,9 @@ impl BoundFile {
         if self.is_planned(text) {
             return match parse_from(text, self.binding.format, &self.source()) {
                 Ok(value) => {
-                    self.set_aside = false;
+                    // A write that was planned before the file was set aside replaced it, and kept nothing.
+                    let is_kept = self.keeping.contains(&text_hash(text));
+                    self.set_aside &= !is_kept && shared.is_none_or(|(_, shared)| !is_shown(&value, shared));
                     self.unwritten = None;
                     self.accept(text.to_owned(), value, Vec::new(), now_ms);
                     Look::OwnWrite
@@ -313,6 +321,7 @@ impl BoundFile {
         self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });
         self.intended = None;
         self.superseded.clear();
+        self.keeping.clear();
         self.seen = Seen::Good;
         self.failure = None;
         self.provisional = None;
@@ -346,7 +355,7 @@ impl BoundFile {
     /// Returns whether the document shows less than the file did.
     pub(super) fn set_aside_if_different(&mut self, document: &Value) -> bool {
         let Some(base) = &self.base else { return false };
-        let is_missed = !super::aside::is_shown(&base.value, document);
+        let is_missed = !is_shown(&base.value, document);
         self.set_aside |= is_missed;
         is_missed
     }
@@ -442,6 +451,9 @@ impl BoundFile {
         self.superseded.extend(before.map(|before| before.known.hash));
         let surplus = self.superseded.len().saturating_sub(MOST_SUPERSEDED);
         self.superseded.drain(..surplus);
+        let hash = text_hash(&text);
+        self.keeping.retain(|kept| *kept != hash && self.superseded.contains(kept));
+        self.keeping.extend(self.set_aside.then_some(hash));
         let keep_as = self.set_aside.then_some(BEFORE_JOIN);
         Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as, in_place: self.in_place }))
     }

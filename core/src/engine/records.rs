@@ -43,6 +43,8 @@ pub(super) struct FileRecord {
     pub(super) disputes: Vec<SaveConflict>,
     /// The texts that writes were about to put there before that one.
     pub(super) superseded: Vec<ContentHash>,
+    /// Those of all of them whose writes keep beside the file what they replace.
+    pub(super) keeping: Vec<ContentHash>,
     /// What the intended text changes.
     pub(super) planned: Vec<Leaf>,
 }
@@ -273,14 +275,20 @@ pub(super) fn file_record(document: &DocumentName, id: &str, record: &FileRecord
     }
     if record.intended.is_some() {
         fields.push(("planned", leaves_to_value(&record.planned)));
-        let superseded = record.superseded.iter().map(|hash| hash.to_string().into());
-        fields.push(("superseded", superseded.collect::<Vec<Value>>().into()));
+        for (name, hashes) in [("superseded", &record.superseded), ("keeping", &record.keeping)] {
+            let hashes = hashes.iter().map(|hash| hash.to_string().into());
+            fields.push((name, hashes.collect::<Vec<Value>>().into()));
+        }
     }
     put(document, &format!("file/{id}"), &fields.into_iter().collect())
 }
 
 fn read_file_record(value: &Value) -> FileRecord {
     let field = |name: &str| value.child(name).and_then(Value::as_str);
+    let hashes = |name: &str| {
+        let list = value.child(name).and_then(Value::as_list);
+        list.map(|list| list.iter().filter_map(|hash| hash.as_str()?.parse().ok()).collect()).unwrap_or_default()
+    };
     let known = |hash: &str, text: &str| {
         let text = field(text).map(str::to_owned);
         match field(hash).and_then(|hash| hash.parse().ok()) {
@@ -299,11 +307,8 @@ fn read_file_record(value: &Value) -> FileRecord {
             .and_then(Value::as_list)
             .map(|saves| saves.iter().filter_map(SaveConflict::from_record).collect())
             .unwrap_or_default(),
-        superseded: value
-            .child("superseded")
-            .and_then(Value::as_list)
-            .map(|list| list.iter().filter_map(|hash| hash.as_str()?.parse().ok()).collect())
-            .unwrap_or_default(),
+        superseded: hashes("superseded"),
+        keeping: hashes("keeping"),
         planned: value.child("planned").and_then(leaves_from_value).unwrap_or_default(),
     }
 }
