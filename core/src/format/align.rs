@@ -113,6 +113,7 @@ impl Alignment {
     }
 
     /// The new index of each old item that is still there.
+    #[cfg(feature = "yaml")]
     pub fn targets(&self) -> Vec<Option<usize>> {
         let mut targets = vec![None; self.stays.len()];
         for (to, from) in self.origin.iter().enumerate() {

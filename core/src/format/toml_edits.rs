@@ -84,7 +84,7 @@ impl Lines<'_> {
         let text = self.text;
         if table.is_dotted() {
             let (key, item) = table.iter().next()?;
-            let (key, end) = (table.key(key)?.span()?.start, item.as_value()?.span()?.end);
+            let (key, end) = (table.key(key)?.span()?.start, first_value(item)?.span()?.end);
             let name = text.get(line_start(text, key)..key)?.trim_end().trim_end_matches('.');
             self.edits.insert(line_end(text, end), format!("{}{name} = {{}}", self.newline));
         } else if table.is_implicit() {
@@ -324,6 +324,14 @@ impl Lines<'_> {
                 self.remove(table, key, item, false);
             }
         }
+    }
+}
+
+/// The first value that dotted keys lead to.
+fn first_value(item: &Item) -> Option<&toml_edit::Value> {
+    match item {
+        Item::Table(table) => first_value(table.iter().next()?.1),
+        item => item.as_value(),
     }
 }
 

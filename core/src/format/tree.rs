@@ -140,6 +140,7 @@ impl Node {
         }
     }
 
+    #[cfg_attr(not(feature = "yaml"), allow(unused_variables, reason = "only a merge key leads to an anchor"))]
     fn child<'n>(&'n self, segment: &str, root: &'n Node) -> Option<(usize, &'n Node)> {
         match &self.body {
             Body::List(items) => items.get(index(segment)?).map(|item| (item.span.start, item)),

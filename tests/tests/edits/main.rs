@@ -41,21 +41,33 @@ fn files() -> Vec<(String, Format, String)> {
 fn edits_of_everyday_files_keep_all_that_they_need_not_change() {
     let files = files();
     assert!(files.len() >= 30, "{} files", files.len());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let faults: Vec<(u64, &str, String)> = std::thread::scope(|scope| {
+        let part = |first: usize| {
+            let files = &files;
+            scope.spawn(move || {
+                let seeds = (0..cases(20_000)).skip(first).step_by(threads);
+                seeds.filter_map(|seed| tried(seed, files).err().map(|(name, fault)| (seed, name, fault))).collect()
+            })
+        };
+        let parts: Vec<_> = (0..threads).map(part).collect();
+        parts.into_iter().flat_map(|part| -> Vec<_> { part.join().unwrap() }).collect()
+    });
+    let count = faults.len();
     let mut broken: BTreeMap<&str, (u64, String)> = BTreeMap::new();
-    let mut count = 0;
-    for seed in 0..cases(20_000) {
-        let mut random = Random::of(seed);
-        let (name, format, text) = random.pick(&files);
-        let line_breaks = if random.below(8) == 0 { "\r\n" } else { "\n" };
-        let text = text.replace('\n', line_breaks);
-        if let Err(fault) = edit(&mut random, *format, &text) {
-            count += 1;
-            let first = broken.entry(name).or_insert_with(|| (0, format!("seed {seed}, {name}: {fault}")));
-            first.0 += 1;
-        }
+    for (seed, name, fault) in faults {
+        broken.entry(name).or_insert_with(|| (0, format!("seed {seed}, {name}: {fault}"))).0 += 1;
     }
     let report: Vec<String> = broken.values().map(|(count, first)| format!("{count} like: {first}")).collect();
     assert!(report.is_empty(), "{count} edits went wrong:\n{}", report.join("\n\n"));
+}
+
+/// One random edit, or the file and what went wrong.
+fn tried(seed: u64, files: &[(String, Format, String)]) -> Result<(), (&str, String)> {
+    let mut random = Random::of(seed);
+    let (name, format, text) = &files[random.below(files.len())];
+    let line_breaks = if random.below(8) == 0 { "\r\n" } else { "\n" };
+    edit(&mut random, *format, &text.replace('\n', line_breaks)).map_err(|fault| (name.as_str(), fault))
 }
 
 fn edit(random: &mut Random, format: Format, text: &str) -> Result<(), String> {
