@@ -127,9 +127,15 @@ impl Replica {
         if self.settles() || delta.base.is_some() || !delta.items.iter().all(|item| is_plain(&item)) {
             return None;
         }
-        let since = delta.since.iter().filter(|(author, _)| *author != founder).collect();
+        let since: VersionVector = delta.since.iter().filter(|(author, _)| *author != founder).collect();
         let items = delta.items.iter().filter(|item| item.dot.replica != founder).cloned().collect::<Vec<_>>();
-        (!items.is_empty()).then(|| Delta { since, to: delta.to.clone(), base: None, items })
+        // What follows from these writes and no more: of the founder's nobody here may have anything to pass on.
+        let mut to = since.clone();
+        for item in &items {
+            to.add(item.dot);
+            to.join(&item.context);
+        }
+        (!items.is_empty()).then_some(Delta { since, to, base: None, items })
     }
 
     /// Makes in `greater`, which settles, what the instance that writes under `own` names wrote in this document: members

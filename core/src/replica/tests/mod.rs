@@ -4,6 +4,7 @@ mod base;
 mod claims;
 mod laws;
 mod mixed;
+mod moved;
 mod settling;
 mod strategies;
 
