@@ -237,6 +237,10 @@ impl Engine {
         if is_asked && self.is_left_behind(name, &link.acknowledged) {
             return self.start_anew(name, now);
         }
+        if mine.is_some() && mine == link.genesis {
+            // Also of who is no member yet: it holds the same document.
+            self.raise(name, &link.standing);
+        }
         if is_asked && self.has_to_join(name, &link) {
             if let Some(link) = self.link(peer, name) {
                 link.waits = true;
@@ -253,10 +257,7 @@ impl Engine {
             }
             (Some(_), Some(theirs)) if forced == Some(theirs) => self.give_up(name, peer, now),
             (Some(_), Some(_)) => match meeting {
-                None => {
-                    self.raise(name, &link.standing);
-                    self.send_delta(peer, name, false, now);
-                }
+                None => self.send_delta(peer, name, false, now),
                 Some(Meeting::Moves) => self.give_up(name, peer, now),
                 Some(Meeting::Stays) => {}
                 Some(Meeting::Apart) => self.tell_apart(peer, name),
