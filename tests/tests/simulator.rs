@@ -49,6 +49,27 @@ fn every_seed_that_found_a_bug_keeps_every_property() {
 }
 
 #[test]
+fn a_write_that_edits_a_sequence_has_one_content_in_the_document_that_it_comes_back_to() {
+    let options = Options { without: vec![Fault::Settle, Fault::Expel], ..Options::default() };
+    assert_eq!(run(1144, &options).violation, None);
+}
+
+/// Starts that broke something once, and what.
+const FOUND_STARTS: &[(u64, &str)] = &[
+    (8637, "a write planned before a document took the place of a file counted as the one that keeps a copy of it"),
+    (18_475, "as before, of a document with an earlier life"),
+    (43_391, "who was no member yet told that the document is old, and nobody listened"),
+];
+
+#[test]
+fn every_start_that_found_a_bug_keeps_every_property() {
+    for (seed, what) in FOUND_STARTS {
+        let outcome = run(*seed, &Options { starts: true, ..Options::default() });
+        assert_eq!(outcome.violation, None, "start {seed}: {what}");
+    }
+}
+
+#[test]
 fn a_range_of_seeds_settles_often_and_speaks_both_wires() {
     let (mut settled, mut settling_runs, mut binary_frames, mut rebased) = (0, 0, 0, 0);
     for seed in 0..80 {

@@ -306,10 +306,11 @@ impl Moved {
             let (replica, refused, left) = (rebased.replica, again.refused, again.left.len());
             return Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused, left })));
         }
-        // Under its own name it goes on, unless that has more writes there than it knows of.
-        let is_ahead = delta.to.seq(own) > mine.seen().seq(own);
-        let mut replica = probe.reincarnated(if is_ahead { id } else { own });
-        let along = replica.take_along(mine);
+        // Under its own name it goes on, unless that has more writes there than it knows of, or what it makes again has not
+        // seen those.
+        let takes_new_name = delta.to.seq(own) > mine.seen().seq(own) || probe.makes_again(mine);
+        let mut replica = probe.reincarnated(if takes_new_name { id } else { own });
+        let along = replica.take_along(mine, wall_ms);
         let taken = along.added.len();
         let effects = vec![effect, along];
         Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused: 0, left: 0 })))

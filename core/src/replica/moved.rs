@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::notes::is_reserved;
 use super::{Assertion, Claim, Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, settles};
-use crate::clock::VersionVector;
+use crate::clock::{Dot, VersionVector};
+use crate::conflict::Tag;
 use crate::error::Result;
 use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
@@ -28,6 +29,11 @@ pub struct Again {
     pub refused: usize,
     /// What writers that are not there wrote and nobody else makes again.
     pub left: Vec<Path>,
+}
+
+/// Whether this is how a write that edits a sequence stands in a document that it moved to.
+fn lost_its_edits(tag: Tag, value: &Value) -> bool {
+    tag == Tag::Sequence && sequence::Kind::of(value).is_some()
 }
 
 impl Replica {
@@ -69,20 +75,33 @@ impl Replica {
         self.base.is_some() || self.live().any(|held| held.dot.replica != founder && !is_reserved(&held.path))
     }
 
+    /// Whether some writes of another document that gives way to this one cannot keep their names: they are made again,
+    /// under the name of this replica, which has to be one that nobody wrote under.
+    pub fn makes_again(&self, other: &Replica) -> bool {
+        let founder = other.genesis.founder();
+        other
+            .live()
+            .any(|held| held.dot.replica != founder && !self.seen.contains(held.dot) && other.is_made_again(held))
+    }
+
     /// Takes in the writes of another document that gives way to this one, under their own names. What edits a sequence
-    /// comes as the value that the sequence had then.
-    pub fn take_along(&mut self, other: &Replica) -> Effect {
+    /// comes as the value that the sequence had then; where it comes back, it is made again: see
+    /// [`Replica::makes_again`].
+    pub fn take_along(&mut self, other: &Replica, wall_ms: u64) -> Effect {
         let founder = other.genesis.founder();
         let mut effect = Effect::default();
+        let mut again = Vec::new();
         for held in other.live() {
             if held.dot.replica == founder || self.seen.contains(held.dot) {
                 continue;
             }
-            if let Some(moved) = other.moved(held) {
+            if other.is_made_again(held) {
+                again.push(held);
+            } else if let Some(moved) = other.moved(held) {
                 self.insert(moved, &mut effect);
             }
         }
-        if !effect.added.is_empty() {
+        if !effect.added.is_empty() || !again.is_empty() {
             // What follows from these writes and nothing else: a write that moved before never saw the founder here.
             for held in other.live().filter(|held| held.dot.replica != founder) {
                 self.seen.add(held.dot);
@@ -91,9 +110,47 @@ impl Replica {
             if other.clock.last() > self.clock.last() {
                 self.clock = other.clock;
             }
+            self.make_again(again, wall_ms, &mut effect);
             self.read_notes();
         }
         effect
+    }
+
+    /// Whether a write has, or may have, another content under its name in another document: it lost its edits of a
+    /// sequence on its way here, or would lose them on its way from here although it claims none. The other document may be
+    /// the one that it was made in, where others hold it as it was, and one name has one content there.
+    fn is_made_again(&self, held: &Assertion) -> bool {
+        match &held.claim {
+            Claim::Sequence(_) | Claim::Nothing => false,
+            Claim::Value(_) | Claim::Absent if !held.edits.is_empty() => {
+                self.live.at(&held.path).iter().any(|live| live.dot == held.dot)
+            }
+            Claim::Value(value) => lost_its_edits(held.tag, value),
+            Claim::Absent => false,
+        }
+    }
+
+    /// Makes writes of another document under the name of this replica. Each has seen the one that it stands for and what
+    /// that had seen, so it takes its place wherever both are.
+    fn make_again(&mut self, mut writes: Vec<&Arc<Assertion>>, wall_ms: u64, effect: &mut Effect) {
+        writes.sort_by_key(|held| (held.stamp, held.dot));
+        let mut past = VersionVector::default();
+        for same in writes.chunk_by(|a, b| a.dot == b.dot) {
+            let Some(first) = same.first() else { continue };
+            past.join(&first.context);
+            past.add(first.dot);
+            let dot = Dot { replica: self.id, seq: self.seen.seq(self.id).saturating_add(1) };
+            let context = Arc::new(past.clone());
+            // It is as old as the other one, unless the clock of that one's author was ahead of this one.
+            let stamp = first.stamp.min(self.clock.tick(wall_ms));
+            for held in same {
+                let context = Arc::clone(&context);
+                let made = Assertion { dot, context, stamp, edits: BTreeMap::new(), ..Assertion::clone(held) };
+                self.insert(Arc::new(made), effect);
+            }
+            self.seen.add(dot);
+            past.add(dot);
+        }
     }
 
     /// A write as it stands in another document; none where all that it says is how it edits a sequence.
@@ -101,8 +158,7 @@ impl Replica {
         let claim = match &held.claim {
             Claim::Nothing => return None,
             Claim::Sequence(kind) => Claim::Value(self.sequence_after(held, *kind)),
-            Claim::Value(_) | Claim::Absent if held.edits.is_empty() => return Some(Arc::clone(held)),
-            claim => claim.clone(),
+            Claim::Value(_) | Claim::Absent => return held.edits.is_empty().then(|| Arc::clone(held)),
         };
         // Edits are held also where a later write took the place of what they claim.
         let is_live = self.live.at(&held.path).iter().any(|live| live.dot == held.dot);
@@ -123,8 +179,12 @@ impl Replica {
     /// as they are.
     pub fn moved_delta(&self, genesis: Genesis, delta: &Delta) -> Option<Delta> {
         let founder = genesis.founder();
-        let is_plain = |item: &&Arc<Assertion>| item.edits.is_empty() && !matches!(item.claim, Claim::Sequence(_));
-        if self.settles() || delta.base.is_some() || !delta.items.iter().all(|item| is_plain(&item)) {
+        let is_plain = |item: &Arc<Assertion>| match &item.claim {
+            Claim::Sequence(_) => false,
+            Claim::Value(value) => item.edits.is_empty() && !lost_its_edits(item.tag, value),
+            Claim::Absent | Claim::Nothing => item.edits.is_empty(),
+        };
+        if self.settles() || delta.base.is_some() || !delta.items.iter().all(is_plain) {
             return None;
         }
         let since: VersionVector = delta.since.iter().filter(|(author, _)| *author != founder).collect();
@@ -161,7 +221,7 @@ impl Replica {
         let founding = only(&|_| false).view().value;
         let mine = only(&|author| own.contains(&author));
         let mut shared = self.base.as_ref().map(|base| base.floor.clone()).unwrap_or_default();
-        shared.add(crate::clock::Dot { replica: founder, seq: self.seen.seq(founder) });
+        shared.add(Dot { replica: founder, seq: self.seen.seq(founder) });
         let rebased = mine.rebased(id, delta, &shared, &founding, options, wall_ms)?;
         let others = self.live().filter(|held| {
             let author = held.dot.replica;
