@@ -14,6 +14,7 @@ const FOUND: &[(u64, &str)] = &[
     (31, "three instances that found each other late kept three documents, and nobody said so"),
     (37, "an instance never got the document of a peer that was itself waiting for it when they greeted"),
     (47, "a batch that failed but got to the disk left writes in the store that the replica had not seen"),
+    (80, "a store that was full was asked again and again at once to hold that its document is old"),
     (233, "who took over a document that drops its history did not show what it acknowledged before it was a member"),
     (288, "an instance that knew that it was expelled acknowledged writes that it did not show"),
     (304, "an instance whose new name was expelled before it wrote made a member of it by its own word"),

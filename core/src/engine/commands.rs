@@ -326,6 +326,8 @@ impl Engine {
         let Some(founded) = founded else { return };
         let former = [founded.durable.id(), founded.pending.id()];
         let lost = founded.persist_failed(id);
+        // That the document is old may have been lost. Not at once: a store that is full would be asked again without end.
+        founded.age_due_ms.get_or_insert(now.mono_ms.saturating_add(self.config.heartbeat_ms.max(1)));
         let was_ready = founded.ready;
         self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
         if let Some(document) = self.documents.get_mut(&name) {

@@ -440,7 +440,6 @@ impl Founded {
         self.pending_life = Arc::clone(&self.life);
         self.moving.go(Moving::Still);
         self.forced = None;
-        self.age_due_ms.get_or_insert(0);
         std::mem::take(&mut self.staged)
     }
 

@@ -345,7 +345,8 @@ impl World {
         let is_full = self.is_full(at);
         if is_behind || is_full || self.faults && self.strikes(Fault::StoreFailure) {
             let arrives = !is_behind && !is_full && self.random.below(2) == 0;
-            self.note(|| format!("the store of {at} fails; the batch got there: {arrives}"));
+            let keys = super::history::summary(&batch.writes);
+            self.note(|| format!("the store of {at} fails; the batch got there: {arrives} {keys}"));
             if arrives {
                 // Nobody knows, so what was planned before may still be done.
                 let mut mirrorable = self.hosts[at].mirrorable.clone();
