@@ -26,6 +26,10 @@ const FOUND: &[(u64, &str)] = &[
     (2009, "a lost frame left an instance without a document although its peer's heartbeats arrived"),
     (2199, "an expelled instance whose next name was expelled too asked for the document under that name for ever"),
     (2604, "greetings that overtook each other left two documents for ever"),
+    (
+        5385,
+        "a store that takes writes again got the state from before its new name was written, which gave a number out twice",
+    ),
     (101_649, "an expelled instance lost what it wrote below a map that the others made a list"),
     (104_278, "who was expelled again before it shared what it had written again counted that as shared, and lost it"),
 ];

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::records::replica_record;
-use super::shared::{Founded, Shared, Step};
+use super::shared::{Shared, Step};
 use super::types::Level;
 use crate::clock::Now;
 use crate::error::Error;
@@ -31,12 +31,16 @@ impl Engine {
 
     /// Gives a store that failed something to do, so that its recovery shows although nobody writes.
     pub fn try_store(&mut self) {
-        let is_idle = |founded: &&Founded| founded.ready && founded.staged.is_empty();
         let idle = self.documents.iter().find_map(|(name, document)| {
-            let founded = document.shared.as_ref().and_then(Shared::founded).filter(is_idle)?;
-            Some((name.clone(), replica_record(name, &founded.durable)))
+            let founded = document.shared.as_ref().and_then(Shared::founded)?;
+            (founded.ready && founded.staged.is_empty()).then(|| name.clone())
         });
-        if let Some((name, record)) = idle {
+        let Some(name) = idle else { return };
+        // The note of a new name goes before everything else, and what it wrote would be forgotten by a record from before.
+        self.hand_over(&name);
+        let founded = self.documents.get(&name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
+        if let Some(founded) = founded.filter(|founded| founded.staged.is_empty()) {
+            let record = replica_record(&name, &founded.durable);
             self.stage_step(&name, vec![record], Step::Records, "store", None, None);
         }
     }
