@@ -50,6 +50,9 @@ pub(super) struct BoundFile {
     in_place: bool,
     /// A write in place that was cut off lies there.
     torn: Option<String>,
+    /// A write was cut off, or may have been: an earlier life planned one, or the driver failed. Else a text that looks
+    /// like half a write is an edit: `18` over a planned `15` is `1` of that and `8` of an old `08`.
+    may_be_torn: bool,
     /// A file write is planned, or with the driver.
     in_flight: bool,
     /// It is with the driver, or waits for it to be asked for.
@@ -123,6 +126,7 @@ impl BoundFile {
             set_aside: false,
             in_place: false,
             torn: None,
+            may_be_torn: false,
             in_flight: false,
             is_released: false,
             failure: None,
@@ -140,6 +144,7 @@ impl BoundFile {
         self.superseded = record.superseded;
         self.keeping = record.keeping;
         self.intended = record.intended.map(|known| Intended { known, leaves: record.planned });
+        self.may_be_torn = self.intended.is_some();
         let Some(known) = record.base else { return };
         // Stores of before hold the text and no states.
         let read = |text: &str| parse_from(text, self.binding.format, &self.source()).ok();
@@ -214,7 +219,7 @@ impl BoundFile {
     /// it is.
     pub(super) fn look(&mut self, text: Option<&str>, shared: Option<(&Value, &Value)>, now_ms: u64) -> Look {
         self.in_flight = false;
-        self.torn = None;
+        let torn = self.torn.take();
         let Some(text) = text else {
             self.seen = Seen::Missing;
             return Look::Missing;
@@ -234,11 +239,12 @@ impl BoundFile {
         }
         if let Some(base) = self.base.as_mut().filter(|base| base.known.is(text)) {
             base.known.text.get_or_insert_with(|| text.to_owned());
+            self.may_be_torn = false;
             self.seen = Seen::Good;
             self.failure = None;
             return Look::Settled;
         }
-        if self.is_torn(text) {
+        if torn.as_deref() == Some(text) || self.is_torn(text) {
             self.torn = Some(text.to_owned());
             self.seen = Seen::Good;
             return Look::Settled;
@@ -278,7 +284,8 @@ impl BoundFile {
             let (old, new) = (base.known.text.as_deref()?, intended.known.text.as_deref()?);
             Some(is_torn(text, old, new))
         };
-        self.in_place && self.base.as_ref().zip(self.intended.as_ref()).and_then(|(b, i)| texts(b, i)).unwrap_or(false)
+        let is_possible = self.in_place && self.may_be_torn;
+        is_possible && self.base.as_ref().zip(self.intended.as_ref()).and_then(|(b, i)| texts(b, i)).unwrap_or(false)
     }
 
     fn judge(&mut self, value: &Value, (shown, shared): (&Value, &Value), now_ms: u64) -> Verdict {
@@ -320,6 +327,7 @@ impl BoundFile {
         }
         self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });
         self.intended = None;
+        self.may_be_torn = false;
         self.superseded.clear();
         self.keeping.clear();
         self.seen = Seen::Good;
@@ -390,12 +398,12 @@ impl BoundFile {
 
     /// The driver is done with a write, and will look what lies there now.
     pub(super) fn written(&mut self) {
-        self.is_released = false;
+        (self.is_released, self.may_be_torn) = (false, false);
     }
 
     /// The driver could not write the file.
     pub(super) fn write_failed(&mut self, error: Error) {
-        (self.in_flight, self.is_released) = (false, false);
+        (self.in_flight, self.is_released, self.may_be_torn) = (false, false, true);
         self.unwritten = Some(error);
     }
 
@@ -425,20 +433,22 @@ impl BoundFile {
         if self.in_flight || self.unsettled.is_some() || matches!(self.seen, Seen::Unknown | Seen::Broken) {
             return Ok(None);
         }
+        // Half a write is finished first: planned anew, and cut off once more, it would be known by nobody.
+        let planned = self.intended.as_ref().and_then(|intended| intended.known.text.clone());
+        if let (Some(torn), Some(text)) = (&self.torn, planned) {
+            self.in_flight = true;
+            let keep_as = self.set_aside.then_some(BEFORE_JOIN);
+            let (document, expect) = (document.clone(), Some(torn.clone()));
+            return Ok(Some(FileWrite { document, expect, text, keep_as, in_place: self.in_place }));
+        }
         let Held { value: target, left_out } = held(shared, self.binding.format);
         self.left_out = left_out;
         let base = self.base.as_ref();
         let is_shown = base.is_some_and(|base| base.value == target);
         let known = base.and_then(|base| Some((base, base.known.text.as_deref()?)));
         let (expect, text) = match (&self.seen, known) {
-            (Seen::Good, Some((_, text))) if is_shown => match &self.torn {
-                Some(torn) => (Some(torn.clone()), text.to_owned()),
-                None => return self.nothing_to_write(),
-            },
-            (Seen::Good, Some((_, text))) => {
-                let expect = self.torn.as_deref().unwrap_or(text).to_owned();
-                (Some(expect), rewrite(text, self.binding.format, &target)?)
-            }
+            (Seen::Good, Some(_)) if is_shown => return self.nothing_to_write(),
+            (Seen::Good, Some((_, text))) => (Some(text.to_owned()), rewrite(text, self.binding.format, &target)?),
             (Seen::Missing, _) if base.is_none() && target == Value::empty_map() => return self.nothing_to_write(),
             // A file that somebody deleted comes back with the next change of the document, not at once.
             (Seen::Missing, _) if is_shown => return self.nothing_to_write(),

@@ -101,6 +101,8 @@ struct Ancestor {
     is_set_back: bool,
     /// The oldest state that is kept is as near.
     is_oldest_as_near: bool,
+    /// How many states the others lie back from which it differs as little: it may descend from any of them.
+    as_near: Vec<usize>,
 }
 
 /// Whether two leaves count as different. That a map is empty follows from what went, and counts for nothing.
@@ -117,6 +119,7 @@ fn ancestor(save: &Save<'_>, from_newest: &[Leaf]) -> Ancestor {
     let to_newest = from_newest.iter().filter(|leaf| differ(leaf.old.as_ref(), leaf.new.as_ref())).count();
     let mut best = (0, to_newest);
     let mut distance = to_newest;
+    let mut distances = vec![to_newest];
     for (at, step) in save.steps.iter().enumerate() {
         for leaf in &step.leaves {
             let saved = leaf_at(save.saved, &leaf.path);
@@ -126,12 +129,15 @@ fn ancestor(save: &Save<'_>, from_newest: &[Leaf]) -> Ancestor {
         if distance < best.1 || (distance == best.1 && best.0 > 0) {
             best = (at + 1, distance);
         }
+        distances.push(distance);
     }
+    let is_as_near = |(age, distance): (usize, usize)| (age != best.0 && distance == best.1).then_some(age);
+    let as_near = distances.into_iter().enumerate().filter_map(is_as_near).collect();
     let is_oldest_as_near = distance == best.1;
     if best.1 == 0 && to_newest == 1 {
-        return Ancestor { age: 0, distance: 1, is_set_back: true, is_oldest_as_near };
+        return Ancestor { age: 0, distance: 1, is_set_back: true, is_oldest_as_near, as_near };
     }
-    Ancestor { age: best.0, distance: best.1, is_set_back: false, is_oldest_as_near }
+    Ancestor { age: best.0, distance: best.1, is_set_back: false, is_oldest_as_near, as_near }
 }
 
 /// What the ancestor had at the leaves that changed since, and who changed them last.
@@ -146,6 +152,13 @@ fn since<'a>(steps: &[&'a Step], age: usize) -> BTreeMap<&'a Path, (Option<&'a V
     changed
 }
 
+/// Where the save has what another state had from which it may descend as well: perhaps nobody said that.
+fn doubted<'a>(save: &Save<'a>, ancestor: &Ancestor) -> BTreeSet<&'a Path> {
+    let states = ancestor.as_near.iter().map(|age| since(save.steps, *age));
+    let held = states.map(|state| state.into_iter().filter(|(path, (old, _))| leaf_at(save.saved, path) == *old));
+    held.flatten().map(|(path, _)| path).collect()
+}
+
 fn last_writer(steps: &[&Step], path: &Path) -> Option<Writer> {
     steps.iter().find(|step| step.leaves.iter().any(|leaf| leaf.path == *path)).map(|step| step.writer(path))
 }
@@ -158,6 +171,7 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
     let ancestor = ancestor(save, &from_newest);
     let is_known = !(save.forgot && ancestor.is_oldest_as_near && ancestor.distance > 0);
     let changed = since(save.steps, ancestor.age);
+    let doubted = doubted(save, &ancestor);
     let touched: BTreeMap<&Path, &Leaf> = from_newest.iter().map(|leaf| (&leaf.path, leaf)).collect();
     let paths: BTreeSet<&Path> = touched.keys().copied().chain(changed.keys().copied()).collect();
     let by_others = |path: &Path| {
@@ -196,7 +210,7 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
             verdict.disputes.extend(touched.contains_key(path).then(|| dispute(Stays::Theirs)));
             continue;
         }
-        let is_doubtful = ancestor.is_set_back || !is_known;
+        let is_doubtful = ancestor.is_set_back || !is_known || doubted.contains(path);
         let is_told = wrote || (is_doubtful && last_writer(save.steps, path) == Some(Writer::Others));
         verdict.disputes.extend(is_told.then(|| dispute(Stays::Saved)));
         verdict.removed.extend(is_gone.then(|| path.clone()));

@@ -46,9 +46,13 @@ struct Desk {
     /// What the file said when the process last looked.
     looked: Leaves,
     due: Option<FileWrite>,
+    /// All that was to be written into the file in place.
+    planned: Vec<String>,
     buffers: Vec<Buffer>,
     /// Leaves that this file wrote last.
     by_file: BTreeSet<Path>,
+    /// Leaves that this file removed, and that others set since; the file has not shown that.
+    unseen: BTreeSet<Path>,
     marker: i64,
     now: Now,
     trace: Vec<String>,
@@ -105,8 +109,10 @@ impl Desk {
             is_torn: false,
             looked: Leaves::new(),
             due: None,
+            planned: Vec::new(),
             buffers: Vec::new(),
             by_file: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             marker: 1_000,
             now: Now { wall_ms: 1_790_000_000_000, mono_ms: 0 },
             trace: Vec::new(),
@@ -140,7 +146,10 @@ impl Desk {
         self.settle(true);
         self.look();
         self.settle(true);
-        let shown = leaves(&parse(&self.file, self.format).unwrap());
+        let Ok(shown) = parse(&self.file, self.format) else {
+            return violated(Property::Liveness, format!("half a text stays in the file: {:?}", self.file));
+        };
+        let shown = leaves(&shown);
         if shown != self.held() {
             return violated(Property::Liveness, format!("the file shows {shown:?}, the document {:?}", self.held()));
         }
@@ -205,6 +214,7 @@ impl Desk {
             }
             while self.engine.poll_transmit().is_some() {}
             if let Some(write) = self.engine.poll_file() {
+                self.planned.extend(write.in_place.then(|| write.text.clone()));
                 self.due = Some(write);
             }
             while let Some(event) = self.engine.poll_event() {
@@ -229,19 +239,41 @@ impl Desk {
                 self.trace.push(format!("mirrored {:?}", write.text));
                 self.file = write.text;
                 self.is_torn = false;
+                self.mirrored();
             }
             self.engine.handle_file_written(&name());
         }
         self.look();
     }
 
+    /// What others set is in the file now, so what they do to it next counts.
+    fn mirrored(&mut self) {
+        for key in self.shown().keys() {
+            if self.unseen.remove(key) {
+                self.by_file.remove(key);
+            }
+        }
+    }
+
     fn others(&mut self, key: &str, value: Option<Value>) {
         self.trace.push(format!("others: {key} = {value:?}"));
+        let key_path = path(key);
+        let is_there = self.document().at(&key_path).is_some();
+        if value.is_some() && !is_there && self.by_file.contains(&key_path) {
+            self.unseen.insert(key_path.clone());
+        }
+        // Who removes what is not there writes nothing, nor does who writes and removes before the file shows it.
+        let is_write = value.is_some() || is_there;
+        let is_undone = value.is_none() && self.unseen.contains(&key_path);
         match value {
             Some(value) => self.engine.set(&name(), path(key), value, self.now),
             None => self.engine.unset(&name(), path(key), self.now),
         };
-        self.by_file.remove(&path(key));
+        if is_undone {
+            self.by_file.insert(key_path);
+        } else if is_write {
+            self.by_file.remove(&key_path);
+        }
         self.settle(false);
     }
 
@@ -299,6 +331,9 @@ impl Desk {
         }
         let text = rewrite(&buffer.text, self.format, &value).unwrap();
         let on_disk = self.looked.clone();
+        if is_down && self.is_like_a_tear(&text) {
+            return Ok(()); // no one could tell it from a write that was cut off: `18` from `15` over `08`
+        }
         if is_down {
             self.trace.push(format!("{at} saves {made:?} while nobody is there: {text:?}"));
             self.restart(Some(&text));
@@ -319,9 +354,25 @@ impl Desk {
         for (key, new) in &made {
             if new.is_some() || self.document().at(key).is_none() {
                 self.by_file.insert(key.clone());
+                self.unseen.remove(key);
             }
         }
+        // What a save wrote over what others had written, and told, was written by this file from then on.
+        let after = self.held();
+        let status = self.engine.status().remove(0);
+        let told = status.save_conflicts.iter().filter(|one| one.stays == Stays::Saved).map(|one| &one.path);
+        self.by_file.extend(told.filter(|key| before.1.get(*key) != after.get(*key)).cloned());
         Ok(())
+    }
+
+    /// Whether a write in place that was cut off could have left this text.
+    fn is_like_a_tear(&self, text: &str) -> bool {
+        let texts = || self.planned.iter().chain([&self.file]).chain(self.buffers.iter().map(|buffer| &buffer.text));
+        let is_tear = |old: &str, new: &str| {
+            let same = text.bytes().zip(new.bytes()).take_while(|(text, new)| text == new).count();
+            same > 0 && text.as_bytes().get(same..) == old.as_bytes().get(same..)
+        };
+        text != self.file && self.planned.iter().any(|new| texts().any(|old| is_tear(old, new)))
     }
 
     /// The process dies, perhaps in the middle of a write of the file, and comes back; `saved` is what somebody saved meanwhile.
@@ -338,6 +389,9 @@ impl Desk {
             let torn: Vec<u8> = whole[..cut].iter().copied().chain(rest).collect();
             self.is_torn = (cut != 0 && cut != whole.len()) || (self.is_torn && cut == 0);
             self.file = String::from_utf8(if cut == whole.len() { whole.to_vec() } else { torn }).unwrap();
+            if cut == whole.len() {
+                self.mirrored();
+            }
         }
         self.trace.push(format!("starts again with {:?}", self.file));
         if saved.is_none() {
@@ -365,7 +419,8 @@ impl Desk {
         let all: BTreeSet<&Path> = before.keys().chain(after.keys()).chain(buffer.shown.keys()).collect();
         // What others wrote since the text was read.
         let is_news = |key: &Path| before.get(key) != buffer.shown.get(key) && !self.by_file.contains(key);
-        let is_old = all.iter().any(|key| !made.contains_key(*key) && before.get(*key) != buffer.shown.get(*key));
+        // A text tells its age by what differs from the one that was seen last; what was never in the file tells nothing.
+        let is_old = all.iter().any(|key| !made.contains_key(*key) && on_disk.get(*key) != buffer.shown.get(*key));
         for (key, new) in made {
             let shown = document.at(key);
             match new {
