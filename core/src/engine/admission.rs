@@ -7,13 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Engine;
-use super::RUNTIME;
 use super::document::Document;
 use super::records::withheld_record;
 use super::shared::{Shared, Step};
 use super::types::{Level, Rejection, SourceState, StoreWrite, Ticket, together};
 use super::withhold::{Held, Partly, Search, with_before};
+use super::{Engine, REPLICATES, RUNTIME};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::merge::{Composed, Layer, Withheld, priority};
@@ -441,6 +440,9 @@ impl Engine {
 
     /// Stores what was in force at withheld paths, where that has changed without a write.
     fn keep_withheld(&mut self, name: &DocumentName) {
+        if !REPLICATES {
+            return;
+        }
         let Some(document) = self.documents.get_mut(name) else { return };
         let is_ready = document.shared.as_ref().and_then(Shared::founded).is_some_and(|founded| founded.ready);
         if let Some(record) = is_ready.then(|| document.take_withheld_record()).flatten() {
