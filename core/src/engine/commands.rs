@@ -248,6 +248,9 @@ impl Engine {
         reply: Option<Reply>,
         from: Option<PeerId>,
     ) -> Ticket {
+        if !REPLICATES {
+            return Ticket(self.last_ticket); // nothing is shared that could be stored
+        }
         self.hand_over(name);
         let document = self.documents.get(name);
         let founded = document.and_then(|d| d.shared.as_ref()).and_then(Shared::founded);

@@ -8,11 +8,13 @@ use super::admission::{Admission, Foreseen, Kept};
 use super::aside::Aside;
 use super::file::BoundFile;
 use super::guest::Guest;
-use super::shared::Shared;
+use super::records::Stored;
+use super::shared::{Founded, Shared};
 use super::types::{
     ChangeEvent, DocumentOptions, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus,
 };
 use crate::canonical::content_hash;
+use crate::clock::Now;
 use crate::diff::diff;
 use crate::error::Result;
 use crate::id::{DocumentName, InstanceId, ReplicaId};
@@ -111,6 +113,28 @@ impl Document {
             former: Vec::new(),
             aside: Vec::new(),
         }
+    }
+
+    /// Takes up what the store holds of it. Returns whether that raised its marks.
+    pub(super) fn restore(&mut self, stored: Stored, old_after_ms: u64, now: Now) -> bool {
+        let mut marks_loaded = false;
+        self.aside = stored.kept;
+        if let (Some(replica), Some(shared)) = (stored.replica, &mut self.shared) {
+            let mut founded = Founded { base_bytes: stored.base_bytes, sides: stored.sides, ..Founded::new(replica) };
+            // Of before there were such records: it was in use.
+            let life = stored.life.unwrap_or_default();
+            founded.life = Arc::new(life);
+            marks_loaded = founded.loaded(now.wall_ms);
+            founded.age_due_ms = Some(now.mono_ms.saturating_add(old_after_ms));
+            *shared = Shared::Founded(Box::new(founded));
+        }
+        if let Some(file) = &mut self.file
+            && let Some((record, restored)) = stored.files.get(&file.binding.id)
+        {
+            file.restore(record.clone(), restored.clone());
+        }
+        self.restore_withheld(stored.withheld);
+        marks_loaded
     }
 
     /// Remembers a name that this instance had.

@@ -198,24 +198,7 @@ impl Engine {
         let replica = self.next_author();
         let mut document = Document::new(name.clone(), options, replica);
         let stored = self.stored.remove(&name).unwrap_or_default();
-        let mut marks_loaded = false;
-        document.aside = stored.kept;
-        if let (Some(replica), Some(shared)) = (stored.replica, &mut document.shared) {
-            let mut founded =
-                shared::Founded { base_bytes: stored.base_bytes, sides: stored.sides, ..shared::Founded::new(replica) };
-            // Of before there were such records: it was in use.
-            let life = stored.life.unwrap_or_default();
-            founded.life = Arc::new(life);
-            marks_loaded = founded.loaded(now.wall_ms);
-            founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
-            *shared = shared::Shared::Founded(Box::new(founded));
-        }
-        if let Some(file) = &mut document.file
-            && let Some((record, restored)) = stored.files.get(&file.binding.id)
-        {
-            file.restore(record.clone(), restored.clone());
-        }
-        document.restore_withheld(stored.withheld);
+        let marks_loaded = REPLICATES && document.restore(stored, self.config.old_after_ms, now);
         document.refresh("open");
         self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
