@@ -8,7 +8,7 @@ const SOURCE_STATES = { fresh: ["good", "fresh"], stale: ["bad", "stale"], missi
 /** Fills `panel` with a status of the instance; `summary` gets one line. */
 export function showStatus(panel, summary, status) {
   const document = status.documents?.find(({ name }) => /(^|\/)default$/.test(name)) ?? status.documents?.[0];
-  const peers = status.peers ?? [];
+  const peers = others(status.peers ?? []);
   const connected = peers.filter(({ state }) => state === "connected").length;
   summary.textContent = peers.length === 0 ? "alone" : `${connected} of ${count(peers.length, "peer")} connected`;
   panel.replaceChildren(
@@ -23,6 +23,13 @@ export function showStatus(panel, summary, status) {
     ...conflicts(document?.conflicts ?? []),
     h("dl", { className: "facts-list" }, ...facts(status, document)),
   );
+}
+
+/** Each instance once: two that dial each other hold two connections. */
+function others(peers) {
+  const dialed = peers.filter(({ url }) => url !== undefined);
+  const known = new Set(dialed.map(({ instance_id }) => instance_id));
+  return [...dialed, ...peers.filter(({ url, instance_id }) => url === undefined && !known.has(instance_id))];
 }
 
 /** Says that there is no status to be had. */
@@ -41,8 +48,8 @@ function line([tone, word], name, details, problem) {
   );
 }
 
-function peer({ url, state, instance_id: instance, last_error: error, retry_in_ms: retry }) {
-  let name = url;
+function peer({ url, address, state, instance_id: instance, last_error: error, retry_in_ms: retry }) {
+  let name = url ?? `from ${address}`;
   let page;
   try {
     const { host, protocol } = new URL(url);

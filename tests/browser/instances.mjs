@@ -30,7 +30,7 @@ async function listen(port) {
 /** A folder that is gone after the test. */
 export async function folder(t) {
   const path = await mkdtemp(join(tmpdir(), "confmesh-browser-"));
-  t.after(() => rm(path, { recursive: true, force: true }));
+  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 20 }));
   return path;
 }
 
