@@ -196,7 +196,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(seed) = tally.failures.iter().min().filter(|_| !flags.contains_key("quiet") && !options.starts)
-        && let Some((options, violation)) = shrink(*seed)
+        && let Some((options, violation)) = shrink(*seed, &options)
     {
         let names: Vec<&str> = options.without.iter().map(|fault| fault.name()).collect();
         let mut command = format!("make replay SEED={seed}");

@@ -218,9 +218,23 @@ impl History {
         self.markers.iter().any(|(held, _)| *held == marker)
     }
 
-    /// Whether it is in a write of this document.
-    pub(crate) fn holds_marker_in(&self, genesis: Genesis, marker: i64) -> bool {
-        self.markers.contains(&(marker, genesis))
+    /// Whether a number of one document is in a write of another one, or a write there has seen each that held it and took
+    /// its place: somebody else moved it.
+    pub(crate) fn came_along(&self, genesis: Genesis, new: &Known, marker: i64) -> bool {
+        if self.markers.contains(&(marker, new.genesis)) {
+            return true;
+        }
+        let founder = genesis.founder();
+        let there = self.seen(new);
+        let took_place = |write: &Arc<Assertion>| {
+            there.iter().any(|other| {
+                let is_comparable = other.path.starts_with(&write.path) || write.path.starts_with(&other.path);
+                is_comparable && other.context.contains(write.dot)
+            })
+        };
+        let holds = |write: &Arc<Assertion>| markers(&canonical(&write.to_value())).contains(&marker);
+        let held = self.writes.get(&genesis).into_iter().flatten();
+        held.filter(|write| write.dot.replica != founder && holds(write)).all(|write| took_place(write))
     }
 
     /// The writes of a document that somebody saw, without the notes of confmesh itself.

@@ -122,10 +122,10 @@ fn guarded(run: impl FnOnce() -> Checked) -> Option<Violation> {
     }
 }
 
-/// The smallest options under which a seed still breaks something, and what it breaks then: fewer kinds of faults, fewer
+/// The smallest options, within those given, under which a seed still breaks something, and what it breaks then: fewer kinds of faults, fewer
 /// instances, fewer steps.
-pub fn shrink(seed: u64) -> Option<(Options, Violation)> {
-    let mut best = Options::default();
+pub fn shrink(seed: u64, options: &Options) -> Option<(Options, Violation)> {
+    let mut best = options.clone();
     let mut violation = run(seed, &best).violation?;
     let kind = violation.property;
     let mut attempt = |best: &mut Options, candidate: Options| {
@@ -138,6 +138,9 @@ pub fn shrink(seed: u64) -> Option<(Options, Violation)> {
         still_fails
     };
     for fault in Fault::ALL {
+        if best.without.contains(fault) {
+            continue;
+        }
         let mut candidate = best.clone();
         candidate.without.push(*fault);
         attempt(&mut best, candidate);

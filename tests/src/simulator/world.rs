@@ -315,8 +315,9 @@ impl World {
             let made = confmesh::canonical::canonical(&self.history.expected(&old).value);
             // Where history is dropped everybody makes his own writes again.
             let written = self.history.written_in(old.genesis, (old.replica != new.replica).then_some(at));
-            let is_missing = |marker: &i64| !self.history.holds_marker_in(new.genesis, *marker);
-            let lost = markers(&made).into_iter().find(|marker| written.contains(marker) && is_missing(marker));
+            let lost = markers(&made)
+                .into_iter()
+                .find(|marker| written.contains(marker) && !self.history.came_along(old.genesis, &new, *marker));
             if let Some(marker) = lost {
                 return violated(Property::Loss, format!("{at} lost {marker} when it took over another document"));
             }
