@@ -14,6 +14,7 @@ use confmesh::protocol::{Frame, WireOptions};
 use confmesh::{Path, Policy, Value};
 
 use super::editors::Editor;
+use super::generate::markers;
 use super::history::{Known, Store};
 use super::runtime::{Around, Process};
 use super::withhold::Rules;
@@ -164,6 +165,15 @@ impl Host {
             after_death: None,
             checked: None,
         }
+    }
+
+    /// Whether a number stands in a text that was put aside: beside the file, or in the store until somebody confirms it.
+    pub(crate) fn keeps(&self, marker: i64) -> bool {
+        let aside =
+            self.store.iter().filter(|(key, _)| std::str::from_utf8(key).is_ok_and(|key| key.contains("/aside/")));
+        let aside = aside.map(|(_, bytes)| String::from_utf8_lossy(bytes));
+        let beside = self.kept.iter().map(|text| text.as_str().into());
+        aside.chain(beside).any(|text: std::borrow::Cow<'_, str>| markers(&text).contains(&marker))
     }
 
     pub(crate) fn is_up(&self) -> bool {

@@ -412,7 +412,10 @@ impl World {
             self.hosts[at].kept.push(old);
         } else if self.averages() {
             // A mean of two markers may look like one.
-        } else if let Some(marker) = markers(&old).into_iter().find(|marker| !self.history.holds_marker(*marker)) {
+        } else if let Some(marker) = markers(&old)
+            .into_iter()
+            .find(|marker| !self.history.holds_marker(*marker) && !self.hosts[at].keeps(*marker))
+        {
             return violated(Property::Loss, format!("the file of {at} loses {marker}, which no write holds"));
         }
         self.note(|| format!("the file of {at} becomes {}", write.text));
