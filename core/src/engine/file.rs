@@ -221,7 +221,8 @@ impl BoundFile {
         self.in_flight = false;
         let torn = self.torn.take();
         let Some(text) = text else {
-            self.seen = Seen::Missing;
+            // What was wrong with it is gone with it.
+            (self.seen, self.failure) = (Seen::Missing, None);
             return Look::Missing;
         };
         if self.is_planned(text) {

@@ -59,11 +59,34 @@ impl Search<'_> {
             let value = with_before(self.newest, self.before, held.keys());
             let composed = compose(value.clone());
             if composed.errors.iter().all(&is_known) {
-                return Some(Partly { held, value, composed });
+                return Some(self.released(Partly { held, value, composed }, is_known, compose));
             }
             last = Some(composed);
         }
         None
+    }
+
+    /// Lets go of what a text refers to where the text turned out to be withheld itself.
+    fn released(
+        &self,
+        mut found: Partly,
+        is_known: impl Fn(&Error) -> bool,
+        compose: impl Fn(Value) -> Composed,
+    ) -> Partly {
+        let is_elsewhere = |at: &Path, error: &Error| {
+            !error.path().is_some_and(|named| named.starts_with(at) || at.starts_with(named))
+        };
+        let targets = found.held.iter().filter(|(at, error)| found.held.len() > 1 && is_elsewhere(at, error));
+        for at in targets.map(|(at, _)| at.clone()).collect::<Vec<_>>() {
+            let mut held = found.held.clone();
+            held.remove(&at);
+            let value = with_before(self.newest, self.before, held.keys());
+            let composed = compose(value.clone());
+            if composed.errors.iter().all(&is_known) {
+                found = Partly { held, value, composed };
+            }
+        }
+        found
     }
 
     /// The paths to withhold once these problems are known too.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use confmesh::canonical::canonical;
 use confmesh::engine::{Command, DocumentOptions, WriteTerms};
 use confmesh::format::{Format, parse};
 use confmesh::replica::Edit;
@@ -61,22 +62,30 @@ impl Rules {
 
     /// What is in force of the newest shared layer where `before` was, and what is withheld.
     pub(crate) fn in_force(self, newest: &Value, before: &Value) -> (Value, BTreeSet<Path>) {
-        let mut held = self.wrong(newest, before);
+        let mut held = BTreeSet::new();
         loop {
             let value = with_before(newest, before, &held);
-            let Some(target) = self.referred(&value).filter(|target| value.at(target).is_none()) else {
-                return (value, held);
-            };
-            let way = target
-                .parent()
-                .filter(|above| !above.is_root() && newest.at(above).is_some_and(|value| value.as_map().is_none()));
-            let target = way.unwrap_or(target);
-            let at =
-                if newest.at(&target) != before.at(&target) && !held.contains(&target) { target } else { path(REFERS) };
-            if !held.insert(at) {
-                return (value, held);
+            let mut wider: BTreeSet<Path> = self.wrong(&value, before).union(&held).cloned().collect();
+            if let Some(targets) = self.broken(&value) {
+                let ways = targets.iter().map(|target| in_the_way(newest, target)).chain([path(REFERS)]);
+                let blamed: Vec<Path> = ways.filter(|at| newest.at(at) != before.at(at)).collect();
+                let free = |at: &&Path| !held.iter().any(|held| at.starts_with(held));
+                wider.extend(blamed.iter().find(free).or(blamed.first()).cloned());
+            }
+            if wider == held {
+                break;
+            }
+            held = wider;
+        }
+        // A text that is withheld itself holds back nothing that it refers to.
+        for path in held.clone() {
+            let fewer = held.iter().filter(|held| **held != path).cloned().collect();
+            let value = with_before(newest, before, &fewer);
+            if self.wrong(&value, before).is_empty() && self.broken(&value).is_none() {
+                held = fewer;
             }
         }
+        (with_before(newest, before, &held), held)
     }
 
     fn wrong(self, newest: &Value, before: &Value) -> BTreeSet<Path> {
@@ -107,19 +116,57 @@ impl Rules {
         wrong
     }
 
-    /// What the text at the one place that refers refers to.
-    fn referred(self, value: &Value) -> Option<Path> {
-        let text = value.at(&path(REFERS)).filter(|_| self.references)?.as_str()?;
-        text.strip_prefix("${")?.strip_suffix('}').map(path)
+    /// The one text that refers to other values, in pieces: texts, and where a value stands.
+    fn pieces(self, value: &Value) -> Option<Vec<Result<Path, String>>> {
+        let mut rest = value.at(&path(REFERS)).filter(|_| self.references)?.as_str()?;
+        let mut pieces = Vec::new();
+        while let Some((text, target, after)) = rest.split_once("${").and_then(|(text, after)| {
+            let (target, after) = after.split_once('}')?;
+            Some((text, target, after))
+        }) {
+            pieces.extend((!text.is_empty()).then(|| Err(text.to_owned())));
+            pieces.push(Ok(path(target)));
+            rest = after;
+        }
+        pieces.extend((!rest.is_empty()).then(|| Err(rest.to_owned())));
+        Some(pieces)
+    }
+
+    /// What the text refers to, where nothing can be put in its place.
+    fn broken(self, value: &Value) -> Option<Vec<Path>> {
+        let pieces = self.pieces(value)?;
+        let is_inside = pieces.len() > 1;
+        let cannot_stand = |target: &Path| match value.at(target) {
+            None => true,
+            Some(found) => is_inside && (found.as_map().is_some() || found.as_list().is_some()),
+        };
+        let targets: Vec<Path> = pieces.into_iter().flatten().collect();
+        targets.iter().any(cannot_stand).then_some(targets)
     }
 
     /// The document as programs read it.
     pub(crate) fn resolved(self, value: &Value) -> Value {
-        match self.referred(value).and_then(|target| value.at(&target)) {
-            Some(found) => value.with(&path(REFERS), found.clone()),
-            None => value.clone(),
-        }
+        let Some(pieces) = self.pieces(value).filter(|_| self.broken(value).is_none()) else { return value.clone() };
+        let found = |target: &Path| value.at(target).cloned().unwrap_or(Value::Null);
+        let put = match pieces.as_slice() {
+            [Ok(target)] => found(target),
+            pieces => pieces
+                .iter()
+                .map(|piece| match piece {
+                    Ok(target) => found(target).as_str().map_or_else(|| canonical(&found(target)), str::to_owned),
+                    Err(text) => text.clone(),
+                })
+                .collect::<String>()
+                .into(),
+        };
+        value.with(&path(REFERS), put)
     }
+}
+
+/// The path, or the list or scalar that stands in its way.
+fn in_the_way(newest: &Value, target: &Path) -> Path {
+    let stands = |len: &usize| newest.at(&target.prefix(*len)).is_some_and(|value| value.as_map().is_none());
+    target.prefix((1..target.len()).find(stands).unwrap_or(target.len()))
 }
 
 fn with_before(newest: &Value, before: &Value, held: &BTreeSet<Path>) -> Value {
