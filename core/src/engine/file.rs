@@ -218,7 +218,12 @@ impl BoundFile {
     /// Looks at the file as it lies on disk; `shared` is the shared layer with everything pending, as it is in force and as
     /// it is.
     pub(super) fn look(&mut self, text: Option<&str>, shared: Option<(&Value, &Value)>, now_ms: u64) -> Look {
-        self.in_flight = false;
+        let is_like_before = text.is_some_and(|text| self.base.as_ref().is_some_and(|base| base.known.is(text)));
+        if !is_like_before {
+            // A write that waits for the store was planned for another text.
+            self.due = None;
+        }
+        self.in_flight = self.due.is_some();
         let torn = self.torn.take();
         let Some(text) = text else {
             // What was wrong with it is gone with it.
@@ -342,8 +347,6 @@ impl BoundFile {
         if self.unsettled.is_none() {
             self.unsettled = Some((self.base.clone(), self.kept.clone()));
         }
-        // A write that was planned before would show less than the edit, should the file be as it expects once more.
-        self.due = None;
         self.accept(text, value, written, now_ms);
     }
 

@@ -219,10 +219,11 @@ impl Encoder<'_> {
 
     /// Writes what leads from `old` to `new` at a path.
     fn region(&mut self, path: &Path, old: Option<&Value>, new: Option<&Value>) -> Result<()> {
-        if old == new && !self.options.reasserts {
+        let (policy, tag) = (self.options.policy, self.tag_at(path));
+        // Whoever says the first value again adds nothing.
+        if old == new && (!self.options.reasserts || (tag == Tag::FirstWriteWins && !self.options.force)) {
             return Ok(());
         }
-        let (policy, tag) = (self.options.policy, self.tag_at(path));
         let old_map = old.and_then(Value::as_map);
         let is_atomic = policy.is_atomic(path);
         if old.is_some() && (is_atomic || old_map.is_none() || new.is_none_or(|v| v.as_map().is_none())) {

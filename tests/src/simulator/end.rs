@@ -171,7 +171,7 @@ impl World {
                 return violated(Property::Liveness, format!("{at} never tried again what failed: {error}"));
             }
             if !stale.is_empty() {
-                self.note(|| format!("a person takes back the edit of the file of {at}"));
+                self.note(|| format!("a person takes back the edit of the file of {at}: {stale:?}"));
                 let shown = self.hosts[at].shown_as_written().unwrap_or_default();
                 self.hosts[at].file = print(&shown, Format::Json).ok();
                 let text = self.hosts[at].file.clone();
