@@ -160,14 +160,16 @@ impl Engine {
     /// Gives up a document for the greater one that a peer sent, and takes along what was acknowledged in it. One batch in
     /// the store does all of it.
     pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let fresh = self.next_author();
+        let (fresh, key) = (self.next_author(), self.key.public());
         let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
         self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
-        let former = document.former.clone();
+        let mut former = document.former.clone();
         let options = WriteOptions::under(&document.policy);
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let asked_as = if let Moving::Asked(id) = founded.moving { id } else { fresh };
+        // Also those of earlier lives.
+        former.extend(founded.pending.live().map(|held| held.dot.replica).filter(|name| key.has_name(*name)));
         let mine = founded.pending.genesis();
         let is_forced = standing.given_up.contains(&mine) || founded.forced == Some(genesis);
         let moved = match Moved::of(founded, &former, (asked_as, genesis, delta), is_forced, &options, now.wall_ms) {

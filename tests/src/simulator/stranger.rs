@@ -32,6 +32,7 @@ impl World {
         let now = self.hosts[at].now(self.now_ms);
         let Some(engine) = &mut self.hosts[at].engine else { return Ok(()) };
         engine.handle_connected(peer, Link::Accepted, now);
+        let mut all_said = String::new();
         for said in 0..2 + self.strange.below(5) {
             let message = if said == 0 { self.claim(&known, &names) } else { self.lie(&known, &names) };
             let now = self.hosts[at].now(self.now_ms);
@@ -39,6 +40,7 @@ impl World {
             let hlc = Stamp::from_u64(now.wall_ms << 16);
             let text = encode(&message, &Envelope { event_id: "x".into(), instance, wall_ms: now.wall_ms, hlc });
             self.note(|| format!("the stranger says {}", text.chars().take(500).collect::<String>()));
+            all_said.push_str(&text);
             let Some(engine) = &mut self.hosts[at].engine else { break };
             deliver(engine, peer, &Frame::Text(text.into()), now);
             self.settle(at)?;
@@ -51,8 +53,12 @@ impl World {
             // Whose store fails meanwhile leaves under one name and joins under another.
             let is_own = |member: &ReplicaId| self.history.author(*member) == Some(at);
             let is_less = before.iter().any(|member| !after.contains(member) && !is_own(member));
+            // Others may have asked meanwhile to be let in, under names that nobody stored yet: the stranger said none of these.
             let made: BTreeSet<ReplicaId> = names.iter().copied().collect();
-            let strange = after.iter().find(|member| !before.contains(member) && !made.contains(*member));
+            let is_strange = |member: &&ReplicaId| {
+                !before.contains(member) && !made.contains(*member) && all_said.contains(&member.to_string())
+            };
+            let strange = after.iter().find(is_strange);
             if is_less || strange.is_some_and(|member| self.history.author(*member).is_none()) {
                 return violated(
                     Property::Other,

@@ -306,6 +306,13 @@ impl World {
                 format!("{at} lost {marker} when it took over what the others went on with"),
             );
         }
+        if let (Some(old), Some(new)) = (&before, left_by(writes))
+            && old.genesis != new.genesis
+            && self.swarm.settles()
+        {
+            // It makes its own again under other names, and may come back to this document.
+            self.acknowledged.retain(|(by, document, _)| *by != at || *document != old.genesis);
+        }
         // Whose document gives way takes along what was acknowledged in it.
         if let (Some(old), Some(new)) = (before, left_by(writes))
             && old.genesis != new.genesis
