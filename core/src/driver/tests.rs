@@ -214,6 +214,43 @@ fn a_mirror_write_that_the_store_never_got_is_planned_again() {
 }
 
 #[test]
+fn a_look_at_a_broken_text_lets_no_second_write_go_beside_the_planned_one() {
+    let mut host = host();
+    host.set("b", 2);
+    host.poll();
+    host.answer_store(); // the write itself; the plan of the mirror is with the store now
+    host.poll();
+    host.save("{\"a\":");
+    host.poll();
+    host.answer_look();
+    host.set("b", 3);
+    host.poll();
+    while !host.batches.is_empty() {
+        host.answer_store();
+        host.poll();
+        assert!(host.writes.len() <= 1, "{:?}", host.writes);
+    }
+    host.save("{\"a\":1}");
+    host.rest();
+    assert_eq!(host.file.as_deref().map(|text| text.contains("\"b\":3")), Some(true), "{:?}", host.file);
+}
+
+#[test]
+fn what_was_wrong_with_a_file_is_forgotten_once_the_file_is_gone() {
+    let mut host = host();
+    host.stores = false;
+    host.save("{\"a\":2}");
+    host.rest();
+    host.stores = true;
+    host.file = None;
+    host.driver.handle_file_hint(&name(), Ok(None));
+    host.pass(60_000);
+    let status = host.driver.engine().status();
+    let states: Vec<_> = status.iter().flat_map(|document| &document.sources).map(|source| &source.state).collect();
+    assert!(!states.iter().any(|state| matches!(state, SourceState::Stale(_))), "{states:?}");
+}
+
+#[test]
 fn a_write_that_fails_is_tried_again_and_the_file_is_stale_until_it_is_made() {
     let mut host = host();
     let is_stale = |host: &Host| {

@@ -439,7 +439,7 @@ impl Engine {
                 self.send_delta(peer, name, false, now);
             }
             Ok(Applied::Gap) => {
-                let seen = founded.pending.seen().clone();
+                let seen = founded.asks_beyond();
                 self.send(peer, &Message::Pull { document: name.clone(), seen }, now);
             }
             Err(error) => self.refuse_message(peer, name, &error, now),
@@ -515,7 +515,7 @@ impl Engine {
             // It asked for the whole document, and what it asked or got has been lost.
             return self.greet(peer, now);
         }
-        let seen = founded.pending.seen().clone();
+        let seen = founded.asks_beyond();
         let same = *founded.seen() == pulse.seen;
         if same && self.view_hash(&pulse.document).is_some_and(|hash| hash != pulse.view_hash) {
             return self.compare(peer, &pulse.document, now);
@@ -553,6 +553,17 @@ fn messages(name: &DocumentName, genesis: Genesis, mut deltas: Vec<Delta>) -> Ve
 }
 
 impl Founded {
+    /// What a peer is told that is asked for more: also what is on its way to the store, but nothing of its own that is.
+    /// Where the store fails that is taken back, and what the peer sends would build on it.
+    fn asks_beyond(&self) -> VersionVector {
+        let (pending, own) = (self.pending.seen(), self.pending.id());
+        if pending.seq(own) == self.durable.seen().seq(own) {
+            return pending.clone();
+        }
+        let stored = |(author, seq)| (author, if author == own { self.durable.seen().seq(own) } else { seq });
+        pending.iter().map(stored).filter(|(_, seq)| *seq > 0).collect()
+    }
+
     /// Whether the document of a peer is another one, and neither gives way.
     pub(super) fn stays_apart_from(&self, link: &ReplicaLink) -> bool {
         let mine = self.durable.genesis();

@@ -284,3 +284,32 @@ fn written(write: &StoreWrite) -> usize {
         StoreWrite::Delete { key } => key.len(),
     }
 }
+
+#[test]
+fn a_save_that_says_a_first_value_again_is_no_second_one() {
+    let mut world = World::new();
+    let rule = crate::policy::Rule::on(crate::Pattern::parse("id").unwrap());
+    let policy = crate::Policy::of([rule.conflict(crate::policy::ConflictStrategy::FirstWriteWins)]).unwrap();
+    let options = |file: Option<&str>| DocumentOptions {
+        shared: true,
+        has_peers: file.is_none(),
+        file: file.map(|id| FileBinding { id: id.into(), format: Format::Json }),
+        policy: policy.clone(),
+        ..DocumentOptions::default()
+    };
+    world.add_with(1, Some(r#"{"a":1}"#), options(Some("1.json")));
+    world.add_with(2, None, options(None));
+    world.connect(1, 0);
+    world.run();
+    let edits = [("id", 7), ("x", 1), ("y", 1), ("z", 1)];
+    let edits = edits.map(|(place, value)| crate::replica::Edit { path: path(place), value: Some(value.into()) });
+    let now = world.now;
+    world.hosts[1].engine.write(&name(), Command::Edits(edits.into()), WriteTerms::default(), now);
+    world.settle(1);
+    world.run();
+    // Nearer to the text before: its author wrote `id` too.
+    world.save(0, r#"{"a":1,"id":7}"#);
+    world.run();
+    assert_shows(&world, r#"{"a":1,"id":7,"x":1,"y":1,"z":1}"#);
+    assert_eq!(world.notices(0).matches("first value").count(), 0, "{}", world.notices(0));
+}

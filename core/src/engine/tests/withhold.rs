@@ -484,3 +484,14 @@ fn what_others_write_is_checked_once_and_what_is_written_here_twice_whether_it_w
     world.settle(a);
     assert_eq!((taken(), world.value(a)), (5, json(r#"{"x":4}"#)));
 }
+
+#[test]
+fn a_text_that_is_withheld_holds_back_nothing_that_it_refers_to() {
+    let (mut world, a, b) = pair_of(None, true, r#"{"free":0}"#);
+    put(&mut world, b, "url", "\"http://${host}/\"").unwrap();
+    assert_eq!(withheld(&world, a), ["url"]);
+    // It cannot stand inside text, and is right where it is.
+    put(&mut world, b, "host", "[1,2]").unwrap();
+    assert_eq!(withheld(&world, a), ["url"]);
+    assert_eq!(world.value(a), json(r#"{"free":0,"host":[1,2]}"#));
+}
