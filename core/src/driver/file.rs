@@ -104,7 +104,9 @@ impl FileWork {
     /// again later.
     pub(super) fn believes(&mut self, text: &Option<String>, is_own: bool, now: Now) -> bool {
         self.phase = Phase::Idle;
-        if is_own || self.told.as_ref() == Some(text) {
+        // Another text lies there: should the one that was told come back, it may be on its way to something else.
+        self.told.take_if(|told| told != text);
+        if is_own || self.told.is_some() {
             self.doubted = None;
             return true;
         }

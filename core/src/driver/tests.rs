@@ -180,6 +180,19 @@ fn a_text_that_nobody_saw_hold_still_waits_and_one_that_was_seen_does_not() {
 }
 
 #[test]
+fn a_text_that_held_still_once_has_to_hold_still_again_when_it_comes_back() {
+    let mut host = host();
+    host.save("{}");
+    host.rest();
+    host.save("{\"a\":2}");
+    host.rest();
+    host.file = Some("{}".to_owned());
+    host.driver.handle_file_hint(&name(), Err(Error::new(Code::File, "somebody is writing")));
+    host.rest();
+    assert_eq!(host.shown(), r#"{"a":2}"#, "it may be half of a save");
+}
+
+#[test]
 fn what_was_saved_while_the_store_was_full_arrives_by_itself_and_nothing_is_tried_in_a_hurry() {
     let mut host = host();
     host.stores = false;
