@@ -1,7 +1,9 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
+import type { Adoption, AuditEntry, Choice, Conflict, Kept } from "./settling.js";
 import type { Health, Status } from "./status.js";
 
 export * from "./following.js";
+export * from "./settling.js";
 export * from "./status.js";
 
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
@@ -494,6 +496,17 @@ export interface MeshOptions extends LayeringOptions {
   allowOrigins?: string | string[];
   /** Names with a domain that the instance is called by: `config.example`, `*.example`; none. */
   allowHosts?: string | string[];
+  /** How long a new instance waits for its peers before it goes on alone, in milliseconds; 3,000. */
+  foundAfter?: number;
+  /** How long a document has to be in use until it never gives way to another one by itself, in milliseconds; ten minutes. */
+  oldAfter?: number;
+  /**
+   * After how long without being in step with another instance, or with a source that stays broken, health says so as well, in
+   * milliseconds; never.
+   */
+  staleAfter?: number;
+  /** Whether a document that begins here drops its history once every instance has it: all must come back now and then; no. */
+  settle?: boolean;
 }
 
 export interface PathWriteOptions {
@@ -506,42 +519,6 @@ export interface PathWriteOptions {
   /** Who writes, for those who look at conflicts. */
   user?: string;
 }
-
-/** One side of a conflict; without `value` it removed the path. */
-export interface ConflictSide {
-  value?: Value;
-  inForce: boolean;
-  timestamp: string;
-  author: string;
-  version: string;
-  instanceId?: string;
-  user?: string;
-  fence?: string;
-}
-
-/** A path that was written at the same time in different ways; `shown` is what the document holds meanwhile. */
-export interface Conflict {
-  id: string;
-  document: string;
-  path: string;
-  strategy: string;
-  status: "pending_manual_resolution" | "decided";
-  createdAt: string;
-  assignedTo: string | null;
-  shown?: Value;
-  sides: ConflictSide[];
-}
-
-/** An entry of the audit trail; the other fields depend on the event. */
-export interface AuditEntry {
-  event: "conflict_resolved" | "save_merged" | "remote_applied" | "remote_rejected";
-  timestamp: string;
-  document?: string;
-  [field: string]: Value | undefined;
-}
-
-/** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
-export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };
 
 export interface WriteOptions {
   /** Write only if this is the document's hash. */
@@ -573,6 +550,24 @@ export declare class Mesh extends Reader {
    * fields of the log's lines.
    */
   audit(): Promise<AuditEntry[]>;
+  /** Compares the document with every connected instance at once, and not only every few seconds; how many are asked. */
+  forceSync(): Promise<number>;
+  /**
+   * Stops waiting for a member that is gone for good, named by its replica's id or the beginning of it (`settling` in the
+   * status); the whole id. Only for the instance that all others dial: what the member wrote and this one has not seen is not
+   * taken any more. Should it come back, it takes over the document and makes its unshared writes again.
+   */
+  expel(replica: string): Promise<string>;
+  /**
+   * Gives the document up for that of the instance at `http://host:port`, which has to be connected as a peer. Without `yes`
+   * nothing is done: `lost` lists what is here and would be gone or have another value, secrets masked. With it every instance
+   * that shares the document given up follows, and what was here is `kept`.
+   */
+  adopt(url: string, options?: { yes?: boolean }): Promise<Adoption>;
+  /** What this instance held before other documents took its place, the oldest first, until it is confirmed. */
+  kept(): Promise<Kept[]>;
+  /** Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is. */
+  confirmKept(id: number): Promise<void>;
   /** Names for every instance who is to decide an open conflict; `null` withdraws the name. */
   assign(id: string, user: string | null): Promise<Receipt>;
   /** Settles a conflict. */

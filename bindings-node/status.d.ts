@@ -33,6 +33,16 @@ export interface PeerStatus {
   stamps_ahead_ms?: number;
 }
 
+/** What an instance held before another document took its place; `left` counts writes whose authors are not here. */
+export interface Aside {
+  id: number;
+  at: string;
+  why: "joined" | "moved" | "given-up";
+  genesis?: string;
+  left?: number;
+  file?: string;
+}
+
 /** How an instance is doing. */
 export interface Status {
   instance_id: string;
@@ -42,6 +52,8 @@ export interface Status {
   listen: string[];
   peers: PeerStatus[];
   connected_clients: number;
+  /** For how long it is in step with none of the others, where there are others. */
+  out_of_step_ms?: number;
   documents: {
     name: string;
     revision: number;
@@ -51,7 +63,7 @@ export interface Status {
     view_hash: string | null;
     keys: number;
     secrets: string[];
-    sources: { id: string; priority: number; state: "fresh" | "missing" | "stale"; error?: Problem }[];
+    sources: { id: string; priority: number; state: "fresh" | "missing" | "stale"; error?: Problem; stale_ms?: number }[];
     conflicts: Value[];
     /** What is rejected, withheld, or dropped from the history, where something is. */
     rejected?: Value;
@@ -59,7 +71,11 @@ export interface Status {
     settling?: Value;
     bound_file?: string;
     stamps_ahead_ms?: number;
-    left_out?: Value[];
+    age?: "young" | "old";
+    /** Connected instances with another document, which neither side gives up by itself. */
+    apart?: { genesis: string; state: "other document"; hint: string; instance_id?: string }[];
+    kept?: Aside[];
+    left_out?: { path: string; format: string; reason: string }[];
     save_conflicts?: Value[];
   }[];
 }

@@ -142,7 +142,8 @@ export class Config extends Reader {
 
 const LAYERING = ["rules", "schema", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", ...LAYERING];
-const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "insecure", "allowOrigins", "allowHosts", ...LAYERING];
+const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "insecure", "allowOrigins", "allowHosts",
+  "foundAfter", "oldAfter", "staleAfter", "settle", ...LAYERING];
 const WRITING = ["ifVersion", "force", "fence", "user"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
@@ -175,11 +176,13 @@ export class Mesh extends Reader {
 
   constructor(given) {
     super();
-    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, allowOrigins, allowHosts, ...rest } =
+    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, allowOrigins, allowHosts,
+      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
       rules: text(rules), insecure, allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
+      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle,
     };
   }
 
@@ -231,6 +234,27 @@ export class Mesh extends Reader {
 
   audit() {
     return this.#written(() => this._live.auditText());
+  }
+
+  forceSync() {
+    return awaiting(() => this._live.forceSync());
+  }
+
+  expel(replica) {
+    return awaiting(() => this._live.expel(replica));
+  }
+
+  async adopt(url, given) {
+    const { yes = false } = options(given, ["yes"], "adopt");
+    return this.#written(() => this._live.adoptText(url, yes));
+  }
+
+  kept() {
+    return this.#written(() => this._live.keptText());
+  }
+
+  confirmKept(id) {
+    return awaiting(() => this._live.confirmKept(id));
   }
 
   assign(id, user) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::{Choice, Command, PathVersion, Receipt, WriteTerms};
+use confmesh::engine::{Aside, Choice, Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
@@ -87,6 +87,14 @@ pub struct StartOptions {
     pub allow_hosts: Vec<String>,
     /// How layers become the document.
     pub layering: Layering,
+    /// How long a new instance waits for its peers, in milliseconds.
+    pub found_after: f64,
+    /// How long a document has to be in use until it counts as old, in milliseconds.
+    pub old_after: f64,
+    /// How long nothing may be in step, in milliseconds.
+    pub stale_after: Option<f64>,
+    /// Whether history is dropped.
+    pub settle: bool,
 }
 
 /// Keeps a damaged store aside; its instance takes the document from the others at its next start.
@@ -113,6 +121,10 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             allow_origins,
             allow_hosts,
             layering,
+            found_after,
+            old_after,
+            stale_after,
+            settle,
         } = options;
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
@@ -129,10 +141,23 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             schema: layering.schema()?,
             profiles: layering.profiles,
             interpolate: layering.interpolate,
+            found_after_ms: milliseconds("foundAfter", found_after)?,
+            old_after_ms: milliseconds("oldAfter", old_after)?,
+            stale_after_ms: stale_after.map(|ms| milliseconds("staleAfter", ms)).transpose()?,
+            settle,
             ..MeshOptions::default()
         };
         options.start().map(Live)
     })
+}
+
+/// A time that JavaScript gives; `Infinity` is never.
+fn milliseconds(option: &str, ms: f64) -> Result<u64> {
+    if ms >= 0.0 {
+        // Fractions are cut off, and what is too large is the largest.
+        return Ok(ms as u64);
+    }
+    Err(Error::new(Code::Usage, format!("`{option}` is no time: {ms}")).with_hint("give milliseconds, 0 or more"))
 }
 
 fn receipt(receipt: &Receipt) -> String {
@@ -288,6 +313,39 @@ impl Live {
     pub async fn audit_text(&self) -> napi::Result<String> {
         let trail = self.0.audit().await.map_err(thrown)?;
         Ok(shown(&trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
+    }
+
+    /// Compares the document with every connected instance; how many are asked.
+    #[napi]
+    pub async fn force_sync(&self) -> napi::Result<u32> {
+        let asked = self.0.force_sync().await.map_err(thrown)?;
+        Ok(u32::try_from(asked).unwrap_or(u32::MAX))
+    }
+
+    /// Takes a member that is gone for good out of the members; its whole id.
+    #[napi]
+    pub async fn expel(&self, replica: String) -> napi::Result<String> {
+        Ok(self.0.expel(&replica).await.map_err(thrown)?.to_string())
+    }
+
+    /// Gives the document up for that of the instance at a URL, or tells what that would lose.
+    #[napi]
+    pub async fn adopt_text(&self, url: String, yes: bool) -> napi::Result<String> {
+        Ok(shown(&self.0.adopt_from(&url, yes).await.map_err(thrown)?.to_value()))
+    }
+
+    /// What was held before other documents took its place.
+    #[napi]
+    pub async fn kept_text(&self) -> napi::Result<String> {
+        let kept = self.0.kept().await.map_err(thrown)?;
+        Ok(shown(&kept.iter().map(Aside::to_full_value).collect::<Vec<_>>().into()))
+    }
+
+    /// What is kept under a number is not needed any more.
+    #[napi]
+    pub async fn confirm_kept(&self, id: f64) -> napi::Result<()> {
+        // A number that is none of those listed is refused as such.
+        self.0.confirm_kept(if id.fract() == 0.0 { id as u64 } else { 0 }).await.map_err(thrown)
     }
 
     /// Names who is to decide a conflict.

@@ -3,7 +3,7 @@ import {
   canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
   viewDeltas,
 } from "confmesh";
-import type { Change, Choice, Operation, Receipt, Report, Resolution, Step, Value } from "confmesh";
+import type { Adoption, Change, Choice, Operation, Receipt, Report, Resolution, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 import { Replica as Apart } from "confmesh/replica";
 import type { Disagreement } from "confmesh/replica";
@@ -46,7 +46,9 @@ async function live(): Promise<Receipt> {
   config[Symbol.dispose]();
   // @ts-expect-error a misspelt option
   open("config.json", { envprefix: "MYAPP" });
-  const mesh = await Mesh.start({ listen: "127.0.0.1:0", peers: ["ws://10.0.0.7:8765"] });
+  const mesh = await Mesh.start({
+    listen: "127.0.0.1:0", peers: ["ws://10.0.0.7:8765"], foundAfter: 50, oldAfter: 0, staleAfter: 60_000, settle: true,
+  });
   for await (const change of mesh.subscribe("*")) console.log(change.new);
   const { version: seen } = await mesh.read("limit");
   await mesh.set("limit", 1, { ifVersion: seen, force: true, fence: 7n, user: "ann" });
@@ -55,6 +57,11 @@ async function live(): Promise<Receipt> {
     await mesh.assign(conflict.id, null);
     await mesh.resolve(conflict.id, choice);
   }
+  const { lost, done }: Adoption = await mesh.adopt("http://10.0.0.7:8765", { yes: false });
+  console.log(done, lost.map((change) => [change.path, change.old, change.new]), await mesh.forceSync(), (await mesh.expel("3fd2a1")).length);
+  for (const { id, why, text, file } of await mesh.kept()) console.log(why, text, file, await mesh.confirmKept(id));
+  const status = await mesh.status();
+  console.log(status.documents[0]?.apart?.[0]?.hint, status.out_of_step_ms, status.documents[0]?.sources[0]?.stale_ms);
   try {
     return await mesh.patch(operations, { ifHash: mesh.hash });
   } catch (error) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::{Choice, Command, PathVersion, RUNTIME, Receipt, WriteTerms};
+use confmesh::engine::{Aside, Choice, Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::{Mesh, MeshOptions, Path, Value};
 use pyo3::prelude::*;
@@ -76,7 +76,7 @@ pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Optio
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate))]
+#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, found_after, old_after, stale_after, settle))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -94,6 +94,10 @@ pub fn start_mesh(
     schema: Option<&Bound<'_, PyAny>>,
     profiles: Vec<String>,
     interpolate: bool,
+    found_after: u64,
+    old_after: u64,
+    stale_after: Option<u64>,
+    settle: bool,
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
@@ -114,6 +118,10 @@ pub fn start_mesh(
             schema,
             profiles,
             interpolate,
+            found_after_ms: found_after,
+            old_after_ms: old_after,
+            stale_after_ms: stale_after,
+            settle,
             ..MeshOptions::default()
         };
         options.start().map(Live::of)
@@ -245,6 +253,26 @@ impl Live {
 
     fn audit(&self) -> Answer {
         Answer::of(self.mesh.audit(), |trail| trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
+    }
+
+    fn force_sync(&self) -> Answer {
+        Answer::of(self.mesh.force_sync(), |asked| u64::try_from(asked).unwrap_or(u64::MAX).into())
+    }
+
+    fn expel(&self, replica: &str) -> Answer {
+        Answer::of(self.mesh.expel(replica), |replica| replica.to_string().into())
+    }
+
+    fn adopt(&self, url: &str, yes: bool) -> Answer {
+        Answer::of(self.mesh.adopt_from(url, yes), |adoption| adoption.to_value())
+    }
+
+    fn kept(&self) -> Answer {
+        Answer::of(self.mesh.kept(), |kept| kept.iter().map(Aside::to_full_value).collect::<Vec<_>>().into())
+    }
+
+    fn confirm_kept(&self, id: u64) -> Answer {
+        Answer::of(self.mesh.confirm_kept(id), |()| Value::Null)
     }
 
     fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {

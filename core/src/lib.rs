@@ -80,7 +80,8 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open, rebuild,
+    Adoption, Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open,
+    rebuild,
 };
 pub use path::Path;
 pub use pattern::Pattern;

@@ -44,6 +44,9 @@ from ._options import checked
 from ._pending import Pending
 from ._types import (
     Absence,
+    Adoption,
+    Apart,
+    Aside,
     Candidate,
     Check,
     Coerced,
@@ -56,8 +59,10 @@ from ._types import (
     Env,
     Health,
     Interpolated,
+    Kept,
     Layer,
     LeftOut,
+    Lost,
     Origin,
     PathParts,
     PeerStatus,
@@ -84,6 +89,9 @@ __version__ = version()
 
 __all__ = [
     "Absence",
+    "Adoption",
+    "Apart",
+    "Aside",
     "Candidate",
     "Change",
     "Check",
@@ -105,8 +113,10 @@ __all__ = [
     "InternalError",
     "Interpolated",
     "IoError",
+    "Kept",
     "Layer",
     "LeftOut",
+    "Lost",
     "Merged",
     "Mesh",
     "NotFoundError",

@@ -15,7 +15,7 @@ from ._reader import _Reader
 
 if TYPE_CHECKING:
     from ._native import Live, Schema
-    from ._types import Health, Receipt, Rule, Status, Versioned, WriteConflict
+    from ._types import Adoption, Health, Kept, Receipt, Rule, Status, Versioned, WriteConflict
 
 class Config(_Reader):
     """A configuration of this process: files, environment, and what the program sets. Made by `open`.
@@ -127,6 +127,12 @@ class Mesh(_Reader):
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles`,
     `interpolate` and `model` are those of `open`; what other instances write against the schema is held back until it is mended.
+
+    Times are in milliseconds, as for the command: how long a new instance waits for its peers before it goes on alone
+    (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
+    after how long without being in step with another instance, or with a source that stays broken, health says so as well
+    (`stale_after`; never). With `settle` a document that begins here drops its history once every instance has it.
+
     It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
     """
 
@@ -149,6 +155,10 @@ class Mesh(_Reader):
         profiles: str | Iterable[str] = (),
         interpolate: bool = False,
         model: type[Any] | None = None,
+        found_after: int = 3_000,
+        old_after: int = 600_000,
+        stale_after: int | None = None,
+        settle: bool = False,
     ) -> None:
         schema = _schema(schema, model)
         self._model = model
@@ -174,6 +184,10 @@ class Mesh(_Reader):
                 schema=schema,
                 profiles=active,
                 interpolate=interpolate,
+                found_after=found_after,
+                old_after=old_after,
+                stale_after=stale_after,
+                settle=settle,
             )
 
         self._start = start
@@ -258,6 +272,39 @@ class Mesh(_Reader):
         `timestamp`.
         """
         return Pending(self._live.audit())
+
+    def force_sync(self) -> Pending[int]:
+        """Compares the document with every connected instance at once, and returns how many are asked.
+
+        They do so every few seconds anyway: this is for those who do not want to wait.
+        """
+        return Pending(self._live.force_sync())
+
+    def expel(self, replica: str) -> Pending[str]:
+        """Stops waiting for a member that is gone for good, so that it holds up the dropping of history no more.
+
+        `replica` is its replica's id, or the beginning of it, as `status()` lists the members under `settling`; the whole id
+        is returned. Only for the instance that all others dial: what the member wrote and this one has not seen is not taken
+        any more. Should it come back, it takes over the document and makes its unshared writes again.
+        """
+        return Pending(self._live.expel(replica))
+
+    @checked
+    def adopt(self, url: str, *, yes: bool = False) -> Pending[Adoption]:
+        """Gives the document up for the one of the instance at `http://host:port`, which has to be connected as a peer.
+
+        Without `yes` nothing is done: `lost` of the answer lists what is here and would be gone or have another value, secrets
+        masked. With it every instance that shares the document given up follows, and what was here is `kept`.
+        """
+        return Pending(self._live.adopt(url, yes))
+
+    def kept(self) -> Pending[list[Kept]]:
+        """What this instance held before other documents took its place, the oldest first, until it is confirmed."""
+        return Pending(self._live.kept())
+
+    def confirm_kept(self, id: int) -> Pending[None]:
+        """Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is."""
+        return Pending(self._live.confirm_kept(id))
 
     def assign(self, id: str, user: str | None) -> Pending[Receipt]:
         """Names for every instance who is to decide an open conflict; `None` withdraws the name."""

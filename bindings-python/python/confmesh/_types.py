@@ -172,6 +172,50 @@ class PeerStatus(TypedDict):
     stamps_ahead_ms: NotRequired[int]
 
 
+class Lost(TypedDict):
+    """A value that goes with its document; without `new` nothing is in its place."""
+
+    path: str
+    op: Literal["changed", "removed"]
+    old: Any
+    new: NotRequired[Any]
+
+
+class Adoption(TypedDict):
+    """A document that is given up for another one: that one's birth, what is lost here, and whether it is done."""
+
+    genesis: str
+    lost: list[Lost]
+    done: bool
+
+
+class Aside(TypedDict):
+    """What an instance held before another document took its place; `left` counts writes whose authors are not here."""
+
+    id: int
+    at: str
+    why: Literal["joined", "moved", "given-up"]
+    genesis: NotRequired[str]
+    left: NotRequired[int]
+    file: NotRequired[str]
+
+
+class Kept(Aside):
+    """The same with its text."""
+
+    format: str
+    text: str
+
+
+class Apart(TypedDict):
+    """A connected instance with another document, which neither side gives up by itself."""
+
+    genesis: str
+    state: Literal["other document"]
+    hint: str
+    instance_id: NotRequired[str]
+
+
 class SourceStatus(TypedDict):
     """A source of a document."""
 
@@ -179,6 +223,7 @@ class SourceStatus(TypedDict):
     priority: int
     state: Literal["fresh", "missing", "stale"]
     error: NotRequired[Problem]
+    stale_ms: NotRequired[int]
 
 
 class DocumentStatus(TypedDict):
@@ -199,7 +244,10 @@ class DocumentStatus(TypedDict):
     settling: NotRequired[dict[str, Any]]
     bound_file: NotRequired[str]
     stamps_ahead_ms: NotRequired[int]
-    left_out: NotRequired[list[dict[str, Any]]]
+    age: NotRequired[Literal["young", "old"]]
+    apart: NotRequired[list[Apart]]
+    kept: NotRequired[list[Aside]]
+    left_out: NotRequired[list[LeftOut]]
     save_conflicts: NotRequired[list[dict[str, Any]]]
 
 
@@ -214,6 +262,7 @@ class Status(TypedDict):
     peers: list[PeerStatus]
     connected_clients: int
     documents: list[DocumentStatus]
+    out_of_step_ms: NotRequired[int]
 
 
 class Versioned(TypedDict):

@@ -57,6 +57,16 @@ impl Aside {
         fields.extend(self.copy.clone().map(|copy| ("file", copy.into())));
         fields.into_iter().collect()
     }
+
+    /// The same with `"format"` and `"text"`, for whoever asks for it.
+    pub fn to_full_value(&self) -> Value {
+        let fields = self.to_value();
+        let fields = fields.as_map().into_iter().flat_map(|map| map.iter());
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
+        fields
+            .chain([("format".into(), self.format.name().into()), ("text".into(), self.text.as_str().into())])
+            .collect()
+    }
 }
 
 impl Document {

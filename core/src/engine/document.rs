@@ -60,6 +60,8 @@ pub(super) struct Document {
     pub(super) former: Vec<ReplicaId>,
     /// What this instance held before other documents took its place.
     pub(super) aside: Vec<Aside>,
+    /// When this instance was last in step with another one, on the monotonic clock.
+    pub(super) in_step_ms: Option<u64>,
     /// Whose replicas its members are, and when they last said what they have.
     pub(super) heard: BTreeMap<ReplicaId, (Option<InstanceId>, u64)>,
 }
@@ -91,6 +93,7 @@ impl Document {
             dialed_peers: options.dialed_peers,
             joins_only: options.joins_only,
             heard: BTreeMap::new(),
+            in_step_ms: None,
             settle: options.settle,
             policy: composition.policy().clone(),
             composition,
@@ -315,6 +318,7 @@ impl Document {
             standing: founded.map(|founded| founded.life.standing.clone()),
             apart: Vec::new(),
             kept: self.aside.clone(),
+            in_step_ms: self.in_step_ms,
         }
     }
 }

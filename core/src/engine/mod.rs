@@ -27,6 +27,7 @@ mod entropy;
 mod file;
 mod files;
 mod founding;
+mod freshness;
 mod guest;
 mod guests;
 mod introductions;
@@ -61,11 +62,12 @@ pub use save_conflicts::SaveConflict;
 pub use saves::Stays;
 pub use shared::{Choice, Command};
 pub use skew::PeerClock;
+pub use standing::Apart;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
-    Apart, ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level,
-    Member, PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus,
-    StoreWrite, Ticket, Transmit, WithheldWrite,
+    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level, Member,
+    PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite,
+    Ticket, Transmit, WithheldWrite,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::freshness::Mark;
 use super::introductions::Acquaintance;
 use super::links::LinkState;
 use super::shared::{Founded, Shared, Step};
@@ -40,6 +41,8 @@ pub(super) struct ReplicaSession {
     pub(super) compared: BTreeSet<DocumentName>,
     /// The documents of which it was sent everything, because it has other writes under the same names.
     pub(super) shown: BTreeSet<DocumentName>,
+    /// What both had of each document at one moment.
+    pub(super) marks: Box<BTreeMap<DocumentName, Mark>>,
     /// The documents of which it was told that it holds another one.
     pub(super) apart: BTreeSet<DocumentName>,
 }
@@ -373,6 +376,7 @@ impl Engine {
                 self.note_accepted(peer);
                 self.note_heard(&document, peer, now);
                 self.note_synced(&document, peer);
+                self.note_in_step(peer, &document, now);
             }
             Message::Heartbeat { documents } => {
                 for pulse in documents {
@@ -537,6 +541,7 @@ impl Engine {
         }
         self.note_heard(&pulse.document, peer, now);
         self.note_synced(&pulse.document, peer);
+        self.note_in_step(peer, &pulse.document, now);
         self.follow_floor(peer, &pulse.document, &pulse.floor, now);
         self.send_delta(peer, &pulse.document, false, now);
     }

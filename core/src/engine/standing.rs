@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::records::life_record;
 use super::shared::{Founded, Shared, Step};
-use super::types::{Apart, Level, PeerId, StoreWrite};
+use super::types::{Level, PeerId, StoreWrite};
 use super::{Engine, Session};
 use crate::clock::Now;
 use crate::error::{Code, Error};
-use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::protocol::{MAX_GIVEN_UP, Meeting, Standing};
+use crate::value::Value;
 
 /// How old a document is at a start that counts as old without a write.
 const OLD_AT_START_MS: u64 = 60_000;
@@ -31,6 +32,31 @@ impl Life {
         if self.absorbed.len() > MAX_GIVEN_UP {
             self.absorbed.pop_front();
         }
+    }
+}
+
+/// A peer with another document of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Its connection.
+    pub peer: PeerId,
+    /// The instance.
+    pub instance: Option<InstanceId>,
+    /// The birth of its document.
+    pub genesis: Genesis,
+}
+
+impl Apart {
+    /// `{"instance_id"?, "genesis", "state": "other document", "hint"}`.
+    pub fn to_value(&self) -> Value {
+        let hint = "decide which document stays, and run `confmesh join --adopt` at an instance of the other one";
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("genesis", self.genesis.to_string().into()),
+            ("state", "other document".into()),
+            ("hint", hint.into()),
+        ];
+        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.into_iter().collect()
     }
 }
 

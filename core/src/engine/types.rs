@@ -9,7 +9,7 @@ use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
 use crate::format::{Format, LeftOut};
-use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
+use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::Policy;
@@ -506,34 +506,11 @@ pub struct DocumentStatus {
     /// Where that is over a minute from now, its clock was ahead once, and such writes win over simultaneous ones.
     pub stamped_ms: Option<u64>,
     /// Peers with another document of this name, which neither side gives up by itself.
-    pub apart: Vec<Apart>,
+    pub apart: Vec<super::Apart>,
     /// What this instance held before other documents took its place, until it is confirmed.
     pub kept: Vec<super::Aside>,
-}
-
-/// A peer with another document of the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Apart {
-    /// Its connection.
-    pub peer: PeerId,
-    /// The instance.
-    pub instance: Option<InstanceId>,
-    /// The birth of its document.
-    pub genesis: Genesis,
-}
-
-impl Apart {
-    /// `{"instance_id"?, "genesis", "state": "other document", "hint"}`.
-    pub fn to_value(&self) -> Value {
-        let hint = "decide which document stays, and run `confmesh join --adopt` at an instance of the other one";
-        let mut fields: Vec<(&str, Value)> = vec![
-            ("genesis", self.genesis.to_string().into()),
-            ("state", "other document".into()),
-            ("hint", hint.into()),
-        ];
-        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
-        fields.into_iter().collect()
-    }
+    /// When it was last in step with another instance, on the monotonic clock; `None` where it never was.
+    pub in_step_ms: Option<u64>,
 }
 
 /// What somebody wrote that is not in force.

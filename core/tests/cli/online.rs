@@ -264,3 +264,17 @@ fn an_empty_path_is_refused_before_it_replaces_everything() {
         assert!(complaint.starts_with("error: the path is empty\n"), "{complaint}");
     }
 }
+
+#[test]
+fn a_source_that_stays_broken_and_a_peer_that_never_answers_are_told_after_a_while() {
+    let dir = dir(&[("below.json", r#"{"a":1}"#)]);
+    let peer = "ws://127.0.0.1:1/sync";
+    let arguments = ["--file", "below.json", "--peer", peer, "--found-after", "0", "--stale-after", "200"];
+    let instance = Instance::start(dir.path(), &arguments, &[]);
+    fs::write(dir.path().join("below.json"), "{").unwrap();
+    for words in ["`file:below.json` has been broken for", "this instance has been in step with no other one"] {
+        wait_for(words, || instance.words().contains(words).then_some(()));
+    }
+    assert!(instance.status()["out_of_step_ms"].as_u64().unwrap() > 200);
+    assert_eq!(instance.status()["health"]["status"], "degraded");
+}

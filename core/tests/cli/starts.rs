@@ -210,8 +210,11 @@ fn two_documents_that_were_in_use_stand_apart_until_one_is_given_up() {
         "{shown:?}"
     );
     assert_eq!(b.data(&["get", "who"]), "b\n", "nothing is done yet");
+    let told = json(&b.data(&["join", "--adopt", &a.url, "--json"]));
+    assert_eq!((&told["done"], told["lost"].as_array().unwrap().len()), (&Value::Bool(false), 2));
     let joined = json(&b.data(&["join", "--adopt", &a.url, "--yes", "--json"]));
     assert_eq!(joined["genesis"], a.status()["documents"][0]["genesis"]);
+    assert_eq!((&joined["done"], &joined["lost"]), (&Value::Bool(true), &told["lost"]));
     assert_eq!(b.data(&["get", "who"]), "a\n");
     let complaint = b.run(&["join", "--adopt", &a.url, "--yes"]).complaint(1);
     assert!(complaint.contains("share one document"), "{complaint}");

@@ -134,3 +134,29 @@ fn what_a_peer_does_not_take_stands_beside_it_until_both_show_the_same() {
     world.pass(11_000);
     assert_eq!(states(&world), [LinkState::InStep, LinkState::InStep], "heartbeats agree");
 }
+
+#[test]
+fn instances_that_never_stop_writing_are_in_step_as_of_a_moment_ago() {
+    let mut world = pair();
+    let in_step_ms = |world: &World, at: usize| world.hosts[at].engine.status()[0].in_step_ms;
+    for number in 0..40 {
+        world.now = Now { wall_ms: world.now.wall_ms + 1_000, mono_ms: world.now.mono_ms + 1_000 };
+        let on_their_way = world.wires.len();
+        world.set(0, "a", number);
+        world.set(1, "b", number);
+        for (to, peer, frame) in world.wires.drain(..on_their_way).collect::<Vec<_>>() {
+            world.hosts[to].engine.handle_message(peer, &frame, world.now);
+            world.settle(to);
+        }
+        assert_eq!(states(&world), [LinkState::Behind, LinkState::Behind], "something is on its way, always");
+    }
+    for at in 0..2 {
+        let age = world.now.mono_ms - in_step_ms(&world, at).unwrap();
+        assert!((1..=5_000).contains(&age), "host {at}: {age} ms");
+    }
+    world.run();
+    let before = in_step_ms(&world, 0);
+    world.disconnect_all();
+    world.pass(60_000);
+    assert_eq!(in_step_ms(&world, 0), before, "what was in step stays known");
+}

@@ -4,9 +4,10 @@ use clap::Args;
 use super::arguments::Instance;
 use super::client::Client;
 use super::online::{items, plain};
-use super::output::{DONE, Outcome, data, json, say};
-use crate::diff::diff;
+use super::output::{DONE, Outcome, Stop, data, json, say};
+use crate::diff::Change;
 use crate::error::{Code, Error};
+use crate::native::mesh::adopting::{Sight, lost, nothing_to_join};
 use crate::value::Value;
 
 /// Gives the document of an instance up for another one.
@@ -35,29 +36,28 @@ pub(super) struct Join {
 pub(super) fn run_join(arguments: &Join, as_json: bool) -> Outcome {
     let here = Client::new(&arguments.instance.url)?;
     let there = Client::new(&http_url(&arguments.adopt))?;
-    let genesis = |client: &Client| -> Result<String, super::output::Stop> {
+    let genesis = |client: &Client| -> Result<String, Stop> {
         let status = client.status()?;
         let first = items(&status, "documents").next().map(|document| plain(document.child("genesis")));
         Ok(first.unwrap_or_default())
     };
     let (mine, other) = (genesis(&here)?, genesis(&there)?);
     if mine == other {
-        let error = Error::new(Code::Usage, "both instances share one document: there is nothing to join");
-        return Err(error.into());
+        return Err(nothing_to_join().into());
     }
-    let before = here.shown("")?.unwrap_or_default();
-    let after = there.shown("")?.unwrap_or_default();
-    let lost: Vec<Value> =
-        diff(&before, &after).iter().filter(|change| change.old.is_some()).map(|c| c.to_value()).collect();
+    let sight = |client: &Client| -> Result<Sight, Stop> {
+        Ok(Sight { value: client.value("")?.unwrap_or_default(), shown: client.shown("")?.unwrap_or_default() })
+    };
+    let lost: Vec<Value> = lost(&sight(&here)?, &sight(&there)?).iter().map(Change::to_value).collect();
+    if arguments.yes {
+        here.adopt(&other)?;
+    }
+    if as_json {
+        let fields = [("genesis", other.into()), ("lost", Value::from(lost)), ("done", arguments.yes.into())];
+        json(&fields.into_iter().collect())?;
+        return Ok(DONE);
+    }
     if !arguments.yes {
-        let answer: Value =
-            [("genesis", other.as_str().into()), ("lost", Value::from(lost.clone())), ("done", false.into())]
-                .into_iter()
-                .collect();
-        if as_json {
-            json(&answer)?;
-            return Ok(DONE);
-        }
         for change in &lost {
             let new = change.child("new").map_or_else(|| "nothing".to_owned(), crate::canonical::canonical);
             let old = change.child("old").map(crate::canonical::canonical).unwrap_or_default();
@@ -66,12 +66,7 @@ pub(super) fn run_join(arguments: &Join, as_json: bool) -> Outcome {
         say(format!("{} values here would be lost; nothing is done yet: `--yes` does it", lost.len()));
         return Ok(DONE);
     }
-    let answer = here.adopt(&other)?;
-    if as_json {
-        json(&answer)?;
-    } else {
-        say(format!("the document of {} is taken over; what was here is kept: `confmesh kept`", arguments.adopt));
-    }
+    say(format!("the document of {} is taken over; what was here is kept: `confmesh kept`", arguments.adopt));
     Ok(DONE)
 }
 

@@ -91,6 +91,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
         .policy(policy(arguments)?)
         .interpolate(composing.interpolate)
         .log(LogLevel::Info);
+    options.stale_after_ms = arguments.stale_after;
     options.schema = composing.schema.as_deref().map(super::schema::read).transpose()?;
     options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::problem::{Problem, json};
 use super::server::Server;
+use crate::engine::Aside;
 use crate::error::{Code, Error};
 use crate::format::{Format, parse};
 use crate::value::Value;
@@ -26,15 +27,8 @@ pub(super) async fn adopt(State(server): State<Server>, body: Bytes) -> Result<R
 /// `GET /kept`: `{"kept": [{"id", "at", "why", "genesis"?, "left"?, "file"?, "format", "text"}…]}`.
 pub(super) async fn kept(State(server): State<Server>) -> Result<Response, Problem> {
     let kept = server.host.kept().await?;
-    let kept = kept.iter().map(|kept| -> Value {
-        let fields = kept.to_value();
-        let fields = fields.as_map().into_iter().flat_map(|map| map.iter());
-        let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
-        fields
-            .chain([("format".into(), kept.format.name().into()), ("text".into(), kept.text.as_str().into())])
-            .collect()
-    });
-    Ok(json(StatusCode::OK, &[("kept", Value::from(kept.collect::<Vec<_>>()))].into_iter().collect()))
+    let kept: Vec<Value> = kept.iter().map(Aside::to_full_value).collect();
+    Ok(json(StatusCode::OK, &[("kept", Value::from(kept))].into_iter().collect()))
 }
 
 /// `POST /kept/{id}/confirm`: what is kept is not needed any more; answers `{"confirmed": ID}`.

@@ -1,4 +1,5 @@
 //! The HTTP interface: one listener for the API, the page, and the WebSocket upgrade.
+mod asking;
 mod body;
 mod conflicts;
 mod connections;
@@ -12,6 +13,7 @@ mod problem;
 mod server;
 mod terms;
 
+pub use asking::Elsewhere;
 pub use connections::Budget;
 pub use guard::{Allowed, Guard, Refused};
 pub use health::{Check, Health, Verdict};

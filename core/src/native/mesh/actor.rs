@@ -18,8 +18,7 @@ use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::{LayerFile, Setup};
 use super::reports::Report;
-use super::status::{DocumentState, MeshStatus};
-use super::{CLOSE_WITHIN, Mesh, Owner, Shared, listen};
+use super::{CLOSE_WITHIN, Mesh, Owner, Shared, adopting, listen};
 use crate::canonical::canonical;
 use crate::driver::{Action, Driver};
 use crate::engine::{
@@ -38,7 +37,6 @@ use crate::native::watch::Watcher;
 use crate::path::Path;
 use crate::protocol;
 use crate::replica::Disagreement;
-use crate::secret::secret_paths;
 use crate::value::Str;
 
 /// How long the end of the log may take.
@@ -57,6 +55,9 @@ pub(super) struct Actor {
     pub(super) is_alone: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
+    /// Since when sources are stale, on the clock of this mesh.
+    pub(super) stale_since: BTreeMap<Str, u64>,
+    pub(super) stale_after_ms: Option<u64>,
     writer: Option<Writer>,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
     /// Documents that the one here is being given up for.
@@ -180,6 +181,8 @@ impl Actor {
             bound: BTreeMap::new(),
             is_alone: false,
             logged: BTreeMap::new(),
+            stale_since: BTreeMap::new(),
+            stale_after_ms: None,
             writer,
             waiting: BTreeMap::new(),
             adopting: Vec::new(),
@@ -240,6 +243,9 @@ impl Actor {
                     Ok(genesis) => self.adopting.push((genesis, reply)),
                     Err(error) => drop(reply.send(Err(error))),
                 }
+            }
+            Input::Request(Request::AdoptFrom(other, yes, reply)) => {
+                adopting::begin(Arc::clone(&self.shared), other, yes, reply);
             }
             Input::Request(Request::Kept(reply)) => {
                 drop(reply.send(Ok(self.driver.engine().kept(&self.shared.document).to_vec())));
@@ -443,27 +449,6 @@ impl Actor {
                 NotSent::TooLarge => "a frame is too large",
                 NotSent::Closed => "the connection has ended",
             });
-        }
-    }
-
-    fn status(&self) -> MeshStatus {
-        let documents = self.driver.engine().status().into_iter().map(|status| {
-            let (mut keys, mut secrets) = (0, Vec::new());
-            if let Some(snapshot) = self.driver.engine().snapshot(&status.document) {
-                snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
-                secrets = secret_paths(snapshot.policy(), &snapshot.value);
-            }
-            DocumentState { status, keys, secrets }
-        });
-        MeshStatus {
-            instance: self.shared.instance,
-            uptime: self.clock.uptime(),
-            wall_ms: self.clock.now().wall_ms,
-            listen: self.shared.addresses.get().cloned().unwrap_or_default(),
-            peers: self.peer_statuses(),
-            connected_clients: self.driver.engine().guest_count(),
-            store_failure: self.driver.store_failure().cloned(),
-            documents: documents.collect(),
         }
     }
 

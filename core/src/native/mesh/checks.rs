@@ -13,10 +13,10 @@ impl MeshStatus {
             checks: vec![
                 Check::of("document", self.without_a_document().map(|error| (Verdict::Failed, error))),
                 Check::of("store", self.store_failure.clone().map(|error| (store_verdict(&error), error))),
-                Check::of("sources", self.broken_sources().map(degraded)),
+                Check::of("sources", self.broken_sources().chain(self.stale_sources()).map(degraded)),
                 Check::of("valid", self.rejected().map(degraded)),
                 Check::of("withheld", self.withheld().map(degraded)),
-                Check::of("peers", self.peer_problems().map(degraded)),
+                Check::of("peers", self.peer_problems().chain(self.out_of_step()).map(degraded)),
                 Check::of("clocks", self.wrong_clocks().map(degraded)),
             ],
         }
@@ -40,6 +40,37 @@ impl MeshStatus {
             SourceState::Stale(error) => Some(error.clone()),
             SourceState::Fresh | SourceState::Missing => None,
         })
+    }
+
+    /// Sources that are broken for longer than `stale_after`.
+    fn stale_sources(&self) -> impl Iterator<Item = Error> {
+        let sources = self.documents.iter().flat_map(|document| &document.stale_ms);
+        sources.filter_map(|(source, stale_ms)| {
+            let (stale, after) = self.beyond(*stale_ms)?;
+            let message = format!("`{source}` has been broken for {stale} s, longer than `stale_after` ({after} s)");
+            Some(
+                Error::new(Code::NotReady, message)
+                    .with_hint("its last good content stays in force until it is mended"),
+            )
+        })
+    }
+
+    /// That it is in step with nobody for longer than `stale_after`.
+    fn out_of_step(&self) -> Option<Error> {
+        let (stale, after) = self.beyond(self.out_of_step_ms?)?;
+        let message = format!(
+            "this instance has been in step with no other one for {stale} s, longer than `stale_after` ({after} s)"
+        );
+        Some(
+            Error::new(Code::NotReady, message)
+                .with_hint("what it shows may be old: see `confmesh status` for each peer"),
+        )
+    }
+
+    /// How long something lasts and how long it may, in seconds, where that is too long.
+    fn beyond(&self, ms: u64) -> Option<(f64, f64)> {
+        let seconds = |ms: u64| (ms / 100) as f64 / 10.0;
+        self.stale_after_ms.filter(|after| ms > *after).map(|after| (seconds(ms), seconds(after)))
     }
 
     fn rejected(&self) -> impl Iterator<Item = Error> {

@@ -118,6 +118,10 @@ impl Actor {
 
     /// Tells once what a source has come to.
     pub(super) fn log_source(&mut self, source: &str, state: SourceState) {
+        match &state {
+            SourceState::Stale(_) => _ = self.stale_since.entry(source.into()).or_insert(self.clock.now().mono_ms),
+            SourceState::Fresh | SourceState::Missing => _ = self.stale_since.remove(source),
+        }
         if self.logged.get(source) == Some(&state) {
             return;
         }

@@ -6,11 +6,13 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+use super::adopting::Adoption;
 use super::status::MeshStatus;
 use crate::engine::{Aside, Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
 use crate::error::Result;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
+use crate::native::http::Elsewhere;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
@@ -25,6 +27,7 @@ pub(super) enum Request {
     ForceSync(oneshot::Sender<Result<usize>>),
     Expel(String, oneshot::Sender<Result<ReplicaId>>),
     Adopt(String, oneshot::Sender<Result<Genesis>>),
+    AdoptFrom(Elsewhere, bool, oneshot::Sender<Result<Adoption>>),
     Kept(oneshot::Sender<Result<Vec<Aside>>>),
     Confirm(u64, oneshot::Sender<Result<()>>),
     Status(oneshot::Sender<Result<MeshStatus>>),

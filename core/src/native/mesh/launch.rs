@@ -119,6 +119,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     actor.watcher = watcher;
     actor.layers = layers;
     actor.is_alone = setup.peers.is_empty();
+    actor.stale_after_ms = setup.stale_after_ms;
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
     first_look(&mut actor)?;

@@ -1,5 +1,6 @@
 //! The running thing that a program holds: an engine on a thread of its own, with files, store, listener and peers.
 mod actor;
+pub(crate) mod adopting;
 mod answer;
 mod checks;
 mod clock;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub use crate::native::http::{Check, Health, Verdict};
+pub use adopting::Adoption;
 pub use answer::Answer;
 pub use log::LogLevel;
 pub use open::{OpenOptions, open};
@@ -46,6 +48,7 @@ use crate::engine::{
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::merge::Explanation;
+use crate::native::http::Elsewhere;
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -265,6 +268,29 @@ impl Mesh {
     /// Refused with [`Code::NotFound`] where nobody connected holds such a document, [`Code::Usage`] where several do.
     pub fn adopt(&self, other: &str) -> Answer<Genesis> {
         self.owner.0.adopt(other)
+    }
+
+    /// What [`Mesh::adopt`] would lose for the document of the instance at `http://host:port`, and with `yes` that it is done.
+    /// The two have to be connected as peers.
+    ///
+    /// Refused with [`Code::Unreachable`] where no instance answers there, [`Code::Usage`] for what is no such URL and where both
+    /// share one document already, and as [`Mesh::adopt`] is.
+    ///
+    /// ```no_run
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().peer("ws://10.0.0.7:8765").start()?;
+    /// for change in mesh.adopt_from("http://10.0.0.7:8765", false).wait()?.lost {
+    ///     println!("{} would be lost", change.path);
+    /// }
+    /// assert!(mesh.adopt_from("http://10.0.0.7:8765", true).wait()?.done);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt_from(&self, url: &str, yes: bool) -> Answer<Adoption> {
+        match Elsewhere::parse(url) {
+            Ok(other) => self.owner.0.ask(|reply| Request::AdoptFrom(other, yes, reply)),
+            Err(error) => Answer::refused(error),
+        }
     }
 
     /// What this instance held before other documents took its place, the oldest first, until it is confirmed.

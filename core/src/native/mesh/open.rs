@@ -122,6 +122,7 @@ impl OpenOptions {
             found_after_ms: 0,
             old_after_ms: 600_000,
             heartbeat_ms: u64::MAX,
+            stale_after_ms: None,
             settle: false,
             watch: self.watch,
             log: self.log.or_environment()?,

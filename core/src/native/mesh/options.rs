@@ -63,6 +63,9 @@ pub struct MeshOptions {
     pub old_after_ms: u64,
     /// How often instances compare what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
+    /// After how long without being in step with another instance, or with a source that is broken, health says so as well, in
+    /// milliseconds; never.
+    pub stale_after_ms: Option<u64>,
     /// Whether a document that begins here drops its history as soon as all instances have it; no. Instances that take
     /// the document over do as it says.
     pub settle: bool,
@@ -92,6 +95,7 @@ impl Default for MeshOptions {
             found_after_ms: 3_000,
             old_after_ms: 600_000,
             heartbeat_ms: 5_000,
+            stale_after_ms: None,
             settle: false,
             watch: WatchOptions::default(),
             log: LogLevel::default(),
@@ -224,6 +228,14 @@ impl MeshOptions {
         self
     }
 
+    /// Sets after how long health is degraded where the instance is in step with none of the others, or a source stays
+    /// broken, in milliseconds. It counts while there are others: since the start where some are dialed.
+    #[must_use]
+    pub fn stale_after_ms(mut self, milliseconds: u64) -> MeshOptions {
+        self.stale_after_ms = Some(milliseconds);
+        self
+    }
+
     /// Sets whether a document that begins here drops its history as soon as all instances have it. For instances that
     /// all reach each other, or one in their midst, from time to time: one that never comes back holds it up.
     #[must_use]
@@ -275,6 +287,7 @@ impl MeshOptions {
             found_after_ms: self.found_after_ms,
             old_after_ms: self.old_after_ms,
             heartbeat_ms: self.heartbeat_ms,
+            stale_after_ms: self.stale_after_ms,
             settle: self.settle,
             watch: Some(self.watch),
             log: self.log.or_environment()?,
@@ -301,6 +314,7 @@ pub(super) struct Setup {
     pub(super) found_after_ms: u64,
     pub(super) old_after_ms: u64,
     pub(super) heartbeat_ms: u64,
+    pub(super) stale_after_ms: Option<u64>,
     pub(super) settle: bool,
     pub(super) watch: Option<WatchOptions>,
     pub(super) log: LogLevel,

@@ -1,6 +1,7 @@
 //! The other instances as the actor sees them: where they are, whether they are connected, and what the engine says of them.
 use super::actor::Actor;
 use super::status::{Direction, PeerState, PeerStatus};
+use crate::clock::Now;
 use crate::engine::{LinkState, Peer};
 use crate::native::transport::websocket::{DialState, Dialer};
 
@@ -39,6 +40,21 @@ impl Actor {
                 ..status
             },
         }
+    }
+
+    /// For how long this instance is in step with none of the others; none where there are no others. Without any that are
+    /// dialed it counts from when those came who are there now.
+    pub(super) fn out_of_step_ms(&self, peers: &[PeerStatus], now: Now) -> Option<u64> {
+        let is_in_step = |peer: &PeerStatus| peer.link == Some(LinkState::InStep);
+        let since_ms =
+            if self.dialers.is_empty() { peers.iter().filter_map(|peer| peer.since_ms).min() } else { Some(0) };
+        let awaited_ms = since_ms.map(|since| now.wall_ms.saturating_sub(since).min(now.mono_ms))?;
+        if peers.iter().any(is_in_step) {
+            return Some(0);
+        }
+        let status = self.driver.engine().status();
+        let last = status.iter().filter_map(|document| document.in_step_ms).max();
+        Some(last.map_or(awaited_ms, |last| now.mono_ms.saturating_sub(last).min(awaited_ms)))
     }
 }
 

@@ -1,7 +1,9 @@
 //! How a mesh is doing.
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::actor::Actor;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
     Apart, Aside, DocumentStatus, LinkState, PeerClock, SaveConflict, Settling, SourceState, SourceStatus,
@@ -13,6 +15,7 @@ use crate::id::InstanceId;
 use crate::native::http::{Verdict, error_value};
 use crate::path::Path;
 use crate::replica::Disagreement;
+use crate::secret::secret_paths;
 use crate::value::{Str, Value};
 
 /// Everything that `GET /status` shows.
@@ -28,6 +31,10 @@ pub struct MeshStatus {
     pub listen: Vec<SocketAddr>,
     /// The other instances: those that are dialed, in the order of the options, then those who dialed in.
     pub peers: Vec<PeerStatus>,
+    /// For how long it is in step with none of the others, in milliseconds: 0 where it is with one; none where there are none.
+    pub out_of_step_ms: Option<u64>,
+    /// How long that, or a broken source, may last until health says so as well, in milliseconds.
+    pub stale_after_ms: Option<u64>,
     /// How many guests are connected.
     pub connected_clients: usize,
     /// Why the store takes no writes, as far as one was tried; it is tried again.
@@ -45,6 +52,8 @@ pub struct DocumentState {
     pub keys: usize,
     /// The paths of what must not be shown.
     pub secrets: Vec<Path>,
+    /// For how long its stale sources are stale, in milliseconds.
+    pub stale_ms: BTreeMap<Str, u64>,
 }
 
 /// What the connection to a peer is doing.
@@ -133,7 +142,7 @@ impl MeshStatus {
         let listen: Vec<Value> = self.listen.iter().map(|address| address.to_string().into()).collect();
         let peers: Vec<Value> = self.peers.iter().map(PeerStatus::to_value).collect();
         let documents: Vec<Value> = self.documents.iter().map(|document| document.to_value(self.wall_ms)).collect();
-        map([
+        let mut fields = vec![
             ("instance_id", self.instance.to_string().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
             ("uptime_seconds", self.uptime.as_secs().into()),
@@ -142,7 +151,9 @@ impl MeshStatus {
             ("peers", peers.into()),
             ("connected_clients", count(self.connected_clients)),
             ("documents", documents.into()),
-        ])
+        ];
+        fields.extend(self.out_of_step_ms.map(|ms| ("out_of_step_ms", ms.into())));
+        map(fields)
     }
 
     /// What `GET /health` answers besides the checks.
@@ -189,7 +200,7 @@ impl DocumentState {
     fn to_value(&self, wall_ms: u64) -> Value {
         let status = &self.status;
         let ahead = status.stamped_ms.map(|stamped| stamped.saturating_sub(wall_ms));
-        let sources: Vec<Value> = status.sources.iter().map(source_value).collect();
+        let sources: Vec<Value> = status.sources.iter().map(|source| self.source_value(source)).collect();
         let mut fields = vec![
             ("name", status.document.to_string().into()),
             ("revision", status.revision.into()),
@@ -221,6 +232,21 @@ impl DocumentState {
         fields.extend(list("save_conflicts", status.save_conflicts.iter().map(SaveConflict::to_value).collect()));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
+        map(fields)
+    }
+
+    fn source_value(&self, source: &SourceStatus) -> Value {
+        let error = match &source.state {
+            SourceState::Stale(error) => Some(error),
+            SourceState::Fresh | SourceState::Missing => None,
+        };
+        let mut fields = vec![
+            ("id", source.id.clone().into()),
+            ("priority", source.priority.into()),
+            ("state", source.state.as_str().into()),
+        ];
+        fields.extend(self.stale_ms.get(&source.id).map(|ms| ("stale_ms", (*ms).into())));
+        fields.extend(error.map(|error| ("error", error_value(error))));
         map(fields)
     }
 }
@@ -264,16 +290,34 @@ fn conflict_value(disagreement: &Disagreement) -> Value {
     ])
 }
 
-fn source_value(source: &SourceStatus) -> Value {
-    let error = match &source.state {
-        SourceState::Stale(error) => Some(error),
-        SourceState::Fresh | SourceState::Missing => None,
-    };
-    let mut fields = vec![
-        ("id", source.id.clone().into()),
-        ("priority", source.priority.into()),
-        ("state", source.state.as_str().into()),
-    ];
-    fields.extend(error.map(|error| ("error", error_value(error))));
-    map(fields)
+impl Actor {
+    pub(super) fn status(&self) -> MeshStatus {
+        let now = self.clock.now();
+        let documents = self.driver.engine().status().into_iter().map(|status| {
+            let (mut keys, mut secrets) = (0, Vec::new());
+            if let Some(snapshot) = self.driver.engine().snapshot(&status.document) {
+                snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
+                secrets = secret_paths(snapshot.policy(), &snapshot.value);
+            }
+            let stale_ms = |source: &SourceStatus| {
+                let since = self.stale_since.get(&source.id)?;
+                Some((source.id.clone(), now.mono_ms.saturating_sub(*since)))
+            };
+            let stale_ms = status.sources.iter().filter_map(stale_ms).collect();
+            DocumentState { status, keys, secrets, stale_ms }
+        });
+        let peers = self.peer_statuses();
+        MeshStatus {
+            instance: self.shared.instance,
+            uptime: self.clock.uptime(),
+            wall_ms: now.wall_ms,
+            listen: self.shared.addresses.get().cloned().unwrap_or_default(),
+            out_of_step_ms: self.out_of_step_ms(&peers, now),
+            stale_after_ms: self.stale_after_ms,
+            peers,
+            connected_clients: self.driver.engine().guest_count(),
+            store_failure: self.driver.store_failure().cloned(),
+            documents: documents.collect(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 use super::http::call;
 use super::*;
 use crate::engine::{LinkState, PeerClock, Rejection, SourceState, SourceStatus};
+use crate::value::Str;
 
 /// Two instances that are in step, `a` dialed by `b`, and the status of `b`.
 fn healthy() -> (Mesh, Mesh, MeshStatus) {
@@ -55,6 +56,13 @@ fn each_check_fails_for_what_it_is_about() {
     assert_eq!(breaks(&|s| s.peers[0].clock = Some(clock)), degraded("clocks"));
     let stamped = sound.wall_ms + 86_400_000;
     assert_eq!(breaks(&|s| s.documents[0].status.stamped_ms = Some(stamped)), degraded("clocks"));
+    let patience = |status: &mut MeshStatus| status.stale_after_ms = Some(60_000);
+    assert_eq!(breaks(&|s| s.out_of_step_ms = Some(60_001)), [], "nobody asked");
+    assert_eq!(breaks(&|s| (patience(s), s.out_of_step_ms = Some(60_000)).0), []);
+    assert_eq!(breaks(&|s| (patience(s), s.out_of_step_ms = Some(60_001)).0), degraded("peers"));
+    let stale = |ms: u64| [(Str::from("file"), ms)].into_iter().collect();
+    assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_000)).0), []);
+    assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_001)).0), degraded("sources"));
     drop((a, b));
 }
 
@@ -124,4 +132,32 @@ fn its_own_address_as_the_only_peer_is_told_beside_it() {
     assert_eq!(status.peers[0].direction, Direction::Dialed);
     assert!(status.peers[0].problems[0].message().contains("this very instance"), "{status:?}");
     assert!(broken(&status).contains(&("peers", Verdict::Degraded)));
+}
+
+#[test]
+fn what_lasts_longer_than_stale_after_is_told_with_how_long() {
+    let (a, b, status) = healthy();
+    assert_eq!(status.out_of_step_ms, Some(0));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("below.json");
+    fs::write(&file, "{}").unwrap();
+    let peer = format!("ws://{}", a.addresses()[0]);
+    let c = listening().peer(peer).file(&file).stale_after_ms(300).start().unwrap();
+    let reasons = |mesh: &Mesh, name: &str| {
+        let checks = mesh.health().wait().unwrap().checks;
+        let check = checks.into_iter().find(|check| check.name == name).unwrap();
+        check.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    until("c is in step", || (c.status().wait().unwrap().out_of_step_ms == Some(0)).then_some(()));
+    fs::write(&file, "{").unwrap();
+    until("the source is told", || reasons(&c, "sources").contains("longer than `stale_after` (0.3 s)").then_some(()));
+    a.close();
+    until("the silence is told", || reasons(&c, "peers").contains("in step with no other one for").then_some(()));
+    assert!(c.health().wait().unwrap().is_ready());
+    let shown = call(c.addresses()[0], "GET /status", &[], "").json();
+    assert!(shown.child("out_of_step_ms").and_then(Value::as_u64).unwrap() > 300, "{shown:?}");
+    fs::write(&file, "{}").unwrap();
+    until("the source is mended", || reasons(&c, "sources").is_empty().then_some(()));
+    assert_eq!(listening().start().unwrap().status().wait().unwrap().out_of_step_ms, None, "alone it misses nobody");
+    drop(b);
 }

@@ -1,0 +1,51 @@
+import type { Value } from "./index.js";
+import type { Aside } from "./status.js";
+
+/** One side of a conflict; without `value` it removed the path. */
+export interface ConflictSide {
+  value?: Value;
+  inForce: boolean;
+  timestamp: string;
+  author: string;
+  version: string;
+  instanceId?: string;
+  user?: string;
+  fence?: string;
+}
+
+/** A path that was written at the same time in different ways; `shown` is what the document holds meanwhile. */
+export interface Conflict {
+  id: string;
+  document: string;
+  path: string;
+  strategy: string;
+  status: "pending_manual_resolution" | "decided";
+  createdAt: string;
+  assignedTo: string | null;
+  shown?: Value;
+  sides: ConflictSide[];
+}
+
+/** An entry of the audit trail; the other fields depend on the event. */
+export interface AuditEntry {
+  event: "conflict_resolved" | "save_merged" | "remote_applied" | "remote_rejected";
+  timestamp: string;
+  document?: string;
+  [field: string]: Value | undefined;
+}
+
+/** A document that is given up for another one: that one's birth, what is lost here, and whether it is done. */
+export interface Adoption {
+  genesis: string;
+  lost: { path: string; op: "changed" | "removed"; old: Value; new?: Value }[];
+  done: boolean;
+}
+
+/** What an instance held before another document took its place, with its text. */
+export interface Kept extends Aside {
+  format: string;
+  text: string;
+}
+
+/** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
+export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };
