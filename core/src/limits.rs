@@ -39,6 +39,8 @@ pub const MAX_LEARNED_BYTES: usize = 1 << 20;
 pub const MAX_QUEUED_EVENTS: usize = 1_024;
 /// How many entries of the audit trail are kept for those who ask; the log has them all.
 pub const MAX_AUDIT_ENTRIES: usize = 1_024;
+/// How many stretches of numbers the run of a conditional write names, of what it was built on and of what was lost.
+pub const MAX_RUN: usize = 64;
 /// How many removed paths are remembered for `explain`.
 pub const MAX_REMEMBERED_REMOVALS: usize = 1_024;
 /// How many patterns one subscription over the network may have: each is tried for each change.

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::path::Path;
 use crate::policy::{ConflictStrategy, Policy};
-use crate::replica::{Disagreement, Edit, Replica};
+use crate::replica::{Disagreement, Edit, Lost, Replica};
 use crate::value::{Str, Value};
 
 /// A path that was written at the same time in different ways.
@@ -32,6 +32,11 @@ pub struct Conflict {
     pub shown: Option<Value>,
     /// The sides, the one in force first where one is, the others newest first.
     pub sides: Vec<ConflictSide>,
+    /// Whether a later write closed it; it is listed for what it cost. A side that is in force was so until then.
+    pub is_closed: bool,
+    /// How many conditional writes are lost in it: no other conflict that is listed counts them, and the value in force
+    /// holds none of them.
+    pub lost: Lost,
     /// The person who is to decide, where one was named.
     pub assigned_to: Option<Str>,
     /// When the last side was written.
@@ -57,10 +62,13 @@ pub struct ConflictSide {
     pub user: Option<Str>,
     /// The token of the lock under which it was written; 0 without.
     pub fence: u64,
+    /// Of a conditional write that is not in force: how many conditional writes are lost with it, itself included. They
+    /// are those that it was built on and that the write in force had not seen.
+    pub lost: Lost,
 }
 
 impl Conflict {
-    fn of(found: &Disagreement, document: &DocumentName, here: &Here<'_>) -> Conflict {
+    pub(super) fn of(found: &Disagreement, document: &DocumentName, here: &Here<'_>) -> Conflict {
         let side = |side: &crate::replica::Side| {
             let write = here.replica.assertion(side.dot, &found.path);
             ConflictSide {
@@ -72,6 +80,7 @@ impl Conflict {
                 instance: here.engine.instance_of(document, side.dot.replica),
                 user: side.user.clone(),
                 fence: write.map_or(0, |write| write.fence),
+                lost: side.lost,
             }
         };
         Conflict {
@@ -82,17 +91,24 @@ impl Conflict {
             is_open: found.is_open(),
             shown: here.value.at(&found.path).map(|value| here.policy.masked(&found.path, value)),
             sides: found.sides.iter().map(side).collect(),
+            is_closed: false,
+            lost: found.sides.iter().fold(Lost::default(), |sum, side| sum.and(side.lost)),
             assigned_to: here.replica.notes().at(&assignment(found.id())).and_then(Value::as_str).map(Str::from),
             created: found.sides.iter().map(|side| side.stamp).max().unwrap_or_default(),
         }
     }
 
-    /// `{"id", "document", "path", "strategy", "status", "created_at", "assigned_to", "shown"?, "sides": [{"value"?, "in_force",
-    /// "timestamp", "author", "version", "instance_id"?, "user"?, "fence"?}]}`. A side without a value removed the path;
-    /// `status` is `pending_manual_resolution` or `decided`.
+    /// `{"id", "document", "path", "strategy", "status", "created_at", "assigned_to", "shown"?, "lost_updates"?, "or_more"?,
+    /// "sides": [{"value"?, "in_force", "timestamp", "author", "version", "instance_id"?, "user"?, "fence"?, "lost_updates"?,
+    /// "or_more"?}]}`. A side without a value removed the path; `status` is `pending_manual_resolution`, `decided` or
+    /// `closed`. A closed one has the sides that this instance saw, and may have no other than the one in force.
     pub fn to_value(&self) -> Value {
         let sides: Vec<Value> = self.sides.iter().map(ConflictSide::to_value).collect();
-        let status = if self.is_open { "pending_manual_resolution" } else { "decided" };
+        let status = match self.is_closed {
+            true => "closed",
+            false if self.is_open => "pending_manual_resolution",
+            false => "decided",
+        };
         let mut fields: Vec<(&str, Value)> = vec![
             ("id", self.id.to_string().into()),
             ("document", self.document.to_string().into()),
@@ -104,6 +120,7 @@ impl Conflict {
             ("sides", sides.into()),
         ];
         fields.extend(self.shown.clone().map(|shown| ("shown", shown)));
+        fields.extend(self.lost.fields());
         fields.into_iter().collect()
     }
 }
@@ -120,6 +137,7 @@ impl ConflictSide {
         fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
         fields.extend(self.user.clone().map(|user| ("user", user.into())));
         fields.extend((self.fence != 0).then(|| ("fence", self.fence.to_string().into())));
+        fields.extend(self.lost.fields());
         fields.into_iter().collect()
     }
 }
@@ -150,16 +168,18 @@ pub(super) fn decided(document: &Document) -> Vec<Disagreement> {
 }
 
 /// What the sides of a conflict are looked up in.
-struct Here<'a> {
-    engine: &'a Engine,
-    replica: &'a Replica,
-    value: &'a Value,
-    policy: &'a Policy,
+pub(super) struct Here<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) replica: &'a Replica,
+    pub(super) value: &'a Value,
+    pub(super) policy: &'a Policy,
 }
 
 impl Engine {
     /// What writers of a document disagree on, by path: what waits for a decision, and with `all` also what a rule decided,
-    /// so that whatever lost can be seen, and what a save of the bound file here only held in an older form. Empty without such a document.
+    /// so that whatever lost can be seen, what a later write closed, and what a save of the bound file here only held in an older
+    /// form. The value of a path that only conditional writes write, and what is listed as lost there, are all that was
+    /// acknowledged. Empty without such a document.
     pub fn conflicts(&self, document: &DocumentName, all: bool) -> Vec<Conflict> {
         let Some(document) = self.documents.get(document) else { return Vec::new() };
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
@@ -168,6 +188,7 @@ impl Engine {
         let found = founded.view.disagreements.iter().filter(|found| all || found.is_open());
         let mut found: Vec<Conflict> = found.map(|found| Conflict::of(found, &document.name, &here)).collect();
         if all {
+            found.extend(super::closed::listed(document, &here));
             found.extend(self.listed_saves(document));
             found.sort_by(|one, other| one.path.cmp(&other.path));
         }

@@ -20,6 +20,7 @@ mod admission;
 mod aside;
 mod audit;
 mod authors;
+mod closed;
 mod commands;
 mod conflicts;
 mod document;

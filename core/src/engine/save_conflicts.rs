@@ -16,7 +16,7 @@ use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::{ConflictStrategy, MASK, Policy};
-use crate::replica::Edit;
+use crate::replica::{Edit, Lost};
 use crate::value::Value;
 
 /// How many are listed, the newest.
@@ -140,6 +140,7 @@ impl Engine {
                     instance: by.map_or(Some(self.config.instance), |by| by.instance),
                     user: by.and_then(|by| by.user.clone()),
                     fence: 0,
+                    lost: Lost::default(),
                 }
             };
             let [stays, other] = sides.sides();
@@ -151,6 +152,8 @@ impl Engine {
                 is_open: false,
                 shown: stays.clone(),
                 sides: vec![side(stays, true), side(other, false)],
+                is_closed: false,
+                lost: Lost::default(),
                 assigned_to: None,
                 created: stamp,
             }

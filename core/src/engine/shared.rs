@@ -317,6 +317,7 @@ impl Founded {
             fence: terms.fence,
             user: terms.user.clone(),
             reasserts: edits.iter().any(is_disputed),
+            is_conditional: terms.if_hash.is_some() || terms.if_version.is_some(),
             ..WriteOptions::under(policy)
         };
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::wire::{dot_of, dot_value, kind_name, kind_of, malformed, stamp_of, unknown_rule};
-use super::{Base, Disagreement, Side, Standing};
+use super::wire::{dot_of, dot_value, kind_name, kind_of, malformed, pointer, stamp_of, unknown_rule};
+use super::{Base, Disagreement, Lost, Side, Standing};
 use crate::clock::VersionVector;
 use crate::conflict::Tag;
 use crate::error::Result;
@@ -55,7 +55,7 @@ impl Base {
         let document = field("document")?.clone();
         let mut sequences: BTreeMap<Path, BTreeMap<Kind, Value>> = BTreeMap::new();
         for (path, kinds) in value.child("sequences").and_then(Value::as_map).into_iter().flat_map(|map| map.iter()) {
-            let path = short(Path::parse_pointer(path)?)?;
+            let path = short(pointer(path)?)?;
             for (name, content) in kinds.as_map().into_iter().flat_map(|map| map.iter()) {
                 let kind = kind_of(name)?;
                 let content = if *content == Value::from(true) { document.at(&path) } else { Some(content) };
@@ -67,7 +67,7 @@ impl Base {
         let standing = list("standing")?;
         let standing = standing.iter().map(|path| {
             let path = path.as_str().ok_or_else(|| malformed("a path is a JSON Pointer"))?;
-            short(Path::parse_pointer(path)?)
+            short(pointer(path)?)
         });
         Ok(Base {
             floor: value.child("floor").map_or(Ok(VersionVector::default()), VersionVector::from_value)?,
@@ -93,7 +93,8 @@ fn disagreement_value(disagreement: &Disagreement) -> Value {
             ("in_force", side.in_force.into()),
         ];
         let user = side.user.iter().map(|user| ("user", user.clone().into()));
-        fields.into_iter().chain(side.value.iter().map(|value| ("value", value.clone()))).chain(user).collect()
+        let value = side.value.iter().map(|value| ("value", value.clone()));
+        fields.into_iter().chain(value).chain(user).chain(side.lost.fields()).collect()
     };
     let sides: Vec<Value> = disagreement.sides.iter().map(side).collect();
     let fields = [
@@ -119,10 +120,11 @@ fn disagreement(value: &Value) -> Result<Disagreement> {
             value: side.child("value").cloned(),
             in_force: side.child("in_force").and_then(Value::as_bool).unwrap_or(false),
             user: side.child("user").and_then(Value::as_str).map(Str::from),
+            lost: Lost::from_fields(side),
         })
     };
     Ok(Disagreement {
-        path: short(Path::parse_pointer(path)?)?,
+        path: short(pointer(path)?)?,
         tag: tag.ok_or_else(|| unknown_rule("conflict rule"))?,
         sides: sides.as_list().into_iter().flat_map(|list| list.iter()).map(side).collect::<Result<_>>()?,
     })

@@ -259,6 +259,9 @@ impl Delta {
             {
                 return bad("a write names a past that it cannot have seen");
             }
+            if item.run.as_ref().is_some_and(|run| !run.fits(&item.context)) {
+                return bad("a write was built on what its author cannot have seen");
+            }
             let inserted = item.edits.values().flat_map(|edit| edit.steps()).filter_map(|step| match step {
                 Step::Insert(Content::List(items)) => items.iter().map(|item| 1 + item.depth()).max(),
                 _ => None,

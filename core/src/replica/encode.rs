@@ -41,6 +41,8 @@ pub struct WriteOptions<'a> {
     pub reasserts: bool,
     /// The person that it is written for.
     pub user: Option<Str>,
+    /// Whether it is made only because this is still what its author read: see [`super::Run`].
+    pub is_conditional: bool,
 }
 
 impl<'a> WriteOptions<'a> {
@@ -55,6 +57,7 @@ impl<'a> WriteOptions<'a> {
             if_version: None,
             reasserts: false,
             user: None,
+            is_conditional: false,
         }
     }
 }
@@ -144,9 +147,11 @@ impl Replica {
         stamp: Stamp,
         options: &WriteOptions<'_>,
     ) -> Effect {
+        let is_conditional = options.is_conditional || options.if_version.is_some();
+        let runs: Vec<_> = drafts.keys().map(|path| is_conditional.then(|| self.next_run(path))).collect();
         self.seen.add(dot);
         let mut effect = Effect::default();
-        for (path, draft) in drafts {
+        for ((path, draft), run) in drafts.into_iter().zip(runs) {
             let assertion = Assertion {
                 dot,
                 context: Arc::clone(context),
@@ -162,6 +167,7 @@ impl Replica {
                 previous: draft.previous,
                 meanwhile: draft.meanwhile,
                 user: options.user.clone(),
+                run,
             };
             self.insert_if_new(Arc::new(assertion), true, &mut effect);
         }

@@ -19,6 +19,7 @@ mod moved;
 mod notes;
 mod places;
 mod rebase;
+mod run;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,8 @@ pub use moved::Again;
 pub use notes::{joins, leaves, settles};
 use places::Places;
 pub use rebase::Rebased;
+pub(crate) use run::read_links;
+pub use run::{Links, Lost, Run, Standings, Stretch};
 pub use settle::{Base, Settled, Standing};
 pub use view::{Disagreement, Side, View};
 
@@ -84,6 +87,8 @@ pub struct Assertion {
     pub meanwhile: Meanwhile,
     /// The person that it was written for, where the author's program said so.
     pub user: Option<Str>,
+    /// Of a conditional write: those before it at this path.
+    pub run: Option<Arc<Run>>,
 }
 
 /// What an assertion says of its path.

@@ -124,6 +124,7 @@ impl Replica {
                 previous: None,
                 meanwhile: Meanwhile::Last,
                 user: None,
+                run: None,
             };
             self.insert(Arc::new(assertion), &mut effect);
         }

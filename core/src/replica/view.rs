@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::places::Place;
 use super::settle::{Standing, Stands, ground};
-use super::{Assertion, Claim, Replica};
+use super::{Assertion, Claim, Links, Lost, Replica};
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Dot, Stamp};
 use crate::conflict::{Candidate, Outcome, Tag, resolve};
@@ -68,6 +68,8 @@ pub struct Side {
     pub in_force: bool,
     /// The person that it was written for.
     pub user: Option<Str>,
+    /// Of a conditional write that is not in force: what the one in force does not hold of its run, and no side before.
+    pub lost: Lost,
 }
 
 /// An assertion above or at a place, with what it says of that place.
@@ -268,12 +270,15 @@ impl<'a> Reader<'a> {
         found: &mut Vec<Disagreement>,
     ) -> Option<Value> {
         if !children.is_empty() && !cover.iter().any(Covering::is_scalar) {
+            if cover.len() > 1 && cover.iter().any(|c| c.is_here && c.by.run.is_some()) {
+                self.note_equal_maps(trail, cover, strict, found);
+            }
             return Some(Value::Map(children));
         }
         let candidates = self.candidates(cover);
         let outcome = resolve(&candidates);
         if let Some(outcome) = &outcome {
-            note_disagreement(trail, &candidates, outcome, !children.is_empty(), strict, found);
+            note_disagreement(trail, (&candidates, cover), outcome, !children.is_empty(), strict, found);
         }
         if !children.is_empty() {
             return Some(Value::Map(children));
@@ -283,6 +288,27 @@ impl<'a> Reader<'a> {
         let mut scalars = cover.iter().filter(|c| c.is_scalar());
         let outgrown = winner.as_map().is_none() && scalars.all(|old| any_below(strict, |new| old.by.is_before(new)));
         (!outgrown).then_some(winner)
+    }
+
+    /// Lists conditional writes of one and the same map: what differs shows at the children, and here nothing does.
+    fn note_equal_maps(
+        &self,
+        trail: &Trail<'_>,
+        cover: &[Covering<'a>],
+        strict: Option<&'a Place>,
+        found: &mut Vec<Disagreement>,
+    ) {
+        let Some(outcome) = self.resolve(cover) else { return };
+        let winner = cover.iter().find(|c| c.is_here && outcome.winner == Some(c.by.dot));
+        let Some(winner) = winner else { return };
+        let equal: Vec<Covering<'a>> = cover
+            .iter()
+            .filter(|c| c.by.dot == winner.by.dot || (c.is_here && c.by.run.is_some() && c.value == winner.value))
+            .copied()
+            .collect();
+        let candidates: Vec<Candidate<'a>> =
+            equal.iter().map(|c| Candidate::new(c.by.dot, c.by.stamp, c.by.tag, c.value)).collect();
+        note_disagreement(trail, (&candidates, &equal), &outcome, false, strict, found);
     }
 
     /// The surviving children: of every key that a covering map holds or an assertion below names.
@@ -339,9 +365,12 @@ fn any_below(place: Option<&Place>, is_so: impl Fn(&Assertion) -> bool) -> bool 
 /// Lists the sides where they differ. Maps agree as such: what differs inside them shows at their children. A scalar that
 /// lost to children written beside it is listed too, unless their author had seen it. Who saw all sides and wrote below the
 /// place has decided.
+///
+/// Equal values are no disagreement, except of conditional writes: each is an update of what was there before, and one of
+/// them is lost.
 fn note_disagreement(
     trail: &Trail<'_>,
-    candidates: &[Candidate<'_>],
+    (candidates, cover): (&[Candidate<'_>], &[Covering<'_>]),
     outcome: &Outcome,
     has_children: bool,
     strict: Option<&Place>,
@@ -351,20 +380,44 @@ fn note_disagreement(
     let mut sides: Vec<&Candidate<'_>> = candidates.iter().collect();
     if has_children {
         sides.retain(|c| c.value.is_some() && !is_map(c) && !any_below(strict, |new| new.context.contains(c.dot)));
-    } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value)) {
-        return;
+    } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value))
+    {
+        let Some(winner) = cover.iter().find(|c| outcome.winner == Some(c.by.dot)) else { return };
+        // Of two maps of one place that is told there.
+        let is_told_here = |c: &Covering<'_>| c.is_here || c.by.path != winner.by.path;
+        if !cover.iter().any(|c| is_told_here(c) && !c.by.unseen_by(winner.by).is_empty()) {
+            return;
+        }
     }
     if sides.is_empty() || any_below(strict, |new| sides.iter().all(|side| new.context.contains(side.dot))) {
         return;
     }
     let in_force = |c: &Candidate<'_>| !has_children && outcome.winner == Some(c.dot);
     sides.sort_by_key(|c| (std::cmp::Reverse(in_force(c)), std::cmp::Reverse((c.stamp, c.dot))));
-    let side = |c: &Candidate<'_>| Side {
-        dot: c.dot,
-        stamp: c.stamp,
-        value: c.value.cloned(),
-        in_force: in_force(c),
-        user: c.user.cloned(),
+    let mut counted = Links::default();
+    let side = |c: &Candidate<'_>| {
+        let lost = lost(c.dot, cover, outcome, strict.filter(|_| has_children)).without(&counted);
+        counted.add_all(&lost);
+        Side {
+            dot: c.dot,
+            stamp: c.stamp,
+            value: c.value.cloned(),
+            in_force: in_force(c),
+            user: c.user.cloned(),
+            lost: lost.count(),
+        }
     };
-    found.push(Disagreement { path: trail.to_path(), tag: outcome.tag, sides: sides.into_iter().map(side).collect() });
+    let sides = sides.into_iter().map(side).collect();
+    found.push(Disagreement { path: trail.to_path(), tag: outcome.tag, sides });
+}
+
+/// The conditional writes that are lost with a side: nothing where the value in force was computed of all. `took` is the
+/// place where children took the place of the sides.
+fn lost(side: Dot, cover: &[Covering<'_>], outcome: &Outcome, took: Option<&Place>) -> Links {
+    let by = |dot: Dot| cover.iter().find(|c| c.by.dot == dot).map(|c| c.by);
+    let Some(side) = by(side).filter(|side| side.run.is_some()) else { return Links::default() };
+    match took {
+        Some(place) => side.unseen_below(place),
+        None => outcome.winner.and_then(by).map(|winner| side.unseen_by(winner)).unwrap_or_default(),
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assertion, Base, Claim, Delta, Disagreement, Side, View};
+use super::{Assertion, Base, Claim, Delta, Disagreement, Run, Side, Stretch, View, read_links};
 use crate::clock::{Dot, Stamp, VersionVector, rfc3339};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
@@ -78,6 +78,7 @@ impl Assertion {
             Meanwhile::Previous => fields.push(("meanwhile", "previous".into())),
         }
         fields.extend(self.user.iter().map(|user| ("user", user.clone().into())));
+        fields.extend(self.run.iter().map(|run| ("run", run.to_value())));
         fields.into_iter().collect()
     }
 
@@ -119,7 +120,7 @@ impl Assertion {
             context: Arc::new(VersionVector::from_value(field("context")?)?),
             stamp: stamp_of(field("stamp")?)?,
             tag,
-            path: Path::parse_pointer(path)?,
+            path: pointer(path)?,
             claim,
             edits,
             policy: u32::try_from(policy).map_err(|_| malformed("`policy` is too large"))?,
@@ -138,7 +139,42 @@ impl Assertion {
                 Some(Value::String(user)) if user.len() <= MAX_USER_BYTES => Some(user.clone()),
                 Some(_) => return Err(malformed("`user` is a short text")),
             },
+            run: value.child("run").map(|run| Run::from_value(run).map(Arc::new)).transpose()?,
         })
+    }
+}
+
+impl Run {
+    /// `{"links"?, "lost"?}`, each a list of `[author, first, last]`, with `"more_links": true` or `"more_lost": true` where there were more.
+    fn to_value(&self) -> Value {
+        let mut fields: Vec<(&str, Value)> = Vec::new();
+        for (name, more, links) in [("links", "more_links", &self.links), ("lost", "more_lost", &self.lost)] {
+            let stretch = |s: &Stretch| vec![s.replica.to_string().into(), s.first.into(), s.last.into()].into();
+            let stretches: Vec<Value> = links.stretches().iter().map(stretch).collect();
+            fields.extend((!stretches.is_empty()).then(|| (name, stretches.into())));
+            fields.extend(links.has_more().then(|| (more, true.into())));
+        }
+        fields.into_iter().collect()
+    }
+
+    fn from_value(value: &Value) -> Result<Run> {
+        let bad = || malformed("a run is lists of `[author, first, last]`");
+        let stretch = |stretch: &Value| match stretch.as_list().map(|list| list.as_slice()) {
+            Some([replica, first, last]) => {
+                let replica = replica.as_str().and_then(ReplicaId::parse).ok_or_else(bad)?;
+                let number = |number: &Value| number.as_u64().ok_or_else(bad);
+                Ok(Stretch { replica, first: number(first)?, last: number(last)? })
+            }
+            _ => Err(bad()),
+        };
+        let links = |name: &str, more: &str| {
+            let more = value.child(more).map_or(Ok(false), |more| more.as_bool().ok_or_else(bad))?;
+            let list = value.child(name).map(|list| list.as_list().ok_or_else(bad)).transpose()?;
+            let stretches = list.into_iter().flat_map(|list| list.iter()).map(stretch).collect::<Result<_>>()?;
+            read_links(stretches, more)
+        };
+        value.as_map().ok_or_else(bad)?;
+        Ok(Run { links: links("links", "more_links")?, lost: links("lost", "more_lost")? })
     }
 }
 
@@ -215,8 +251,9 @@ impl View {
 }
 
 impl Disagreement {
-    /// `{"id", "path", "rule", "is_open", "sides": [{"author", "number", "timestamp", "value"?, "in_force"}…]}`: the rule is
-    /// the strategy that decided, author and number name the write, and a side without a value removed the path.
+    /// `{"id", "path", "rule", "is_open", "sides": [{"author", "number", "timestamp", "value"?, "in_force", "lost_updates"?,
+    /// "or_more"?}…]}`: the rule is the strategy that decided, author and number name the write, and a side without a value
+    /// removed the path.
     pub fn to_value(&self) -> Value {
         let side = |side: &Side| -> Value {
             let fields = [
@@ -225,7 +262,8 @@ impl Disagreement {
                 ("timestamp", rfc3339(side.stamp.wall_ms()).into()),
                 ("in_force", side.in_force.into()),
             ];
-            fields.into_iter().chain(side.value.clone().map(|value| ("value", value))).collect()
+            let value = side.value.clone().map(|value| ("value", value));
+            fields.into_iter().chain(value).chain(side.lost.fields()).collect()
         };
         let fields: [(&str, Value); 5] = [
             ("id", self.id().to_string().into()),
@@ -236,6 +274,11 @@ impl Disagreement {
         ];
         fields.into_iter().collect()
     }
+}
+
+/// A path of a message.
+pub(super) fn pointer(text: &str) -> Result<Path> {
+    Path::parse_pointer(text).map_err(|error| malformed(error.message()))
 }
 
 pub(super) fn malformed(why: &str) -> Error {

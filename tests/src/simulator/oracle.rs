@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let sides: Vec<Side> = cover.iter().map(side).collect();
         let outcome = resolve(&sides);
         if let Some((tag, _)) = &outcome {
-            self.note(path, *tag, &sides, &strict, !children.is_empty());
+            self.note(path, *tag, (&sides, &cover), &strict, !children.is_empty());
         }
         if !children.is_empty() {
             return Some(children.into_iter().collect());
@@ -125,7 +125,24 @@ impl<'a> Reader<'a> {
     }
 
     /// A place where sides differ; where children took the place, the scalars that their authors had not seen.
-    fn note(&mut self, path: &Path, tag: Tag, sides: &[Side], strict: &[&Assertion], has_children: bool) {
+    fn note(
+        &mut self,
+        path: &Path,
+        tag: Tag,
+        (sides, cover): (&[Side], &[Speaker<'_>]),
+        strict: &[&Assertion],
+        has_children: bool,
+    ) {
+        let is_scalar = |side: &Side| side.value.as_ref().is_some_and(|value| !is_map(value));
+        let updates = same_updates(sides, cover, has_children);
+        if has_children && !sides.iter().any(is_scalar) {
+            // Maps agree as such, but of two that were written for one version one is lost.
+            let is_decided = strict.iter().any(|new| updates.keys().all(|dot| new.context.contains(*dot)));
+            if !updates.is_empty() && !is_decided {
+                self.conflicts.insert(path.clone(), (tag, updates));
+            }
+            return;
+        }
         let lost: Vec<&Side> = sides
             .iter()
             .filter(|side| match &side.value {
@@ -134,7 +151,7 @@ impl<'a> Reader<'a> {
                 None => false,
             })
             .collect();
-        let differs = has_children || sides.iter().any(|side| side.value != sides[0].value);
+        let differs = has_children || !updates.is_empty() || sides.iter().any(|side| side.value != sides[0].value);
         // Who saw all sides and wrote below has decided.
         let is_decided = strict.iter().any(|new| lost.iter().all(|side| new.context.contains(side.dot)));
         if differs && !is_decided && !lost.is_empty() {
@@ -142,6 +159,27 @@ impl<'a> Reader<'a> {
             self.conflicts.insert(path.clone(), (tag, sides));
         }
     }
+}
+
+/// Equal values of which one at least is an update that the one in force does not hold; of maps the map itself.
+fn same_updates(sides: &[Side], cover: &[Speaker<'_>], are_maps: bool) -> BTreeMap<Dot, Option<Value>> {
+    let mut same = BTreeMap::new();
+    let Some(last) = sides.iter().max_by_key(|side| side.rank()) else { return same };
+    let Some(winner) = cover.iter().find(|speaker| speaker.by.dot == last.dot) else { return same };
+    let is_list = |by: &Assertion| matches!(&by.claim, Claim::Value(value) if value.as_list().is_some());
+    for other in cover.iter().filter(|other| other.by.dot != last.dot && other.by.run.is_some()) {
+        let (one, two) = (other.by, winner.by);
+        let both_stay = matches!(one.claim, Claim::Sequence(_)) && one.claim == two.claim
+            || (is_list(one) && is_list(two) && one.tag == Tag::Merge && two.tag == Tag::Merge);
+        let is_here = if are_maps { other.is_here && winner.is_here } else { other.is_here || one.path != two.path };
+        if !both_stay && is_here && other.value == winner.value && !sides.iter().any(|side| side.value != last.value) {
+            same.insert(one.dot, other.value.clone());
+        }
+    }
+    if !same.is_empty() {
+        same.insert(last.dot, winner.value.clone());
+    }
+    same
 }
 
 fn side(speaker: &Speaker<'_>) -> Side {

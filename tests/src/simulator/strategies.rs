@@ -22,7 +22,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn rank(&self) -> (u64, Stamp, Dot) {
+    pub(crate) fn rank(&self) -> (u64, Stamp, Dot) {
         (self.fence, self.stamp, self.dot)
     }
 }

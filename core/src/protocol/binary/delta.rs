@@ -177,7 +177,7 @@ fn put_item(
         Claim::Sequence(kind) => out.push(kind_byte(*kind)),
         Claim::Nothing => out.push(2),
     }
-    put_extras(out, item, extras);
+    put_extras(out, names, item, extras);
 }
 
 /// Of the JSON form of a base; it is written by itself, as deep as a document may be.
@@ -310,10 +310,11 @@ fn item(
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        run: None,
     };
     let mut own = seq.saturating_sub(1);
     if head & EXTRAS != 0 {
-        read_extras(reader, &mut item, &mut own)?;
+        read_extras(reader, names, &mut item, &mut own)?;
     }
     item.context = match before {
         Some(before) if turn == SAME && before.context.seq(author) == own => Arc::clone(&before.context),

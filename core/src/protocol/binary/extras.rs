@@ -10,14 +10,22 @@
 //! | 7 | edits of sequences: count, then each its kind (`0` list, `1` text) and steps |
 //! | 8 | what the author had seen of itself, where that is not everything before |
 //! | 9 | the person that it was written for: length, UTF-8 |
+//! | 10 | the run of a conditional write: what it was built on, then what was lost |
+//!
+//! A run is twice `2n + m` for n stretches (m: there were more), and each its author, first number and how many follow.
 //!
 //! Steps are a count and then each `4n + k`: 0 keep n, 1 remove n, 2 insert n items, 3 insert a text of n bytes.
 
+use std::sync::Arc;
+
 use super::bytes::{Reader, malformed, newer, put_count, put_text, put_varint};
+use super::names::{NameReader, NameWriter};
 use super::value::{put_value, put_values, value, values};
 use crate::conflict::Meanwhile;
 use crate::error::Result;
-use crate::replica::Assertion;
+use crate::id::ReplicaId;
+use crate::limits::MAX_RUN;
+use crate::replica::{Assertion, Links, Run, Stretch, read_links};
 use crate::sequence::{Content, Kind, Operation, Step};
 
 const POLICY: u64 = 1;
@@ -30,7 +38,8 @@ const PREVIOUS_MEANWHILE: u64 = 1 << 6;
 const EDITS: u64 = 1 << 7;
 const OWN: u64 = 1 << 8;
 const USER: u64 = 1 << 9;
-const ALL_EXTRAS: u64 = (1 << 10) - 1;
+const RUN: u64 = 1 << 10;
+const ALL_EXTRAS: u64 = (1 << 11) - 1;
 
 /// Which of them a write has.
 pub(super) fn extras(item: &Assertion) -> u64 {
@@ -46,12 +55,13 @@ pub(super) fn extras(item: &Assertion) -> u64 {
         (EDITS, !item.edits.is_empty()),
         (OWN, own.checked_add(1) != Some(item.dot.seq)),
         (USER, item.user.is_some()),
+        (RUN, item.run.is_some()),
     ]
     .into_iter()
     .fold(0, |bits, (bit, is_set)| if is_set { bits | bit } else { bits })
 }
 
-pub(super) fn put_extras(out: &mut Vec<u8>, item: &Assertion, extras: u64) {
+pub(super) fn put_extras(out: &mut Vec<u8>, names: &mut NameWriter<'_>, item: &Assertion, extras: u64) {
     if extras == 0 {
         return;
     }
@@ -85,6 +95,32 @@ pub(super) fn put_extras(out: &mut Vec<u8>, item: &Assertion, extras: u64) {
     if let Some(user) = &item.user {
         put_text(out, user);
     }
+    if let Some(run) = &item.run {
+        put_links(out, names, &run.links);
+        put_links(out, names, &run.lost);
+    }
+}
+
+fn put_links(out: &mut Vec<u8>, names: &mut NameWriter<'_>, links: &Links) {
+    put_count(out, 2 * links.stretches().len() + usize::from(links.has_more()));
+    for stretch in links.stretches() {
+        names.put_id(out, stretch.replica.as_bytes());
+        put_varint(out, stretch.first);
+        put_varint(out, stretch.last.wrapping_sub(stretch.first));
+    }
+}
+
+fn links(reader: &mut Reader<'_>, names: &mut NameReader<'_>) -> Result<Links> {
+    let head = reader.varint()?;
+    let count = usize::try_from(head / 2).ok().filter(|count| *count <= MAX_RUN);
+    let count = count.ok_or_else(|| malformed("a run names too many writes"))?;
+    let mut stretches = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (replica, first) = (ReplicaId::from_bytes(names.id(reader)?), reader.varint()?);
+        let last = first.checked_add(reader.varint()?).ok_or_else(|| malformed("a number has more than 64 bits"))?;
+        stretches.push(Stretch { replica, first, last });
+    }
+    read_links(stretches, head % 2 == 1)
 }
 
 pub(super) fn kind_byte(kind: Kind) -> u8 {
@@ -150,7 +186,12 @@ fn edit(reader: &mut Reader<'_>) -> Result<Operation> {
 }
 
 /// Reads them into a write; `own` is what its author had seen of itself.
-pub(super) fn read_extras(reader: &mut Reader<'_>, item: &mut Assertion, own: &mut u64) -> Result<()> {
+pub(super) fn read_extras(
+    reader: &mut Reader<'_>,
+    names: &mut NameReader<'_>,
+    item: &mut Assertion,
+    own: &mut u64,
+) -> Result<()> {
     let extras = reader.varint()?;
     if extras & !ALL_EXTRAS != 0 {
         return Err(newer("a part of a write"));
@@ -196,6 +237,9 @@ pub(super) fn read_extras(reader: &mut Reader<'_>, item: &mut Assertion, own: &m
     }
     if has(USER) {
         item.user = Some(reader.text()?.into());
+    }
+    if has(RUN) {
+        item.run = Some(Arc::new(Run { links: links(reader, names)?, lost: links(reader, names)? }));
     }
     Ok(())
 }

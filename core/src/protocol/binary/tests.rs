@@ -11,7 +11,7 @@ use crate::limits::{MAX_EXPANSION_BYTES, PART_BYTES};
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::protocol::{Encoder, FrameRef, Joining, Offer, Wire, WireOptions, split};
-use crate::replica::{Assertion, Base, Claim, Delta, Edit, Replica, WriteOptions};
+use crate::replica::{Assertion, Base, Claim, Delta, Edit, Replica, WriteOptions, Links, Run, Stretch};
 use crate::sequence::{Content as Sequence, Kind, Operation, Step};
 use crate::testing::{Random, cases};
 use crate::value::{Number, Str, Value};
@@ -131,7 +131,20 @@ fn some_claim(random: &mut Random) -> Assertion {
         previous: rare(random).then(|| some_value(random, 2)),
         meanwhile: [Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][random.below(12).min(2) % 3],
         user: rare(random).then(|| "someone@example.com".into()),
+        run: rare(random).then(|| Arc::new(Run { links: some_links(random), lost: some_links(random) })),
     }
+}
+
+fn some_links(random: &mut Random) -> Links {
+    let mut first = 0_u64;
+    let mut stretches: Vec<Stretch> = (0..random.below(5))
+        .map(|_| {
+            first += 2 + random.below(300) as u64;
+            Stretch { replica: replica(random.below(4)), first, last: first + random.below(2) as u64 }
+        })
+        .collect();
+    stretches.reverse();
+    Links::of(stretches, random.below(4) == 0).unwrap()
 }
 
 fn some_delta(random: &mut Random) -> Delta {
@@ -343,6 +356,7 @@ fn one_write(path: &str, value: impl Into<Value>) -> Message {
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        run: None,
     };
     let mut to = since.clone();
     to.add(dot);
@@ -484,6 +498,7 @@ fn the_bytes_of_every_message_are_those_that_were_released() {
     let part = Part { number: 2, count: 3 };
     cases.push(("the second of three parts", Message::Part { document, genesis, part, delta }));
     cases.push(("a snapshot: what a replica settled to, and a write since", snapshot()));
+    cases.push(("a conditional write: what it was built on, and what was lost", conditional()));
     let blocks = cases.iter().map(|(says, message)| format!("# {says}\n{}", hex(&alone(message))));
     let made = blocks.collect::<Vec<_>>().join("\n");
     assert!(golden.ends_with(&made), "the binary form changed:\n{made}");
@@ -492,6 +507,33 @@ fn the_bytes_of_every_message_are_those_that_were_released() {
     assert_eq!(frames.len(), cases.len());
     for (frame, (says, message)) in frames.iter().zip(&cases) {
         assert_eq!(read(frame).unwrap(), *message, "{says}");
+    }
+}
+
+fn conditional() -> Message {
+    let Message::Delta { document, genesis, mut delta } = one_write("jobs", 8) else { panic!("no delta") };
+    let stretch = |author, first, last| Stretch { replica: replica(author), first, last };
+    let links = Links::of(vec![stretch(2, 7, 7), stretch(1, 200, 300)], true).unwrap();
+    let run = Run { links, lost: Links::of(vec![stretch(1, 150, 180)], false).unwrap() };
+    let item = Assertion { run: Some(Arc::new(run)), ..Assertion::clone(&delta.items[0]) };
+    delta.items = vec![Arc::new(item)];
+    Message::Delta { document, genesis, delta }
+}
+
+#[test]
+fn a_run_of_more_writes_than_are_allowed_is_refused_before_it_is_read() {
+    let frame = alone(&conditional());
+    let Message::Delta { delta, .. } = read(&frame).unwrap() else { panic!("no delta") };
+    let links = &delta.items[0].run.as_ref().unwrap().links;
+    assert_eq!(links.stretches().len(), 2);
+    // The head of what it was built on is `2n + 1`; its first author follows.
+    let author = replica(2);
+    let at = frame.windows(16).rposition(|bytes| bytes == author.as_bytes()).unwrap() - 2;
+    assert_eq!(frame[at], 5);
+    for head in [2 * 65, 127, 7] {
+        let mut bad = frame.clone();
+        bad[at] = head as u8;
+        assert!(read(&bad).is_err(), "{head}");
     }
 }
 

@@ -5,6 +5,7 @@ mod claims;
 mod laws;
 mod mixed;
 mod moved;
+mod runs;
 mod settling;
 mod strategies;
 
