@@ -291,7 +291,7 @@ export interface Disagreement {
   path: string;
   rule: ConflictStrategy;
   is_open: boolean;
-  sides: { author: string; number: number; timestamp: string; in_force: boolean; value?: Value }[];
+  sides: { author: string; number: number; timestamp: string; in_force: boolean; value?: Value; lost_updates?: number; or_more?: boolean }[];
 }
 
 /** The time of a call. */

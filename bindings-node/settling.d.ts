@@ -11,6 +11,9 @@ export interface ConflictSide {
   instanceId?: string;
   user?: string;
   fence?: string;
+  /** How many conditional writes are lost with it, itself included; with `orMore` there may be others. */
+  lostUpdates?: number;
+  orMore?: boolean;
 }
 
 /** A path that was written at the same time in different ways; `shown` is what the document holds meanwhile. */
@@ -19,10 +22,14 @@ export interface Conflict {
   document: string;
   path: string;
   strategy: string;
-  status: "pending_manual_resolution" | "decided";
+  /** `closed`: by a later write, listed for what it cost. */
+  status: "pending_manual_resolution" | "decided" | "closed";
   createdAt: string;
   assignedTo: string | null;
   shown?: Value;
+  /** How many conditional writes are lost in it, and in no other conflict. */
+  lostUpdates?: number;
+  orMore?: boolean;
   sides: ConflictSide[];
 }
 

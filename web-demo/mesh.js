@@ -97,7 +97,9 @@ function conflicts(list) {
     h("ul", { className: "states" }, list.map(({ path, sides }) => {
       const lost = sides.filter((side) => !side.in_force).map(value);
       const kept = sides.filter((side) => side.in_force).map(value);
-      const details = `${kept.length > 0 ? `${kept.join()} is in force, ` : ""}${lost.join(" and ")} lost`;
+      const updates = sides.reduce((sum, side) => sum + Number(side.lost_updates ?? 0), 0);
+      const cost = updates > 1 ? ` with ${updates} updates` : "";
+      const details = `${kept.length > 0 ? `${kept.join()} is in force, ` : ""}${lost.join(" and ")} lost${cost}`;
       return line(["busy", count(sides.length, "side")], path, details);
     })),
   ];

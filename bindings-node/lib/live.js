@@ -160,6 +160,9 @@ export function open(files, given) {
   return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest))));
 }
 
+/** What a conflict, or a side of it, cost. */
+const lost = (updates, orMore) => ({ ...(updates !== undefined && { lostUpdates: updates }), ...(orMore && { orMore }) });
+
 function terms(given, call) {
   const { ifVersion, force, fence, user } = options(given, WRITING, call);
   return { ifVersion, force, fence: fence === undefined ? undefined : String(fence), user };
@@ -222,12 +225,13 @@ export class Mesh extends Reader {
 
   async conflicts(given) {
     const { all = false } = options(given, ["all"], "conflicts");
-    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, sides, ...conflict }) => ({
+    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, lost_updates, or_more, sides, ...conflict }) => ({
       ...conflict,
+      ...lost(lost_updates, or_more),
       createdAt: created_at,
       assignedTo: assigned_to,
-      sides: sides.map(({ in_force, instance_id, ...side }) => ({
-        ...side, inForce: in_force, ...(instance_id && { instanceId: instance_id }),
+      sides: sides.map(({ in_force, instance_id, lost_updates, or_more, ...side }) => ({
+        ...side, inForce: in_force, ...(instance_id && { instanceId: instance_id }), ...lost(lost_updates, or_more),
       })),
     }));
   }

@@ -273,7 +273,11 @@ class Versioned(TypedDict):
 
 
 class ConflictSide(TypedDict):
-    """One side of a conflict; without `value` it removed the path."""
+    """One side of a conflict; without `value` it removed the path.
+
+    `lost_updates` counts the conditional writes that are lost with it: itself, and those it was built on that the one in
+    force had not seen; with `or_more` there may be others.
+    """
 
     value: NotRequired[Any]
     in_force: bool
@@ -283,19 +287,27 @@ class ConflictSide(TypedDict):
     instance_id: NotRequired[str]
     user: NotRequired[str]
     fence: NotRequired[str]
+    lost_updates: NotRequired[int]
+    or_more: NotRequired[bool]
 
 
 class WriteConflict(TypedDict):
-    """A path that was written at the same time in different ways; `shown` is what the document holds meanwhile."""
+    """A path that was written at the same time in different ways; `shown` is what the document holds meanwhile.
+
+    `closed`: by a later write, listed for what it cost; a side that is in force was so until then. `lost_updates` counts
+    the conditional writes that are lost in it and in no other conflict; with `or_more` there may be others.
+    """
 
     id: str
     document: str
     path: str
     strategy: str
-    status: Literal["pending_manual_resolution", "decided"]
+    status: Literal["pending_manual_resolution", "decided", "closed"]
     created_at: str
     assigned_to: str | None
     shown: NotRequired[Any]
+    lost_updates: NotRequired[int]
+    or_more: NotRequired[bool]
     sides: list[ConflictSide]
 
 
@@ -367,13 +379,18 @@ class Resolution(TypedDict):
 
 
 class DisagreementSide(TypedDict):
-    """One of several concurrent writes; one without a value removed the path."""
+    """One of several concurrent writes; one without a value removed the path.
+
+    `lost_updates` counts the conditional writes that are lost with it; with `or_more` there may be others.
+    """
 
     author: str
     number: int
     timestamp: str
     in_force: bool
     value: NotRequired[Any]
+    lost_updates: NotRequired[int]
+    or_more: NotRequired[bool]
 
 
 class Disagreement(TypedDict):

@@ -108,7 +108,8 @@ impl Links {
 
     /// How many writes it names.
     pub fn count(&self) -> Lost {
-        let updates = self.stretches.iter().fold(0, |sum: u64, s| sum.saturating_add(s.last - s.first).saturating_add(1));
+        let updates =
+            self.stretches.iter().fold(0, |sum: u64, s| sum.saturating_add(s.last - s.first).saturating_add(1));
         Lost { updates, or_more: self.more }
     }
 

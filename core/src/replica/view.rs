@@ -380,12 +380,11 @@ fn note_disagreement(
     let mut sides: Vec<&Candidate<'_>> = candidates.iter().collect();
     if has_children {
         sides.retain(|c| c.value.is_some() && !is_map(c) && !any_below(strict, |new| new.context.contains(c.dot)));
-    } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value))
-    {
+    } else if candidates.windows(2).all(|pair| matches!(pair, [a, b] if a.value == b.value)) {
         let Some(winner) = cover.iter().find(|c| outcome.winner == Some(c.by.dot)) else { return };
-        // Of two maps of one place that is told there.
-        let is_told_here = |c: &Covering<'_>| c.is_here || c.by.path != winner.by.path;
-        if !cover.iter().any(|c| is_told_here(c) && !c.by.unseen_by(winner.by).is_empty()) {
+        // What maps hold differently is told there.
+        let is_same = |c: &Covering<'_>| c.is_here && c.value == winner.value;
+        if !cover.iter().any(|c| is_same(c) && !c.by.unseen_by(winner.by).is_empty()) {
             return;
         }
     }

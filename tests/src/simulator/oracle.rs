@@ -171,7 +171,7 @@ fn same_updates(sides: &[Side], cover: &[Speaker<'_>], are_maps: bool) -> BTreeM
         let (one, two) = (other.by, winner.by);
         let both_stay = matches!(one.claim, Claim::Sequence(_)) && one.claim == two.claim
             || (is_list(one) && is_list(two) && one.tag == Tag::Merge && two.tag == Tag::Merge);
-        let is_here = if are_maps { other.is_here && winner.is_here } else { other.is_here || one.path != two.path };
+        let is_here = other.is_here && (winner.is_here || !are_maps);
         if !both_stay && is_here && other.value == winner.value && !sides.iter().any(|side| side.value != last.value) {
             same.insert(one.dot, other.value.clone());
         }

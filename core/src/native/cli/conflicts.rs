@@ -128,27 +128,43 @@ fn text(found: &Value) -> String {
     for conflict in items(found, "conflicts") {
         let shown = conflict.child("shown").map_or_else(|| "nothing".to_owned(), canonical);
         let open = plain(conflict.child("status")) == "pending_manual_resolution";
-        let state = if open { "waits for a decision" } else { "was decided" };
+        let state = match open {
+            true => "waits for a decision",
+            false if plain(conflict.child("status")) == "closed" => "was closed by a later write",
+            false => "was decided",
+        };
         let assigned = conflict.child("assigned_to").and_then(Value::as_str);
         text.push_str(&format!(
-            "{}  {} {state}{} ({}); it shows {shown}\n",
+            "{}  {} {state}{} ({}); it shows {shown}{}\n",
             short(&plain(conflict.child("id"))),
             plain(conflict.child("path")),
             assigned.map(|user| format!(" by {user}")).unwrap_or_default(),
             plain(conflict.child("strategy")),
+            lost(conflict),
         ));
         for (at, side) in items(conflict, "sides").enumerate() {
             let value = side.child("value").map_or_else(|| "removed".to_owned(), canonical);
             let user = side.child("user").and_then(Value::as_str).map(|user| format!(" by {user}")).unwrap_or_default();
             let in_force = side.child("in_force").and_then(Value::as_bool) == Some(true);
             text.push_str(&format!(
-                "  {at}: {value}, written {}{user}{}\n",
+                "  {at}: {value}, written {}{user}{}{}\n",
                 plain(side.child("timestamp")),
-                if in_force { ", in force" } else { "" }
+                if in_force { ", in force" } else { "" },
+                lost(side)
             ));
         }
     }
     text
+}
+
+/// How many conditional writes a conflict, or a side of it, cost; nothing where none.
+fn lost(found: &Value) -> String {
+    let or_more = if found.child("or_more").and_then(Value::as_bool) == Some(true) { " or more" } else { "" };
+    match found.child("lost_updates").and_then(Value::as_u64) {
+        None => String::new(),
+        Some(1) if or_more.is_empty() => "; 1 update is lost".to_owned(),
+        Some(updates) => format!("; {updates}{or_more} updates are lost"),
+    }
 }
 
 fn short(id: &str) -> String {

@@ -83,7 +83,10 @@ fn equal_maps_of_conditional_writes_are_a_conflict_at_the_map() {
     sync(&one, &mut two);
     let found = two.view().disagreements;
     assert_eq!((found.len(), &found[0].path), (1, &path("m")));
-    assert_eq!((found[0].sides[1].lost, found[0].sides[1].value.clone()), (lost(1), Some(map(&[("n", 7.into()), ("o", 1.into())]))));
+    assert_eq!(
+        (found[0].sides[1].lost, found[0].sides[1].value.clone()),
+        (lost(1), Some(map(&[("n", 7.into()), ("o", 1.into())])))
+    );
 }
 
 #[test]
