@@ -5,7 +5,7 @@
     reason = "a command of the tests: it reads arguments, the time, and uses threads"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Instant;
 use confmesh_tests::simulator::{Fault, Options, Outcome, Property, run, run_saves, shrink};
 
 const USAGE: &str = "\
-usage: confmesh-simulate [--starts] [--runs N] [--seed S] [--threads T] [--most-failures F] [--known FILE] [--without FAULT,…]
+usage: confmesh-simulate [--starts] [--runs N] [--seed S] [--threads T] [--most-failures F] [--without FAULT,…]
        confmesh-simulate saves [--runs N] [--seed S]
        confmesh-simulate replay SEED [--starts] [--steps N] [--replicas N] [--without FAULT,…] [--quiet]";
 
@@ -120,17 +120,6 @@ struct Tally {
     binary_frames: usize,
     broken: BTreeMap<Property, u64>,
     failures: Vec<u64>,
-    /// Seeds whose defects are written down and not mended yet, and how many of them still fail.
-    known: BTreeSet<u64>,
-    known_failures: u64,
-}
-
-/// The seeds of a file: each line begins with one and says what goes wrong there.
-fn known(flags: &BTreeMap<&str, &str>) -> Option<BTreeSet<u64>> {
-    let Some(file) = flags.get("known") else { return Some(BTreeSet::new()) };
-    let text = std::fs::read_to_string(file).ok()?;
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split(' ').next()?.parse().ok()).collect()
 }
 
 impl Tally {
@@ -141,15 +130,7 @@ impl Tally {
         self.settled += outcome.settled;
         self.rebased += outcome.rebased;
         self.binary_frames += outcome.binary_frames;
-        if self.known.contains(&seed) {
-            match &outcome.violation {
-                Some(violation) => {
-                    self.known_failures += 1;
-                    println!("seed {seed} is known to fail, and does: {:?}", violation.property);
-                }
-                None => println!("seed {seed} was known to fail and does not: take it off the list"),
-            }
-        } else if let Some(violation) = &outcome.violation {
+        if let Some(violation) = &outcome.violation {
             *self.broken.entry(violation.property).or_default() += 1;
             self.failures.push(seed);
             println!("seed {seed}: {:?}: {}", violation.property, violation.what.chars().take(600).collect::<String>());
@@ -168,11 +149,7 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
     let threads = number(flags, "threads").unwrap_or(2);
     let most = size(flags, "most-failures").unwrap_or(10);
     let options = options(flags);
-    let Some(known) = known(flags) else {
-        eprintln!("error: the list of known seeds cannot be read");
-        return ExitCode::from(2);
-    };
-    let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally { known, ..Tally::default() }), Instant::now());
+    let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
     // A panic of the core is a result here, and reported as one.
     std::panic::set_hook(Box::new(|_| {}));
     std::thread::scope(|scope| {
@@ -224,9 +201,8 @@ fn many(flags: &BTreeMap<&str, &str>) -> ExitCode {
         tally.runs as f64 / seconds,
     );
     println!(
-        "runs={} known_failures={} diverged={} oracle_mismatch={} seed={first}",
+        "runs={} diverged={} oracle_mismatch={} seed={first}",
         tally.runs,
-        tally.known_failures,
         tally.count(&[Property::Divergence]),
         tally.count(&[Property::Oracle]),
     );
