@@ -92,6 +92,8 @@ codes! {
     Protocol = "protocol", Peer;
     /// The peer holds another document of the same name.
     ForeignDocument = "foreign_document", Peer;
+    /// The peer settles conflicts by other rules.
+    OtherRules = "other_rules", Peer;
     /// The peer cannot be reached.
     Unreachable = "unreachable", Peer;
     /// The document changed since the version the caller named.

@@ -32,6 +32,8 @@ pub(super) struct Document {
     /// Whether it drops its history, if it is founded here.
     pub(super) settle: bool,
     pub(super) policy: Policy,
+    /// A short name of its conflict rules.
+    pub(super) rules: u64,
     pub(super) composition: Composition,
     pub(super) sources: Vec<Source>,
     pub(super) shared: Option<Shared>,
@@ -95,6 +97,7 @@ impl Document {
             heard: BTreeMap::new(),
             in_step_ms: None,
             settle: options.settle,
+            rules: super::rules::digest(composition.policy()),
             policy: composition.policy().clone(),
             composition,
             sources,

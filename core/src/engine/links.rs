@@ -109,6 +109,10 @@ impl Engine {
         let states = states.map(|document| {
             let (state, problem) = self.link_state(peer, &document.name);
             problems.extend(problem);
+            if state <= LinkState::Joining {
+                let link = session.and_then(|session| session.link(&document.name));
+                problems.extend(link.and_then(|link| document.other_rules(link, session?.instance)));
+            }
             state
         });
         let mut state = states.max().unwrap_or(LinkState::Greeting);

@@ -37,6 +37,7 @@ mod links;
 mod members;
 mod records;
 mod replicas;
+mod rules;
 mod save_conflicts;
 mod saves;
 mod settling;

@@ -129,6 +129,7 @@ impl Engine {
                     seen,
                     replica: Some(replica),
                     former,
+                    rules: Some(document.rules),
                 })
             })
             .collect();
@@ -154,7 +155,9 @@ impl Engine {
         let id = if let Moving::Asked(id) = founded.moving { id } else { id };
         founded.moving.go(Moving::Asked(id));
         let (document, seen, standing) = (name.clone(), VersionVector::default(), Standing::default());
-        let documents = vec![Greeting { document, genesis: None, standing, seen, replica: Some(id), former: None }];
+        let rules = self.documents.get(name).map(|document| document.rules);
+        let documents =
+            vec![Greeting { document, genesis: None, standing, seen, replica: Some(id), former: None, rules }];
         self.hello(peer, documents, now);
     }
 
@@ -209,12 +212,21 @@ impl Engine {
         let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
         session.instance = instance;
         session.is_refused = false;
+        let mut news = Vec::new();
         for greeting in documents {
-            let link = session.links.entry(greeting.document).or_default();
+            let name = greeting.document;
+            let link = session.links.entry(name.clone()).or_default();
             link.genesis = greeting.genesis;
             link.standing = greeting.standing;
             (link.replica, link.former, link.waits) = (greeting.replica, greeting.former, false);
             link.told(&greeting.seen);
+            if std::mem::replace(&mut link.rules, greeting.rules) != greeting.rules {
+                let document = self.documents.get(&name);
+                news.extend(document.and_then(|document| document.other_rules(link, instance)));
+            }
+        }
+        for other_rules in news {
+            self.notice(Level::Warning, other_rules);
         }
         if self.next_heartbeat_ms.is_none() {
             self.next_heartbeat_ms = Some(now.mono_ms + self.config.heartbeat_ms);

@@ -417,7 +417,8 @@ fn greeting_value(greeting: &Greeting) -> Value {
     let id = |name: &'static str, id: Option<ReplicaId>| id.map(|id| (name, Value::from(id.to_string())));
     let ids = id("replica", greeting.replica).into_iter().chain(id("former", greeting.former));
     let more = (*standing != implied(greeting.genesis, !standing.old)).then(|| ("standing", standing_value(standing)));
-    named(&greeting.document, fields).into_iter().chain(ids).chain(more).collect()
+    let rules = greeting.rules.map(|rules| ("rules", format!("{rules:016x}").into()));
+    named(&greeting.document, fields).into_iter().chain(ids).chain(more).chain(rules).collect()
 }
 
 fn greeting(r: &Reader<'_>) -> Result<Greeting> {
@@ -429,7 +430,10 @@ fn greeting(r: &Reader<'_>) -> Result<Greeting> {
     let standing = r.value.child("standing").map_or_else(|| implied(genesis, alone), |value| standing(value, !alone));
     let id = |name: &str| r.optional_text(name).and_then(ReplicaId::parse);
     let (replica, former) = (id("replica"), id("former"));
-    Ok(Greeting { document: r.document()?, genesis, standing, seen: r.seen()?, replica, former })
+    // What is no such name is one of another version, and compares to nothing.
+    let rules = r.optional_text("rules").filter(|rules| rules.len() == 16);
+    let rules = rules.and_then(|rules| u64::from_str_radix(rules, 16).ok());
+    Ok(Greeting { document: r.document()?, genesis, standing, seen: r.seen()?, replica, former, rules })
 }
 
 /// What a greeting without a standing says: a document that met others never gave way.

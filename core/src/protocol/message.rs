@@ -27,6 +27,8 @@ pub struct Greeting {
     pub replica: Option<ReplicaId>,
     /// The name under which it wrote before, where it starts anew: nothing of that name is to be expected any more.
     pub former: Option<ReplicaId>,
+    /// A short name of the rules by which the sender's writes settle conflicts; instances from before it was told say none.
+    pub rules: Option<u64>,
 }
 
 /// What one replica says of a document from time to time.

@@ -25,7 +25,8 @@
 //!
 //! It also says who its sender is: `key` (its public key), `nonce` (what the receiver has to sign) and, once the receiver's
 //! nonce is known, `proof`, the signature of [`crate::identity::Meeting`]. Where the first hello of a side came too early for
-//! that, one without documents brings it. Names in `documents` are believed where they are of that key.
+//! that, one without documents brings it. Names in `documents` are believed where they are of that key. `rules` of a document
+//! is a short name of the rules that its sender's writes carry: where they differ, both sides say so beside the peer.
 //!
 //! Each side then writes the best that both can. Without a common version both say so, naming the versions of both, and
 //! exchange no writes; everything else on the connection goes on. `binary1` is described in `protocol/binary`:

@@ -16,6 +16,8 @@ pub struct ReplicaLink {
     pub replica: Option<ReplicaId>,
     /// The name under which it wrote before it started anew.
     pub former: Option<ReplicaId>,
+    /// A short name of the peer's conflict rules, where it said one.
+    pub rules: Option<u64>,
     /// Whether it gets nothing before it is a member: whatever it writes has to have seen that.
     pub waits: bool,
     /// What was sent or is known to be there: the `since` of the next delta.

@@ -91,3 +91,30 @@ fn rules_that_make_no_sense_are_refused_with_their_place() {
     assert!(complaint.starts_with("error: policy.json: rule 0: unknown conflict strategy `last`"), "{complaint}");
     assert!(complaint.contains("`manual_resolution`"), "{complaint}");
 }
+
+#[test]
+fn an_instance_with_other_rules_is_told_beside_it_on_both_sides_until_it_has_the_same() {
+    let dir = dir(&[("policy.json", r#"[{"pattern": "app.*", "conflict": "manual_resolution"}]"#)]);
+    let a = Instance::start(dir.path(), &["--data-dir", "a", "--policy", "policy.json"], &[]);
+    a.data(&["set", "app.limit", "1"]);
+    let peer = a.url.replace("http://", "ws://") + "/sync";
+    let mut b = Instance::start(dir.path(), &["--data-dir", "b", "--peer", &peer], &[]);
+    for (instance, other) in [(&a, &b), (&b, &a)] {
+        let told = wait_for("the other rules", || {
+            let peer = instance.status()["peers"][0].clone();
+            (peer["link"] == "in_step" && peer["problems"][0]["code"] == "other_rules").then_some(peer)
+        });
+        let whose = other.status()["instance_id"].as_str().unwrap().to_owned();
+        let words = format!("other rules: instance {whose} settles conflicts in `default` differently");
+        assert!(told["problems"][0]["message"].as_str().unwrap().starts_with(&words), "{told}");
+        assert!(instance.words().contains(&words), "{}", instance.words());
+        assert_eq!(instance.status()["health"]["status"], "degraded");
+        instance.process.tells(&words);
+    }
+    b.process.signal("TERM");
+    b.process.ended();
+    let b = Instance::start(dir.path(), &["--data-dir", "b", "--peer", &peer, "--policy", "policy.json"], &[]);
+    for instance in [&a, &b] {
+        wait_for("the same rules", || (instance.status()["health"]["status"] == "healthy").then_some(()));
+    }
+}

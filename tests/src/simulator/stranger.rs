@@ -93,6 +93,7 @@ impl World {
             seen: if self.strange.below(2) == 0 { known.seen.clone() } else { VersionVector::default() },
             replica: Some(replica),
             former,
+            rules: (self.strange.below(2) == 0).then_some(251),
         };
         Message::Hello {
             offer: Offer { versions: vec![1], codecs: Vec::new(), compress: Vec::new() },

@@ -107,6 +107,7 @@ pub(super) fn greeting(world: &World, replica: ReplicaId, former: Option<Replica
         seen: VersionVector::default(),
         replica: Some(replica),
         former,
+        rules: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a peer stands beside it until it is over.
 
 use super::*;
+use crate::protocol::{Greeting, Offer};
 
 fn pair() -> World {
     let mut world = World::new();
@@ -159,4 +160,63 @@ fn instances_that_never_stop_writing_are_in_step_as_of_a_moment_ago() {
     world.disconnect_all();
     world.pass(60_000);
     assert_eq!(in_step_ms(&world, 0), before, "what was in step stays known");
+}
+
+#[test]
+fn a_peer_with_other_conflict_rules_is_told_on_both_sides_until_it_comes_back_with_the_same() {
+    let rules = |text: &str| {
+        let policy = crate::policy::Policy::from_value(&json(text)).unwrap();
+        DocumentOptions { shared: true, policy, ..DocumentOptions::default() }
+    };
+    let mut world = World::new();
+    world.add_with(
+        1,
+        None,
+        rules(r#"[{"pattern":"a","conflict":"manual_resolution"},{"pattern":"b","merge":"override"}]"#),
+    );
+    let joins = |options: DocumentOptions| DocumentOptions { has_peers: true, ..options };
+    world.add_with(2, None, joins(rules("[]")));
+    world.connect(1, 0);
+    world.run();
+    world.pass(20_000);
+    for at in 0..2 {
+        let found = peers(&world, at);
+        assert_eq!(found[0].1, LinkState::InStep, "writes go on: {found:?}");
+        assert!(found[0].2.starts_with("other rules: instance "), "{found:?}");
+        assert_eq!(world.notices(at).matches("other rules: ").count(), 1, "told once: {}", world.notices(at));
+    }
+    assert_eq!(world.hosts[0].engine.peers()[0].problems[0].code(), Code::OtherRules);
+    world.set(1, "a", 2);
+    world.run();
+    world.assert_agreement(r#"{"a":2}"#);
+    world.hosts[1].options = joins(rules(r#"[{"pattern":"a","conflict":"manual_resolution"}]"#));
+    world.restart(1);
+    world.connect(1, 0);
+    world.run();
+    assert_eq!(peers(&world, 0), [(false, LinkState::InStep, String::new())]);
+    assert_eq!(peers(&world, 1), [(true, LinkState::InStep, String::new())]);
+}
+
+#[test]
+fn a_peer_from_before_rules_were_told_is_not_said_to_have_others() {
+    let mut world = pair();
+    let peer = world.hosts[0].engine.peers()[0].peer;
+    let greeting = super::identity::greeting(&world, ReplicaId::from_bytes([9; 16]), None);
+    let say = |rules: Option<u64>, world: &mut World| {
+        let message = Message::Hello {
+            offer: Offer { versions: vec![1], codecs: Vec::new(), compress: Vec::new() },
+            documents: vec![Greeting { rules, ..greeting.clone() }],
+            introduction: None,
+        };
+        let envelope = Envelope {
+            event_id: "1".to_owned(),
+            instance: InstanceId::from_bytes([2; 16]),
+            wall_ms: 0,
+            hlc: Stamp::from_u64(0),
+        };
+        let text = crate::protocol::encode(&message, &envelope);
+        world.hosts[0].engine.handle_message(peer, text.as_str(), world.now);
+        world.hosts[0].engine.peers()[0].problems.iter().any(|problem| problem.code() == Code::OtherRules)
+    };
+    assert_eq!([None, Some(1), None].map(|rules| say(rules, &mut world)), [false, true, false]);
 }
