@@ -1,8 +1,8 @@
-// What the page asks the instance over HTTP: reading only, writes go through the client.
+// What the page asks the instance over HTTP: writes to the document go through the client.
 import { parse } from "./functions.js";
 
-async function read(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store" });
+async function ask(path, method = "GET") {
+  const response = await fetch(path, { method, headers: { accept: "application/json" }, cache: "no-store" });
   const text = await response.text();
   if (response.ok) return parse(text);
   let error;
@@ -15,16 +15,19 @@ async function read(path) {
 }
 
 /** How the instance is doing. */
-export const status = () => read("status");
+export const status = () => ask("status");
 
 /** Why a path has its value. */
-export const explain = (path) => read(`config/default/explain?path=${encodeURIComponent(path)}`);
+export const explain = (path) => ask(`config/default/explain?path=${encodeURIComponent(path)}`);
 
 /** Which source each leaf comes from: a map from path to source. */
 export async function sources() {
-  const { paths } = await read("config/default/explain");
+  const { paths } = await ask("config/default/explain");
   return new Map(paths.map((one) => [one.path, one.source ?? one.winner?.source ?? ""]));
 }
+
+/** Says that what is kept under a number is not needed any more. */
+export const confirmKept = (id) => ask(`kept/${id}/confirm`, "POST");
 
 /** Calls `changed` with every change list of the instance, secrets masked. */
 export function changeFeed(changed) {

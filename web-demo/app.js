@@ -242,6 +242,17 @@ async function explainSelected(path) {
   }
 }
 
+async function confirmKept(id) {
+  try {
+    await api.confirmKept(id);
+    announce(`Number ${id} is not kept any more`);
+  } catch (error) {
+    showRootNote("error", error);
+  } finally {
+    refreshSoon(0);
+  }
+}
+
 let timer;
 let refreshing = false;
 
@@ -262,7 +273,7 @@ async function refresh() {
     const shown = status.documents?.find(({ name }) => /(^|\/)default$/.test(name));
     at("revision").textContent = String(shown?.revision ?? "–");
     if (answer(shown?.secrets)) draw();
-    showStatus(at("mesh"), at("mesh-summary"), status);
+    showStatus(at("mesh"), at("mesh-summary"), status, confirmKept);
     tree.setSources(sources);
     if (tree.selected !== undefined) await explainSelected(tree.selected);
   } catch {

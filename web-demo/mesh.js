@@ -1,12 +1,25 @@
 // How the instance, its peers and its sources are doing.
 import { count, duration, h, short } from "./dom.js";
+import { apart, kept } from "./joining.js";
 import { fileName, sourceName } from "./words.js";
 
 const PEER_STATES = { connected: ["good", "connected"], connecting: ["busy", "connecting"], waiting: ["bad", "not reachable"] };
 const SOURCE_STATES = { fresh: ["good", "fresh"], stale: ["bad", "stale"], missing: ["busy", "missing"] };
 
-/** Fills `panel` with a status of the instance; `summary` gets one line. */
-export function showStatus(panel, summary, status) {
+/** What a connection has come to. */
+const LINKS = {
+  in_step: ["good", "in step"],
+  behind: ["busy", "behind"],
+  joining: ["busy", "joining"],
+  greeting: ["busy", "greeting"],
+  other_document: ["bad", "another document"],
+  refused: ["bad", "refused"],
+  itself: ["bad", "this instance itself"],
+};
+
+/** Fills `panel` with a status of the instance; `summary` gets one line, `confirmKept` the number of what is not needed. */
+export function showStatus(panel, summary, status, confirmKept) {
+  const focused = panel.contains(globalThis.document.activeElement) ? globalThis.document.activeElement.dataset.act : undefined;
   const document = status.documents?.find(({ name }) => /(^|\/)default$/.test(name)) ?? status.documents?.[0];
   const peers = others(status.peers ?? []);
   const connected = peers.filter(({ state }) => state === "connected").length;
@@ -18,11 +31,16 @@ export function showStatus(panel, summary, status) {
       : h("ul", { className: "states" }, peers.map(peer)),
     h("h3", { textContent: "Sources" }),
     h("ul", { className: "states" }, (document?.sources ?? []).map(source)),
+    ...apart(document?.apart ?? [], status.peers ?? []),
+    ...kept(document?.kept ?? [], confirmKept),
+    ...leftOut(document?.left_out ?? [], document?.bound_file),
     ...withheld(document?.withheld ?? []),
     ...rejected(document?.rejected),
     ...conflicts(document?.conflicts ?? []),
     h("dl", { className: "facts-list" }, ...facts(status, document)),
   );
+  // Drawn anew every few seconds: whoever is about to press a button stays at it.
+  if (focused) panel.querySelector(`[data-act="${focused}"]`)?.focus();
 }
 
 /** Each instance once: two that dial each other hold two connections. */
@@ -48,7 +66,7 @@ function line([tone, word], name, details, problem) {
   );
 }
 
-function peer({ url, address, state, instance_id: instance, last_error: error, retry_in_ms: retry }) {
+function peer({ url, address, state, link: come, problems = [], instance_id: instance, last_error: error, retry_in_ms: retry }) {
   let name = url ?? `from ${address}`;
   let page;
   try {
@@ -62,11 +80,25 @@ function peer({ url, address, state, instance_id: instance, last_error: error, r
   const details = instance ? `instance ${instance.slice(0, 8)}` : "";
   const message = typeof error === "string" ? error : error?.message;
   const wait = retry === undefined || state !== "waiting" ? "" : `, next try in ${duration(Math.ceil(Number(retry) / 1000))}`;
-  return line(PEER_STATES[state] ?? ["busy", state], link, details, state === "connected" || !message ? "" : `${details ? " · " : ""}${message}${wait}`);
+  let [tone, word] = (state === "connected" && LINKS[come]) || PEER_STATES[state] || ["busy", state];
+  // Writes go over it all the same: what is wrong is the news.
+  if (problems.length > 0 && tone !== "bad") [tone, word] = ["bad", problems[0].code.replaceAll("_", " ")];
+  let wrong = state === "connected" ? problems.map((problem) => problem.message).join("; ") : message && `${message}${wait}`;
+  if (instance) wrong = wrong?.replaceAll(instance, instance.slice(0, 8));
+  return line([tone, word], link, details, wrong ? `${details ? " · " : ""}${wrong}` : "");
 }
 
 function source({ id, priority, state, error }) {
   return line(SOURCE_STATES[state] ?? ["busy", state], sourceName(id), `priority ${priority}`, error && ` · ${error.message ?? error}`);
+}
+
+/** What is in force and not in the bound file, because its format cannot hold it. */
+function leftOut(list, file) {
+  if (list.length === 0) return [];
+  return [
+    h("h3", { textContent: `Not in ${file ? fileName(file) : "the file"}` }),
+    h("ul", { className: "states" }, list.map(({ path, reason }) => line(["busy", "left out"], path || "everything", reason))),
+  ];
 }
 
 /** Paths that show what was in force before, and who wrote what is not. */
