@@ -23,7 +23,8 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         let founded = document.shared.as_ref().and_then(Shared::founded);
         let Some(founded) = founded.filter(|founded| founded.ready && founded.anew.is_none()) else { return };
-        let Some(Session::Replica(session)) = self.sessions.get_mut(&peer) else { return };
+        let Some(Session::Replica(session)) = self.sessions.get(&peer) else { return };
+        let Some(connection) = self.connections.get_mut(&peer) else { return };
         let Some(link) = session.link(name).filter(|link| !link.waits) else { return };
         if link.genesis != Some(founded.durable.genesis()) {
             return;
@@ -32,14 +33,14 @@ impl Engine {
         let at_ms = if ours == theirs {
             Some(now.mono_ms)
         } else {
-            match session.marks.get(name) {
+            match connection.marks.get(name) {
                 Some(mark) if theirs.includes(&mark.ours) && ours.includes(&mark.theirs) => Some(mark.at_ms),
                 Some(_) => return,
                 None => None,
             }
         };
         let mark = Mark { at_ms: now.mono_ms, ours: ours.clone(), theirs: theirs.clone() };
-        session.marks.insert(name.clone(), mark);
+        connection.marks.insert(name.clone(), mark);
         document.in_step_ms = document.in_step_ms.max(at_ms);
     }
 }

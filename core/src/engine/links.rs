@@ -1,5 +1,8 @@
 //! How it stands with each connection, as an operator should see it: what is wrong stands beside the peer until it is over.
 
+use std::collections::BTreeMap;
+
+use super::freshness::Mark;
 use super::shared::Shared;
 use super::standing::other_document;
 use super::types::PeerId;
@@ -76,11 +79,13 @@ pub(super) struct Connection {
     untaken: Option<Error>,
     /// What it said of what it was sent.
     reported: Option<Error>,
+    /// What both had of each document at one moment.
+    pub(super) marks: BTreeMap<DocumentName, Mark>,
 }
 
 impl Connection {
     pub(super) fn new(link: Link, now: Now) -> Connection {
-        Connection { link, since_ms: now.wall_ms, barred: None, untaken: None, reported: None }
+        Connection { link, since_ms: now.wall_ms, barred: None, untaken: None, reported: None, marks: BTreeMap::new() }
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::freshness::Mark;
 use super::introductions::Acquaintance;
 use super::links::LinkState;
 use super::shared::{Founded, Shared, Step};
@@ -41,8 +40,6 @@ pub(super) struct ReplicaSession {
     pub(super) compared: BTreeSet<DocumentName>,
     /// The documents of which it was sent everything, because it has other writes under the same names.
     pub(super) shown: BTreeSet<DocumentName>,
-    /// What both had of each document at one moment.
-    pub(super) marks: Box<BTreeMap<DocumentName, Mark>>,
     /// The documents of which it was told that it holds another one.
     pub(super) apart: BTreeSet<DocumentName>,
 }
