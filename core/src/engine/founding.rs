@@ -20,7 +20,7 @@ use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
 use crate::protocol::{Meeting, Standing};
-use crate::replica::{Applied, Delta, Effect, Replica, WriteOptions};
+use crate::replica::{Again, Applied, Delta, Effect, Rebased, Replica, WriteOptions};
 use crate::value::Value;
 
 impl Engine {
@@ -159,15 +159,21 @@ impl Engine {
 
     /// Gives up a document for the greater one that a peer sent, and takes along what was acknowledged in it. One batch in
     /// the store does all of it.
-    pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: PeerId, now: Now) {
-        let (fresh, key) = (self.next_author(), self.key.public());
-        let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
+    pub(super) fn adopt(&mut self, name: &DocumentName, genesis: Genesis, delta: &Delta, from: Giver, now: Now) {
+        let key = self.key.public();
+        let (from, fresh, standing) = match from {
+            Giver::Peer(from) => {
+                let standing = self.link(from, name).map(|link| link.standing.clone()).unwrap_or_default();
+                (Some(from), self.next_author(), standing)
+            }
+            Giver::Own { id, standing } => (None, id, standing),
+        };
         self.hand_over(name);
         let Some(document) = self.documents.get_mut(name) else { return };
         let mut former = document.former.clone();
         let options = WriteOptions::under(&document.policy);
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
-        let asked_as = if let Moving::Asked(id) = founded.moving { id } else { fresh };
+        let asked_as = if let (Moving::Asked(id), Some(_)) = (founded.moving, from) { id } else { fresh };
         // Also those of earlier lives.
         former.extend(founded.pending.live().map(|held| held.dot.replica).filter(|name| key.has_name(*name)));
         let mine = founded.pending.genesis();
@@ -178,9 +184,9 @@ impl Engine {
             Ok(Arrival::Stranger) => return,
             Ok(Arrival::Expelled) => {
                 founded.moving.go(Moving::Still);
-                return self.give_up(name, from, now);
+                return from.into_iter().for_each(|from| self.give_up(name, from, now));
             }
-            Ok(Arrival::Incomplete) => return self.give_up(name, from, now),
+            Ok(Arrival::Incomplete) => return from.into_iter().for_each(|from| self.give_up(name, from, now)),
             Err(error) => return self.notice(Level::Warning, error),
         };
         let replica = moved.replica;
@@ -194,7 +200,10 @@ impl Engine {
         records.push(replica_record(name, &replica));
         let mut life = Life { standing, absorbed: founded.pending_life.absorbed.clone() };
         if is_forced {
-            life.standing.raise(&Standing { given_up: [mine].into(), ..Standing::default() });
+            // As old as what it takes the place of, so that nothing gives way to that which would not give way to it.
+            let Standing { old, loaded, content, .. } = founded.pending_life.standing;
+            let given_up = [mine].into();
+            life.standing.raise(&Standing { old, loaded, content, born_ms: 0, given_up });
         }
         life.absorbed.retain(|known| *known != genesis);
         life.absorb(mine);
@@ -217,6 +226,8 @@ impl Engine {
             records.extend(file.records(name));
         }
         let is_missing = moved.left > 0 || moved.refused > 0 || !super::aside::is_shown(&before, &shown);
+        // What somebody removed and is there again is missed as well.
+        let is_missing = is_missing || (is_forced && before != shown);
         if aside.is_none() && is_missing {
             aside = Some((crate::format::Format::Json, crate::canonical::canonical(&before)));
         }
@@ -226,7 +237,10 @@ impl Engine {
             records.extend(document.keep(kept));
         }
         let origin = Origin::source(document.written_layer());
-        self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
+        self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, from);
+        if from.is_none() && !is_kept {
+            return;
+        }
         let mut message = format!(
             "this instance held another document named `{name}` than a peer, which was greater, and takes over that one; {} of the writes made in its own went along",
             moved.taken
@@ -241,6 +255,14 @@ impl Engine {
         let hint = "what this instance held before is kept: see `confmesh status`";
         self.notice(Level::Warning, if is_kept { error.with_hint(hint) } else { error });
     }
+}
+
+/// Who has the document that takes the place of this one.
+pub(super) enum Giver {
+    /// A peer sent it.
+    Peer(PeerId),
+    /// It was made here, and this instance writes under that name in it.
+    Own { id: ReplicaId, standing: Standing },
 }
 
 /// What came of a greater document that a peer sent.
@@ -288,6 +310,17 @@ impl Moved {
             return Ok(if probe.was_member(id) { Arrival::Expelled } else { Arrival::Stranger });
         }
         let received = probe.view().value;
+        let names = || former.iter().copied().chain([own]).chain(founded.sides.names()).collect::<Vec<ReplicaId>>();
+        let again = |(rebased, again): (Rebased, Again)| {
+            let taken = again.written.len();
+            let effects = std::iter::once(rebased.effect).chain(again.written).collect();
+            let (replica, refused, left) = (rebased.replica, again.refused, again.left.len());
+            Arrival::Moved(Box::new(Moved { replica, received: rebased.received, effects, taken, refused, left }))
+        };
+        if let Some(known) = mine.is_in_successor(genesis).filter(|_| is_forced) {
+            let known = (&known, &founded.synced, &received);
+            return Ok(again(mine.again_in_successor(&names(), (id, genesis, delta), known, options, wall_ms)?));
+        }
         if is_forced {
             let (effects, taken) = (vec![effect], 0);
             return Ok(Arrival::Moved(Box::new(Moved {
@@ -300,13 +333,7 @@ impl Moved {
             })));
         }
         if probe.settles() {
-            let names: Vec<ReplicaId> = former.iter().copied().chain([own]).chain(founded.sides.names()).collect();
-            let (rebased, again) = mine.again_in(&names, (id, genesis, delta), options, wall_ms)?;
-            let taken = again.written.len();
-            let mut effects = vec![rebased.effect];
-            effects.extend(again.written);
-            let (replica, refused, left) = (rebased.replica, again.refused, again.left.len());
-            return Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused, left })));
+            return Ok(again(mine.again_in(&names(), (id, genesis, delta), options, wall_ms)?));
         }
         // Under its own name it goes on, unless that has more writes there than it knows of, or what it makes again has not
         // seen those.
@@ -333,10 +360,12 @@ impl Engine {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         let mine = founded.pending.genesis();
-        let is_free = founded.ready && founded.moving != Moving::Storing && founded.anew.is_none();
+        // Who waits to start anew in a document that was given up would wait for ever.
+        let is_given_up = theirs.given_up.contains(&mine);
+        let is_free = founded.ready && founded.moving != Moving::Storing && (founded.anew.is_none() || is_given_up);
         let is_greater = founded.pending_life.standing.meets(mine, &theirs, genesis) == Meeting::Moves;
         if is_free && (is_greater || founded.forced == Some(genesis)) {
-            return self.adopt(name, genesis, delta, peer, now);
+            return self.adopt(name, genesis, delta, Giver::Peer(peer), now);
         }
         let life = &founded.pending_life;
         if is_greater || !life.absorbed.contains(&genesis) || life.standing.given_up.contains(&genesis) {

@@ -253,10 +253,12 @@ impl Engine {
             // Also of who is no member yet: it holds the same document.
             self.raise(name, &link.standing);
         }
-        if is_asked && self.has_to_join(name, &link) {
-            if let Some(link) = self.link(peer, name) {
-                link.waits = true;
-            }
+        let waits = is_asked && self.has_to_join(name, &link);
+        if let Some(link) = self.link(peer, name) {
+            // It may have waited for a document that is not here any more.
+            link.waits = waits;
+        }
+        if waits {
             return self.admit(name, now);
         }
         match (mine, link.genesis) {
@@ -334,6 +336,7 @@ impl Engine {
         while let Some((name, (from, now))) = self.unsent.pop_first() {
             self.replicate(&name, from, now);
             self.tell_succession(&name, now);
+            self.go_on_as_successor(&name, now);
         }
     }
 

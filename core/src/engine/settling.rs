@@ -58,7 +58,7 @@ impl Engine {
             }
         };
         let is_member = |replica: &ReplicaId| founded.durable.is_member(*replica);
-        let renames = founded.anew.is_some() || founded.succession.is_some() || founded.known_as.is_some();
+        let renames = founded.succession.is_some() || founded.known_as.is_some();
         Some(Settling {
             is_orphaned: founded.ready && !renames && !is_member(&own) && !acknowledged.keys().any(is_member),
             members: founded.durable.members().map(member).collect(),

@@ -163,6 +163,9 @@ pub(super) struct Founded {
     pub(super) moving: Moving,
     /// The document that an operator gave this one up for.
     pub(super) forced: Option<Genesis>,
+    /// What it goes on as once the note of that is on disk and on its way to the peers: the other document's birth, and
+    /// its content.
+    pub(super) successor: Option<(Genesis, Value)>,
     /// When it may get old, on the monotonic clock; none once it is.
     pub(super) age_due_ms: Option<u64>,
     /// What this instance last had in common with another one.
@@ -278,6 +281,7 @@ impl Founded {
             pending_life: Arc::default(),
             moving: Moving::Still,
             forced: None,
+            successor: None,
             age_due_ms: None,
             synced,
             synced_before: None,
@@ -440,7 +444,7 @@ impl Founded {
         self.pending_value = self.view.value.clone();
         self.pending_life = Arc::clone(&self.life);
         self.moving.go(Moving::Still);
-        self.forced = None;
+        (self.forced, self.successor) = (None, None);
         std::mem::take(&mut self.staged)
     }
 

@@ -22,6 +22,7 @@ mod offline;
 mod patches;
 mod random;
 mod references;
+mod repair;
 mod replication;
 mod saves;
 mod schema;

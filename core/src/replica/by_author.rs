@@ -69,6 +69,11 @@ impl ByAuthor {
         self.len = self.len.saturating_sub(1);
     }
 
+    /// Whether anything is held of an author.
+    pub(super) fn holds(&self, author: ReplicaId) -> bool {
+        self.writes.get(&author).is_some_and(|writes| !writes.is_empty())
+    }
+
     /// The newest stamp of what is held of an author.
     fn newest(&self, author: ReplicaId) -> Stamp {
         let writes = self.writes.get(&author).into_iter().flat_map(BTreeMap::values);

@@ -21,6 +21,7 @@ mod places;
 mod rebase;
 mod run;
 mod settle;
+mod successor;
 #[cfg(test)]
 mod tests;
 mod twice;
@@ -39,6 +40,7 @@ pub use rebase::Rebased;
 pub(crate) use run::read_links;
 pub use run::{Links, Lost, Run, Standings, Stretch};
 pub use settle::{Base, Settled, Standing};
+pub use successor::goes_on_as;
 pub use view::{Disagreement, Side, View};
 
 use std::collections::BTreeMap;

@@ -54,7 +54,7 @@ pub(super) fn is_membership(place: &Path) -> bool {
     place.segments().first().is_some_and(|first| *first == *MEMBERS || *first == *SETTLE)
 }
 
-fn reserved(place: &Path) -> Path {
+pub(super) fn reserved(place: &Path) -> Path {
     std::iter::once(Str::from(RESERVED_KEY)).chain(place.segments().iter().cloned()).collect()
 }
 

@@ -18,6 +18,7 @@ mod disk;
 mod offline;
 mod online;
 mod process;
+mod repair;
 mod schema;
 mod secrets;
 mod settling;

@@ -5,6 +5,7 @@
 
 mod judge;
 mod network;
+mod repair;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -59,6 +60,10 @@ pub(crate) struct Starts {
     /// Keys of writes that were acknowledged, each with a value that is written once.
     pub(crate) acknowledged: BTreeSet<String>,
     written: usize,
+    /// What was drawn for repairs: a stream of its own, so that the seeds of before keep their stories.
+    pub(crate) mending: Random,
+    /// The documents that others go on as after a repair, and whether there was no other one.
+    pub(crate) repaired: BTreeMap<String, bool>,
     /// Documents that were seen, and whether they were founded with content.
     pub(crate) births: BTreeMap<String, bool>,
     /// Whether anything but the first starts happened that moves the order of documents.
@@ -117,6 +122,8 @@ impl Starts {
             now_ms: 0,
             acknowledged: BTreeSet::new(),
             written: 0,
+            mending: Random::of(seed ^ 0x0000_0072_6570_6169),
+            repaired: BTreeMap::new(),
             births: BTreeMap::new(),
             had_lives: false,
             trace: trace.then(Vec::new),
@@ -200,6 +207,7 @@ impl Starts {
                 plan.push((dies + 500 + millis(&mut self.random, 7_500), Act::Restart(at)));
             }
         }
+        plan.extend(self.repairs());
         plan
     }
 
@@ -212,6 +220,7 @@ impl Starts {
             Act::Restart(at) if self.nodes[at].began && self.nodes[at].engine.is_none() => self.start(at),
             Act::Restart(_) => Ok(()),
             Act::Write(at) => self.write(at),
+            Act::Repair(at) => self.repair(at),
             Act::Kill(at) => {
                 if self.nodes[at].engine.is_some() && !self.nodes[at].store.is_empty() {
                     self.had_lives = true;
@@ -411,6 +420,7 @@ impl Starts {
 enum Act {
     Start(usize),
     Write(usize),
+    Repair(usize),
     Kill(usize),
     Restart(usize),
 }

@@ -8,6 +8,7 @@ use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::join::{Join, Kept};
 use super::members::{Expel, ForceSync};
 use super::rebuild::Rebuild;
+use super::repair::Repair;
 use super::terms::Terms;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
@@ -63,6 +64,7 @@ pub(super) enum Command {
     Join(Join),
     Kept(Kept),
     ForceSync(ForceSync),
+    Repair(Repair),
     Rebuild(Rebuild),
     Demo(Demo),
 }

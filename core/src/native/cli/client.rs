@@ -135,6 +135,16 @@ impl Client {
         self.ask(Method::POST, "/join", Some(crate::canonical::canonical(&body)))
     }
 
+    /// What a repair would remove.
+    pub fn repair_plan(&self) -> Result<Value, Stop> {
+        self.ask(Method::GET, "/repair", None)
+    }
+
+    /// Lets the document go on without that; `{"genesis", "authors_removed", "members_removed"}`.
+    pub fn repair(&self) -> Result<Value, Stop> {
+        self.ask(Method::POST, "/repair", None)
+    }
+
     /// What is kept: `{"kept": […]}`, each with its text.
     pub fn kept(&self) -> Result<Value, Stop> {
         self.ask(Method::GET, "/kept", None)

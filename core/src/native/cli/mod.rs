@@ -13,6 +13,7 @@ mod offline;
 mod online;
 mod output;
 mod rebuild;
+mod repair;
 mod schema;
 mod serve;
 mod signals;
@@ -94,6 +95,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
         Command::Join(arguments) => join::run_join(&arguments, as_json),
         Command::Kept(arguments) => join::run_kept(&arguments, as_json),
+        Command::Repair(arguments) => repair::run_repair(&arguments, as_json),
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => status::run_status(&arguments, as_json),

@@ -6,7 +6,9 @@ use futures_util::stream::BoxStream;
 
 use super::health::Health;
 use crate::canonical::ContentHash;
-use crate::engine::{Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{
+    Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
+};
 use crate::error::Result;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::path::Path;
@@ -51,6 +53,13 @@ pub trait Host: Send + Sync + 'static {
     /// Gives the document up for another one, named by the beginning of its birth or of the id of an instance that holds it,
     /// and answers with the whole birth when that is on the disk.
     fn adopt(&self, other: &str) -> BoxFuture<'static, Result<Genesis>>;
+
+    /// What a repair would remove.
+    fn repair_plan(&self) -> BoxFuture<'static, Result<Repair>>;
+
+    /// Lets the document go on without authors and members that nobody is, and answers with the birth of what it goes on as
+    /// when that is on the disk.
+    fn repair(&self) -> BoxFuture<'static, Result<Genesis>>;
 
     /// What was held before other documents took its place.
     fn kept(&self) -> BoxFuture<'static, Result<Vec<Aside>>>;

@@ -24,6 +24,24 @@ pub(super) async fn adopt(State(server): State<Server>, body: Bytes) -> Result<R
     Ok(json(StatusCode::OK, &[("genesis", Value::from(genesis))].into_iter().collect()))
 }
 
+/// `GET /repair`: what would be removed, as [`Repair::to_value`](crate::engine::Repair::to_value) has it. Changes nothing.
+pub(super) async fn repair_plan(State(server): State<Server>) -> Result<Response, Problem> {
+    Ok(json(StatusCode::OK, &server.host.repair_plan().await?.to_value()))
+}
+
+/// `POST /repair`: removes it; answers `{"genesis", "authors_removed", "members_removed"}` when that is on the disk.
+pub(super) async fn repair(State(server): State<Server>) -> Result<Response, Problem> {
+    let plan = server.host.repair_plan().await?;
+    let genesis = server.host.repair().await?.to_string();
+    let count = |count: usize| Value::from(u64::try_from(count).unwrap_or(u64::MAX));
+    let fields = [
+        ("genesis", Value::from(genesis)),
+        ("authors_removed", count(plan.idle)),
+        ("members_removed", count(plan.members.len())),
+    ];
+    Ok(json(StatusCode::OK, &fields.into_iter().collect()))
+}
+
 /// `GET /kept`: `{"kept": [{"id", "at", "why", "genesis"?, "left"?, "file"?, "format", "text"}…]}`.
 pub(super) async fn kept(State(server): State<Server>) -> Result<Response, Problem> {
     let kept = server.host.kept().await?;

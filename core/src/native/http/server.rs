@@ -85,6 +85,7 @@ pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, gua
         .route("/members/{id}/expel", post(expel))
         .route("/force-sync", post(force_sync))
         .route("/join", post(joining::adopt))
+        .route("/repair", get(joining::repair_plan).post(joining::repair))
         .route("/kept", get(joining::kept))
         .route("/kept/{id}/confirm", post(joining::confirm))
         .fallback(asset)

@@ -247,6 +247,15 @@ impl Actor {
             Input::Request(Request::AdoptFrom(other, yes, reply)) => {
                 adopting::begin(Arc::clone(&self.shared), other, yes, reply);
             }
+            Input::Request(Request::RepairPlan(reply)) => {
+                drop(reply.send(self.driver.engine().repair_plan(&self.shared.document)));
+            }
+            Input::Request(Request::Repair(reply)) => {
+                match self.driver.engine_mut().repair(&self.shared.document, now) {
+                    Ok(genesis) => self.adopting.push((genesis, reply)),
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            }
             Input::Request(Request::Kept(reply)) => {
                 drop(reply.send(Ok(self.driver.engine().kept(&self.shared.document).to_vec())));
             }

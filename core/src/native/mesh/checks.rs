@@ -17,6 +17,8 @@ impl MeshStatus {
                 Check::of("valid", self.rejected().map(degraded)),
                 Check::of("withheld", self.withheld().map(degraded)),
                 Check::of("peers", self.peer_problems().chain(self.out_of_step()).map(degraded)),
+                // What is written here is acknowledged and reaches nobody.
+                Check::of("members", self.without_members().map(|error| (Verdict::Failed, error))),
                 Check::of("clocks", self.wrong_clocks().map(degraded)),
             ],
         }
@@ -95,7 +97,7 @@ impl MeshStatus {
             self.peers.iter().filter_map(|peer| peer.last_error.clone()).fold(error, Error::with_related)
         });
         let told = self.peers.iter().flat_map(|peer| &peer.problems).cloned();
-        cut_off.into_iter().chain(told).chain(self.without_members())
+        cut_off.into_iter().chain(told)
     }
 
     /// Documents whose writes reach nobody, since no member is there.
@@ -107,8 +109,9 @@ impl MeshStatus {
         orphaned.map(|document| {
             let name = &document.status.document;
             let message = format!("this instance is no member of `{name}`, and no member is connected");
-            Error::new(Code::NotReady, message)
-                .with_hint("connect it to a member: it takes another name there by itself")
+            Error::new(Code::NotReady, message).with_hint(
+                "connect it to a member: it takes another name there by itself; where none is left `confmesh repair --yes` makes it one",
+            )
         })
     }
 

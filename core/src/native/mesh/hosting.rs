@@ -10,7 +10,9 @@ use super::subscription::{ChangeSet, Notification};
 use crate::canonical::ContentHash;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{
+    Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
+};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::http::{Health, Host};
@@ -80,6 +82,14 @@ impl Host for Hosting {
 
     fn adopt(&self, other: &str) -> BoxFuture<'static, Result<Genesis>> {
         Box::pin(self.0.adopt(other))
+    }
+
+    fn repair_plan(&self) -> BoxFuture<'static, Result<Repair>> {
+        Box::pin(self.0.repair_plan())
+    }
+
+    fn repair(&self) -> BoxFuture<'static, Result<Genesis>> {
+        Box::pin(self.0.repair())
     }
 
     fn kept(&self) -> BoxFuture<'static, Result<Vec<Aside>>> {

@@ -8,7 +8,9 @@ use tokio::time::sleep_until;
 
 use super::adopting::Adoption;
 use super::status::MeshStatus;
-use crate::engine::{Aside, Audit, Command, Conflict, PathVersion, Receipt, Snapshot, Ticket, WriteTerms, Written};
+use crate::engine::{
+    Aside, Audit, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, Ticket, WriteTerms, Written,
+};
 use crate::error::Result;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
@@ -28,6 +30,8 @@ pub(super) enum Request {
     Expel(String, oneshot::Sender<Result<ReplicaId>>),
     Adopt(String, oneshot::Sender<Result<Genesis>>),
     AdoptFrom(Elsewhere, bool, oneshot::Sender<Result<Adoption>>),
+    RepairPlan(oneshot::Sender<Result<Repair>>),
+    Repair(oneshot::Sender<Result<Genesis>>),
     Kept(oneshot::Sender<Result<Vec<Aside>>>),
     Confirm(u64, oneshot::Sender<Result<()>>),
     Status(oneshot::Sender<Result<MeshStatus>>),

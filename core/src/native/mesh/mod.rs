@@ -43,7 +43,7 @@ pub use subscription::{ChangeSet, Notification, Subscription};
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
 use crate::engine::{
-    Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Snapshot, WriteTerms, Written,
+    Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
 };
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
@@ -293,6 +293,32 @@ impl Mesh {
         }
     }
 
+    /// What [`Mesh::repair`] would remove: authors of whom no write is held, and members that are not connected. Changes nothing.
+    pub fn repair_plan(&self) -> Answer<Repair> {
+        self.owner.0.repair_plan()
+    }
+
+    /// Lets the document go on as another one, with the same content and without history, authors and members that nobody
+    /// is; where no member was left, this instance is one again. Everybody who shares the document follows, makes again what it
+    /// wrote meanwhile, and keeps what it showed and that one does not ([`Mesh::kept`]). Answered with the other one's birth when
+    /// it is on the disk.
+    ///
+    /// Refused with [`Code::Usage`] where there is nothing to repair, [`Code::Disputed`] while somebody has to decide a
+    /// conflict.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().start()?;
+    /// assert!(mesh.repair_plan().wait()?.is_needless());
+    /// let refused = mesh.repair().wait().expect_err("nothing is wrong with it");
+    /// assert_eq!(refused.code(), confmesh::Code::Usage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn repair(&self) -> Answer<Genesis> {
+        self.owner.0.repair()
+    }
+
     /// What this instance held before other documents took its place, the oldest first, until it is confirmed.
     pub fn kept(&self) -> Answer<Vec<Aside>> {
         self.owner.0.kept()
@@ -415,6 +441,14 @@ impl Shared {
 
     fn adopt(&self, other: &str) -> Answer<Genesis> {
         self.ask(|reply| Request::Adopt(other.to_owned(), reply))
+    }
+
+    fn repair_plan(&self) -> Answer<Repair> {
+        self.ask(Request::RepairPlan)
+    }
+
+    fn repair(&self) -> Answer<Genesis> {
+        self.ask(Request::Repair)
     }
 
     fn kept(&self) -> Answer<Vec<Aside>> {

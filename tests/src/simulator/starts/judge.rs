@@ -93,6 +93,7 @@ impl Starts {
                 return violated(Property::Liveness, what);
             }
             self.written_once(*at)?;
+            self.nobody_is_made_up(*at)?;
         }
         Ok(())
     }
@@ -142,7 +143,8 @@ impl Starts {
             let path = Path::parse(key).unwrap();
             // An instance of an earlier life that did not come back has what it has.
             let is_away = self.nodes.iter().any(|node| node.engine.is_none());
-            if !is_away && !shown.iter().any(|value| value.at(&path).is_some()) {
+            let is_kept = |at: &usize| !self.repaired.is_empty() && self.keeps(*at, &path);
+            if !is_away && !shown.iter().any(|value| value.at(&path).is_some()) && !there.iter().any(is_kept) {
                 return violated(Property::Durability, format!("{key} was acknowledged and is nowhere"));
             }
         }
@@ -150,6 +152,12 @@ impl Starts {
             self.file_is_kept(*at, value)?;
         }
         Ok(())
+    }
+
+    /// Whether it kept what stood at a path aside.
+    fn keeps(&self, at: usize, path: &Path) -> bool {
+        let kept = self.nodes[at].engine.as_ref().map(|engine| engine.kept(&name())).unwrap_or_default();
+        kept.iter().any(|kept| parse(&kept.text, Format::Json).is_ok_and(|text| text.at(path).is_some()))
     }
 
     /// What a file held is in the document, or kept and named.

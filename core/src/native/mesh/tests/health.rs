@@ -1,7 +1,7 @@
 //! One list of checks: each is broken here, and the three views tell.
 use super::http::call;
 use super::*;
-use crate::engine::{LinkState, PeerClock, Rejection, SourceState, SourceStatus};
+use crate::engine::{LinkState, PeerClock, Rejection, Settling, SourceState, SourceStatus};
 use crate::value::Str;
 
 /// Two instances that are in step, `a` dialed by `b`, and the status of `b`.
@@ -63,6 +63,13 @@ fn each_check_fails_for_what_it_is_about() {
     let stale = |ms: u64| [(Str::from("file"), ms)].into_iter().collect();
     assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_000)).0), []);
     assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_001)).0), degraded("sources"));
+    let orphaned = || Settling { members: Vec::new(), held: 1, dropped_ms: None, is_orphaned: true };
+    let is_orphaned = |s: &mut MeshStatus| s.documents[0].status.settling = Some(orphaned());
+    assert_eq!(breaks(&is_orphaned), [("members", Verdict::Failed)]);
+    let mut status = sound.clone();
+    is_orphaned(&mut status);
+    let told = status.health().checks.into_iter().flat_map(|check| check.reasons).map(|reason| reason.to_string());
+    assert!(told.collect::<String>().contains("is no member of `default`, and no member is connected"));
     drop((a, b));
 }
 
