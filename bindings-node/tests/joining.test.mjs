@@ -79,7 +79,7 @@ test("two old documents stand apart until one is given up", async () => {
     assert.deepEqual([ours.get("who"), ours.get("own")], ["a", undefined]);
     await assert.rejects(ours.adopt(`http://${address}`, { yes: true }), { code: "usage", message: /share one document/ });
     assert.equal(await ours.forceSync(), 1);
-    const [kept] = await wait(async () => (await ours.kept()).filter(({ file }) => file));
+    const kept = await wait(async () => (await ours.kept()).find(({ file }) => file));
     assert.deepEqual([kept.why, kept.format, kept.text], ["given-up", "json", '{"who":"b","own":1,"token":"of b"}']);
     assert.deepEqual((await document(ours)).kept.map(({ id, text }) => [id, text]), [[kept.id, undefined]]);
     for (const none of [7, 1.5, -1, NaN]) await assert.rejects(ours.confirmKept(none), { code: "not_found" });

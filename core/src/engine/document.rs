@@ -97,7 +97,7 @@ impl Document {
             heard: BTreeMap::new(),
             in_step_ms: None,
             settle: options.settle,
-            rules: super::rules::digest(composition.policy()),
+            rules: if super::REPLICATES { super::rules::digest(composition.policy()) } else { 0 },
             policy: composition.policy().clone(),
             composition,
             sources,
