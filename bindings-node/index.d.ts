@@ -57,6 +57,8 @@ export interface Rule {
   secret?: boolean;
   /** Written whole, never key by key. */
   atomic?: boolean;
+  /** Leaves out warnings about scalars there, and below, that readers take differently, and about repeated keys. */
+  quiet?: boolean;
 }
 
 /** What a merge goes by. */

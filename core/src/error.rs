@@ -60,6 +60,8 @@ codes! {
     Syntax = "syntax", Input;
     /// A map holds a key twice.
     DuplicateKey = "duplicate_key", Input;
+    /// What stands there is taken for one thing here and for another elsewhere.
+    Ambiguous = "ambiguous", Input;
     /// A number does not fit without loss.
     NumberRange = "number_range", Input;
     /// A text, document or message is too large, too deep or has too many parts.

@@ -130,6 +130,8 @@ pub struct Rule {
     pub secret: Option<bool>,
     /// Whether the value there is written whole, so that parts of it which were written apart never mix.
     pub atomic: Option<bool>,
+    /// Whether warnings about values there, and below, are left out: what is ambiguous is meant so.
+    pub quiet: Option<bool>,
 }
 
 impl Rule {
@@ -144,6 +146,7 @@ impl Rule {
             stale: None,
             secret: None,
             atomic: None,
+            quiet: None,
         }
     }
 
@@ -196,7 +199,15 @@ impl Rule {
         self
     }
 
-    /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "meanwhile": …, "stale": …, "secret": …, "atomic": …}`;
+    /// This rule with a say on whether warnings are left out.
+    #[must_use]
+    pub fn quiet(mut self, quiet: bool) -> Rule {
+        self.quiet = Some(quiet);
+        self
+    }
+
+    /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "meanwhile": …, "stale": …, "secret": …, "atomic": …,
+    /// "quiet": …}`;
     /// all but the pattern may be missing.
     ///
     /// # Errors
@@ -224,9 +235,12 @@ impl Rule {
                 "atomic" => {
                     rule.atomic = Some(field.as_bool().ok_or_else(|| bad("`atomic` of a rule is a bool".to_owned()))?);
                 }
+                "quiet" => {
+                    rule.quiet = Some(field.as_bool().ok_or_else(|| bad("`quiet` of a rule is a bool".to_owned()))?);
+                }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
-                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `meanwhile`, `stale`, `secret` and `atomic`"));
+                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic` and `quiet`"));
                 }
             }
         }
@@ -243,6 +257,7 @@ impl Rule {
         entries.extend(self.stale.map(|stale| ("stale".into(), stale.as_str().into())));
         entries.extend(self.secret.map(|secret| ("secret".into(), secret.into())));
         entries.extend(self.atomic.map(|atomic| ("atomic".into(), atomic.into())));
+        entries.extend(self.quiet.map(|quiet| ("quiet".into(), quiet.into())));
         Value::Map(entries.into_iter().collect())
     }
 }
@@ -280,7 +295,7 @@ impl Policy {
         }
         if rule == Rule::on(rule.pattern.clone()) {
             return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern))
-                .with_hint("give it `merge`, `conflict`, `meanwhile`, `stale`, `secret` or `atomic`"));
+                .with_hint("give it `merge`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic` or `quiet`"));
         }
         if rule.secret == Some(true)
             && (rule.merge.is_some_and(|merge| merge != MergeStrategy::Override)
@@ -388,6 +403,15 @@ impl Policy {
     pub fn is_atomic(&self, path: &Path) -> bool {
         let mut rules = self.rules.iter().filter(|rule| rule.atomic.is_some());
         rules.find(|rule| rule.pattern.matches(path)).and_then(|rule| rule.atomic).unwrap_or(false)
+    }
+
+    /// Whether warnings about a path are left out: by the most specific rule that matches the path or one above it.
+    pub fn is_quiet(&self, path: &Path) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.quiet.is_some());
+        let covers = |rule: &&Rule| {
+            std::iter::successors(Some(path.clone()), Path::parent).any(|above| rule.pattern.matches(&above))
+        };
+        rules.find(covers).and_then(|rule| rule.quiet).unwrap_or(false)
     }
 
     /// Whether the value at a path is secret: by the most specific rule that matches the path or one above it.

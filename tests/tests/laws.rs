@@ -9,7 +9,16 @@ use confmesh::policy::{MergeStrategy, Rule};
 use confmesh::{Path, Pattern, Policy, Value};
 use confmesh_tests::random::{Random, cases};
 
-const FORMATS: [Format; 6] = [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini];
+const FORMATS: [Format; 8] = [
+    Format::Json,
+    Format::Jsonc,
+    Format::Json5,
+    Format::Yaml,
+    Format::Toml,
+    Format::Dotenv,
+    Format::Ini,
+    Format::Properties,
+];
 
 fn documents(seed: u64) -> (Random, Value, Value) {
     let mut random = Random::of(seed);
@@ -35,6 +44,7 @@ fn held(value: &Value, format: Format) -> Option<Value> {
             };
             Some(Value::Map(map.iter().filter_map(|(k, v)| Some((k.clone(), inner(v)?))).collect()))
         }
+        Format::Properties => Some(confmesh::format::held(value, format).value),
         _ => Some(holdable(value, format)).filter(|value| print(value, format).is_ok()),
     }
 }
@@ -160,7 +170,7 @@ fn merging_does_not_depend_on_load_order_and_updates_are_merges_anew() {
 /// A text with a comment of its own on every line, in the ways that editors leave behind.
 fn styled(text: &str, format: Format, random: &mut Random) -> String {
     let mark = match format {
-        Format::Jsonc => "//",
+        Format::Jsonc | Format::Json5 => "//",
         Format::Ini => ";",
         _ => "#",
     };
@@ -211,13 +221,15 @@ fn an_edit_of_one_scalar_changes_its_line_and_no_other_byte() {
             *count += 1;
         }
     }
-    let vacuous =
-        tried.iter().zip(FORMATS).find(|(count, format)| *format != Format::Json && **count < cases(4_000) / 20);
+    let vacuous = tried
+        .iter()
+        .zip(FORMATS)
+        .find(|(count, format)| !matches!(format, Format::Json | Format::Properties) && **count < cases(4_000) / 20);
     assert!(vacuous.is_none(), "{tried:?}");
 }
 
 /// Every way to write YAML and TOML that has an edit of its own.
-const STYLES: [(Format, &str); 4] = [
+const STYLES: [(Format, &str); 6] = [
     (
         Format::Yaml,
         "# top\nplain: one # p\nflow: {a: 1, b: [x, 'y z', {c: d}]} # f\nlist:\n- a # a\n- - b\n  - c: 1 # c\n    d: 2\n-\n  e: 3\n\
@@ -234,6 +246,15 @@ const STYLES: [(Format, &str); 4] = [
         Format::Jsonc,
         "// top\n{\n\t\"a\": 1, // a\n\t\"b\": [1, /* in */ 2, [3]], // b\n\t\"c\": { // c\n\t\t\"d\": \"x\",\n\t\t\"e\": {\"f\": null}, // e\n\t},\n\
          \t/* z */ \"z\": [ // z\n\t\t{\"y\": 1}, // y\n\t]\n} // end",
+    ),
+    (
+        Format::Json5,
+        "// top\n{\n\ta: 1, // a\n\t'b c': [.5, /* in */ 'it\\'s', [+3]], // b\n\tc: { // c\n\t\t\"d\": 'x\\\ny',\n\t\te: {f: null}, // e\n\t},\n\
+         \tz: [ // z\n\t\t{y: 0xFF}, // y\n\t]\n} // end",
+    ),
+    (
+        Format::Properties,
+        "# top\na = 1\nempty\n! s\ns.b: x\n\ts.c\\.d  y\\\n    z\n\n# t\nt=\\u00e9 \\n\nt.u=\\ lead\n",
     ),
     (
         Format::Ini,

@@ -65,7 +65,9 @@ __all__ = [
     "view_deltas",
 ]
 
-_Format: TypeAlias = Literal["json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "dotenv", "env"]
+_Format: TypeAlias = Literal[
+    "json", "jsonc", "json5", "yaml", "yml", "toml", "ini", "cfg", "properties", "dotenv", "env"
+]
 _MergeStrategy: TypeAlias = Literal["override", "merge_dict", "deep_merge", "append_list", "union_set", "keyed_list"]
 _ConflictStrategy: TypeAlias = Literal[
     "last_write_wins",

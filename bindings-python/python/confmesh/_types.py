@@ -56,6 +56,7 @@ class Rule(TypedDict):
     conflict: NotRequired[_ConflictStrategy]
     secret: NotRequired[bool]
     atomic: NotRequired[bool]
+    quiet: NotRequired[bool]
 
 
 class Candidate(TypedDict):

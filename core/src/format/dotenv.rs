@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::edit::{Comments, Edits, head_start, line_start, next_line};
 use super::error_at;
+use super::note::Note;
 use super::tree::{Entry, Node};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
@@ -27,6 +28,19 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
     let mut entries: Vec<Entry> = last.into_values().collect();
     entries.sort_by_key(|entry| entry.key_span.start);
     Node::map(entries, 0..text.len()).map_err(|duplicate| duplicate.error(text))
+}
+
+/// Keys that a later line sets again.
+pub(super) fn notes(text: &str) -> Vec<Note> {
+    let mut last = BTreeMap::new();
+    let mut notes = Vec::new();
+    for entry in read(text).unwrap_or_default() {
+        let path = Path::root().child(&entry.key);
+        if let Some(before) = last.insert(entry.key, entry.key_span.start) {
+            notes.push(Note::repeated(before, path));
+        }
+    }
+    notes
 }
 
 /// Every entry, also those that a later one takes the place of.

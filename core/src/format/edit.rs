@@ -112,6 +112,9 @@ pub(super) enum Comments {
     Hash,
     /// `# …` and `; …`
     HashOrSemicolon,
+    /// `# …` and `! …`
+    #[cfg(feature = "properties")]
+    HashOrMark,
     /// `// …` and `/* … */`
     Slashes,
 }
@@ -139,6 +142,8 @@ pub(super) fn head_start(text: &str, at: usize, from: usize, comments: Comments)
         let is_comment = match comments {
             Comments::Hash => content.starts_with('#'),
             Comments::HashOrSemicolon => content.starts_with(['#', ';']),
+            #[cfg(feature = "properties")]
+            Comments::HashOrMark => content.starts_with(['#', '!']),
             Comments::Slashes => {
                 content.starts_with("//")
                     || content

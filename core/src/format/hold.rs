@@ -40,7 +40,7 @@ impl LeftOut {
 /// A value as a file of some format shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// What the file reads back as: dotenv and INI hold every scalar as a text.
+    /// What the file reads back as: dotenv, INI and properties hold every scalar as a text.
     pub value: Value,
     /// What stays out of it, by path.
     pub left_out: Vec<LeftOut>,
@@ -71,8 +71,9 @@ pub fn holdable(value: &Value, format: Format) -> Value {
 /// What of a value that stands at a path of a document a file of this format cannot hold.
 pub fn left_out(path: &Path, value: &Value, format: Format) -> Vec<LeftOut> {
     let mut walk = Walk { format, as_texts: false, left_out: Vec::new() };
-    let above =
-        (0..path.len()).find_map(|len| refusal(&path.prefix(len), &Value::empty_map(), format).filter(|_| len > 0));
+    // A map that holds something, whatever it is.
+    let map: Value = [("", Value::Null)].into_iter().collect();
+    let above = (1..path.len()).find_map(|len| refusal(&path.prefix(len), &map, format));
     match above {
         Some(reason) => walk.leave_out(path, reason),
         None => drop(walk.node(path, value)),
@@ -82,7 +83,7 @@ pub fn left_out(path: &Path, value: &Value, format: Format) -> Vec<LeftOut> {
 
 /// Whether a format holds every value, each as what it is.
 fn holds_all(format: Format) -> bool {
-    matches!(format, Format::Json | Format::Jsonc | Format::Yaml)
+    matches!(format, Format::Json | Format::Jsonc | Format::Json5 | Format::Yaml)
 }
 
 /// Why a format has no place for a scalar, a list or a map, the map's entries aside.
@@ -92,6 +93,8 @@ fn refusal(path: &Path, value: &Value, format: Format) -> Option<String> {
         Format::Toml => toml::refusal(path, value),
         Format::Dotenv => dotenv::refusal(path, value),
         Format::Ini => ini_edit::refusal(path, value),
+        #[cfg(feature = "properties")]
+        Format::Properties => super::properties::refusal(path, value),
         _ => None,
     }
 }
@@ -162,7 +165,7 @@ impl Walk {
     }
 
     fn text(&self, text: String) -> Part {
-        let is_text = self.as_texts && matches!(self.format, Format::Dotenv | Format::Ini);
+        let is_text = self.as_texts && self.format.is_untyped();
         if is_text { Part::Other(text.into()) } else { Part::Same }
     }
 }
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FORMATS: [Format; 6] = [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini];
+    use super::super::tests::FORMATS;
 
     fn json(text: &str) -> Value {
         parse(text, Format::Json).unwrap()

@@ -12,9 +12,11 @@ use std::ops::Range;
 
 use super::edit::line_end;
 use super::error_at;
+use super::note::Note;
 use super::tree::{Duplicate, Entry, Node};
 use crate::error::{Code, Result};
 use crate::limits::MAX_DEPTH;
+use crate::path::Path;
 use crate::value::{Str, Value};
 
 /// Reads maps of strings.
@@ -25,6 +27,23 @@ pub(super) fn parse(text: &str) -> Result<Value> {
 /// Reads a tree with places; a value's span is what stands behind the separator, quotes included.
 pub(super) fn parse_tree(text: &str) -> Result<Node> {
     read(text)?.node(text)
+}
+
+/// Keys that a later line sets again.
+pub(super) fn notes(text: &str) -> Vec<Note> {
+    fn walk(section: &Section, path: &Path, notes: &mut Vec<Note>) {
+        notes.extend(section.shadowed.iter().map(|(key, start, _)| Note::repeated(*start, path.child(key))));
+        for item in &section.entries {
+            if let Content::Section(inner) = &item.content {
+                walk(inner, &path.child(&item.key), notes);
+            }
+        }
+    }
+    let mut notes = Vec::new();
+    if let Ok(root) = read(text) {
+        walk(&root, &Path::root(), &mut notes);
+    }
+    notes
 }
 
 /// A section while its lines are read. The same section may be continued by the headers of those in it.

@@ -17,6 +17,9 @@ pub(super) enum Dialect {
     Strict,
     /// `//`, `/* */` and trailing commas as well.
     Comments,
+    /// JSON5.
+    #[cfg(feature = "json5")]
+    Five,
 }
 
 /// Reads a value.
@@ -121,17 +124,27 @@ fn document<B: Build>(text: &str, dialect: Dialect) -> Result<B::Node, Fault> {
     }
 }
 
-struct Parser<'a> {
-    text: &'a str,
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
     bytes: &'a [u8],
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     dialect: Dialect,
 }
 
 impl<'a> Parser<'a> {
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    #[cfg(feature = "json5")]
+    pub(super) fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    #[cfg(feature = "json5")]
+    fn is_five(&self) -> bool {
+        self.dialect == Dialect::Five
     }
 
     fn value<B: Build>(&mut self) -> Result<B::Node, Fault> {
@@ -145,6 +158,11 @@ impl<'a> Parser<'a> {
             Some(b't') if self.word("true") => Value::Bool(true),
             Some(b'f') if self.word("false") => Value::Bool(false),
             Some(b'n') if self.word("null") => Value::Null,
+            #[cfg(feature = "json5")]
+            _ if self.is_five() => match self.more_values()? {
+                Some(value) => value,
+                None => return Err(self.unexpected("a value").into()),
+            },
             _ => return Err(self.unexpected("a value").into()),
         };
         Ok(B::leaf(value, start..self.at))
@@ -194,10 +212,7 @@ impl<'a> Parser<'a> {
             loop {
                 self.blanks()?;
                 let key_start = self.at;
-                if self.peek() != Some(b'"') {
-                    return Err(self.unexpected("a key in double quotes").into());
-                }
-                let key = self.string()?;
+                let key = self.key()?;
                 let key_span = key_start..self.at;
                 self.blanks()?;
                 if self.peek() != Some(b':') {
@@ -216,6 +231,15 @@ impl<'a> Parser<'a> {
         Ok(B::map(map, start..self.at)?)
     }
 
+    fn key(&mut self) -> Result<Str> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            #[cfg(feature = "json5")]
+            _ if self.is_five() => self.more_keys(),
+            _ => Err(self.unexpected("a key in double quotes")),
+        }
+    }
+
     /// Takes the comma after an item; true if the closing bracket comes next instead.
     fn ends(&mut self, close: u8, expected: &str) -> Result<bool> {
         self.blanks()?;
@@ -227,7 +251,7 @@ impl<'a> Parser<'a> {
                 if self.peek() != Some(close) {
                     return Ok(false);
                 }
-                if self.dialect == Dialect::Comments {
+                if self.dialect != Dialect::Strict {
                     return Ok(true);
                 }
                 Err(self
@@ -242,7 +266,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn blanks(&mut self) -> Result<()> {
         match self.peek() {
-            Some(b'!'..=b'.' | b'0'..) => Ok(()),
+            Some(b'!'..=b'.' | b'0'..=b'~') => Ok(()),
             _ => self.some_blanks(),
         }
     }
@@ -251,7 +275,9 @@ impl<'a> Parser<'a> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(b'/') if self.dialect == Dialect::Comments => self.comment()?,
+                Some(b'/') if self.dialect != Dialect::Strict => self.comment()?,
+                #[cfg(feature = "json5")]
+                Some(_) if self.is_five() && self.more_blanks() => {}
                 _ => return Ok(()),
             }
         }
@@ -282,6 +308,11 @@ impl<'a> Parser<'a> {
         if self.peek() == Some(b'"') {
             self.at += 1;
             return Ok(Str::from(plain));
+        }
+        #[cfg(feature = "json5")]
+        if self.is_five() {
+            self.at = start;
+            return self.quoted('"');
         }
         let mut out = String::from(self.text.get(start..self.at).unwrap_or(""));
         loop {
@@ -323,7 +354,7 @@ impl<'a> Parser<'a> {
         self.text.get(start..self.at).unwrap_or("")
     }
 
-    fn escape(&mut self) -> Result<char> {
+    pub(super) fn escape(&mut self) -> Result<char> {
         let start = self.at;
         self.at += 1;
         let c = match self.peek() {
@@ -375,6 +406,10 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&mut self) -> Result<Number> {
+        #[cfg(feature = "json5")]
+        if self.is_five() {
+            return self.more_numbers();
+        }
         let start = self.at;
         let negative = self.peek() == Some(b'-');
         self.at += usize::from(negative);
@@ -425,7 +460,7 @@ impl<'a> Parser<'a> {
         if self.at == start { Err(self.unexpected(expected)) } else { Ok(()) }
     }
 
-    fn fail(&self, at: usize, code: Code, message: impl Into<String>) -> Error {
+    pub(super) fn fail(&self, at: usize, code: Code, message: impl Into<String>) -> Error {
         error_at(self.text, at, code, message)
     }
 
@@ -443,7 +478,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn unexpected(&self, expected: &str) -> Error {
+    pub(super) fn unexpected(&self, expected: &str) -> Error {
         let error = self.fail(self.at, Code::Syntax, format!("expected {expected}, found {}", self.found()));
         match self.hint(expected) {
             Some(hint) => error.with_hint(hint),
@@ -459,7 +494,9 @@ impl<'a> Parser<'a> {
             None if self.text.trim().is_empty() => "an empty text is no JSON; the empty document is `{}`",
             None => "the file is incomplete",
             Some('\'') => "use double quotes",
-            Some('/') if self.dialect == Dialect::Strict => "JSON has no comments; name the file .jsonc to allow them",
+            Some('/') if self.dialect == Dialect::Strict => {
+                "JSON has no comments; name the file .jsonc, or add `;format=jsonc`, to allow them"
+            }
             Some('#') => "JSON has no `#` comments; name the file .jsonc and use `//`",
             Some(',') if expected == "a value" || wants_key => "remove the comma, or write what is missing before it",
             Some(c) if wants_key && (c.is_alphanumeric() || c == '_' || c == '$') => "put the key in double quotes",

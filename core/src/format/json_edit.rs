@@ -1,4 +1,4 @@
-//! Edits of JSON and JSONC texts in place.
+//! Edits of JSON, JSONC and JSON5 texts in place.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,27 @@ pub(super) fn rewrite(text: &str, dialect: Dialect, target: &Value, newline: &st
         target,
         |text| parse(text, dialect),
         |forced: &Forced| {
-            let spelling = &Json { unit: &unit, newline, minified };
+            let spelling = &Json {
+                unit: &unit,
+                newline,
+                minified,
+                #[cfg(feature = "json5")]
+                bare_keys: has_bare_keys(text, &root),
+            };
             let mut edit =
                 FlowEdit { text, newline, spelling, forced, expanded: &BTreeSet::new(), edits: Edits::default() };
             edit.node(&root, target, &Path::root());
             edit.edits.apply(text)
         },
     )
+}
+
+/// Whether the keys of a JSON5 text stand without quotes, as its first one shows.
+#[cfg(feature = "json5")]
+fn has_bare_keys(text: &str, root: &Node) -> bool {
+    let Body::Map(entries) = &root.body else { return false };
+    let first = entries.first().and_then(|entry| text.as_bytes().get(entry.key_span.start));
+    first.is_some_and(|first| !matches!(first, b'"' | b'\''))
 }
 
 /// The indentation of one level, as the root's first child shows it.
@@ -45,12 +59,18 @@ struct Json<'a> {
     unit: &'a str,
     newline: &'a str,
     minified: bool,
+    #[cfg(feature = "json5")]
+    bare_keys: bool,
 }
 
 impl Spelling for Json<'_> {
     const COMMENTS: Comments = Comments::Slashes;
 
     fn key(&self, key: &str) -> String {
+        #[cfg(feature = "json5")]
+        if self.bare_keys && super::json5::is_bare_key(key) {
+            return key.to_owned();
+        }
         let mut out = String::new();
         write_string(&mut out, key);
         out
@@ -63,6 +83,11 @@ impl Spelling for Json<'_> {
             _ => write_inline(&mut out, value, self.space()),
         }
         out
+    }
+
+    #[cfg(feature = "json5")]
+    fn like(&self, model: &str, value: &Value) -> Option<String> {
+        model.starts_with('\'').then(|| value.as_str().map(super::json5::single_quoted))?
     }
 
     fn skip(&self, text: &str, at: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Text to values and back: JSON, JSONC, YAML, TOML, INI and dotenv, with places for errors and edits that keep the
+//! Text to values and back: JSON, JSONC, JSON5, YAML, TOML, INI, properties and dotenv, with places for errors and edits that keep the
 //! author's comments, order and layout.
 //!
 //! Every parser refuses what another reader would take for something else: keys given twice, numbers that lose digits,
@@ -12,8 +12,13 @@ mod hold;
 mod ini;
 mod ini_edit;
 mod json;
+#[cfg(feature = "json5")]
+mod json5;
 mod json_edit;
 mod json_print;
+mod note;
+#[cfg(feature = "properties")]
+mod properties;
 #[cfg(feature = "toml")]
 mod toml;
 #[cfg(feature = "toml")]
@@ -27,6 +32,8 @@ mod toml_tables;
 mod tree;
 #[cfg(feature = "yaml")]
 mod yaml;
+#[cfg(feature = "yaml")]
+mod yaml_ambiguous;
 #[cfg(feature = "yaml")]
 mod yaml_block;
 #[cfg(feature = "yaml")]
@@ -45,6 +52,7 @@ mod yaml_style;
 mod yaml_tag;
 
 pub use hold::{Held, LeftOut, held, holdable, left_out};
+pub use note::{Noted, parse_noting};
 
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -60,6 +68,8 @@ pub enum Format {
     Json,
     /// JSON with `//` and `/* */` comments and trailing commas.
     Jsonc,
+    /// JSON5: comments, bare keys, texts in single quotes, hexadecimal numbers; infinities and NaN are refused.
+    Json5,
     /// YAML 1.2, core schema, one document.
     Yaml,
     /// TOML; dates and times are strings as spelled.
@@ -68,13 +78,16 @@ pub enum Format {
     Dotenv,
     /// `[section]` and `key = value` lines; `[a.b]` nests, every value is a string.
     Ini,
+    /// Java properties, `key = value` lines; dots nest, every value is a string.
+    Properties,
 }
 
-const KNOWN: &str = "known formats: json, jsonc, yaml (.yaml, .yml), toml, ini (.ini, .cfg), dotenv (.env)";
+const KNOWN: &str =
+    "known formats: json, jsonc, json5, yaml (.yaml, .yml), toml, ini (.ini, .cfg), properties, dotenv (.env)";
 
 impl Format {
-    /// The format of that name (`json`, `jsonc`, `yaml` or `yml`, `toml`, `ini` or `cfg`, `dotenv` or `env`), in any
-    /// case.
+    /// The format of that name (`json`, `jsonc`, `json5`, `yaml` or `yml`, `toml`, `ini` or `cfg`, `properties`,
+    /// `dotenv` or `env`), in any case.
     ///
     /// # Errors
     /// [`Code::UnknownFormat`], with the known names in the hint.
@@ -82,10 +95,12 @@ impl Format {
         match name.to_ascii_lowercase().as_str() {
             "json" => Ok(Format::Json),
             "jsonc" => Ok(Format::Jsonc),
+            "json5" => Ok(Format::Json5),
             "yaml" | "yml" => Ok(Format::Yaml),
             "toml" => Ok(Format::Toml),
             "dotenv" | "env" => Ok(Format::Dotenv),
             "ini" | "cfg" => Ok(Format::Ini),
+            "properties" => Ok(Format::Properties),
             _ => Err(Error::new(Code::UnknownFormat, format!("unknown format `{name}`")).with_hint(KNOWN)),
         }
     }
@@ -140,11 +155,18 @@ impl Format {
         match self {
             Format::Json => "json",
             Format::Jsonc => "jsonc",
+            Format::Json5 => "json5",
             Format::Yaml => "yaml",
             Format::Toml => "toml",
             Format::Dotenv => "dotenv",
             Format::Ini => "ini",
+            Format::Properties => "properties",
         }
+    }
+
+    /// Whether every scalar of the format is a text, which takes the type of the value that it overrides.
+    pub fn is_untyped(self) -> bool {
+        matches!(self, Format::Dotenv | Format::Ini | Format::Properties)
     }
 }
 
@@ -159,7 +181,7 @@ fn has_comments(name: &str, folder: &str) -> bool {
         || folder == ".devcontainer"
 }
 
-/// Reads a text. An empty YAML, TOML, INI or dotenv text is the empty map; a byte order mark is skipped.
+/// Reads a text. An empty YAML, TOML, INI, properties or dotenv text is the empty map; a byte order mark is skipped.
 ///
 /// # Errors
 /// [`Code::Syntax`], [`Code::DuplicateKey`], [`Code::NumberRange`] or [`Code::TooLarge`], with line and column in an
@@ -176,13 +198,17 @@ pub fn parse(text: &str, format: Format) -> Result<Value> {
     match format {
         Format::Json => json::parse(text, json::Dialect::Strict),
         Format::Jsonc => json::parse(text, json::Dialect::Comments),
+        #[cfg(feature = "json5")]
+        Format::Json5 => json::parse(text, json::Dialect::Five),
         #[cfg(feature = "yaml")]
         Format::Yaml => yaml::parse(text),
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(text),
         Format::Dotenv => dotenv::parse(text),
         Format::Ini => ini::parse(text),
-        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        #[cfg(feature = "properties")]
+        Format::Properties => properties::parse(text),
+        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => Err(not_built(format)),
     }
 }
@@ -192,10 +218,13 @@ pub fn parse(text: &str, format: Format) -> Result<Value> {
 /// # Errors
 /// The same as [`parse`].
 pub fn parse_from(text: &str, format: Format, source: &str) -> Result<Value> {
-    parse(text, format).map_err(|error| {
-        let location = error.origin().and_then(|origin| origin.location);
-        error.with_origin(Origin::source(source).at(location))
-    })
+    parse(text, format).map_err(|error| in_source(error, source))
+}
+
+/// An error of a text, named after its source.
+fn in_source(error: Error, source: &str) -> Error {
+    let location = error.origin().and_then(|origin| origin.location);
+    error.with_origin(Origin::source(source).at(location))
 }
 
 /// Where the key (in a list: the item) at `path` stands in the text; the root stands at the start.
@@ -215,13 +244,17 @@ pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Loca
     let offsets: Vec<Option<usize>> = match format {
         Format::Json => in_tree(json::parse_tree(text, json::Dialect::Strict)),
         Format::Jsonc => in_tree(json::parse_tree(text, json::Dialect::Comments)),
+        #[cfg(feature = "json5")]
+        Format::Json5 => in_tree(json::parse_tree(text, json::Dialect::Five)),
         #[cfg(feature = "yaml")]
         Format::Yaml => in_tree(yaml::parse_tree(text)),
         #[cfg(feature = "toml")]
         Format::Toml => toml::locate(text, paths),
         Format::Dotenv => in_tree(dotenv::parse_tree(text)),
         Format::Ini => in_tree(ini::parse_tree(text)),
-        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        #[cfg(feature = "properties")]
+        Format::Properties => in_tree(properties::parse_tree(text)),
+        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => vec![None; paths.len()],
     };
     // Line starts are found once; each offset then looks at its own line only.
@@ -242,14 +275,16 @@ pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Loca
 /// [`Code::Unrepresentable`], with the path, where the format cannot hold the value.
 pub fn print(value: &Value, format: Format) -> Result<String> {
     match format {
-        Format::Json | Format::Jsonc => Ok(json_print::pretty(value)),
+        Format::Json | Format::Jsonc | Format::Json5 => Ok(json_print::pretty(value)),
         #[cfg(feature = "yaml")]
         Format::Yaml => Ok(yaml_print::document(value)),
         #[cfg(feature = "toml")]
         Format::Toml => toml::print(value),
         Format::Dotenv => dotenv::print(value),
         Format::Ini => ini_edit::print(value),
-        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        #[cfg(feature = "properties")]
+        Format::Properties => properties::print(value),
+        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => Err(not_built(format)),
     }
 }
@@ -258,7 +293,7 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
 ///
 /// Comments, key order, indentation, quoting and line endings of what did not change survive byte for byte; new keys go
 /// to the end of their map. Where an edit in place is impossible, the smallest enclosing node that can be is printed
-/// anew. In dotenv and INI every scalar is held as a string.
+/// anew. In dotenv, INI and properties every scalar is held as a string.
 ///
 /// # Errors
 /// What [`parse`] says of the old text, so that a broken file is never overwritten; [`Code::Unrepresentable`] where the
@@ -275,7 +310,7 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let body = bounded(text)?;
     let old = parse(text, format)?;
     let printed = print(target, format)?;
-    let target = if matches!(format, Format::Dotenv | Format::Ini) { &parse(&printed, format)? } else { target };
+    let target = if format.is_untyped() { &parse(&printed, format)? } else { target };
     if old == *target {
         return Ok(text.to_owned());
     }
@@ -283,13 +318,17 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     let edited = match format {
         Format::Json => json_edit::rewrite(body, json::Dialect::Strict, target, newline),
         Format::Jsonc => json_edit::rewrite(body, json::Dialect::Comments, target, newline),
+        #[cfg(feature = "json5")]
+        Format::Json5 => json_edit::rewrite(body, json::Dialect::Five, target, newline),
         #[cfg(feature = "yaml")]
         Format::Yaml => yaml_edit::rewrite(body, target, newline),
         #[cfg(feature = "toml")]
         Format::Toml => toml_edits::rewrite(body, target, newline),
         Format::Dotenv => dotenv::rewrite(body, target, newline),
         Format::Ini => ini_edit::rewrite(body, target, newline),
-        #[cfg(not(all(feature = "yaml", feature = "toml")))]
+        #[cfg(feature = "properties")]
+        Format::Properties => properties::rewrite(body, target, newline),
+        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => None,
     };
     // A second mark behind the first is text, and has to stay the second one to be read so.
@@ -305,7 +344,7 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     Ok(result.unwrap_or_else(|| marked(printed)))
 }
 
-#[cfg(not(all(feature = "yaml", feature = "toml")))]
+#[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
 fn not_built(format: Format) -> Error {
     Error::new(Code::UnknownFormat, format!("this build cannot read or write {}", format.name()))
         .with_hint("this build leaves the format out; use JSON")

@@ -3,6 +3,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::{Number, Str};
 
+pub(super) const FORMATS: [Format; 8] = [
+    Format::Json,
+    Format::Jsonc,
+    Format::Json5,
+    Format::Yaml,
+    Format::Toml,
+    Format::Dotenv,
+    Format::Ini,
+    Format::Properties,
+];
+
 pub(super) fn scalars() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -218,11 +229,13 @@ fn formats_are_told_by_name_and_by_file() {
         ("prod.env", Format::Dotenv),
         ("setup.cfg", Format::Ini),
         ("a.INI", Format::Ini),
+        ("renovate.json5", Format::Json5),
+        ("application.properties", Format::Properties),
     ] {
         assert_eq!(Format::from_path(path).unwrap(), want, "{path}");
         assert_eq!(Format::from_name(want.name()).unwrap(), want);
     }
-    for path in ["config", "a.json5", "json", "dir.yaml/file", ""] {
+    for path in ["config", "a.json6", "json", "dir.yaml/file", ""] {
         let error = Format::from_path(path).unwrap_err();
         assert_eq!(error.code(), Code::UnknownFormat);
         assert!(error.hint().unwrap().contains("yaml"));

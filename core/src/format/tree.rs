@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::{error_at, location};
 use crate::error::{Code, Error};
+#[cfg(feature = "yaml")]
+use crate::path::Path;
 use crate::value::{List, Map, Str, Value, compare_keys, index};
 
 /// A value and the bytes that it takes.
@@ -119,6 +121,27 @@ impl Node {
             (at, node) = holder.child(segment, self)?;
         }
         Some(at)
+    }
+
+    /// The path of the scalar that starts at a byte; none where none does.
+    #[cfg(feature = "yaml")]
+    pub fn path_at(&self, at: usize) -> Option<Path> {
+        fn walk(node: &Node, at: usize, path: &Path) -> Option<Path> {
+            match &node.body {
+                Body::Leaf => (node.span.start == at).then(|| path.clone()),
+                Body::Alias(_) => None,
+                Body::List(items) => {
+                    let around = items.partition_point(|item| item.span.start <= at).checked_sub(1)?;
+                    walk(items.get(around)?, at, &path.child(&around.to_string()))
+                }
+                Body::Map(entries) => {
+                    let around = entries.partition_point(|entry| entry.node.span.start <= at).checked_sub(1)?;
+                    let entry = entries.get(around)?;
+                    walk(&entry.node, at, &path.child(&entry.key))
+                }
+            }
+        }
+        walk(self, at, &Path::root())
     }
 
     /// The node that an alias stands for; any other node is itself.

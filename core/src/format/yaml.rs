@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
+use super::note::Note;
 use super::tree::{Body, Entry, Node};
+use super::yaml_ambiguous::ambiguity;
 use super::yaml_relaxed::{relaxed, scan_error};
 use super::{error_at, yaml_scalar, yaml_tag};
 use crate::error::{Code, Error, Result};
@@ -18,8 +20,26 @@ pub(super) fn parse(text: &str) -> Result<Value> {
     parse_tree(text).map(|node| node.value)
 }
 
+/// Reads a value, and what of it is ambiguous.
+pub(super) fn parse_noting(text: &str) -> Result<(Value, Vec<Note>)> {
+    let (node, odd) = read(text)?;
+    let note = |(at, scalar): (usize, String)| {
+        let path = node.path_at(at)?;
+        let key = path.segments().iter().rev().find(|key| crate::value::index(key).is_none());
+        let (message, hint) = ambiguity(&scalar, key.map(Str::as_str))?;
+        Some(Note { at, path, code: Code::Ambiguous, message: message.to_owned(), hint })
+    };
+    let notes = odd.into_iter().filter_map(note).collect();
+    Ok((node.value, notes))
+}
+
 /// Reads a tree with places.
 pub(super) fn parse_tree(text: &str) -> Result<Node> {
+    read(text).map(|(node, _)| node)
+}
+
+/// Reads a tree with places, and the scalars in it that may be ambiguous.
+fn read(text: &str) -> Result<(Node, Vec<(usize, String)>)> {
     let control = text.bytes().position(|b| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r'));
     if let Some(at) = control {
         return Err(error_at(text, at, Code::Syntax, "control character in YAML")
@@ -35,11 +55,12 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
 }
 
 /// Reads what the parser is given, which has everything at the places of the text.
-fn compose(text: &str, given: &str) -> Result<Node> {
+fn compose(text: &str, given: &str) -> Result<(Node, Vec<(usize, String)>)> {
     let chars =
         if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() };
     let parser = Parser::new_from_str(given);
-    let composer = Composer { text, chars, parser, anchors: BTreeMap::new(), expanded: 0, expanded_bytes: 0 };
+    let composer =
+        Composer { text, chars, parser, anchors: BTreeMap::new(), expanded: 0, expanded_bytes: 0, odd: Vec::new() };
     composer.document()
 }
 
@@ -53,6 +74,8 @@ struct Composer<'a> {
     expanded: usize,
     /// How many bytes of text aliases have expanded to.
     expanded_bytes: usize,
+    /// Scalars that may be ambiguous, and where they start.
+    odd: Vec<(usize, String)>,
 }
 
 #[derive(Clone)]
@@ -87,7 +110,7 @@ struct Composed {
 }
 
 impl<'a> Composer<'a> {
-    fn document(mut self) -> Result<Node> {
+    fn document(mut self) -> Result<(Node, Vec<(usize, String)>)> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -103,11 +126,12 @@ impl<'a> Composer<'a> {
             }
         }
         let empty = Node { value: Value::empty_map(), ..Node::leaf(Value::Null, self.text.len()..self.text.len()) };
-        Ok(match root {
+        let root = match root {
             Some(node) if node.span.is_empty() && node.value == Value::Null => Node { span: node.span, ..empty },
             Some(node) => node,
             None => empty,
-        })
+        };
+        Ok((root, self.odd))
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Span)> {
@@ -129,6 +153,9 @@ impl<'a> Composer<'a> {
                     Some(_) => Value::String(Str::from(text.as_ref())),
                     None => self.scalar(&text, style, tag.as_deref(), span)?,
                 };
+                if style == ScalarStyle::Plain && tag.is_none() && ambiguity(&text, Some("version")).is_some() {
+                    self.odd.push((bytes.start, text.to_string()));
+                }
                 let node = with_tag(Node::leaf(value, bytes), opaque);
                 Ok(self.anchored(Composed { node, extent: Extent::leaf(text.len()) }, anchor))
             }

@@ -202,7 +202,21 @@ impl BlockEdit<'_> {
             }
         }
         let last = kept.iter().rposition(|kept| *kept);
-        self.restructure(slots, &kept, &[(last, pieces)], from)
+        // Comments that an emptied block leaves behind stay at its end.
+        let emptied = last.and_then(|at| slots.get(at)).filter(|slot| {
+            matches!(slot.shape.kind, Kind::Block(_))
+                && value(slot).is_some_and(is_empty)
+                && !is_empty(&slot.shape.value)
+        });
+        match emptied.filter(|_| !pieces.is_empty()) {
+            Some(slot) => {
+                let separator = format!("{}{}", self.newline, " ".repeat(indent));
+                let new: String = pieces.iter().flat_map(|piece| [separator.as_str(), piece.as_str()]).collect();
+                self.edits.insert(line_end(self.text, slot.after), new);
+                self.restructure(slots, &kept, &[], from)
+            }
+            None => self.restructure(slots, &kept, &[(last, pieces)], from),
+        }
     }
 
     fn list(&mut self, slots: &[Slot], target: &Value, path: &Path, from: usize) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, locate, parse, parse_from};
+use crate::format::{Format, Noted, locate, parse, parse_noting};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::origin::Origin;
 use crate::path::Path;
@@ -89,7 +89,7 @@ impl Layer {
     /// ```
     pub fn from_text(id: impl AsRef<str>, priority: i32, text: impl Into<Arc<str>>, format: Format) -> Result<Layer> {
         let (id, text) = (id.as_ref(), text.into());
-        let value = parse_from(&text, format, id)?;
+        let Noted { value, notes } = parse_noting(&text, format, id)?;
         let Value::Map(map) = &value else {
             let message = format!("the document is a {}, not a map", value.type_name());
             return Err(Error::new(Code::NotAMap, message)
@@ -102,7 +102,7 @@ impl Layer {
                 .with_origin(Origin::source(id).at(locate(&text, format, &path)))
                 .with_path(path));
         }
-        Ok(Layer::new(id, priority, value).with_text(text, format))
+        Ok(Layer { warnings: notes, ..Layer::new(id, priority, value).with_text(text, format) })
     }
 
     /// Reads a layer `env:<prefix>` with priority [`priority::ENV`] from the environment, see

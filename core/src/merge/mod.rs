@@ -138,7 +138,7 @@ impl Merged {
         clashes: Arc<Vec<Clash>>,
         clash_warnings: Arc<Vec<Error>>,
     ) -> Merged {
-        let mut warnings = prepare::warnings(&layers, &prepared);
+        let mut warnings = prepare::warnings(&layers, &prepared, policy);
         let total = warnings.len() + clashes.len();
         warnings.extend(clash_warnings.iter().cloned());
         if total > MAX_WARNINGS {

@@ -83,9 +83,13 @@ fn speaks_of(raw: &Map, old: &Value, new: &Value) -> bool {
 }
 
 /// What was wrong with the layers, from the lowest up.
-pub(super) fn warnings(layers: &[Layer], prepared: &[Prepared]) -> Vec<Error> {
+pub(super) fn warnings(layers: &[Layer], prepared: &[Prepared], policy: &Policy) -> Vec<Error> {
     let found = layers.iter().zip(prepared).rev();
-    found.flat_map(|(layer, prepared)| layer.warnings.iter().chain(&prepared.warnings)).cloned().collect()
+    let found = found.flat_map(|(layer, prepared)| layer.warnings.iter().chain(&prepared.warnings));
+    let may_be_quiet = |warning: &Error| matches!(warning.code(), Code::Ambiguous | Code::DuplicateKey);
+    let is_told =
+        |warning: &&Error| !(may_be_quiet(warning) && warning.path().is_some_and(|path| policy.is_quiet(path)));
+    found.filter(is_told).cloned().collect()
 }
 
 /// The value of every layer as it takes part in the merge. Variables get the paths that they really set.

@@ -35,12 +35,16 @@ targets! {
     parse_toml: |data| texts::parses(Format::Toml, data);
     parse_dotenv: |data| texts::parses(Format::Dotenv, data);
     parse_ini: |data| texts::parses(Format::Ini, data);
+    parse_json5: |data| texts::parses(Format::Json5, data);
+    parse_properties: |data| texts::parses(Format::Properties, data);
     rewrite_json: |data| texts::rewrites(Format::Json, data);
     rewrite_jsonc: |data| texts::rewrites(Format::Jsonc, data);
     rewrite_yaml: |data| texts::rewrites(Format::Yaml, data);
     rewrite_toml: |data| texts::rewrites(Format::Toml, data);
     rewrite_dotenv: |data| texts::rewrites(Format::Dotenv, data);
     rewrite_ini: |data| texts::rewrites(Format::Ini, data);
+    rewrite_json5: |data| texts::rewrites(Format::Json5, data);
+    rewrite_properties: |data| texts::rewrites(Format::Properties, data);
     path: documents::path;
     pattern: documents::pattern;
     patch: documents::patch;

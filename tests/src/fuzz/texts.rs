@@ -5,7 +5,16 @@ use confmesh::{Error, Path, Value};
 
 use super::{assert_sound, paths};
 
-const FORMATS: [Format; 6] = [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini];
+const FORMATS: [Format; 8] = [
+    Format::Json,
+    Format::Jsonc,
+    Format::Json5,
+    Format::Yaml,
+    Format::Toml,
+    Format::Dotenv,
+    Format::Ini,
+    Format::Properties,
+];
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What reads also prints, reads back, has places and is not edited for nothing; what does not has a place.
@@ -34,7 +43,7 @@ fn reads_back(value: &Value, format: Format, is_own: bool) {
         Err(error) => {
             assert_eq!(error.code(), confmesh::Code::Unrepresentable, "{error:?}");
             assert!(!is_own || value.depth() > 60, "{} cannot print what it read: {error:?}", format.name());
-            let free = matches!(format, Format::Json | Format::Jsonc | Format::Yaml);
+            let free = matches!(format, Format::Json | Format::Jsonc | Format::Json5 | Format::Yaml);
             assert!(!free, "{} holds everything: {error:?}", format.name());
             return;
         }
@@ -49,7 +58,7 @@ fn reads_back(value: &Value, format: Format, is_own: bool) {
 }
 
 fn holds_text_only(format: Format) -> bool {
-    matches!(format, Format::Dotenv | Format::Ini)
+    format.is_untyped()
 }
 
 #[track_caller]
@@ -116,7 +125,9 @@ fn touched(format: Format, text: &str, old: &Value, new: &Value) -> Option<usize
         Format::Json | Format::Jsonc => true,
         // A value over several lines counts as several.
         Format::Toml => !text.contains("\"\"\"") && !text.contains("'''"),
-        Format::Dotenv | Format::Ini => !long(old),
+        Format::Dotenv | Format::Ini | Format::Properties => {
+            !long(old) && !text.contains("\\\n") && !text.contains("\\\r\n")
+        }
         Format::Yaml => {
             plain(&['&', '*', '?', '|', '>', '\'', '"', '[', '{', '\t', '!', '%', '@', '`']) && !folded(text)
         }

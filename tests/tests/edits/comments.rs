@@ -37,6 +37,8 @@ pub fn places(text: &str, format: Format, value: &Value) -> Vec<Place> {
     }
     let mut paths = Vec::new();
     walk(&Path::root(), value, &mut paths);
+    // Where every key is written out, a map has no line of its own.
+    paths.retain(|path| format != Format::Properties || value.at(path).is_some_and(|at| at.as_map().is_none()));
     let found = locate_all(text, format, &paths);
     let mut places: Vec<Place> = paths
         .into_iter()
@@ -64,7 +66,8 @@ pub fn places(text: &str, format: Format, value: &Value) -> Vec<Place> {
 pub fn comments(text: &str, format: Format, value: &Value) -> Vec<Comment> {
     let marks: &[&str] = match format {
         Format::Json => return Vec::new(),
-        Format::Jsonc => &["//", "/*"],
+        Format::Jsonc | Format::Json5 => &["//", "/*"],
+        Format::Properties => &["#", "!"],
         Format::Ini => &["#", ";"],
         _ => &["#"],
     };

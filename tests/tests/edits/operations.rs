@@ -32,7 +32,8 @@ pub fn apply(document: &mut Document, random: &mut Random, format: Format) -> Op
             if entries.iter().any(|(other, _)| *other == key) {
                 return None;
             }
-            let new = new_value(random, format, flat || (format == Format::Ini && !is_root));
+            let deep = matches!(format, Format::Ini | Format::Properties) && !is_root;
+            let new = new_value(random, format, flat || deep);
             let told = told(&format!("add {key} {new:?}"));
             entries.push((key, Document::fresh(&new)));
             told
@@ -47,7 +48,7 @@ pub fn apply(document: &mut Document, random: &mut Random, format: Format) -> Op
             items.insert(place, Document::fresh(&new));
             told
         }
-        (3, Body::Map(entries)) if entries.len() > usize::from(is_root) => {
+        (3, Body::Map(entries)) if entries.len() > usize::from(is_root || format == Format::Properties) => {
             let (key, _) = entries.remove(random.below(entries.len()));
             told(&format!("remove {key}"))
         }
@@ -67,13 +68,13 @@ pub fn apply(document: &mut Document, random: &mut Random, format: Format) -> Op
             items.insert(place, item);
             told(&format!("move to {place}"))
         }
-        (4, body @ Body::Map(_)) if !is_root && random.below(4) == 0 => {
+        (4, body @ Body::Map(_)) if !is_root && format != Format::Properties && random.below(4) == 0 => {
             *body = Body::Map(Vec::new());
             told("empty")
         }
         // TOML has no tables beside other things in one list.
         (5, Body::Map(_)) if format == Format::Toml => None,
-        (5, body) if !is_root && !flat && format != Format::Ini && random.below(2) == 0 => {
+        (5, body) if !is_root && !format.is_untyped() && random.below(2) == 0 => {
             let new = new_value(random, format, false);
             let told = told(&format!("change to {new:?}"));
             *body = Document::fresh(&new).body;
@@ -84,7 +85,7 @@ pub fn apply(document: &mut Document, random: &mut Random, format: Format) -> Op
 }
 
 fn scalar_like(value: &Value, random: &mut Random, format: Format) -> Value {
-    let texts_only = matches!(format, Format::Dotenv | Format::Ini);
+    let texts_only = format.is_untyped();
     if !texts_only && random.below(6) == 0 {
         return random.pick(&[Value::Bool(true), 7.into(), "text".into(), "1.5".into()]).clone();
     }
@@ -108,11 +109,11 @@ fn scalar_like(value: &Value, random: &mut Random, format: Format) -> Value {
 
 fn new_value(random: &mut Random, format: Format, scalars_only: bool) -> Value {
     let text = Value::from(*random.pick(&["new", "yes", "a b", "3.10", "x: y"]));
-    if scalars_only || (format == Format::Ini && random.below(2) == 0) {
+    if scalars_only || (format.is_untyped() && random.below(2) == 0) {
         return text;
     }
     let map: Value = [("k", text.clone()), ("l", "m".into())].into_iter().collect();
-    if format == Format::Ini {
+    if format.is_untyped() {
         return map;
     }
     match random.below(8) {

@@ -72,8 +72,8 @@ pub(super) enum Command {
 /// How files are read.
 #[derive(Debug, Args)]
 pub(super) struct Reading {
-    /// The format of every FILE: json, jsonc, yaml, toml, ini or dotenv. Default: what `FILE;format=NAME` says, else its
-    /// name; `-` is json.
+    /// The format of every FILE: json, jsonc, json5, yaml, toml, ini, properties or dotenv. Default: what
+    /// `FILE;format=NAME` says, else its name; `-` is json.
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     pub input_format: Option<Format>,
 }
@@ -93,7 +93,8 @@ pub(super) struct Composing {
     /// Replace `${path}` and `${env:NAME}` in texts.
     #[arg(long)]
     pub interpolate: bool,
-    /// How values merge: override, merge_dict, deep_merge, append_list, union_set or keyed_list:KEY.
+    /// How values merge: override, merge_dict, deep_merge, append_list, union_set or keyed_list:KEY; or `quiet`, for no
+    /// warnings about what is ambiguous or repeated there.
     #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]
     pub rules: Vec<String>,
     /// Mask the values of these paths, and what refers to them.

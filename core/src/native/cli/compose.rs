@@ -111,7 +111,7 @@ fn read_secret(pattern: &str) -> Result<Rule> {
     Ok(Rule::on(Pattern::parse(pattern)?).secret(true))
 }
 
-/// `PATTERN=STRATEGY`, or `PATTERN=keyed_list:KEY`.
+/// `PATTERN=STRATEGY`, `PATTERN=keyed_list:KEY`, or `PATTERN=quiet`.
 fn read_rule(text: &str) -> Result<Rule> {
     let advice = "write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`";
     let (pattern, strategy) = text
@@ -123,6 +123,7 @@ fn read_rule(text: &str) -> Result<Rule> {
             Err(Error::new(Code::Usage, format!("the rule `{text}` names no key"))
                 .with_hint(format!("name the field that tells the items apart: `{pattern}=keyed_list:name`")))
         }
+        None if strategy == "quiet" => Ok(rule.quiet(true)),
         None => Ok(rule.merge(strategy.parse()?)),
         Some((strategy, key)) => {
             let strategy: MergeStrategy = strategy.parse()?;
