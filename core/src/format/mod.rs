@@ -5,6 +5,7 @@
 //! NaN and infinities, nesting beyond [`MAX_DEPTH`](crate::limits::MAX_DEPTH). Every syntax error has a line and a column.
 
 pub(crate) mod align;
+mod argument;
 mod dotenv;
 mod edit;
 mod flow_edit;
@@ -37,6 +38,8 @@ mod yaml_ambiguous;
 #[cfg(feature = "yaml")]
 mod yaml_block;
 #[cfg(feature = "yaml")]
+mod yaml_documents;
+#[cfg(feature = "yaml")]
 mod yaml_edit;
 #[cfg(feature = "yaml")]
 mod yaml_print;
@@ -51,8 +54,11 @@ mod yaml_style;
 #[cfg(feature = "yaml")]
 mod yaml_tag;
 
+pub use argument::{FileArgument, Which};
 pub use hold::{Held, LeftOut, held, holdable, left_out};
 pub use note::{Noted, parse_noting};
+#[cfg(feature = "yaml")]
+pub use yaml_documents::rewrite_document;
 
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
@@ -127,27 +133,6 @@ impl Format {
             None => Err(Error::new(Code::UnknownFormat, format!("cannot tell the format of `{path}` from its name"))
                 .with_hint(KNOWN)),
         }
-    }
-
-    /// The path and the format of a file argument `PATH;format=NAME`; a semicolon of the path itself is written `\;` where
-    /// `format=` follows.
-    ///
-    /// # Errors
-    /// [`Code::UnknownFormat`] where no format has that name.
-    ///
-    /// ```
-    /// use confmesh::format::Format;
-    /// assert_eq!(Format::of_argument("rc;format=yaml")?, ("rc".to_owned(), Some(Format::Yaml)));
-    /// assert_eq!(Format::of_argument("a;b.json")?, ("a;b.json".to_owned(), None));
-    /// # Ok::<(), confmesh::Error>(())
-    /// ```
-    pub fn of_argument(argument: &str) -> Result<(String, Option<Format>)> {
-        let (path, format) = match argument.split_once(";format=") {
-            Some((path, _)) if path.ends_with('\\') => (argument, None),
-            Some((path, name)) => (path, Some(Format::from_name(name)?)),
-            None => (argument, None),
-        };
-        Ok((path.replace("\\;format=", ";format="), format))
     }
 
     /// The name that [`Format::from_name`] reads.

@@ -281,7 +281,9 @@ fn collect(path: &Path, value: &Value, found: &mut Vec<(Path, String)>) -> Resul
     match value {
         Value::Map(map) => map.iter().try_for_each(|(key, child)| collect(&path.child(key), child, found))?,
         Value::String(text) => found.push((path.clone(), text.to_string())),
-        scalar => found.push((path.clone(), crate::canonical::canonical(scalar))),
+        Value::Bool(on) => found.push((path.clone(), on.to_string())),
+        Value::Number(number) => found.push((path.clone(), number.to_string())),
+        Value::Null | Value::List(_) => {}
     }
     Ok(())
 }

@@ -519,9 +519,6 @@ fn the_format_of_a_file_is_told_by_its_name_or_its_option() {
     ] {
         assert_eq!(Format::from_path(path), Ok(format), "{path}");
     }
-    assert_eq!(Format::of_argument("rc;format=jsonc").unwrap(), ("rc".to_owned(), Some(Format::Jsonc)));
-    assert_eq!(Format::of_argument("a;b\\;format=x.json").unwrap(), ("a;b;format=x.json".to_owned(), None));
-    assert_eq!(Format::of_argument("a;format=docx").unwrap_err().code(), Code::UnknownFormat);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, Noted, locate, parse, parse_noting};
+use crate::format::{FileArgument, Format, Noted, locate, parse, parse_noting};
 use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::origin::Origin;
 use crate::path::Path;
@@ -103,6 +103,22 @@ impl Layer {
                 .with_path(path));
         }
         Ok(Layer { warnings: notes, ..Layer::new(id, priority, value).with_text(text, format) })
+    }
+
+    /// Reads a layer from the text of a file, as the argument says: of several documents the one that is meant.
+    ///
+    /// # Errors
+    /// As [`Layer::from_text`] and [`FileArgument::part`].
+    pub fn from_file(
+        id: impl AsRef<str>,
+        priority: i32,
+        text: String,
+        format: Format,
+        file: &FileArgument,
+    ) -> Result<Layer> {
+        let id = id.as_ref();
+        let part = file.part(text, format).map_err(|error| error.with_origin(Origin::source(id)))?;
+        Layer::from_text(id, priority, part, format)
     }
 
     /// Reads a layer `env:<prefix>` with priority [`priority::ENV`] from the environment, see

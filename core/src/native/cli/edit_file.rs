@@ -7,7 +7,7 @@ use super::offline::typed_value;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, warn};
 use super::suggest::not_found;
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, holdable, parse, rewrite};
+use crate::format::{Format, Which, holdable, parse, rewrite, rewrite_document};
 use crate::native::file::{Replaced, replace_if_unchanged, write_in_place};
 use crate::origin::Origin;
 use crate::path::Path;
@@ -77,8 +77,14 @@ pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
         let message = format!("`{}` cannot hold null: {} has none", input.source, input.format.name());
         return Err(Error::new(Code::Unrepresentable, message).with_hint("use `confmesh unset`").into());
     }
-    let new =
-        rewrite(&input.text, input.format, target).map_err(|error| error.with_origin(Origin::source(&input.source)))?;
+    let new = match input.file.document {
+        None => rewrite(&input.text, input.format, target),
+        Some(Which::One(number)) => rewrite_document(&input.text, number, target),
+        Some(Which::All) => {
+            Err(Error::new(Code::Usage, "one document at a time is edited").with_hint("name it: `;document=1`"))
+        }
+    };
+    let new = new.map_err(|error| error.with_origin(Origin::source(&input.source)))?;
     let changed = new != input.text;
     if changed {
         write(input, &new)?;
@@ -90,14 +96,14 @@ pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
 }
 
 fn write(input: &Input, text: &str) -> Result<()> {
-    let path = FilePath::new(&input.path);
+    let path = FilePath::new(&input.file.path);
     let replaced = match replace_if_unchanged(path, Some(&input.text), text)? {
         Replaced::Fixed => write_in_place(path, &input.text, text)?,
         replaced => replaced,
     };
     match replaced {
         Replaced::Done => Ok(()),
-        _ => Err(Error::new(Code::File, format!("`{}` changed meanwhile and was left alone", input.path))
+        _ => Err(Error::new(Code::File, format!("`{}` changed meanwhile and was left alone", input.file.path))
             .with_hint("run the command again")),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use super::output::{CORRECTABLE, Stop};
 use crate::error::{Code, Error};
-use crate::format::{Format, parse_from};
+use crate::format::{FileArgument, Format};
 use crate::limits::MAX_TEXT_BYTES;
 use crate::merge::Layer;
 use crate::native::{file, io_error};
@@ -20,8 +20,8 @@ pub(super) struct Input {
     pub format: Format,
     /// The name that messages use: the argument itself, or `<stdin>`.
     pub source: String,
-    /// The path of the file, without options.
-    pub path: String,
+    /// The argument: the path of the file and its options.
+    pub file: FileArgument,
     /// Whether nobody said what the format is.
     assumed: bool,
 }
@@ -29,12 +29,13 @@ pub(super) struct Input {
 impl Input {
     /// Any JSON value.
     pub fn value(&self) -> Result<Value, Stop> {
-        parse_from(&self.text, self.format, &self.source).map_err(|error| self.advised(error))
+        self.file.value(&self.text, self.format, &self.source).map_err(|error| self.advised(error))
     }
 
     /// A layer: a map.
     pub fn layer(&self, priority: i32) -> Result<Layer, Stop> {
-        Layer::from_text(&self.source, priority, self.text.as_str(), self.format).map_err(|error| self.advised(error))
+        let text = self.text.clone();
+        Layer::from_file(&self.source, priority, text, self.format, &self.file).map_err(|error| self.advised(error))
     }
 }
 
@@ -71,18 +72,18 @@ impl Inputs {
             let text = read_stdin()?;
             let format = self.forced.unwrap_or(Format::Json);
             let assumed = self.forced.is_none();
-            return Ok(Input { text, format, source: STDIN.to_owned(), path: argument.to_owned(), assumed });
+            return Ok(Input { text, format, source: STDIN.to_owned(), file: FileArgument::default(), assumed });
         }
-        let (path, named) = Format::of_argument(argument)?;
-        let text = read_file(&path)?;
-        let format = match named.or(self.forced) {
+        let file = FileArgument::parse(argument)?;
+        let text = read_file(&file.path)?;
+        let format = match file.named_format.or(self.forced) {
             Some(format) => format,
-            None => Format::from_path(&path).map_err(|error| {
+            None => file.format().map_err(|error| {
                 let known = error.hint().unwrap_or_default().to_owned();
                 error.with_hint(format!("add `;format=NAME` to the file, or `--input-format`; {known}"))
             })?,
         };
-        Ok(Input { text, format, source: path.clone(), path, assumed: false })
+        Ok(Input { text, format, source: file.path.clone(), file, assumed: false })
     }
 }
 

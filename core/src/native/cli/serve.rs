@@ -11,7 +11,7 @@ use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, say};
 use super::signals::Signals;
 use crate::error::{Code, Error, Result};
-use crate::format::Format;
+use crate::format::FileArgument;
 use crate::native::io_error::{failure, reason};
 use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
 use crate::policy::Policy;
@@ -145,8 +145,8 @@ fn check_files(arguments: &Serve) -> Result<(), Stop> {
 
 /// The path of a file argument without its option.
 fn plain(file: &Path) -> PathBuf {
-    let plain = file.to_str().and_then(|text| Format::of_argument(text).ok());
-    plain.map_or_else(|| file.to_owned(), |(path, _)| path.into())
+    let plain = file.to_str().and_then(|text| FileArgument::parse(text).ok());
+    plain.map_or_else(|| file.to_owned(), |file| file.path.into())
 }
 
 fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {

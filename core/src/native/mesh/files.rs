@@ -45,7 +45,7 @@ impl Actor {
     pub(super) fn take_layer(&mut self, at: usize, text: Result<Option<String>>) {
         let Some(layer) = self.layers.get(at) else { return };
         let outcome = text.and_then(|text| {
-            text.map(|text| Layer::from_text(&layer.id, layer.priority, text, layer.format)).transpose()
+            text.map(|text| Layer::from_file(&layer.id, layer.priority, text, layer.format, &layer.file)).transpose()
         });
         let id = layer.id.clone();
         let now = self.clock.now();

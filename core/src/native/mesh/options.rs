@@ -5,7 +5,7 @@ use super::Mesh;
 use super::actor::start;
 use super::log::LogLevel;
 use crate::error::{Code, Error, Result};
-use crate::format::Format;
+use crate::format::{FileArgument, Format};
 use crate::id::DocumentName;
 use crate::merge::priority;
 use crate::native::http::Allowed;
@@ -329,9 +329,13 @@ pub(super) struct BoundPath {
 
 impl BoundPath {
     fn new(path: PathBuf) -> Result<BoundPath> {
-        let (path, format) = path_and_format(path)?;
+        let (path, file) = argument(path)?;
+        if file.document.is_some() {
+            return Err(Error::new(Code::Usage, "a bound file holds one document")
+                .with_hint("put the document into a file of its own, or read the file without binding it"));
+        }
         let id = Str::from(path.display().to_string());
-        Ok(BoundPath { format, id, path })
+        Ok(BoundPath { format: file.format()?, id, path })
     }
 }
 
@@ -341,6 +345,7 @@ pub(super) struct LayerFile {
     pub(super) path: PathBuf,
     pub(super) id: Str,
     pub(super) format: Format,
+    pub(super) file: FileArgument,
     pub(super) priority: i32,
     /// Whether it must be there at the start.
     pub(super) required: bool,
@@ -351,28 +356,26 @@ pub(super) fn layers(files: Vec<PathBuf>, required: bool) -> Result<Vec<LayerFil
     let priorities = (priority::FILE..).take(files.len()).collect::<Vec<_>>();
     let mut layers: Vec<LayerFile> = Vec::new();
     for (path, priority) in files.into_iter().zip(priorities.into_iter().rev()) {
-        let (path, format) = path_and_format(path)?;
+        let (path, file) = argument(path)?;
+        let format = file.format()?;
+        let required = required && !file.is_optional;
         let id = Str::from(format!("file:{}", path.display()));
         if layers.iter().any(|layer| layer.id == id) {
             return Err(Error::new(Code::Usage, format!("the file `{}` is given twice", path.display()))
                 .with_hint("leave one of them out: the later one would win anyway"));
         }
-        layers.push(LayerFile { format, id, path, priority, required });
+        layers.push(LayerFile { format, file, id, path, priority, required });
     }
     Ok(layers)
 }
 
-/// The path without its option `;format=NAME`, and the format that this or else the name tells.
-fn path_and_format(path: PathBuf) -> Result<(PathBuf, Format)> {
-    let Some(text) = path.to_str() else {
-        let format = Format::from_path(&path.to_string_lossy())?;
-        return Ok((path, format));
-    };
-    match Format::of_argument(text)? {
-        (plain, Some(format)) => Ok((plain.into(), format)),
-        (plain, None) => {
-            let format = Format::from_path(&plain)?;
-            Ok((plain.into(), format))
+/// A file argument and the path in it, which may be no UTF-8.
+fn argument(path: PathBuf) -> Result<(PathBuf, FileArgument)> {
+    match path.to_str() {
+        Some(text) => FileArgument::parse(text).map(|file| (PathBuf::from(&file.path), file)),
+        None => {
+            let shown = path.to_string_lossy().into_owned();
+            Ok((path, FileArgument { path: shown, ..FileArgument::default() }))
         }
     }
 }
