@@ -15,7 +15,7 @@ use super::types::{FileBinding, FileWrite, SourceState, StoreWrite, Ticket};
 use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::error::{Code, Error, Result};
-use crate::format::{Held, LeftOut, held, parse_from, print, rewrite};
+use crate::format::{Format, Held, LeftOut, held, parse_from, print, rewrite};
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -306,7 +306,7 @@ impl BoundFile {
             shared,
             steps: &steps,
             forgot: self.kept.forgot_beyond(steps.len()),
-            is_text: self.binding.format.is_untyped(),
+            is_text: matches!(self.binding.format, Format::Dotenv | Format::Ini),
         })
     }
 
