@@ -265,6 +265,7 @@ impl Engine {
                 document.foresee(next, cause);
             }
             writes.extend(document.take_withheld_record());
+            writes.extend(document.closed.take_records(name));
         }
         let ticket = self.stage(writes);
         if let Some(document) = self.documents.get_mut(name)
@@ -297,6 +298,9 @@ impl Engine {
         }
         if let Some(document) = self.documents.get_mut(&name) {
             document.arrive(ticket);
+            if document.shared.as_ref().and_then(Shared::founded).is_some_and(|founded| founded.staged.is_empty()) {
+                document.closed.saved();
+            }
         }
         if !matches!(staged.step, Step::Records) {
             self.refresh(&name, staged.cause, now);
@@ -335,6 +339,7 @@ impl Engine {
         self.persist.retain(|batch| lost.iter().all(|staged| staged.ticket != batch.ticket));
         if let Some(document) = self.documents.get_mut(&name) {
             document.forget_foreseen();
+            document.closed.save_again();
             document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
             if !was_ready {
                 // It never was on disk: the document begins anew, and what the file says is not lost.

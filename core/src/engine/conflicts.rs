@@ -80,7 +80,7 @@ impl Conflict {
                 instance: here.engine.instance_of(document, side.dot.replica),
                 user: side.user.clone(),
                 fence: write.map_or(0, |write| write.fence),
-                lost: side.lost,
+                lost: side.lost(),
             }
         };
         Conflict {
@@ -92,7 +92,7 @@ impl Conflict {
             shown: here.value.at(&found.path).map(|value| here.policy.masked(&found.path, value)),
             sides: found.sides.iter().map(side).collect(),
             is_closed: false,
-            lost: found.sides.iter().fold(Lost::default(), |sum, side| sum.and(side.lost)),
+            lost: found.sides.iter().fold(Lost::default(), |sum, side| sum.and(side.lost())),
             assigned_to: here.replica.notes().at(&assignment(found.id())).and_then(Value::as_str).map(Str::from),
             created: found.sides.iter().map(|side| side.stamp).max().unwrap_or_default(),
         }
@@ -155,7 +155,7 @@ fn gone(id: ContentHash) -> Error {
 }
 
 /// The disagreements at a path; they are in the order of their paths.
-fn at<'a>(all: &'a [Disagreement], path: &'a Path) -> impl Iterator<Item = &'a Disagreement> {
+pub(super) fn at<'a>(all: &'a [Disagreement], path: &'a Path) -> impl Iterator<Item = &'a Disagreement> {
     let from = all.partition_point(|one| one.path < *path);
     all.iter().skip(from).take_while(move |one| one.path == *path)
 }
@@ -188,7 +188,7 @@ impl Engine {
         let found = founded.view.disagreements.iter().filter(|found| all || found.is_open());
         let mut found: Vec<Conflict> = found.map(|found| Conflict::of(found, &document.name, &here)).collect();
         if all {
-            found.extend(super::closed::listed(document, &here));
+            found.extend(document.closed.listed(&document.name, &here, &founded.view.disagreements));
             found.extend(self.listed_saves(document));
             found.sort_by(|one, other| one.path.cmp(&other.path));
         }
@@ -205,6 +205,9 @@ impl Engine {
             return;
         }
         let (found, told) = (found.to_vec(), told.to_vec());
+        if !is_taken_over && let Some(document) = self.documents.get_mut(name) {
+            document.remember_closed(&told, &found);
+        }
         for new in found.iter().filter(|new| at(&told, &new.path).all(|old| !is_same(old, new))) {
             if !new.is_open() {
                 if !is_taken_over {

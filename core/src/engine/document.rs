@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::MERGES;
 use super::admission::{Admission, Foreseen, Kept};
 use super::aside::Aside;
+use super::closed::Closed;
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::records::Stored;
@@ -62,6 +63,8 @@ pub(super) struct Document {
     pub(super) former: Vec<ReplicaId>,
     /// What this instance held before other documents took its place.
     pub(super) aside: Vec<Aside>,
+    /// The conflicts that a later write closed.
+    pub(super) closed: Closed,
     /// When this instance was last in step with another one, on the monotonic clock.
     pub(super) in_step_ms: Option<u64>,
     /// Whose replicas its members are, and when they last said what they have.
@@ -118,6 +121,7 @@ impl Document {
             doubtful: None,
             former: Vec::new(),
             aside: Vec::new(),
+            closed: Closed::default(),
         }
     }
 
@@ -125,6 +129,7 @@ impl Document {
     pub(super) fn restore(&mut self, stored: Stored, old_after_ms: u64, now: Now) -> bool {
         let mut marks_loaded = false;
         self.aside = stored.kept;
+        self.closed = Closed::restored(stored.closed);
         if let (Some(replica), Some(shared)) = (stored.replica, &mut self.shared) {
             let mut founded = Founded { base_bytes: stored.base_bytes, sides: stored.sides, ..Founded::new(replica) };
             // Of before there were such records: it was in use.

@@ -1,13 +1,14 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
 //! Keys are text: `doc/<tenant>/<name>/replica`, `…/life`, `…/base/<part>`, `…/sides`, `…/withheld`,
-//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`.
+//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`, `…/closed/<number>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admission::Kept;
 use super::aside::Aside;
+use super::closed::{Entry as Closed, MOST_CLOSED};
 use super::document::Document;
 use super::kept::{Restored, leaves_from_value, leaves_to_value};
 use super::save_conflicts::SaveConflict;
@@ -83,6 +84,8 @@ pub(super) struct Stored {
     pub(super) base_bytes: usize,
     /// What was in force at paths that were withheld.
     pub(super) withheld: Kept,
+    /// Conflicts that a later write closed.
+    pub(super) closed: Vec<Closed>,
 }
 
 /// What to do about a store that holds what nobody stored.
@@ -250,6 +253,11 @@ fn kept(value: &Value) -> Option<Kept> {
     value.as_list()?.iter().map(entry).collect()
 }
 
+/// The record of a conflict that a later write closed, in the place of the one so many before it.
+pub(super) fn closed_record(document: &DocumentName, closed: &Closed) -> StoreWrite {
+    put(document, &format!("closed/{:03}", closed.number % MOST_CLOSED), &closed.to_record())
+}
+
 /// The record of the names under which it writes for guests; removed where there are none.
 pub(super) fn sides_record(document: &DocumentName, sides: &Sides) -> StoreWrite {
     if sides.is_empty() {
@@ -343,6 +351,7 @@ pub(super) fn load<'a>(
             ("aside", id) => parts.kept.extend(read_aside(id, &value)),
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("sides", _) => parts.sides = Sides::from_value(&value),
+            ("closed", _) => parts.closed.extend(Closed::from_record(&value)),
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
             ("file", id) => drop(parts.files.insert(id.into(), read_file_record(&value))),
             // A record that cannot be read costs the memory of older states, and nothing else.
@@ -367,6 +376,7 @@ struct Parts {
     files: BTreeMap<Str, FileRecord>,
     withheld: Kept,
     sides: Sides,
+    closed: Vec<Closed>,
     mirrored: BTreeMap<Str, Restored>,
 }
 
@@ -393,7 +403,16 @@ impl Parts {
             (id, (record, restored))
         });
         let (life, kept, files) = (self.life, self.kept, files.collect());
-        Ok(Stored { replica, life, kept, files, sides: self.sides, base_bytes, withheld: self.withheld })
+        Ok(Stored {
+            replica,
+            life,
+            kept,
+            files,
+            sides: self.sides,
+            base_bytes,
+            withheld: self.withheld,
+            closed: self.closed,
+        })
     }
 }
 

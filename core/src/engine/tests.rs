@@ -10,6 +10,7 @@ use crate::value::Value;
 
 mod audit;
 mod clocks;
+mod closed;
 mod files;
 mod founding;
 mod guests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::wire::{dot_of, dot_value, kind_name, kind_of, malformed, pointer, stamp_of, unknown_rule};
-use super::{Base, Disagreement, Lost, Side, Standing};
+use super::{Base, Disagreement, Run, Side, Standing};
 use crate::clock::VersionVector;
 use crate::conflict::Tag;
 use crate::error::Result;
@@ -85,6 +85,18 @@ fn short(path: Path) -> Result<Path> {
     if path.len() > MAX_DEPTH { Err(malformed("a path is too long")) } else { Ok(path) }
 }
 
+impl Disagreement {
+    /// As it is stored; see [`Disagreement::to_value`] for what people read.
+    pub(crate) fn to_record(&self) -> Value {
+        disagreement_value(self)
+    }
+
+    /// What [`Disagreement::to_record`] wrote.
+    pub(crate) fn from_record(value: &Value) -> Result<Disagreement> {
+        disagreement(value)
+    }
+}
+
 fn disagreement_value(disagreement: &Disagreement) -> Value {
     let side = |side: &Side| -> Value {
         let fields = [
@@ -94,7 +106,8 @@ fn disagreement_value(disagreement: &Disagreement) -> Value {
         ];
         let user = side.user.iter().map(|user| ("user", user.clone().into()));
         let value = side.value.iter().map(|value| ("value", value.clone()));
-        fields.into_iter().chain(value).chain(user).chain(side.lost.fields()).collect()
+        let run = (!side.updates.is_empty()).then(|| ("run", Run::over(side.updates.clone()).to_value()));
+        fields.into_iter().chain(value).chain(user).chain(run).collect()
     };
     let sides: Vec<Value> = disagreement.sides.iter().map(side).collect();
     let fields = [
@@ -120,7 +133,7 @@ fn disagreement(value: &Value) -> Result<Disagreement> {
             value: side.child("value").cloned(),
             in_force: side.child("in_force").and_then(Value::as_bool).unwrap_or(false),
             user: side.child("user").and_then(Value::as_str).map(Str::from),
-            lost: Lost::from_fields(side),
+            updates: side.child("run").map(Run::from_value).transpose()?.unwrap_or_default().links,
         })
     };
     Ok(Disagreement {

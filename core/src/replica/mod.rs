@@ -37,7 +37,7 @@ pub use moved::Again;
 pub use notes::{joins, leaves, settles};
 use places::Places;
 pub use rebase::Rebased;
-pub(crate) use run::read_links;
+pub(crate) use run::{Counted, read_links};
 pub use run::{Links, Lost, Run, Standings, Stretch};
 pub use settle::{Base, Settled, Standing};
 pub use successor::goes_on_as;

@@ -5,6 +5,7 @@
 //! run goes on across authors: it is the run of the write in force that the author saw, and that write. It ends with an
 //! unconditional write, which is built on nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::places::Place;
@@ -67,12 +68,6 @@ impl Lost {
     pub fn fields(self) -> impl Iterator<Item = (&'static str, Value)> {
         let updates = (self != Lost::default()).then(|| ("lost_updates", self.updates.into()));
         updates.into_iter().chain(self.or_more.then(|| ("or_more", true.into())))
-    }
-
-    /// What [`Lost::fields`] wrote.
-    pub(crate) fn from_fields(value: &Value) -> Lost {
-        let updates = value.child("lost_updates").and_then(Value::as_u64).unwrap_or(0);
-        Lost { updates, or_more: value.child("or_more").and_then(Value::as_bool).unwrap_or(false) }
     }
 }
 
@@ -193,6 +188,11 @@ impl Stretch {
 }
 
 impl Run {
+    /// One that lost nothing.
+    pub(super) fn over(links: Links) -> Run {
+        Run { links, lost: Links::default() }
+    }
+
     /// Whether a write with this past may carry it.
     pub(super) fn fits(&self, past: &VersionVector) -> bool {
         self.links.lies_in(past) && self.lost.lies_in(past)
@@ -242,14 +242,61 @@ impl Assertion {
     }
 }
 
+/// Conditional writes that were counted: none is twice.
+#[derive(Debug, Default)]
+pub(crate) struct Counted(BTreeMap<(ReplicaId, u64), u64>);
+
+impl Counted {
+    /// Counts them.
+    pub(crate) fn add(&mut self, links: &Links) {
+        self.take(links);
+    }
+
+    /// Those that are not counted.
+    pub(crate) fn without(&self, links: &Links) -> Links {
+        let overlapping = |stretch: &Stretch| {
+            let (replica, first) = (stretch.replica, stretch.first);
+            let known = self.0.range((replica, 0)..=(replica, stretch.last)).rev();
+            let known = known.map(move |((_, first), last)| Stretch { replica, first: *first, last: *last });
+            known.take_while(move |known| known.last >= first)
+        };
+        let stretches = links.stretches.iter().flat_map(overlapping).collect();
+        links.without(&Links { stretches, more: false })
+    }
+
+    /// How many of them are new; they are counted from now on.
+    pub(crate) fn take(&mut self, links: &Links) -> Lost {
+        let mut found = Lost::default();
+        for stretch in links.stretches() {
+            let (mut first, mut last) = (stretch.first, stretch.last);
+            let mut new = (last - first).saturating_add(1);
+            let known = self.0.range((stretch.replica, 0)..=(stretch.replica, last)).rev();
+            let known: Vec<(u64, u64)> = known
+                .map(|((_, first), last)| (*first, *last))
+                .take_while(|(_, known_last)| *known_last >= stretch.first)
+                .collect();
+            for (known_first, known_last) in known {
+                let both = known_last.min(stretch.last) - known_first.max(stretch.first);
+                new = new.saturating_sub(both.saturating_add(1));
+                (first, last) = (first.min(known_first), last.max(known_last));
+                self.0.remove(&(stretch.replica, known_first));
+            }
+            self.0.insert((stretch.replica, first), last);
+            found.updates = found.updates.saturating_add(new);
+        }
+        // Where all that it names was counted, so was what it no longer names.
+        Lost { or_more: links.has_more() && found.updates > 0, ..found }
+    }
+}
+
 /// What became of the conditional writes of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standings {
     /// What the value in force was built on, the write of it included.
     pub held: Links,
-    /// What was lost in conflicts that a later write closed, and is in none that is listed still.
+    /// What was lost in conflicts that a later write closed.
     pub closed: Links,
-    /// What conflicts hold that are not closed.
+    /// What is lost with writes that are held still.
     pub open: Links,
     /// The write in force; the newest, where the value was computed of several.
     pub in_force: Option<Dot>,
@@ -308,12 +355,13 @@ impl Replica {
         found
     }
 
-    /// The paths with conditional writes that were lost in conflicts which a later write closed.
-    pub fn closed_losses(&self) -> impl Iterator<Item = (Path, Standings)> + '_ {
-        let loses = |write: &&Arc<Assertion>| write.run.as_ref().is_some_and(|run| !run.lost.is_empty());
-        let mut paths: Vec<&Path> = self.live.iter().filter(loses).map(|write| &write.path).collect();
+    /// The paths where conditional writes were lost, listed or not.
+    pub fn losses(&self) -> impl Iterator<Item = (Path, Standings)> + '_ {
+        let mut paths: Vec<&Path> =
+            self.live.iter().filter(|write| write.run.is_some()).map(|write| &write.path).collect();
         paths.dedup();
-        paths.into_iter().map(|path| (path.clone(), self.standings(path)))
+        let found = paths.into_iter().map(|path| (path.clone(), self.standings(path)));
+        found.filter(|(_, found)| !found.closed.is_empty() || !found.open.is_empty())
     }
 }
 

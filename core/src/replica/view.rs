@@ -68,8 +68,16 @@ pub struct Side {
     pub in_force: bool,
     /// The person that it was written for.
     pub user: Option<Str>,
-    /// Of a conditional write that is not in force: what the one in force does not hold of its run, and no side before.
-    pub lost: Lost,
+    /// Of a conditional write: where it is in force its run, itself included; else what of that the one in force does not
+    /// hold, and no side before.
+    pub updates: Links,
+}
+
+impl Side {
+    /// How many conditional writes are lost with it.
+    pub fn lost(&self) -> Lost {
+        if self.in_force { Lost::default() } else { self.updates.count() }
+    }
 }
 
 /// An assertion above or at a place, with what it says of that place.
@@ -395,15 +403,18 @@ fn note_disagreement(
     sides.sort_by_key(|c| (std::cmp::Reverse(in_force(c)), std::cmp::Reverse((c.stamp, c.dot))));
     let mut counted = Links::default();
     let side = |c: &Candidate<'_>| {
-        let lost = lost(c.dot, cover, outcome, strict.filter(|_| has_children)).without(&counted);
-        counted.add_all(&lost);
+        let updates = match in_force(c) {
+            true => cover.iter().find(|by| by.by.dot == c.dot).map(|by| by.by.updates()).unwrap_or_default(),
+            false => lost(c.dot, cover, outcome, strict.filter(|_| has_children)).without(&counted),
+        };
+        counted.add_all(&updates);
         Side {
             dot: c.dot,
             stamp: c.stamp,
             value: c.value.cloned(),
             in_force: in_force(c),
             user: c.user.cloned(),
-            lost: lost.count(),
+            updates,
         }
     };
     let sides = sides.into_iter().map(side).collect();

@@ -146,7 +146,7 @@ impl Assertion {
 
 impl Run {
     /// `{"links"?, "lost"?}`, each a list of `[author, first, last]`, with `"more_links": true` or `"more_lost": true` where there were more.
-    fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value {
         let mut fields: Vec<(&str, Value)> = Vec::new();
         for (name, more, links) in [("links", "more_links", &self.links), ("lost", "more_lost", &self.lost)] {
             let stretch = |s: &Stretch| vec![s.replica.to_string().into(), s.first.into(), s.last.into()].into();
@@ -157,7 +157,7 @@ impl Run {
         fields.into_iter().collect()
     }
 
-    fn from_value(value: &Value) -> Result<Run> {
+    pub(super) fn from_value(value: &Value) -> Result<Run> {
         let bad = || malformed("a run is lists of `[author, first, last]`");
         let stretch = |stretch: &Value| match stretch.as_list().map(|list| list.as_slice()) {
             Some([replica, first, last]) => {
@@ -263,7 +263,7 @@ impl Disagreement {
                 ("in_force", side.in_force.into()),
             ];
             let value = side.value.clone().map(|value| ("value", value));
-            fields.into_iter().chain(value).chain(side.lost.fields()).collect()
+            fields.into_iter().chain(value).chain(side.lost().fields()).collect()
         };
         let fields: [(&str, Value); 5] = [
             ("id", self.id().to_string().into()),

@@ -281,7 +281,7 @@ fn conflict_value(disagreement: &Disagreement) -> Value {
             ("author", side.dot.replica.to_string().into()),
         ];
         fields.extend(side.value.clone().map(|value| ("value", value)));
-        fields.extend(side.lost.fields());
+        fields.extend(side.lost().fields());
         map(fields)
     });
     map([

@@ -25,8 +25,8 @@ fn count(replica: &mut Replica, at: u64) {
 fn told(replica: &Replica) -> (u64, Lost, Lost) {
     let view = replica.view();
     let sides = view.disagreements.iter().filter(|found| found.path == path(PLACE)).flat_map(|found| &found.sides);
-    let open = sides.fold(Lost::default(), |sum, side| sum.and(side.lost));
-    let closed = replica.closed_losses().fold(Lost::default(), |sum, (_, found)| sum.and(found.closed.count()));
+    let open = sides.fold(Lost::default(), |sum, side| sum.and(side.lost()));
+    let closed = replica.losses().fold(Lost::default(), |sum, (_, found)| sum.and(found.closed.count()));
     (view.value.at(&path(PLACE)).and_then(Value::as_u64).unwrap_or(0), open, closed)
 }
 
@@ -65,7 +65,7 @@ fn equal_values_of_conditional_writes_are_a_conflict_and_of_others_none() {
     assert_eq!(told(&one), (2, lost(1), lost(0)));
     let found = one.view().disagreements;
     assert_eq!(found, two.view().disagreements);
-    assert_eq!(found[0].sides.iter().map(|side| side.lost.updates).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(found[0].sides.iter().map(|side| side.lost().updates).collect::<Vec<_>>(), [0, 1]);
     let plain = concurrent((PLACE, Some(7.into()), 1), (PLACE, Some(7.into()), 2), &[]);
     assert_eq!(plain.disagreements, []);
 }
@@ -84,7 +84,7 @@ fn equal_maps_of_conditional_writes_are_a_conflict_at_the_map() {
     let found = two.view().disagreements;
     assert_eq!((found.len(), &found[0].path), (1, &path("m")));
     assert_eq!(
-        (found[0].sides[1].lost, found[0].sides[1].value.clone()),
+        (found[0].sides[1].lost(), found[0].sides[1].value.clone()),
         (lost(1), Some(map(&[("n", 7.into()), ("o", 1.into())])))
     );
 }
@@ -103,7 +103,7 @@ fn lists_that_unite_and_sequences_lose_nothing() {
         }
         sync(&one, &mut two);
         assert_eq!(two.view().disagreements, [], "{rule}");
-        assert_eq!(two.closed_losses().count(), 0);
+        assert_eq!(two.losses().count(), 0);
     }
 }
 
