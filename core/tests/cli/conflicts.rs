@@ -67,8 +67,10 @@ fn a_conflict_waits_until_somebody_takes_a_side() {
     a.data(&["resolve", id, "--take", ben, "--user", "eve"]);
     for instance in [&a, &b] {
         wait_for("the decision", || (instance.data(&["get", "app.limit"]) == "200\n").then_some(()));
-        assert_eq!(instance.data(&["conflicts", "--all"]), "");
         assert_eq!(json(&instance.data(&["conflicts", "--json"])), json(r#"{"conflicts": []}"#));
+        let closed = instance.data(&["conflicts", "--all"]);
+        assert!(closed.starts_with(&format!("{id}  app.limit was closed by a later write (")), "{closed}");
+        assert!(closed.contains(" by ben\n") && closed.contains(" by ann\n"), "{closed}");
         let logged = instance.process.tells("\"event\":\"conflict_resolved\"");
         let entry = json(logged.split_once(" info audit ").unwrap().1);
         assert!(entry["conflict_id"].as_str().unwrap().starts_with(&format!("sha256:{id}")), "{entry}");

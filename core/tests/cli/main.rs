@@ -12,6 +12,7 @@
 
 mod bursts;
 mod conflicts;
+mod counters;
 mod crash;
 mod demo;
 mod disk;

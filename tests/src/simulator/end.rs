@@ -267,6 +267,7 @@ impl World {
                 }
             }
             self.file_agrees(*at)?;
+            self.counter_agrees(*at, &known)?;
         }
         if let Some(dot) =
             self.acknowledged_in(known.genesis).find(|dot| !known.seen.contains(*dot) && !self.wiped.contains(*dot))

@@ -8,6 +8,7 @@
 //! The method is that of FoundationDB (Zhou et al., SIGMOD 2021) with swarm testing (Groce et al., ISSTA 2012).
 
 mod check;
+mod counters;
 mod editors;
 mod end;
 mod generate;

@@ -38,6 +38,10 @@ impl World {
         if self.strange.chance(strangers) {
             self.stranger()?;
         }
+        let counts = self.swarm.rate(Fault::Count);
+        if self.counted.chance(counts) {
+            self.count()?;
+        }
         let files = self.swarm.rate(Fault::Files);
         let guests = if self.swarm.guests > 0 { 120 } else { 0 };
         let mut acts = vec![

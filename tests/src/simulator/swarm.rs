@@ -81,6 +81,8 @@ faults! {
     Close = "close", 40;
     /// Somebody who belongs to nobody says what anybody can, in the name of others.
     Stranger = "stranger", 60;
+    /// People count up a number, each only if it is still what was read.
+    Count = "count", 400;
 }
 
 /// What one run is made of.
@@ -104,15 +106,16 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// What came later is drawn from streams of its own, `extra`, `ruled`, `around` and then `strange`, so that the seeds of
+    /// What came later is drawn from streams of its own, `extra`, `ruled`, `around`, `strange` and then `counted`, so that the seeds of
     /// before keep their stories.
-    pub(crate) fn of(random: &mut Random, later: [&mut Random; 4], options: &Options) -> Swarm {
-        let [extra, ruled, around, strange] = later;
+    pub(crate) fn of(random: &mut Random, later: [&mut Random; 5], options: &Options) -> Swarm {
+        let [extra, ruled, around, strange, counted] = later;
         let mut draw = |fault: Fault| {
             let random = match fault {
                 Fault::Withhold => &mut *ruled,
                 Fault::Batch | Fault::Editors | Fault::Full | Fault::Close => &mut *around,
                 Fault::Stranger => &mut *strange,
+                Fault::Count => &mut *counted,
                 _ if fault < Fault::Settle => &mut *random,
                 _ => &mut *extra,
             };

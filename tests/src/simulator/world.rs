@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) around: Random,
     /// What strangers do.
     pub(crate) strange: Random,
+    /// What people do who count.
+    pub(crate) counted: Random,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -66,7 +68,9 @@ impl World {
         let mut ruled = Random::of(seed.rotate_left(17) ^ 0x5eed);
         let mut around = Random::of(seed ^ 0xd81e);
         let mut strange = Random::of(seed.rotate_left(32) ^ 0x5741_4e47);
-        let swarm = Swarm::of(&mut random, [&mut extra, &mut ruled, &mut around, &mut strange], options);
+        let mut counted = Random::of(seed.rotate_left(48) ^ 0xc047);
+        let later = [&mut extra, &mut ruled, &mut around, &mut strange, &mut counted];
+        let swarm = Swarm::of(&mut random, later, options);
         let rules = generate::policy(&mut random);
         World {
             seed,
@@ -76,6 +80,7 @@ impl World {
             ruled,
             around,
             strange,
+            counted,
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),
