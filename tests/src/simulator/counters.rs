@@ -39,11 +39,10 @@ impl World {
 
     /// The counter and what an instance lists as lost are what was counted.
     pub(crate) fn counter_agrees(&self, at: usize, known: &Known) -> Checked {
-        let seen = self.history.seen(known);
-        let counted: Vec<_> = seen.iter().filter(|write| write.path == path(PLACE)).collect();
+        let counted = self.history.written_at(known, &path(PLACE));
         // Whoever made writes again did so without their conditions, and other rules make numbers of their own.
         let is_plain = counted
-            .iter()
+            .values()
             .all(|write| write.run.is_some() && matches!(write.tag, Tag::LastWriteWins | Tag::FirstWriteWins));
         if counted.is_empty() || !is_plain || self.swarm.settles() {
             return Ok(());

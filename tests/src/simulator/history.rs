@@ -244,6 +244,12 @@ impl History {
         all.filter(|a| known.seen.contains(a.dot) && !is_note(&a.path)).cloned().collect()
     }
 
+    /// The writes of exactly this path that somebody saw, also those that were superseded in a document that gave way.
+    pub(crate) fn written_at(&self, known: &Known, path: &confmesh::Path) -> BTreeMap<Dot, &Arc<Assertion>> {
+        let all = self.writes.values().flatten().filter(|a| a.path == *path && known.seen.contains(a.dot));
+        all.map(|a| (a.dot, a)).collect()
+    }
+
     /// A number that somebody showed and that only writes hold which are no longer seen: it had to be written again.
     pub(crate) fn left_behind(&mut self, old: &Known, new: &Known) -> Option<i64> {
         let claimed = |writes: &[Arc<Assertion>]| -> BTreeSet<i64> {
