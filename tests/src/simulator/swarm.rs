@@ -144,6 +144,8 @@ impl Swarm {
         };
         swarm.begins_together = swarm.rate(Fault::Founding) == 0;
         if swarm.settles() {
+            // What was lost is forgotten there with the history, by all but those who saw it.
+            swarm.rates[Fault::Count as usize] = 0;
             swarm.heartbeat_ms = extra.pick(&[1_000, 1_000, 5_000]);
             swarm.pace_ms = swarm.pace_ms.max(extra.pick(&[2, 500, 2_000]));
         }
