@@ -265,6 +265,9 @@ impl Engine {
                 document.foresee(next, cause);
             }
             writes.extend(document.take_withheld_record());
+            if matches!(step, Step::Settle) {
+                document.remember_losses();
+            }
             writes.extend(document.closed.take_records(name));
         }
         let ticket = self.stage(writes);

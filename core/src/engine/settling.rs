@@ -112,8 +112,6 @@ impl Engine {
         if !pays || !founded.ready || !is_old || is_busy || founded.is_unsettling {
             return;
         }
-        document.remember_losses();
-        let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let settled = match founded.pending.settle(&founded.view) {
             Ok(settled) => {
                 founded.pending_value = founded.view.value.clone();
