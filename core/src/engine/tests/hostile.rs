@@ -82,9 +82,11 @@ fn delta(random: &mut Random, held: &[Assertion], seen: &VersionVector, author: 
     Delta { since, to, base: None, items }
 }
 
-fn attack(seed: u64, settle: bool) -> usize {
+/// How often something of it was taken, and how often one of the two dropped history.
+fn attack(seed: u64, settle: bool) -> [usize; 2] {
     let mut random = Random::of(seed);
-    let mut world = World::new();
+    // An old document drops its history, here with every heartbeat that finds both in step.
+    let mut world = if settle { World::soon_old() } else { World::new() };
     world.now.wall_ms = 1_790_000_000_000;
     let options = |has_peers| DocumentOptions { shared: true, settle, has_peers, ..DocumentOptions::default() };
     world.add_with(1, None, options(false));
@@ -150,6 +152,9 @@ fn attack(seed: u64, settle: bool) -> usize {
         world.run();
         let after = world.hosts[0].engine.documents[&name()].shared.as_ref().unwrap().founded().unwrap().seen().clone();
         taken += usize::from(before != after);
+        if step % 10 == 9 {
+            world.pass(6_000);
+        }
     }
     world.hosts[0].engine.handle_closed(stranger.peer, world.now);
     world.disconnect_all();
@@ -179,14 +184,20 @@ fn attack(seed: u64, settle: bool) -> usize {
         world.pass(12_000);
     }
     assert_eq!(world.value(2), world.value(0), "seed {seed}, settling {settle}: somebody new\n{}", world.notices(2));
-    taken
+    let settled = world.hosts[..2].iter().flat_map(|host| &host.events);
+    [taken, settled.filter(|event| matches!(event, Event::Settled { .. })).count()]
 }
 
 #[test]
 fn honest_instances_agree_whatever_a_stranger_says_to_one_of_them() {
-    let mut taken = 0;
+    let (mut taken, mut settled) = (0, 0);
     for seed in 0..cases(12) {
-        taken += attack(seed, seed % 2 == 0);
+        let settle = seed % 2 == 0;
+        let [now_taken, now_settled] = attack(seed, settle);
+        taken += now_taken;
+        settled += now_settled;
+        assert!(settle || now_settled == 0, "seed {seed} keeps its history");
     }
     assert!(taken > 0, "nothing of it was ever taken: the frames are too bad to try anything");
+    assert!(settled > 0, "no history was ever dropped: nothing of that was tried");
 }
