@@ -5,6 +5,8 @@
 //! shared layer is written to the file, if the file still is what the base says. Both are decided by content, never by
 //! timing, so a crash or a race at any point reverts nothing.
 
+use std::collections::BTreeSet;
+
 use super::aside::is_shown;
 use super::kept::{Kept, Restored};
 use super::records::{FileRecord, Known, file_record};
@@ -328,7 +330,21 @@ impl BoundFile {
     /// The file's text counts as mirrored from now on; `by_file` is what an edit of it wrote.
     pub(super) fn accept(&mut self, text: String, value: Value, by_file: Vec<Path>, now_ms: u64) {
         match &self.base {
-            Some(base) => self.kept.push(leaf_diff(&base.value, &value), by_file, now_ms),
+            Some(base) => {
+                let mut leaves = leaf_diff(&base.value, &value);
+                // What the edit wrote and the text before had like this already: who wrote it last has changed.
+                let differing: BTreeSet<&Path> = leaves.iter().map(|leaf| &leaf.path).collect();
+                let is_same = |path: &&Path| !differing.contains(path) && self.kept.changed(path);
+                let value = |path: &Path| leaf_at(&value, path).cloned();
+                let again = by_file.iter().filter(is_same).map(|path| Leaf {
+                    path: path.clone(),
+                    old: value(path),
+                    new: value(path),
+                });
+                let again: Vec<Leaf> = again.collect();
+                leaves.extend(again);
+                self.kept.push(leaves, by_file, now_ms);
+            }
             None => self.kept = Kept::first(),
         }
         self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });

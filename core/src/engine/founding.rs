@@ -360,9 +360,8 @@ impl Engine {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
         let mine = founded.pending.genesis();
-        // Who waits to start anew in a document that was given up would wait for ever.
-        let is_given_up = theirs.given_up.contains(&mine);
-        let is_free = founded.ready && founded.moving != Moving::Storing && (founded.anew.is_none() || is_given_up);
+        // Also while it waits to start anew: whoever could give it its own document may have given that up.
+        let is_free = founded.ready && founded.moving != Moving::Storing;
         let is_greater = founded.pending_life.standing.meets(mine, &theirs, genesis) == Meeting::Moves;
         if is_free && (is_greater || founded.forced == Some(genesis)) {
             return self.adopt(name, genesis, delta, Giver::Peer(peer), now);

@@ -95,6 +95,11 @@ impl Kept {
         self.forgot || count < self.steps.len()
     }
 
+    /// Whether a leaf changed lately.
+    pub(super) fn changed(&self, path: &Path) -> bool {
+        self.steps.iter().any(|step| step.leaves.iter().any(|leaf| leaf.path == *path))
+    }
+
     /// The file has another state now, of which an edit of it wrote some leaves.
     pub(super) fn push(&mut self, leaves: Vec<Leaf>, mut by_file: Vec<Path>, at_ms: u64) {
         if leaves.is_empty() {

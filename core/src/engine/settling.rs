@@ -83,15 +83,18 @@ impl Engine {
         }
     }
 
-    /// A member that has seen the same writes dropped its history: so may we.
-    pub(super) fn follow_floor(&mut self, peer: PeerId, name: &DocumentName, floor: &VersionVector, now: Now) {
+    /// Whether a peer has proven that it is a member of a document that drops its history.
+    fn is_proven_member(&self, peer: PeerId, name: &DocumentName) -> bool {
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         let is_member = |replica| founded.is_some_and(|founded| founded.durable.is_member(replica));
-        let is_believed = matches!(self.sessions.get(&peer), Some(Session::Replica(session)) if session
-            .link(name)
-            .and_then(|link| link.replica)
-            .is_some_and(|replica| session.proves(replica) && is_member(replica)));
-        if !is_believed {
+        let Some(Session::Replica(session)) = self.sessions.get(&peer) else { return false };
+        let replica = session.link(name).and_then(|link| link.replica);
+        replica.is_some_and(|replica| session.proves(replica) && is_member(replica))
+    }
+
+    /// A member that has seen the same writes dropped its history: so may we.
+    pub(super) fn follow_floor(&mut self, peer: PeerId, name: &DocumentName, floor: &VersionVector, now: Now) {
+        if !self.is_proven_member(peer, name) {
             return;
         }
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
@@ -152,7 +155,10 @@ impl Engine {
     /// Remembers the document that this instance and a peer have in common.
     pub(super) fn note_synced(&mut self, name: &DocumentName, peer: PeerId) {
         let Some(acknowledged) = self.link(peer, name).map(|link| link.acknowledged.clone()) else { return };
+        let is_proven = self.is_proven_member(peer, name);
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        // What is left out here is written again after an expulsion: a stranger's word would lose it.
+        let founded = founded.filter(|founded| is_proven || !founded.durable.settles());
         let is_common = |founded: &Founded| founded.ready && acknowledged.includes(founded.seen());
         // Another document on its way to the store has another one in common with the others.
         if let Some(founded) = founded.filter(|founded| founded.synced_before.is_none() && is_common(founded)) {

@@ -49,6 +49,11 @@ impl World {
         if let Some(engine) = &mut self.hosts[at].engine {
             engine.handle_closed(peer, now);
             self.settle(at)?;
+            // A process that died, or moved to another document meanwhile, has other members.
+            let is_other = self.hosts[at].known.as_ref().is_none_or(|now| now.genesis != known.genesis);
+            if is_other || !self.hosts[at].is_up() {
+                return Ok(());
+            }
             let after = self.standing(at);
             // Whose store fails meanwhile leaves under one name and joins under another.
             let is_own = |member: &ReplicaId| self.history.author(*member) == Some(at);
