@@ -503,7 +503,7 @@ export interface MeshOptions extends LayeringOptions {
   /** How long a document has to be in use until it never gives way to another one by itself, in milliseconds; ten minutes. */
   oldAfter?: number;
   /**
-   * After how long without being in step with another instance, or with a source that stays broken, health says so as well, in
+   * After how long without being in step with another instance, or with a source that stays broken, this one is not ready, in
    * milliseconds; never.
    */
   staleAfter?: number;

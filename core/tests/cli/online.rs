@@ -276,5 +276,5 @@ fn a_source_that_stays_broken_and_a_peer_that_never_answers_are_told_after_a_whi
         wait_for(words, || instance.words().contains(words).then_some(()));
     }
     assert!(instance.status()["out_of_step_ms"].as_u64().unwrap() > 200);
-    assert_eq!(instance.status()["health"]["status"], "degraded");
+    assert_eq!(instance.status()["health"]["status"], "not_ready");
 }

@@ -380,8 +380,8 @@ pub(super) struct Serve {
     /// How long a document has to be in use until it never gives way to another one by itself, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 600_000)]
     pub old_after: u64,
-    /// After how long without being in step with another instance, or with a source that stays broken, health says so as
-    /// well, in milliseconds. Default: never.
+    /// After how long without being in step with another instance, or with a source that stays broken, this one is not
+    /// ready, in milliseconds. Default: never.
     #[arg(long, value_name = "MS")]
     pub stale_after: Option<u64>,
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.

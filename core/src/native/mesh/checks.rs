@@ -9,16 +9,18 @@ impl MeshStatus {
     /// Whether requests may be sent to this instance, and what someone should look at.
     pub fn health(&self) -> Health {
         let degraded = |error| (Verdict::Degraded, error);
+        let failed = |error| (Verdict::Failed, error);
         Health {
             checks: vec![
-                Check::of("document", self.without_a_document().map(|error| (Verdict::Failed, error))),
+                Check::of("document", self.without_a_document().map(failed)),
                 Check::of("store", self.store_failure.clone().map(|error| (store_verdict(&error), error))),
-                Check::of("sources", self.broken_sources().chain(self.stale_sources()).map(degraded)),
+                // What was asked to be fresh and is not, nobody should be sent to.
+                Check::of("sources", self.broken_sources().map(degraded).chain(self.stale_sources().map(failed))),
                 Check::of("valid", self.rejected().map(degraded)),
                 Check::of("withheld", self.withheld().map(degraded)),
-                Check::of("peers", self.peer_problems().chain(self.out_of_step()).map(degraded)),
+                Check::of("peers", self.peer_problems().map(degraded).chain(self.out_of_step().map(failed))),
                 // What is written here is acknowledged and reaches nobody.
-                Check::of("members", self.without_members().map(|error| (Verdict::Failed, error))),
+                Check::of("members", self.without_members().map(failed)),
                 Check::of("clocks", self.wrong_clocks().map(degraded)),
             ],
         }

@@ -63,8 +63,8 @@ pub struct MeshOptions {
     pub old_after_ms: u64,
     /// How often instances compare what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
-    /// After how long without being in step with another instance, or with a source that is broken, health says so as well, in
-    /// milliseconds; never.
+    /// After how long without being in step with another instance, or with a source that is broken, an instance is not ready,
+    /// in milliseconds; never.
     pub stale_after_ms: Option<u64>,
     /// Whether a document that begins here drops its history as soon as all instances have it; no. Instances that take
     /// the document over do as it says.
@@ -228,7 +228,7 @@ impl MeshOptions {
         self
     }
 
-    /// Sets after how long health is degraded where the instance is in step with none of the others, or a source stays
+    /// Sets after how long an instance is not ready that is in step with none of the others, or one of whose sources stays
     /// broken, in milliseconds. It counts while there are others: since the start where some are dialed.
     #[must_use]
     pub fn stale_after_ms(mut self, milliseconds: u64) -> MeshOptions {
