@@ -130,7 +130,7 @@ class Mesh(_Reader):
 
     Times are in milliseconds, as for the command: how long a new instance waits for its peers before it goes on alone
     (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
-    after how long without being in step with another instance, or with a source that stays broken, health says so as well
+    after how long without being in step with another instance, or with a source that stays broken, this one is not ready
     (`stale_after`; never). With `settle` a document that begins here drops its history once every instance has it.
 
     It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
