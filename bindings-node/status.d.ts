@@ -76,6 +76,8 @@ export interface Status {
     apart?: { genesis: string; state: "other document"; hint: string; instance_id?: string }[];
     kept?: Aside[];
     left_out?: { path: string; format: string; reason: string }[];
+    /** Variables that are ignored, scalars that readers take differently, keys that stand twice. */
+    warnings?: Value[];
     save_conflicts?: Value[];
   }[];
 }

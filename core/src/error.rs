@@ -72,6 +72,8 @@ codes! {
     Unrepresentable = "unrepresentable", Input;
     /// The document of a layer is not a map.
     NotAMap = "not_a_map", Input;
+    /// Neither the schema nor a lower layer has what a variable sets.
+    UnknownVariable = "unknown_variable", Input;
     /// A value has the wrong type.
     Type = "type", Input;
     /// A value breaks a rule of the schema.
@@ -158,6 +160,13 @@ impl Error {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// This error under another code.
+    #[must_use]
+    pub(crate) fn with_code(mut self, code: Code) -> Error {
+        self.0.code = code;
         self
     }
 

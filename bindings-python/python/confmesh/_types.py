@@ -249,6 +249,7 @@ class DocumentStatus(TypedDict):
     apart: NotRequired[list[Apart]]
     kept: NotRequired[list[Aside]]
     left_out: NotRequired[list[LeftOut]]
+    warnings: NotRequired[list[dict[str, Any]]]
     save_conflicts: NotRequired[list[dict[str, Any]]]
 
 

@@ -153,7 +153,8 @@ impl Composition {
         self.finished(merged, Some(plain), errors)
     }
 
-    fn finished(&self, merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
+    fn finished(&self, mut merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
+        errors.extend(merged.take_unknown_variables());
         let mut policy = self.policy.clone();
         let mut warnings = merged.warnings.clone();
         let mut unreplaced = BTreeMap::new();

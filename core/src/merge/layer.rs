@@ -1,18 +1,17 @@
 //! Layers: what one source contributes, and how much it counts.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
-use crate::format::{FileArgument, Format, Noted, locate, parse, parse_noting};
-use crate::limits::{MAX_DEPTH, RESERVED_KEY};
+use crate::format::{FileArgument, Format, Noted, locate, parse_noting};
+use crate::limits::RESERVED_KEY;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::MergeStrategy;
 use crate::value::{Str, Value};
 
-use super::priority;
+use super::{EnvMode, Variable};
 
 /// The text that a layer was read from: lines and columns are looked up in it when somebody asks.
 #[derive(Clone)]
@@ -21,15 +20,6 @@ pub struct SourceText {
     pub text: Arc<str>,
     /// Its format.
     pub format: Format,
-}
-
-/// Which variable set a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// The path that it sets.
-    pub path: Path,
-    /// Its name, for example `MYAPP_DB__HOST`.
-    pub name: Str,
 }
 
 /// One prioritized map.
@@ -48,6 +38,10 @@ pub struct Layer {
     pub text: Option<SourceText>,
     /// Whether its strings are text without a type, which the value they override decides.
     pub raw: bool,
+    /// Which of its variables count.
+    pub env_mode: EnvMode,
+    /// Whether its keys are spelled as they are meant, though its strings are raw.
+    pub(super) is_exact: bool,
     /// Paths that this layer removes from every layer below it. Not the same as null, which is a value.
     pub unset: Vec<Path>,
     /// Which variables set which paths, where the layer comes from variables.
@@ -68,6 +62,8 @@ impl Layer {
             value,
             text: None,
             raw: false,
+            env_mode: EnvMode::Auto,
+            is_exact: false,
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
@@ -102,7 +98,13 @@ impl Layer {
                 .with_origin(Origin::source(id).at(locate(&text, format, &path)))
                 .with_path(path));
         }
-        Ok(Layer { warnings: notes, ..Layer::new(id, priority, value).with_text(text, format) })
+        let layer = Layer { warnings: notes, ..Layer::new(id, priority, value).with_text(text, format) };
+        // Text takes the type of what it overrides.
+        Ok(match format {
+            Format::Dotenv => layer.nested(),
+            format if format.is_untyped() => Layer { raw: true, is_exact: true, ..layer },
+            _ => layer,
+        })
     }
 
     /// Reads a layer from the text of a file, as the argument says: of several documents the one that is meant.
@@ -121,84 +123,12 @@ impl Layer {
         Layer::from_text(id, priority, part, format)
     }
 
-    /// Reads a layer `env:<prefix>` with priority [`priority::ENV`] from the environment, see
-    /// [`Layer::from_variables`].
-    ///
-    /// # Errors
-    /// [`Code::Usage`] for an empty prefix: the whole environment is no configuration.
-    ///
-    /// ```
-    /// use confmesh::merge::Layer;
-    /// let layer = Layer::from_env("MYAPP", [("MYAPP_DB__HOST".into(), "h".into()), ("HOME".into(), "/".into())])?;
-    /// assert_eq!(confmesh::canonical::canonical(&layer.value), r#"{"db":{"host":"h"}}"#);
-    /// # Ok::<(), confmesh::Error>(())
-    /// ```
-    pub fn from_env(prefix: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Layer> {
-        Layer::from_variables(format!("env:{prefix}"), priority::ENV, prefix, variables)
-    }
-
-    /// Reads a raw layer from variables: of those that start with the prefix and `_`, the rest of the name in lower
-    /// case is the key, and `__` nests (`MYAPP_DB__HOST` sets `db.host`). When layers merge, a key takes the spelling
-    /// that a lower layer uses, if only case or `-` and `_` differ. Of `MYAPP_DB` and `MYAPP_DB__HOST` the first has
-    /// to be a JSON object, in which the second sets a key; else it is left out with a warning.
-    ///
-    /// # Errors
-    /// [`Code::Usage`] for an empty prefix.
-    pub fn from_variables(
-        id: impl AsRef<str>,
-        priority: i32,
-        prefix: &str,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Layer> {
-        let prefix = prefix.trim_end_matches('_');
-        if prefix.is_empty() {
-            return Err(Error::new(Code::Usage, "the prefix of the variables is empty")
-                .with_hint("give a prefix such as `MYAPP`: then `MYAPP_RATE_LIMIT` sets `rate_limit`"));
-        }
-        let mut layer = Layer::new(id, priority, Value::empty_map());
-        layer.raw = true;
-        let mut found: BTreeMap<Path, (String, String)> = BTreeMap::new();
-        // Sorted, so that of two names for one path the same one wins on every machine.
-        for (name, text) in variables.into_iter().collect::<BTreeMap<_, _>>() {
-            let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')) else { continue };
-            let path: Path = rest.split("__").map(|segment| Str::from(segment.to_lowercase())).collect();
-            if path.len() > MAX_DEPTH || path.segments().iter().any(|segment| segment.is_empty()) {
-                layer.warn(&name, Code::PathSyntax, "names no path and is ignored");
-            } else {
-                found.insert(path, (name, text));
-            }
-        }
-        let mut entries = found.into_iter().peekable();
-        while let Some((path, (name, text))) = entries.next() {
-            // Children follow their parent in path order.
-            let nested = entries.peek().filter(|(next, _)| next.starts_with(&path)).map(|(_, (name, _))| name.clone());
-            let value = match nested {
-                None => Value::from(text),
-                Some(child) => match parse(&text, Format::Json) {
-                    Ok(map @ Value::Map(_)) if path.len() + map.depth() <= MAX_DEPTH => map,
-                    Ok(Value::Map(_)) => {
-                        layer.warn(&name, Code::TooLarge, "nests too deep below its path; it is ignored");
-                        continue;
-                    }
-                    _ => {
-                        layer.warn(
-                            &name,
-                            Code::Type,
-                            &format!("is no JSON object but `{child}` sets a key in it; it is ignored"),
-                        );
-                        continue;
-                    }
-                },
-            };
-            layer.value = layer.value.with(&path, value);
-            layer.variables.push(Variable { path, name: Str::from(name) });
-        }
-        Ok(layer)
-    }
-
-    fn warn(&mut self, name: &str, code: Code, what: &str) {
-        let origin = Origin::source(&self.id).spelled(name);
-        self.warnings.push(Error::new(code, format!("the variable `{name}` {what}")).with_origin(origin));
+    /// Takes out the warnings from one on that make a document wrong: all but those about what Kubernetes sets.
+    pub(crate) fn take_errors(&mut self, from: usize) -> Vec<Error> {
+        let found = self.warnings.split_off(from.min(self.warnings.len()));
+        let (harmless, errors) = found.into_iter().partition(|warning| warning.code() == Code::Ambiguous);
+        self.warnings.extend::<Vec<Error>>(harmless);
+        errors
     }
 
     /// This layer with another strategy.
@@ -241,7 +171,13 @@ impl Layer {
         let path = &self.prefix.join(path);
         let origin = Origin::source(&self.id);
         let variable = self.variables.iter().filter(|variable| path.starts_with(&variable.path));
-        match (variable.max_by_key(|variable| variable.path.len()), &self.text) {
+        // An item of a list that a variable addresses makes the whole list.
+        let is_item = |variable: &&Variable| {
+            let next = variable.path.segments().get(path.len());
+            variable.path.starts_with(path) && next.is_some_and(|key| crate::value::index(key).is_some())
+        };
+        let below = || self.variables.iter().find(is_item).filter(|_| !path.is_root());
+        match (variable.max_by_key(|variable| variable.path.len()).or_else(below), &self.text) {
             (Some(Variable { name, .. }), text) => {
                 let key = Path::root().child(name);
                 let place = text.as_ref().and_then(|source| locate(&source.text, source.format, &key));
@@ -264,6 +200,7 @@ impl fmt::Debug for Layer {
 mod tests {
     use super::*;
     use crate::canonical::canonical;
+    use crate::merge::priority;
 
     fn env(variables: &[(&str, &str)]) -> Layer {
         Layer::from_env("APP", variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))).unwrap()

@@ -4,6 +4,7 @@
 //! works out where a value comes from when somebody asks.
 
 mod accounts;
+mod coercion;
 mod compose;
 mod explain;
 #[cfg(feature = "serde")]
@@ -18,14 +19,16 @@ mod strategy;
 mod typed;
 mod union;
 mod update;
+mod variables;
 mod withheld;
 
 pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
-pub use layer::{Layer, SourceText, Variable};
+pub use layer::{Layer, SourceText};
 pub use options::{Checked, MergeOptions, Variables, merge_with};
 pub use profiles::{BASE, PROFILES, split_profiles};
+pub use variables::{EnvMode, Variable};
 pub use withheld::Withheld;
 
 use std::sync::Arc;
@@ -155,6 +158,17 @@ impl Merged {
             clashes,
             clash_warnings,
         }
+    }
+
+    /// Takes out what a strict environment does not allow.
+    pub(crate) fn take_unknown_variables(&mut self) -> Vec<Error> {
+        if !self.layers.iter().any(|layer| layer.env_mode == EnvMode::Strict) {
+            return Vec::new();
+        }
+        let found = std::mem::take(&mut self.warnings);
+        let (errors, warnings) = found.into_iter().partition(|warning| warning.code() == Code::UnknownVariable);
+        self.warnings = warnings;
+        errors
     }
 
     /// The layers, highest priority first.

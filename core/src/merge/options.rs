@@ -94,7 +94,7 @@ pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checke
         for layer in &mut layers {
             let mut typed = schema.coerce(layer);
             // A variable of the wrong type is as much an error as a value in a file.
-            errors.extend(typed.warnings.split_off(layer.warnings.len()));
+            errors.extend(typed.take_errors(layer.warnings.len()));
             *layer = typed;
         }
     }
@@ -103,6 +103,7 @@ pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checke
         layers.push(schema.defaults_for(&merged.value));
         merged = merge(&layers, &policy);
     }
+    errors.extend(merged.take_unknown_variables());
     let (mut warnings, mut unreplaced) = (Vec::new(), BTreeMap::new());
     if let Some(variables) = options.variables {
         let is_secret = |path: &Path| policy.is_secret(path);

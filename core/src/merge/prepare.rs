@@ -1,13 +1,11 @@
 //! What happens to layers before they merge: text takes its type, unset paths go.
 
-use crate::canonical::canonical;
 use crate::error::{Code, Error};
-use crate::limits::MAX_DEPTH;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::schema::coerce_like;
-use crate::value::{Map, MapBuilder, Str, Value};
+use crate::value::{Map, Value};
 
+use super::coercion::{Coercion, alike};
 use super::{Layer, Variable};
 
 /// What came out of preparing one layer, kept for the next time.
@@ -119,15 +117,11 @@ pub(super) fn prepare(
                     variables.to_vec()
                 }
                 None => {
-                    let lower: Vec<&Value> = below.iter().collect();
                     let warnings = &mut prepared.warnings;
-                    let mut coercion = Coercion { layer, lower_layers, below, policy, above: Vec::new(), warnings };
-                    prepared.typed = Value::Map(coercion.map(map, &Path::root(), &lower));
-                    let respelled = layer
-                        .variables
-                        .iter()
-                        .map(|variable| Variable { path: respell(&variable.path, below), name: variable.name.clone() });
-                    respelled.collect()
+                    let coercion = Coercion { layer, lower_layers, below, policy, above: Vec::new(), warnings };
+                    let (typed, variables) = coercion.run(map);
+                    prepared.typed = typed;
+                    variables
                 }
             };
             let given = std::mem::replace(&mut layer.variables, variables);
@@ -145,100 +139,4 @@ pub(super) fn prepare(
     }
     all.reverse();
     (effective, all)
-}
-
-struct Coercion<'a> {
-    layer: &'a Layer,
-    lower_layers: &'a [Layer],
-    below: &'a [Value],
-    policy: &'a Policy,
-    /// The path as lower layers spell it.
-    above: Vec<Str>,
-    warnings: &'a mut Vec<Error>,
-}
-
-impl Coercion<'_> {
-    fn map(&mut self, map: &Map, spelled: &Path, lower: &[&Value]) -> Map {
-        let mut typed = MapBuilder::with_capacity(map.len());
-        for (key, child) in map.iter() {
-            let name = spelling(key, lower);
-            let spelled = spelled.child(key);
-            let under: Vec<&Value> = lower.iter().filter_map(|value| value.child(&name)).collect();
-            self.above.push(name.clone());
-            match child {
-                Value::Map(child) if !child.is_empty() => {
-                    typed.push(name, Value::Map(self.map(child, &spelled, &under)));
-                }
-                Value::String(raw) => {
-                    if let Some(value) = self.text(raw, &spelled, under.first().copied()) {
-                        typed.push(name, value);
-                    }
-                }
-                other => typed.push(name, other.clone()),
-            }
-            self.above.pop();
-        }
-        typed.build()
-    }
-
-    /// The typed value; none, with a warning, where the text is nothing of the type.
-    fn text(&mut self, raw: &Str, spelled: &Path, like: Option<&Value>) -> Option<Value> {
-        let Some(like) = like else { return Some(Value::String(raw.clone())) };
-        let fits = |value: Value| match self.above.len() + value.depth() {
-            0..=MAX_DEPTH => Ok(value),
-            _ => Err(Error::new(Code::TooLarge, "it nests too deep below its path")),
-        };
-        match coerce_like(raw, like).and_then(fits) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let path: Path = self.above.iter().cloned().collect();
-                let shown = if self.policy.is_secret(&path) {
-                    String::new()
-                } else {
-                    format!(" in {}", canonical(&Value::String(raw.clone())))
-                };
-                let origin = self.layer.origin(spelled);
-                let name = origin.key.clone().unwrap_or_else(|| Str::from(path.to_string()));
-                let mut warning = Error::new(Code::Type, format!("`{name}` is ignored: {}{shown}", error.message()))
-                    .with_origin(origin);
-                if let Some(hint) = error.hint() {
-                    warning = warning.with_hint(hint);
-                }
-                let overridden = self.below.iter().zip(self.lower_layers).find(|(value, _)| value.at(&path).is_some());
-                if let Some((_, layer)) = overridden {
-                    let message = format!("the value that stays in force is a {}", like.type_name());
-                    let related = Error::new(Code::Type, message).with_origin(layer.origin(&path));
-                    warning = warning.with_related(related.with_path(path.clone()));
-                }
-                self.warnings.push(warning.with_path(path));
-                None
-            }
-        }
-    }
-}
-
-/// The key as a lower layer spells it: variables cannot carry case or dashes.
-fn spelling(key: &Str, lower: &[&Value]) -> Str {
-    if lower.iter().any(|value| value.child(key).is_some()) {
-        return key.clone();
-    }
-    let maps = lower.iter().filter_map(|value| value.as_map());
-    maps.flat_map(Map::keys).find(|other| alike(other, key)).unwrap_or(key).clone()
-}
-
-/// Whether only case, or `-` and `_`, tell two keys apart.
-fn alike(a: &str, b: &str) -> bool {
-    let fold = |c: u8| if c == b'-' { b'_' } else { c.to_ascii_lowercase() };
-    a.len() == b.len() && a.bytes().map(fold).eq(b.bytes().map(fold))
-}
-
-fn respell(path: &Path, lower: &[Value]) -> Path {
-    let mut under: Vec<&Value> = lower.iter().collect();
-    let mut spelled = Vec::with_capacity(path.len());
-    for segment in path.segments() {
-        let name = spelling(segment, &under);
-        under = under.into_iter().filter_map(|value| value.child(&name)).collect();
-        spelled.push(name);
-    }
-    spelled.into_iter().collect()
 }

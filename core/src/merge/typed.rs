@@ -49,7 +49,17 @@ impl Schema {
             typed.value = Value::Map(self.coerce_map(map, &Path::root(), layer, &mut typed.warnings));
         }
         for variable in &mut typed.variables {
-            variable.path = self.spelled(&variable.path);
+            if !layer.is_exact {
+                variable.path = self.spelled(&variable.path);
+            }
+            variable.is_known = Some(self.knows(&variable.path));
+        }
+        // What Kubernetes sets must not stop anything.
+        let links: Vec<&Path> = typed.variables.iter().filter(|found| found.is_link).map(|found| &found.path).collect();
+        for warning in typed.warnings.iter_mut().skip(layer.warnings.len()) {
+            if warning.path().is_some_and(|path| links.contains(&path)) {
+                *warning = warning.clone().with_code(Code::Ambiguous);
+            }
         }
         typed
     }
@@ -57,7 +67,7 @@ impl Schema {
     fn coerce_map(&self, map: &Map, spelled: &Path, layer: &Layer, warnings: &mut Vec<Error>) -> Map {
         let typed = map.iter().filter_map(|(key, child)| {
             let at = spelled.child(key);
-            let path = self.spelled(&at);
+            let path = if layer.is_exact { at.clone() } else { self.spelled(&at) };
             let name = path.last().cloned().unwrap_or_else(|| key.clone());
             let value = match child {
                 Value::Map(child) => Value::Map(self.coerce_map(child, &at, layer, warnings)),
@@ -86,7 +96,7 @@ impl Schema {
             let origin = Origin::source("env").spelled(&name);
             let Some(value) = self.typed(&path, raw, origin, &mut layer.warnings) else { continue };
             layer.value = layer.value.with(&path, value);
-            layer.variables.push(Variable { path, name });
+            layer.variables.push(Variable { is_known: Some(true), ..Variable::new(path, name) });
         }
         layer
     }
@@ -167,7 +177,9 @@ mod tests {
         let layer = schema().coerce(&raw.unwrap());
         assert_eq!(canonical(&layer.value), r#"{"api_url":"5","db":{"maxConn":7},"other":"1","toggles":{"a":true}}"#);
         assert_eq!(layer.origin(&path("db.maxConn")).to_string(), "env:APP (APP_DB__MAXCONN)");
-        assert_eq!(canonical(&merge(std::slice::from_ref(&layer), &Policy::default()).value), canonical(&layer.value));
+        let merged = merge(std::slice::from_ref(&layer), &Policy::default());
+        assert_eq!(canonical(&merged.value), r#"{"api_url":"5","db":{"maxConn":7},"toggles":{"a":true}}"#);
+        assert_eq!(merged.warnings[0].code(), Code::UnknownVariable, "what the schema does not know is told");
     }
 
     #[test]

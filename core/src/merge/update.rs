@@ -74,7 +74,10 @@ impl Merged {
 
 /// Whether two versions of a layer differ in what they hold only.
 fn alike((old, new): (&Layer, &Layer)) -> bool {
-    old.id == new.id && old.priority == new.priority && old.strategy == new.strategy && old.raw == new.raw
+    old.id == new.id
+        && old.priority == new.priority
+        && old.strategy == new.strategy
+        && (old.raw, old.env_mode) == (new.raw, new.env_mode)
 }
 
 /// Whether places in two versions of a layer are told alike.

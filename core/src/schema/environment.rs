@@ -40,7 +40,11 @@ impl Schema {
             return key.clone();
         }
         let alike = |name: &Str| name.chars().map(fold).eq(key.chars().map(fold));
-        declared.into_iter().find(|(name, _)| alike(name)).map_or_else(|| key.clone(), |(name, _)| name.clone())
+        let letters = |name: &Str| name.chars().map(fold).filter(|c| *c != '_').collect::<Vec<char>>();
+        let found = declared.iter().find(|(name, _)| alike(name));
+        // `CAMEL_CASE` is `camelCase`.
+        let found = found.or_else(|| declared.iter().find(|(name, _)| letters(name) == letters(key)));
+        found.map_or_else(|| key.clone(), |(name, _)| (*name).clone())
     }
 
     pub(crate) fn field_at(&self, path: &Path) -> Option<&Field> {
@@ -50,6 +54,26 @@ impl Schema {
                 self.0.aspects(field).into_iter().find_map(|aspect| aspect.items.as_deref())
             })
         })
+    }
+
+    /// Whether the schema has a place for a path: a field, or a map below the root that takes any key.
+    pub(crate) fn knows(&self, path: &Path) -> bool {
+        let mut field = &self.0.root;
+        for (depth, segment) in path.segments().iter().enumerate() {
+            let aspects = self.0.aspects(field);
+            let items = || {
+                aspects
+                    .iter()
+                    .find_map(|aspect| aspect.items.as_deref())
+                    .filter(|_| crate::value::index(segment).is_some())
+            };
+            let Some(child) = self.0.child(field, segment).or_else(items) else {
+                let is_open = depth > 0 || self.0.declared(field).is_empty();
+                return is_open && !aspects.iter().any(|aspect| matches!(aspect.others, Others::Refused));
+            };
+            field = child;
+        }
+        true
     }
 
     /// Whether the schema calls the value at a path, or one above it, secret.

@@ -16,6 +16,7 @@ mod counters;
 mod crash;
 mod demo;
 mod disk;
+mod files;
 mod offline;
 mod online;
 mod process;

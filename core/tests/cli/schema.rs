@@ -174,7 +174,7 @@ fn references_that_form_a_circle_are_told_with_file_and_line() {
 
 #[test]
 fn types_that_clash_are_told_with_both_places() {
-    let dir = dir(&[("base.yaml", "db:\n  host: h\n"), ("local.yaml", "x: 1\ndb: off\n")]);
+    let dir = dir(&[("base.yaml", "db:\n  host: h\n"), ("local.yaml", "x: 1\ndb: gone\n")]);
     let warning = "warning: local.yaml:2:1: types clash: string here, map in a lower layer, which is left out (at `db`)\n  \
                    base.yaml:1:1: the map that is left out\n";
     for command in ["merge", "validate"] {

@@ -81,7 +81,8 @@ pub(super) struct Reading {
 /// How layers become one document.
 #[derive(Debug, Args)]
 pub(super) struct Composing {
-    /// Let the variables that start with PREFIX_ win over every file (`__` nests).
+    /// Let the variables that start with PREFIX_ win over every file (`__` nests). `PREFIX;mode=known` takes those whose key a
+    /// schema or a file has (with a schema the default), `;mode=all` every one, `;mode=strict` refuses the others.
     #[arg(long, value_name = "PREFIX")]
     pub env: Option<String>,
     /// Hold the document to this schema: its types for variables, its defaults below every file, its rules.

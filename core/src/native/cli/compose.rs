@@ -44,7 +44,7 @@ impl Composing {
                 // A variable of the wrong type is as much an error as a value in a file.
                 let known = if layer.raw { layer.warnings.len() } else { 0 };
                 *layer = schema.coerce(layer);
-                errors.extend(layer.warnings.split_off(known));
+                errors.extend(layer.take_errors(known));
             }
             composition = composition.with_schema(schema);
         }

@@ -161,6 +161,7 @@ fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
         say(format!("  below {}", plain(file).display()));
     }
     if let Some(prefix) = &arguments.composing.env {
+        let prefix = prefix.split(';').next().unwrap_or(prefix);
         say(format!("  env   {}_*", prefix.trim_end_matches('_')));
     }
     if let Some(schema) = &arguments.composing.schema {

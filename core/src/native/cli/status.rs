@@ -73,6 +73,9 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
     for part in items(document, "left_out").filter_map(LeftOut::from_value) {
         rows.push(row("left out", format!("{} is not in the file: {}", part.path, part.reason)));
     }
+    for warning in items(document, "warnings") {
+        rows.push(row("warning", problem(warning)));
+    }
     for save in items(document, "save_conflicts") {
         let stays = if plain(save.child("stays")) == "theirs" { "what others wrote" } else { "what was saved" };
         let what = format!("{} ({}): {stays} stays", plain(save.child("path")), plain(save.child("timestamp")));

@@ -57,6 +57,10 @@ pub(super) struct Actor {
     pub(super) logged: BTreeMap<String, SourceState>,
     /// Since when sources are stale, on the clock of this mesh.
     pub(super) stale_since: BTreeMap<Str, u64>,
+    /// The warnings that were told and still stand.
+    pub(super) told_warnings: std::collections::BTreeSet<String>,
+    /// The snapshot whose warnings these are.
+    pub(super) told_of: Option<Arc<crate::engine::Snapshot>>,
     pub(super) stale_after_ms: Option<u64>,
     writer: Option<Writer>,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
@@ -182,6 +186,8 @@ impl Actor {
             is_alone: false,
             logged: BTreeMap::new(),
             stale_since: BTreeMap::new(),
+            told_warnings: std::collections::BTreeSet::new(),
+            told_of: None,
             stale_after_ms: None,
             writer,
             waiting: BTreeMap::new(),
@@ -369,6 +375,7 @@ impl Actor {
             }
         }
         self.publish();
+        self.log_warnings();
         self.answer_expelled();
     }
 

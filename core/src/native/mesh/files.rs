@@ -1,5 +1,7 @@
 //! Files: read and written where the driver says so, and whatever happened to them told to it.
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::actor::Actor;
 use super::inputs::Wrote;
@@ -114,6 +116,21 @@ impl Actor {
             Ok(kept) => self.log_line(Level::Info, &format!("the text before is kept as `{}`", kept.display())),
             Err(error) => self.log_line(Level::Error, &worded(&error)),
         }
+    }
+
+    /// Tells once what is odd about the sources.
+    pub(super) fn log_warnings(&mut self) {
+        let snapshot = self.shared.snapshot.load_full();
+        if self.told_of.as_ref().is_some_and(|told| Arc::ptr_eq(told, &snapshot)) {
+            return;
+        }
+        let warnings = snapshot.warnings();
+        let told: BTreeSet<String> = warnings.iter().map(worded).collect();
+        for warning in warnings.iter().filter(|warning| !self.told_warnings.contains(&worded(warning))) {
+            self.tell(Level::Warning, None, warning.clone());
+        }
+        self.told_warnings = told;
+        self.told_of = Some(snapshot);
     }
 
     /// Tells once what a source has come to.

@@ -54,6 +54,8 @@ pub struct DocumentState {
     pub secrets: Vec<Path>,
     /// For how long its stale sources are stale, in milliseconds.
     pub stale_ms: BTreeMap<Str, u64>,
+    /// What is odd about the sources: variables that are ignored, scalars that readers take differently.
+    pub warnings: Vec<Error>,
 }
 
 /// What the connection to a peer is doing.
@@ -229,6 +231,7 @@ impl DocumentState {
         fields.extend(list("apart", status.apart.iter().map(Apart::to_value).collect()));
         fields.extend(list("kept", status.kept.iter().map(Aside::to_value).collect()));
         fields.extend(list("left_out", status.left_out.iter().map(LeftOut::to_value).collect()));
+        fields.extend(list("warnings", self.warnings.iter().map(error_value).collect()));
         fields.extend(list("save_conflicts", status.save_conflicts.iter().map(SaveConflict::to_value).collect()));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
@@ -295,17 +298,18 @@ impl Actor {
     pub(super) fn status(&self) -> MeshStatus {
         let now = self.clock.now();
         let documents = self.driver.engine().status().into_iter().map(|status| {
-            let (mut keys, mut secrets) = (0, Vec::new());
+            let (mut keys, mut secrets, mut warnings) = (0, Vec::new(), Vec::new());
             if let Some(snapshot) = self.driver.engine().snapshot(&status.document) {
                 snapshot.value.for_each_leaf(&mut |_, _| keys += 1);
                 secrets = secret_paths(snapshot.policy(), &snapshot.value);
+                warnings = snapshot.warnings().to_vec();
             }
             let stale_ms = |source: &SourceStatus| {
                 let since = self.stale_since.get(&source.id)?;
                 Some((source.id.clone(), now.mono_ms.saturating_sub(*since)))
             };
             let stale_ms = status.sources.iter().filter_map(stale_ms).collect();
-            DocumentState { status, keys, secrets, stale_ms }
+            DocumentState { status, keys, secrets, stale_ms, warnings }
         });
         let peers = self.peer_statuses();
         MeshStatus {

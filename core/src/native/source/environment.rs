@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use std::path::Path as FilePath;
 
 use crate::error::{Code, Error, Result};
-use crate::merge::Layer;
+use crate::merge::{EnvMode, Layer};
 use crate::native::file;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -29,10 +29,12 @@ pub fn variables(prefix: &str) -> Variables {
 /// The layers of the environment, the lower one first: the variables that fields of the schema name for themselves, and those of a
 /// prefix. Where a variable of a secret, by the schema or by a rule, is `file://` and a path, the file holds the secret.
 ///
+/// Behind the prefix stands which variables count, see [`EnvMode`].
+///
 /// The errors beside them tell of variables that were left out because they are not UTF-8.
 ///
 /// # Errors
-/// [`Code::File`] where such a file is missing, empty, or cannot be read; [`Code::Usage`] for an empty prefix.
+/// [`Code::File`] where such a file is missing, empty, or cannot be read; [`Code::Usage`] for an empty prefix, or an option that is none.
 pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) -> Result<(Vec<Layer>, Vec<Error>)> {
     let mut layers = Vec::new();
     if let Some(schema) = schema {
@@ -50,7 +52,7 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
         layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
     }
     let Some(prefix) = prefix else { return Ok((layers, Vec::new())) };
-    let found = variables(prefix.trim_end_matches('_'));
+    let found = variables(EnvMode::of_prefix(prefix)?.0.trim_end_matches('_'));
     let mut layer = Layer::from_env(prefix, found.variables)?;
     for at in 0..layer.variables.len() {
         let Some(variable) = layer.variables.get(at) else { continue };

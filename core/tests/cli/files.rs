@@ -1,0 +1,72 @@
+//! Files and variables as people have them.
+use super::process::{Instance, wait_for};
+use super::{dir, json, run, run_with};
+
+const SCHEMA: &str = "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"port\": {\"type\": \"integer\", \"default\": 80}}}";
+
+#[test]
+fn one_document_of_several_is_read_and_edited_and_all_are_a_list() {
+    let text = "a: 1 # one\n---\nb: 2 # two\n---\nc: 3\n";
+    let dir = dir(&[("all.yaml", text)]);
+    let told = run(dir.path(), &["merge", "all.yaml"]).complaint(1);
+    assert!(told.contains("all.yaml:2:1") && told.contains("`FILE;document=2`"), "{told}");
+    let merged = run(dir.path(), &["merge", "all.yaml;document=1", "all.yaml;document=3"]).data();
+    assert_eq!(json(&merged), json(r#"{"a":1,"c":3}"#));
+    let whole = run(dir.path(), &["hash", "--canonical", "all.yaml;document=all"]).data();
+    assert_eq!(whole.trim(), r#"[{"a":1},{"b":2},{"c":3}]"#);
+    run(dir.path(), &["set", "b", "5", "--file", "all.yaml;document=2"]).data();
+    let edited = std::fs::read_to_string(dir.path().join("all.yaml")).unwrap();
+    assert_eq!(edited, text.replace("b: 2", "b: 5"));
+    let told = run(dir.path(), &["merge", "all.yaml;document=9"]).complaint(1);
+    assert!(told.contains("it has 3"), "{told}");
+}
+
+#[test]
+fn what_readers_take_differently_is_told_with_its_place_and_a_rule_leaves_it_out() {
+    let dir = dir(&[("a.yaml", "mode: 0644\npython: 3.10\ncountry: no\n")]);
+    let ran = run(dir.path(), &["merge", "a.yaml"]);
+    assert_eq!((ran.status, ran.stderr.matches("a.yaml:").count()), (0, 3), "{ran:?}");
+    assert!(ran.stderr.contains("a.yaml:1:7") && ran.stderr.contains("in quotes"), "{ran:?}");
+    run(dir.path(), &["merge", "a.yaml", "--rule", "**=quiet"]).data();
+}
+
+#[test]
+fn texts_of_dotenv_and_properties_nest_and_take_types() {
+    let base = "db:\n  host: h\n  port: 1\n";
+    let files = [("a.yaml", base), (".env", "DB__PORT=2\n"), ("a.properties", "db.host = x\n"), ("a.json5", "{e: 1,}")];
+    let dir = dir(&files);
+    let merged = run(dir.path(), &["merge", "a.yaml", ".env", "a.properties", "a.json5"]).data();
+    assert_eq!(json(&merged), json(r#"{"db":{"host":"x","port":2},"e":1}"#));
+    let found = run(dir.path(), &["explain", "db.port", "a.yaml", ".env", "--json"]).data();
+    assert_eq!(json(&found)["winner"]["origin"], json(r#"{"source":".env","line":1,"column":1,"key":"DB__PORT"}"#));
+}
+
+#[test]
+fn service_links_neither_enter_a_document_nor_stop_a_start_and_are_told_everywhere() {
+    let dir = dir(&[("a.json", "{}"), ("schema.json", SCHEMA)]);
+    let variables =
+        [("APP_PORT", "tcp://10.0.0.1:80"), ("APP_SERVICE_HOST", "10.0.0.1"), ("APP_PORT_80_TCP", "tcp://x")];
+    let arguments = ["merge", "a.json", "--env", "APP", "--schema", "schema.json"];
+    let ran = run_with(dir.path(), &arguments, &variables, "");
+    assert_eq!((ran.status, json(&ran.stdout)), (0, json(r#"{"port":80}"#)), "{ran:?}");
+    assert!(ran.stderr.contains("`APP_PORT` is ignored") && ran.stderr.contains("service links"), "{ran:?}");
+    let arguments = ["--bind", "a.json", "--env", "APP", "--schema", "schema.json"];
+    let served = Instance::start(dir.path(), &arguments, &variables);
+    assert_eq!(served.data(&["get", "port"]).trim(), "80");
+    let status = served.data(&["status"]);
+    assert!(status.contains("warning") && status.contains("`APP_PORT` is ignored"), "{status}");
+    wait_for("the log", || served.process.errors().contains("`APP_PORT` is ignored").then_some(()));
+}
+
+#[test]
+fn the_mode_of_a_prefix_says_which_variables_count() {
+    let dir = dir(&[("a.json", r#"{"a": 1}"#)]);
+    let merge =
+        |mode: &str| run_with(dir.path(), &["merge", "a.json", "--env", mode], &[("APP_A", "2"), ("APP_B", "3")], "");
+    assert_eq!(json(&merge("APP").data()), json(r#"{"a":2,"b":"3"}"#));
+    let known = merge("APP;mode=known");
+    assert_eq!((known.status, json(&known.stdout)), (0, json(r#"{"a":2}"#)));
+    assert!(known.stderr.contains("`APP_B` is ignored"), "{known:?}");
+    assert!(merge("APP;mode=strict").complaint(1).contains("`APP_B`"));
+    assert!(merge("APP;mode=some").complaint(1).contains(";mode=known"));
+}
