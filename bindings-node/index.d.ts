@@ -463,8 +463,8 @@ export interface LayeringOptions extends RuleOptions {
   schema?: Schema | object | null;
   /** Active maps below the key `profiles` of each file; the later one wins. */
   profiles?: string | Iterable<string> | null;
-  /** Whether `${path}` and `${env:NAME}` in texts are replaced; no. */
-  interpolate?: boolean;
+  /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` may read (`["HOST", "APP_*"]`); no. */
+  interpolate?: boolean | string | Iterable<string>;
 }
 
 export interface OpenOptions extends LayeringOptions {

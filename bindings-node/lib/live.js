@@ -152,7 +152,8 @@ const list = (given) => (given === undefined ? [] : typeof given === "string" ? 
 const layering = ({ schema = null, profiles = null, interpolate = false }) => ({
   schema: schema === null ? undefined : text(schema instanceof Schema ? schema.definition : schema),
   profiles: list(profiles ?? undefined),
-  interpolate,
+  interpolate: interpolate !== false,
+  envNames: typeof interpolate === "boolean" ? [] : list(interpolate),
 });
 
 export function open(files, given) {

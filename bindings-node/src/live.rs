@@ -34,6 +34,7 @@ pub fn open_files(
 ) -> napi::Result<Live> {
     run(|| {
         let mut options = confmesh::open(files).policy(policy(&rules)?).watch(watch).interpolate(layering.interpolate);
+        options = options.env_names(layering.env_names.clone());
         options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
         options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
         if let Some(prefix) = env_prefix {
@@ -52,6 +53,8 @@ pub struct Layering {
     pub profiles: Vec<String>,
     /// Whether references in texts are replaced.
     pub interpolate: bool,
+    /// The variables that references may read.
+    pub env_names: Vec<String>,
 }
 
 impl Layering {
@@ -141,6 +144,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             schema: layering.schema()?,
             profiles: layering.profiles,
             interpolate: layering.interpolate,
+            env_names: layering.env_names.clone(),
             found_after_ms: milliseconds("foundAfter", found_after)?,
             old_after_ms: milliseconds("oldAfter", old_after)?,
             stale_after_ms: stale_after.map(|ms| milliseconds("staleAfter", ms)).transpose()?,

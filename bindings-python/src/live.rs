@@ -42,7 +42,7 @@ impl Drop for Live {
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, env_prefix, rules, watch, schema, profiles, interpolate))]
+#[pyo3(signature = (files, *, env_prefix, rules, watch, schema, profiles, interpolate, env_names))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
@@ -53,11 +53,13 @@ pub fn open_files(
     schema: Option<&Bound<'_, PyAny>>,
     profiles: Vec<String>,
     interpolate: bool,
+    env_names: Vec<String>,
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
     run(py, || {
-        let mut options = confmesh::open(files).policy(policy).watch(watch).interpolate(interpolate);
+        let mut options =
+            confmesh::open(files).policy(policy).watch(watch).interpolate(interpolate).env_names(env_names);
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         if let Some(prefix) = env_prefix {
@@ -76,7 +78,7 @@ pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Optio
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, found_after, old_after, stale_after, settle))]
+#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -94,6 +96,7 @@ pub fn start_mesh(
     schema: Option<&Bound<'_, PyAny>>,
     profiles: Vec<String>,
     interpolate: bool,
+    env_names: Vec<String>,
     found_after: u64,
     old_after: u64,
     stale_after: Option<u64>,
@@ -118,6 +121,7 @@ pub fn start_mesh(
             schema,
             profiles,
             interpolate,
+            env_names,
             found_after_ms: found_after,
             old_after_ms: old_after,
             stale_after_ms: stale_after,

@@ -75,7 +75,7 @@ def open(
     watch: bool = True,
     schema: Schema | Mapping[str, Any] | None = None,
     profiles: str | Iterable[str] = (),
-    interpolate: bool = False,
+    interpolate: bool | Iterable[str] = False,
     model: type[Any] | None = None,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
@@ -83,12 +83,13 @@ def open(
     The files are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing. With a `schema`
     (a `Schema` or its definition) its defaults hold where no file says anything, variables take its types, and what it
     refuses never comes into force. `profiles` are active maps below the key `profiles` of each file, the later one wins;
-    `interpolate` replaces `${path}` and `${env:NAME}` in texts. A `model`, in the place of a schema, is what `extract` takes:
+    `interpolate` replaces `${path}` in texts, and `${env:NAME}` of the variables that it lists (`["HOST", "APP_*"]`). A `model`, in the place of a schema, is what `extract` takes:
     what it refuses never comes into force, and `Config.model` is the document as it.
     """
     schema = _schema(schema, model)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     active = [profiles] if isinstance(profiles, str) else list(profiles)
+    names = _env_names(interpolate)
 
     def start() -> Live:
         return _native.open_files(
@@ -98,12 +99,19 @@ def open(
             watch=watch,
             schema=schema,
             profiles=active,
-            interpolate=interpolate,
+            interpolate=interpolate is not False,
+            env_names=names,
         )
 
     config = Config(start)
     config._model = model
     return config
+
+
+def _env_names(interpolate: bool | Iterable[str]) -> list[str]:
+    if isinstance(interpolate, bool):
+        return []
+    return [interpolate] if isinstance(interpolate, str) else list(interpolate)
 
 
 def _schema(schema: Schema | Mapping[str, Any] | None, model: type[Any] | None) -> Schema | Mapping[str, Any] | None:
@@ -153,7 +161,7 @@ class Mesh(_Reader):
         allow_hosts: str | Iterable[str] = (),
         schema: Schema | Mapping[str, Any] | None = None,
         profiles: str | Iterable[str] = (),
-        interpolate: bool = False,
+        interpolate: bool | Iterable[str] = False,
         model: type[Any] | None = None,
         found_after: int = 3_000,
         old_after: int = 600_000,
@@ -167,6 +175,7 @@ class Mesh(_Reader):
         origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)
         hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
         active = [profiles] if isinstance(profiles, str) else list(profiles)
+        names = _env_names(interpolate)
 
         def start() -> Live:
             return _native.start_mesh(
@@ -183,7 +192,8 @@ class Mesh(_Reader):
                 allow_hosts=hosts,
                 schema=schema,
                 profiles=active,
-                interpolate=interpolate,
+                interpolate=interpolate is not False,
+            env_names=names,
                 found_after=found_after,
                 old_after=old_after,
                 stale_after=stale_after,

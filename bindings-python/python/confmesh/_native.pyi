@@ -371,6 +371,7 @@ def open_files(
     schema: Schema | Mapping[str, Any] | None,
     profiles: Sequence[str],
     interpolate: bool,
+    env_names: Sequence[str],
 ) -> Live:
     """Opens files of one process."""
 
@@ -397,6 +398,7 @@ def start_mesh(
     schema: Schema | Mapping[str, Any] | None,
     profiles: Sequence[str],
     interpolate: bool,
+    env_names: Sequence[str],
     found_after: int,
     old_after: int,
     stale_after: int | None,

@@ -12,7 +12,7 @@ use crate::policy::{Policy, Rule};
 use crate::schema::Schema;
 use crate::value::Value;
 
-use super::interpolate::{Interpolated, interpolate_hiding};
+use super::interpolate::{Around, Interpolated, interpolate_hiding};
 use super::options::{overlaid, place, retyped};
 use super::{Layer, Merged, merge};
 
@@ -163,8 +163,13 @@ impl Composition {
             None => merged.value.clone(),
             Some(variables) => {
                 let is_secret = |path: &Path| policy.is_secret(path);
-                let Interpolated { value, errors: found, secrets, broken } =
-                    interpolate_hiding(&merged.value, &|name| variables.get(name).cloned(), &is_secret);
+                let around = Around {
+                    env: &|name| variables.get(name).cloned(),
+                    is_secret: &is_secret,
+                    is_literal: &|path| merged.is_literal(path),
+                    may_read: &|path| merged.is_own(path),
+                };
+                let Interpolated { value, errors: found, secrets, broken } = interpolate_hiding(&merged.value, &around);
                 errors.extend(found.into_iter().map(|error| match error.path().and_then(locate) {
                     Some(origin) => error.with_origin(origin),
                     None => error,

@@ -8,6 +8,8 @@ use crate::path::Path;
 use crate::schema::nearest;
 use crate::value::{List, Map, Str, Value};
 
+use super::reference::{Otherwise, Part, is_variable, parts, plain_target, split, target_of, unnamed};
+
 /// How many references may stand between a text and the value that it takes in the end.
 pub const MAX_REFERENCES_DEEP: usize = 64;
 /// How many nodes the references of a document may copy: a few lines can otherwise describe billions.
@@ -21,12 +23,16 @@ const MAX_ERRORS: usize = 100;
 /// |---|---|
 /// | `${db.port}` alone | the value at that path, of whatever type |
 /// | `http://${db.host}:${db.port}` | text; numbers, bools and null as JSON writes them |
+/// | `${.host}`, `${..db.host}` | the value beside the text, or beside the map that it stands in |
+/// | `${db.port:-5432}` | the value, or `5432` where nothing or null is there; the default may hold references |
+/// | `${db.port:?tell the port}` | the value, or an error with these words |
+/// | `${servers.${name}.port}` | the value at the path that the inner references make |
 /// | `${env:HOME}` | the variable's text |
-/// | `${env:PORT:-8080}` | the variable's text, or `8080` where it is not set or empty |
+/// | `${env:PORT:-8080}`, `${env:PORT:?why}` | the variable's text, or that where it is not set or empty |
 /// | `$${x}` | `${x}`, not replaced |
 ///
-/// Paths are read from the document's root as [`Path::parse`] reads them; values that are referred to are replaced first. A variable's
-/// text and a default are taken as they are. A `$` that no `{` follows is text. Keys are never replaced.
+/// Other paths are read from the document's root as [`Path::parse`] reads them; values that are referred to are replaced first. A
+/// variable's text is taken as it is. A `$` that no `{` follows is text. Keys are never replaced.
 ///
 /// A text that cannot be replaced stays as it was written, and an error says why, at its path: a syntax error, an
 /// unknown path or variable, a list or map inside text ([`Code::Type`]), references that form a circle (with all of it), more than
@@ -44,8 +50,21 @@ const MAX_ERRORS: usize = 100;
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn interpolate(value: &Value, env: &dyn Fn(&str) -> Option<String>) -> (Value, Vec<Error>) {
-    let found = interpolate_hiding(value, env, &|_| false);
+    let found =
+        interpolate_hiding(value, &Around { env, is_secret: &|_| false, is_literal: &|_| false, may_read: &|_| true });
     (found.value, found.errors)
+}
+
+/// What is known of the texts of a document.
+pub(super) struct Around<'a> {
+    /// The variables.
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether the value at a path is secret.
+    pub(super) is_secret: &'a dyn Fn(&Path) -> bool,
+    /// Whether a text is taken as it stands: it comes from a variable, or from the file of a secret.
+    pub(super) is_literal: &'a dyn Fn(&Path) -> bool,
+    /// Whether a text may refer to variables: not what others wrote.
+    pub(super) may_read: &'a dyn Fn(&Path) -> bool,
 }
 
 /// What references became.
@@ -59,21 +78,16 @@ pub(super) struct Interpolated {
 }
 
 /// Replaces references as [`interpolate`] does, and finds out where secrets went.
-pub(super) fn interpolate_hiding(
-    value: &Value,
-    env: &dyn Fn(&str) -> Option<String>,
-    is_secret: &dyn Fn(&Path) -> bool,
-) -> Interpolated {
+pub(super) fn interpolate_hiding(value: &Value, around: &Around<'_>) -> Interpolated {
     let mut run = Run {
         root: value,
-        env,
+        around,
         done: BTreeMap::new(),
         open: Vec::new(),
         level: 0,
         errors: Vec::new(),
         nodes: MAX_COPIED_NODES,
         bytes: MAX_TEXT_BYTES,
-        is_secret,
         secrets: BTreeSet::new(),
         broken: BTreeMap::new(),
     };
@@ -96,7 +110,7 @@ struct Replaced {
 
 struct Run<'a> {
     root: &'a Value,
-    env: &'a dyn Fn(&str) -> Option<String>,
+    around: &'a Around<'a>,
     /// What was referred to, replaced.
     done: BTreeMap<Path, Replaced>,
     /// The texts that are being replaced, each referring to the next.
@@ -106,15 +120,8 @@ struct Run<'a> {
     errors: Vec<Error>,
     nodes: usize,
     bytes: usize,
-    is_secret: &'a dyn Fn(&Path) -> bool,
     secrets: BTreeSet<Path>,
     broken: BTreeMap<Path, Vec<Path>>,
-}
-
-enum Part<'t> {
-    Text(&'t str),
-    Value(Path),
-    Variable { name: &'t str, default: Option<&'t str> },
 }
 
 impl Run<'_> {
@@ -126,10 +133,10 @@ impl Run<'_> {
     }
 
     fn replaced(&mut self, value: &Value, path: &Path) -> Replaced {
-        let secret = (self.is_secret)(path);
+        let secret = (self.around.is_secret)(path);
         let mut sized = Replaced { value: value.clone(), nodes: 1, depth: 0, bytes: 0, failed: false, secret };
         match value {
-            Value::String(text) if text.contains("${") => {
+            Value::String(text) if text.contains("${") && !(self.around.is_literal)(path) => {
                 if let Some(done) = self.done.get(path) {
                     return done.clone();
                 }
@@ -145,8 +152,10 @@ impl Run<'_> {
                     }
                     Err(error) => {
                         (sized.failed, sized.bytes) = (true, text.len());
-                        let blamed = self.blamed(text);
+                        let blamed = if secret { Vec::new() } else { self.blamed(text, path) };
                         self.broken.insert(path.clone(), blamed);
+                        // What stands inside the braces of a secret may be a part of it.
+                        let error = error.map(|error| if secret { unnamed(&error) } else { error });
                         if let Some(error) = error.filter(|_| self.errors.len() < MAX_ERRORS) {
                             self.errors.push(error.with_path(path.clone()));
                         }
@@ -180,9 +189,19 @@ impl Run<'_> {
 
     /// The replaced text; no error of its own where what it refers to has one.
     fn text(&mut self, text: &str, path: &Path) -> Result<Replaced, Option<Error>> {
+        self.level += 1;
+        let replaced = self.whole(text, path);
+        self.level -= 1;
+        replaced
+    }
+
+    fn whole(&mut self, text: &str, path: &Path) -> Result<Replaced, Option<Error>> {
+        if self.level > 2 * MAX_DEPTH {
+            return Err(Some(Error::new(Code::TooLarge, "references stand too deep in one another")));
+        }
         let parts = parts(text).map_err(Some)?;
-        if let [Part::Value(target)] = parts.as_slice() {
-            let sized = self.target(target)?;
+        if let [Part::Reference(inside)] = parts.as_slice() {
+            let sized = self.reference(inside, path)?;
             self.spend(sized.nodes, sized.bytes).map_err(Some)?;
             if path.len() + sized.depth > MAX_DEPTH {
                 let message = format!("the reference nests the document more than {MAX_DEPTH} levels deep");
@@ -195,33 +214,72 @@ impl Run<'_> {
         for part in &parts {
             let piece = match part {
                 Part::Text(text) => Str::from(*text),
-                Part::Variable { name, default } => self.variable(name, *default).map_err(Some)?,
-                Part::Value(target) => match self.target(target).map(|found| {
+                Part::Reference(inside) => {
+                    let found = self.reference(inside, path)?;
                     secret |= found.secret;
-                    found.value
-                })? {
-                    Value::String(text) => text,
-                    value @ (Value::List(_) | Value::Map(_)) => {
-                        let message = format!("`{target}` is a {} and cannot stand inside text", value.type_name());
-                        return Err(Some(
-                            Error::new(Code::Type, message)
-                                .with_hint("refer to one of its scalars, or let the reference stand alone"),
-                        ));
+                    match found.value {
+                        Value::String(text) => text,
+                        value @ (Value::List(_) | Value::Map(_)) => {
+                            let what = value.type_name();
+                            let message = format!("`{inside}` is a {what} and cannot stand inside text");
+                            return Err(Some(
+                                Error::new(Code::Type, message)
+                                    .with_hint("refer to one of its scalars, or let the reference stand alone"),
+                            ));
+                        }
+                        scalar => Str::from(crate::canonical::canonical(&scalar)),
                     }
-                    scalar => Str::from(crate::canonical::canonical(&scalar)),
-                },
+                }
             };
             self.spend(0, piece.len()).map_err(Some)?;
             out.push_str(&piece);
         }
-        Ok(Replaced { bytes: out.len(), value: out.into(), nodes: 1, depth: 0, failed: false, secret })
+        Ok(of_text(out.into(), secret))
+    }
+
+    /// What stands between the braces, replaced.
+    fn reference(&mut self, inside: &str, path: &Path) -> Result<Replaced, Option<Error>> {
+        let (head, otherwise) = split(inside);
+        let nested = if head.contains("${") { Some(self.text(head, path)?) } else { None };
+        let spelled = nested.as_ref().map(|nested| match &nested.value {
+            Value::String(text) => text.clone(),
+            other => Str::from(crate::canonical::canonical(other)),
+        });
+        let head = spelled.as_deref().unwrap_or(head);
+        let secret = nested.is_some_and(|nested| nested.secret);
+        let found = match head.strip_prefix("env:") {
+            Some(name) => self.variable(name, otherwise, path)?,
+            None => {
+                let target = target_of(head, path).map_err(Some)?;
+                let held = self.root.at(&self.followed(&target));
+                match otherwise {
+                    Some(_) if held.is_none() && is_variable(head) => return Err(Some(self.unknown(&target))),
+                    Some(otherwise) if held.is_none_or(|held| *held == Value::Null) => {
+                        self.otherwise(otherwise, &format!("nothing is at `{target}`"), path)?
+                    }
+                    _ => self.target(&target)?,
+                }
+            }
+        };
+        Ok(Replaced { secret: secret || found.secret, ..found })
+    }
+
+    /// What stands for something that is missing.
+    fn otherwise(&mut self, otherwise: Otherwise<'_>, missing: &str, path: &Path) -> Result<Replaced, Option<Error>> {
+        match otherwise {
+            Otherwise::Default(text) => self.text(text, path),
+            Otherwise::Tell(words) => {
+                let words = if words.trim().is_empty() { missing.to_owned() } else { format!("{missing}: {words}") };
+                Err(Some(Error::new(Code::NotFound, words)))
+            }
+        }
     }
 
     /// What a text refers to, and of a circle all that is in it.
-    fn blamed(&self, text: &str) -> Vec<Path> {
+    fn blamed(&self, text: &str, path: &Path) -> Vec<Path> {
         let mut blamed = Vec::new();
         for part in parts(text).unwrap_or_default() {
-            let Part::Value(target) = part else { continue };
+            let Some(target) = plain_target(&part, path) else { continue };
             let followed = self.followed(&target);
             let circle = self.open.iter().skip_while(|open| !open.starts_with(&followed)).cloned();
             let circle: Vec<Path> = circle.collect();
@@ -270,19 +328,40 @@ impl Run<'_> {
             }
             let text = at.as_str().filter(|_| depth < target.len()).unwrap_or("");
             let parts = parts(text).unwrap_or_default();
-            let [Part::Value(above)] = parts.as_slice() else { break };
+            let [part] = parts.as_slice() else { break };
+            let Some(above) = plain_target(part, &target.prefix(depth)) else { break };
             target = target.segments().iter().skip(depth).fold(above.clone(), |path, segment| path.child(segment));
         }
         target
     }
 
-    fn variable(&mut self, name: &str, default: Option<&str>) -> Result<Str> {
-        let set = (self.env)(name).filter(|text| default.is_none() || !text.is_empty());
-        match (set, default) {
-            (Some(text), _) => Ok(Str::from(text)),
-            (None, Some(default)) => Ok(Str::from(default)),
-            (None, None) => Err(Error::new(Code::NotFound, format!("the variable `{name}` is not set"))
-                .with_hint(format!("set it, or write `${{env:{name}:-default}}`"))),
+    fn variable(
+        &mut self,
+        name: &str,
+        otherwise: Option<Otherwise<'_>>,
+        path: &Path,
+    ) -> Result<Replaced, Option<Error>> {
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(Some(
+                Error::new(Code::Syntax, format!("`{name}` is no variable's name"))
+                    .with_hint("write `${env:NAME}` or `${env:NAME:-default}`"),
+            ));
+        }
+        if !(self.around.may_read)(path) {
+            let message = "variables are not read for what instances share: others could have written it";
+            return Err(Some(
+                Error::new(Code::Invalid, message)
+                    .with_hint("put the reference into a file that this instance alone reads, or write the value"),
+            ));
+        }
+        match ((self.around.env)(name).filter(|text| otherwise.is_none() || !text.is_empty()), otherwise) {
+            // Whoever reads the document need not see the environment.
+            (Some(text), _) => Ok(of_text(text.into(), true)),
+            (None, Some(otherwise)) => self.otherwise(otherwise, &format!("the variable `{name}` is not set"), path),
+            (None, None) => {
+                let hint = format!("set it, let references read it, or write `${{env:{name}:-default}}`");
+                Err(Some(Error::new(Code::NotFound, format!("the variable `{name}` is not set")).with_hint(hint)))
+            }
         }
     }
 
@@ -318,6 +397,11 @@ impl Run<'_> {
         }
         let hint = match hint.filter(|path| self.root.at(path).is_some()) {
             Some(path) => format!("did you mean `${{{path}}}`? a literal `${{` is written `$${{`"),
+            None if segments.len() == 1 && segments.first().is_some_and(|name| is_variable(name)) => {
+                format!(
+                    "a variable is `${{env:{target}}}`, with a default `${{env:{target}:-default}}`; a literal `${{` is written `$${{`"
+                )
+            }
             None => "paths start at the document's root; a literal `${` is written `$${`".to_owned(),
         };
         Error::new(Code::NotFound, format!("nothing is at `{target}`")).with_hint(hint)
@@ -334,221 +418,7 @@ impl Replaced {
     }
 }
 
-/// Takes a text apart.
-fn parts(text: &str) -> Result<Vec<Part<'_>>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        if let Some(before) = before.strip_suffix('$') {
-            parts.push(Part::Text(before));
-            parts.push(Part::Text("${"));
-            rest = after;
-            continue;
-        }
-        if !before.is_empty() {
-            parts.push(Part::Text(before));
-        }
-        let Some((inside, after)) = after.split_once('}') else {
-            return Err(Error::new(Code::Syntax, "a reference has no closing `}`")
-                .with_hint("close it; a literal `${` is written `$${`"));
-        };
-        rest = after;
-        parts.push(match inside.strip_prefix("env:") {
-            Some(variable) => {
-                let (name, default) = match variable.split_once(":-") {
-                    Some((name, default)) => (name, Some(default)),
-                    None => (variable, None),
-                };
-                if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                    return Err(Error::new(Code::Syntax, format!("`{name}` is no variable's name"))
-                        .with_hint("write `${env:NAME}` or `${env:NAME:-default}`"));
-                }
-                Part::Variable { name, default }
-            }
-            None => match Path::parse(inside.trim()) {
-                Ok(path) if !path.is_root() => Part::Value(path),
-                Ok(_) => {
-                    return Err(Error::new(Code::Syntax, "a reference is empty")
-                        .with_hint("write `${path.to.key}`; a literal `${` is written `$${`"));
-                }
-                Err(error) => return Err(Error::new(Code::Syntax, error.message())),
-            },
-        });
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest));
-    }
-    Ok(parts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::canonical::canonical;
-    use crate::format::{Format, parse};
-    use proptest::prelude::*;
-
-    fn json(text: &str) -> Value {
-        parse(text, Format::Json).unwrap()
-    }
-
-    fn run(text: &str) -> (String, Vec<Error>) {
-        let env = |name: &str| match name {
-            "HOST" => Some("example.org".to_owned()),
-            "EMPTY" => Some(String::new()),
-            "TRICKY" => Some("${a}".to_owned()),
-            _ => None,
-        };
-        let (value, errors) = interpolate(&json(text), &env);
-        (canonical(&value), errors)
-    }
-
-    fn fine(text: &str) -> String {
-        let (value, errors) = run(text);
-        assert!(errors.is_empty(), "{errors:?}");
-        value
-    }
-
-    #[test]
-    fn a_reference_alone_keeps_the_type_and_in_text_it_is_text() {
-        assert_eq!(
-            fine(
-                r#"{"a":{"n":1,"t":true,"z":null,"l":[1]},"b":"${a.n}","c":"${a}","d":"x${a.n}-${a.t}-${a.z}","e":"${a.l.0}"}"#
-            ),
-            r#"{"a":{"l":[1],"n":1,"t":true,"z":null},"b":1,"c":{"l":[1],"n":1,"t":true,"z":null},"d":"x1-true-null","e":1}"#
-        );
-    }
-
-    #[test]
-    fn references_follow_references_in_any_order() {
-        assert_eq!(
-            fine(r#"{"a":"${b}","b":"<${c}>","c":"${d.e}","d":{"e":5},"f":["${a}"]}"#),
-            r#"{"a":"<5>","b":"<5>","c":5,"d":{"e":5},"f":["<5>"]}"#
-        );
-    }
-
-    #[test]
-    fn variables_and_their_defaults_are_text_as_it_is() {
-        assert_eq!(
-            fine(
-                r#"{"a":1,"b":"${env:HOST}","c":"${env:NONE:-7}","d":"${env:EMPTY:-x}","e":"[${env:EMPTY}]","f":"${env:TRICKY}","g":"${env:NONE:-}"}"#
-            ),
-            r#"{"a":1,"b":"example.org","c":"7","d":"x","e":"[]","f":"${a}","g":""}"#
-        );
-    }
-
-    #[test]
-    fn doubled_dollars_and_lone_ones_are_text() {
-        assert_eq!(
-            fine(r#"{"a":"$${b}","b":"$5 $$ $","c":"x$${b}${b}"}"#),
-            r#"{"a":"${b}","b":"$5 $$ $","c":"x${b}$5 $$ $"}"#
-        );
-    }
-
-    #[test]
-    fn circles_are_reported_with_the_whole_chain() {
-        let (value, errors) = run(r#"{"a":"${b}","b":"x${c}","c":"${a}","d":"${a}","m":{"x":"${m}"},"s":"${s}"}"#);
-        assert_eq!(value, r#"{"a":"${b}","b":"x${c}","c":"${a}","d":"${a}","m":{"x":"${m}"},"s":"${s}"}"#);
-        let shown: Vec<String> = errors.iter().map(Error::to_string).collect();
-        assert_eq!(
-            shown,
-            [
-                "the references form a circle: `a` -> `b` -> `c` -> `a` (at `c`)",
-                "the references form a circle: `m.x` -> `m` (at `m.x`)",
-                "the references form a circle: `s` -> `s` (at `s`)",
-            ]
-        );
-    }
-
-    #[test]
-    fn unknown_references_are_reported_with_a_suggestion() {
-        let (value, errors) =
-            run(r#"{"db":{"host":"h"},"a":"${db.hsot}","b":"${nowhere}","c":"${env:NONE}","d":"${a}"}"#);
-        assert!(value.contains("${db.hsot}"));
-        let hints: Vec<(String, &str)> =
-            errors.iter().map(|error| (error.to_string(), error.hint().unwrap())).collect();
-        assert_eq!(hints.len(), 3, "{hints:?}");
-        assert_eq!(hints[0].0, "nothing is at `db.hsot` (at `a`)");
-        assert!(hints[0].1.starts_with("did you mean `${db.host}`?"));
-        assert_eq!(hints[1].0, "nothing is at `nowhere` (at `b`)");
-        assert_eq!(
-            hints[2],
-            ("the variable `NONE` is not set (at `c`)".to_owned(), "set it, or write `${env:NONE:-default}`")
-        );
-    }
-
-    #[test]
-    fn broken_references_are_syntax_errors() {
-        for text in ["${", "${a", "${}", "${a..b}", "${env:}", "${env:a b}", "${a.*}"] {
-            let (value, errors) = interpolate(&[("k", text)].into_iter().collect(), &|_| None);
-            assert_eq!(errors[0].code(), Code::Syntax, "{text}");
-            assert_eq!(value.child("k"), Some(&text.into()));
-        }
-        let (_, errors) = run(r#"{"a":{"b":1},"c":"x${a}"}"#);
-        assert_eq!(errors[0].code(), Code::Type);
-    }
-
-    #[test]
-    fn a_few_lines_cannot_make_a_billion_nodes_or_a_gigabyte_of_text() {
-        let mut lists = vec![r#""a0":["x","x","x","x","x","x","x","x","x","x"]"#.to_owned()];
-        let mut texts = vec![r#""a0":"xxxxxxxxxx""#.to_owned()];
-        for level in 1..12 {
-            let below = format!("${{a{}}}", level - 1);
-            lists.push(format!("\"a{level}\":[{}]", vec![format!("\"{below}\""); 10].join(",")));
-            texts.push(format!("\"a{level}\":\"{}\"", below.repeat(10)));
-        }
-        for lines in [lists, texts] {
-            let (_, errors) = run(&format!("{{{}}}", lines.join(",")));
-            assert!(errors.iter().any(|error| error.code() == Code::TooLarge), "{errors:?}");
-        }
-        let chain: Vec<String> = (0..200).map(|at| format!("\"k{at:03}\":\"${{k{:03}}}\"", at + 1)).collect();
-        let (_, errors) = run(&format!("{{{},\"k200\":1}}", chain.join(",")));
-        assert!(errors.iter().any(|error| error.code() == Code::TooLarge), "{errors:?}");
-    }
-
-    #[test]
-    fn paths_go_on_below_a_reference() {
-        assert_eq!(
-            fine(r#"{"a":{"n":{"m":1}},"b":"${a.n}","c":"${b.m}","d":"${e.m}","e":"${b}"}"#),
-            r#"{"a":{"n":{"m":1}},"b":{"m":1},"c":1,"d":1,"e":{"m":1}}"#
-        );
-        let (_, errors) = run(r#"{"a":"${b.x}","b":"${a.x}"}"#);
-        assert!(!errors.is_empty());
-    }
-
-    #[test]
-    fn deep_values_that_refer_to_deep_values_do_not_exhaust_the_stack() {
-        let entry = |at: usize| {
-            let (open, close) = ("[".repeat(100), "]".repeat(100));
-            format!("\"k{at}\":{open}\"${{k{}}}\"{close}", at + 1)
-        };
-        let entries: Vec<String> = (0..60).map(entry).collect();
-        let (_, errors) = run(&format!("{{{},\"k60\":1}}", entries.join(",")));
-        assert!(errors.iter().any(|error| error.code() == Code::TooLarge), "{errors:?}");
-    }
-
-    #[test]
-    fn what_holds_no_reference_keeps_its_storage() {
-        let value = json(r#"{"a":{"b":[1,"$x"]},"c":"${a.b.0}"}"#);
-        let (replaced, _) = interpolate(&value, &|_| None);
-        assert!(replaced.child("a").unwrap().ptr_eq(value.child("a").unwrap()));
-        let value = json(r#"{"a":{"b":[1]}}"#);
-        assert!(interpolate(&value, &|_| None).0.ptr_eq(&value));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic_or_hang(
-            texts in prop::collection::vec("(\\$\\{[a-c](\\.[a-c])?\\}|\\$\\$\\{|\\$|\\{|\\}|env:|:-|[a-c]){0,6}", 3),
-        ) {
-            let value: Value = ["a", "b", "c"].into_iter().zip(texts).collect();
-            let (replaced, errors) = interpolate(&value, &|_| None);
-            // A lone `$` may come to stand before a brace.
-            let lone = canonical(&value).replace("${", "").contains('$');
-            if errors.is_empty() && !lone {
-                let left = canonical(&replaced).contains("${");
-                prop_assert!(!left);
-            }
-        }
-    }
+/// A text that stands for itself.
+fn of_text(text: Str, secret: bool) -> Replaced {
+    Replaced { bytes: text.len(), value: Value::String(text), nodes: 1, depth: 0, failed: false, secret }
 }

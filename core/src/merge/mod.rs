@@ -10,11 +10,14 @@ mod explain;
 #[cfg(feature = "serde")]
 mod extract;
 mod interpolate;
+#[cfg(test)]
+mod interpolate_tests;
 mod layer;
 mod layer_value;
 mod options;
 mod prepare;
 mod profiles;
+mod reference;
 mod strategy;
 mod typed;
 mod union;
@@ -34,6 +37,7 @@ pub use withheld::Withheld;
 use std::sync::Arc;
 
 use crate::error::{Code, Error};
+use crate::path::Path;
 use crate::policy::{Policy, Rule};
 use crate::value::{Map, Value};
 
@@ -158,6 +162,27 @@ impl Merged {
             clashes,
             clash_warnings,
         }
+    }
+
+    /// Whether the text at a path comes from a variable, and is taken as it stands.
+    fn is_literal(&self, path: &Path) -> bool {
+        self.from(path).is_some_and(|layer| !layer.variables.is_empty() && layer.text.is_none())
+    }
+
+    /// Whether the text at a path is this instance's own, and not what others may have written.
+    fn is_own(&self, path: &Path) -> bool {
+        let is_shared = |id: &str| {
+            let id = id.split(['#', ':']).next().unwrap_or(id);
+            id == "shared" || id == "runtime"
+        };
+        !self.from(path).is_some_and(|layer| is_shared(&layer.id))
+    }
+
+    /// The layer that a text comes from.
+    fn from(&self, path: &Path) -> Option<&Layer> {
+        let above = std::iter::successors(Some(path.clone()), Path::parent);
+        let source = above.filter(|above| !above.is_root()).find_map(|above| self.explain(&above)?.winner)?.source;
+        self.layers.iter().find(|layer| layer.id == source)
     }
 
     /// Takes out what a strict environment does not allow.

@@ -10,7 +10,7 @@ use crate::schema::{CustomCheck, Schema};
 use crate::value::{List, Map, Value};
 
 use super::compose::hide;
-use super::interpolate::{Interpolated, interpolate_hiding};
+use super::interpolate::{Around, Interpolated, interpolate_hiding};
 use super::{CandidateState, Layer, Merged, PROFILES, merge, split_profiles};
 
 /// Variables by name.
@@ -107,8 +107,13 @@ pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checke
     let (mut warnings, mut unreplaced) = (Vec::new(), BTreeMap::new());
     if let Some(variables) = options.variables {
         let is_secret = |path: &Path| policy.is_secret(path);
-        let Interpolated { value, errors: problems, secrets, broken } =
-            interpolate_hiding(&merged.value, variables, &is_secret);
+        let around = Around {
+            env: variables,
+            is_secret: &is_secret,
+            is_literal: &|path| merged.is_literal(path),
+            may_read: &|path| merged.is_own(path),
+        };
+        let Interpolated { value, errors: problems, secrets, broken } = interpolate_hiding(&merged.value, &around);
         unreplaced = broken;
         let value = options
             .schema

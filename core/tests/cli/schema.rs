@@ -142,7 +142,7 @@ const PROFILES: &str = "rate: 1\nhost: '${env:SHOP_HOST:-localhost}:${rate}'\npr
 #[test]
 fn profiles_and_references_hold_in_every_command() {
     let dir = dir(&[("base.yaml", PROFILES), ("local.yaml", "debug: true\n")]);
-    let options = ["--profile", "prod", "--interpolate"];
+    let options = ["--profile", "prod", "--interpolate=SHOP_HOST"];
     let merged = run(dir.path(), &[&["merge", "base.yaml", "local.yaml"][..], &options].concat()).data();
     assert_eq!(json(&merged), serde_json::json!({"debug": true, "host": "localhost:3", "rate": 3}));
     let table = run(dir.path(), &[&["explain", "rate", "base.yaml"][..], &options].concat()).data();
@@ -152,11 +152,17 @@ fn profiles_and_references_hold_in_every_command() {
         complaint,
         "error: no profile is called `prd` (at `profiles`)\n\nhint: did you mean `prod`? the profiles are `prod`\n"
     );
-    let served = Instance::start(dir.path(), &[&["--bind", "base.yaml"][..], &options].concat(), &[("SHOP_HOST", "h")]);
+    std::fs::write(dir.path().join("own.yaml"), "host: '${env:SHOP_HOST:-localhost}:${rate}'\n").unwrap();
+    std::fs::write(dir.path().join("base.yaml"), "rate: 1\nprofiles:\n  prod:\n    rate: 3\n").unwrap();
+    let sources = ["--bind", "base.yaml", "--file", "own.yaml"];
+    let served = Instance::start(dir.path(), &[&sources[..], &options].concat(), &[("SHOP_HOST", "h")]);
     assert_eq!(served.data(&["get", "host"]), "h:3\n");
+    assert!(served.run(&["get"]).stdout.contains("***"), "what takes a variable is masked");
     let ran = served.run(&["set", "rate", "7"]);
     assert!(ran.status == 0 && ran.stderr.contains("`shared:base.yaml#prod` counts more"), "{ran:?}");
-    assert!(served.data(&["explain", "host"]).contains("${env:SHOP_HOST:-localhost}"));
+    assert!(served.data(&["explain", "host"]).contains("***"));
+    let shared = served.run(&["set", "other", "${env:SHOP_HOST}"]);
+    assert!(shared.status != 0 && shared.stderr.contains("what instances share"), "{shared:?}");
 }
 
 #[test]

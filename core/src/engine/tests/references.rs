@@ -64,7 +64,8 @@ fn references_are_replaced_in_what_is_in_force_and_explained_as_written() {
     let found = world.hosts[a].engine.snapshot(&name()).unwrap().explain(&path("url")).unwrap();
     assert_eq!(
         (found.value, found.winner.unwrap().value),
-        (Some("http://h:81".into()), "http://${env:HOST}:${port}".into())
+        (Some(crate::policy::MASK.into()), "http://${env:HOST}:${port}".into()),
+        "what a variable holds is masked"
     );
     // What was read, edited and put back does not copy what a reference became.
     let request =

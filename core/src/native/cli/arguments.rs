@@ -91,9 +91,10 @@ pub(super) struct Composing {
     /// Lay what a file holds below `profiles.NAME` over the rest of that file; the later one wins.
     #[arg(long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
-    /// Replace `${path}` and `${env:NAME}` in texts.
-    #[arg(long)]
-    pub interpolate: bool,
+    /// Replace `${path}` in texts, and `${env:NAME}` of the named variables (`--interpolate=HOST,APP_*`) in files of this
+    /// instance.
+    #[arg(long, value_name = "NAME,…", num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
+    pub interpolate: Option<Vec<String>>,
     /// How values merge: override, merge_dict, deep_merge, append_list, union_set or keyed_list:KEY; or `quiet`, for no
     /// warnings about what is ambiguous or repeated there.
     #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]

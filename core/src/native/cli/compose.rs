@@ -14,7 +14,7 @@ use crate::value::Value;
 impl Composing {
     /// Whether anything but the files themselves can make the document wrong.
     pub fn checks(&self) -> bool {
-        self.schema.is_some() || !self.profiles.is_empty() || self.interpolate
+        self.schema.is_some() || !self.profiles.is_empty() || self.interpolate.is_some()
     }
 
     /// Whether nothing is asked for.
@@ -48,8 +48,8 @@ impl Composing {
             }
             composition = composition.with_schema(schema);
         }
-        if self.interpolate {
-            composition = composition.with_references(environment::variables("").variables);
+        if let Some(names) = &self.interpolate {
+            composition = composition.with_references(environment::referable(names));
         }
         let mut composed = composition.compose(&layers);
         errors.append(&mut composed.errors);

@@ -89,7 +89,8 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
         .old_after_ms(arguments.old_after)
         .settle(arguments.settle)
         .policy(policy(arguments)?)
-        .interpolate(composing.interpolate)
+        .interpolate(composing.interpolate.is_some())
+        .env_names(composing.interpolate.clone().unwrap_or_default())
         .log(LogLevel::Info);
     options.stale_after_ms = arguments.stale_after;
     options.schema = composing.schema.as_deref().map(super::schema::read).transpose()?;

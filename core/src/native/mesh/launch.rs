@@ -80,7 +80,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         schema: setup.schema.take(),
         profiles: setup.profiles.clone(),
         // References see the environment as it is now.
-        variables: setup.interpolate.then(|| environment::variables("").variables.into_iter().collect()),
+        variables: setup.interpolate.then(|| environment::referable(&setup.env_names).into_iter().collect()),
     };
     driver.open(name.clone(), options, patience(setup.watch), now);
     for layer in environment {

@@ -21,6 +21,7 @@ pub struct OpenOptions {
     schema: Option<Schema>,
     profiles: Vec<String>,
     interpolate: bool,
+    env_names: Vec<String>,
     watch: Option<WatchOptions>,
     log: LogLevel,
 }
@@ -40,6 +41,7 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         schema: None,
         profiles: Vec::new(),
         interpolate: false,
+        env_names: Vec::new(),
         watch: Some(WatchOptions::default()),
         log: LogLevel::default(),
     }
@@ -83,6 +85,14 @@ impl OpenOptions {
         self
     }
 
+    /// Sets which variables `${env:NAME}` may read; none by default. A `*` at the end of a name stands for any rest. What takes
+    /// such a text is masked as a secret is.
+    #[must_use]
+    pub fn env_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> OpenOptions {
+        self.env_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets whether the files are watched; they are by default.
     #[must_use]
     pub fn watch(mut self, watch: bool) -> OpenOptions {
@@ -119,6 +129,7 @@ impl OpenOptions {
             schema: self.schema,
             profiles: self.profiles,
             interpolate: self.interpolate,
+            env_names: self.env_names,
             found_after_ms: 0,
             old_after_ms: 600_000,
             heartbeat_ms: u64::MAX,

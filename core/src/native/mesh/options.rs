@@ -56,6 +56,8 @@ pub struct MeshOptions {
     pub profiles: Vec<String>,
     /// Whether `${path}` and `${env:NAME}` in texts are replaced; no.
     pub interpolate: bool,
+    /// The variables that `${env:NAME}` may read, see [`MeshOptions::env_names`]; none.
+    pub env_names: Vec<String>,
     /// How long a new instance waits for its peers before it goes on alone, in milliseconds; 3,000.
     pub found_after_ms: u64,
     /// How long a document has to be in use until it counts as old and never gives way to another one by itself, in
@@ -92,6 +94,7 @@ impl Default for MeshOptions {
             schema: None,
             profiles: Vec::new(),
             interpolate: false,
+            env_names: Vec::new(),
             found_after_ms: 3_000,
             old_after_ms: 600_000,
             heartbeat_ms: 5_000,
@@ -207,6 +210,14 @@ impl MeshOptions {
         self
     }
 
+    /// Sets which variables `${env:NAME}` may read; a `*` at the end of a name stands for any rest. Only files of this instance
+    /// may, what instances share never does, and what takes such a text is as secret as a secret.
+    #[must_use]
+    pub fn env_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> MeshOptions {
+        self.env_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets how long a new instance waits for its peers, in milliseconds.
     #[must_use]
     pub fn found_after_ms(mut self, milliseconds: u64) -> MeshOptions {
@@ -284,6 +295,7 @@ impl MeshOptions {
             schema: self.schema,
             profiles: self.profiles,
             interpolate: self.interpolate,
+            env_names: self.env_names,
             found_after_ms: self.found_after_ms,
             old_after_ms: self.old_after_ms,
             heartbeat_ms: self.heartbeat_ms,
@@ -311,6 +323,7 @@ pub(super) struct Setup {
     pub(super) schema: Option<Schema>,
     pub(super) profiles: Vec<String>,
     pub(super) interpolate: bool,
+    pub(super) env_names: Vec<String>,
     pub(super) found_after_ms: u64,
     pub(super) old_after_ms: u64,
     pub(super) heartbeat_ms: u64,

@@ -26,6 +26,18 @@ pub fn variables(prefix: &str) -> Variables {
     select(prefix, std::env::vars_os())
 }
 
+/// The variables that `${env:NAME}` may read: those of the process with one of these names; a `*` at the end of a name
+/// stands for any rest.
+pub fn referable(names: &[String]) -> Vec<(String, String)> {
+    let is_named = |variable: &str| {
+        names.iter().any(|name| match name.strip_suffix('*') {
+            Some(start) => variable.starts_with(start),
+            None => variable == name,
+        })
+    };
+    variables("").variables.into_iter().filter(|(name, _)| is_named(name)).collect()
+}
+
 /// The layers of the environment, the lower one first: the variables that fields of the schema name for themselves, and those of a
 /// prefix. Where a variable of a secret, by the schema or by a rule, is `file://` and a path, the file holds the secret.
 ///
