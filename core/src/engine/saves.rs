@@ -152,11 +152,21 @@ fn since<'a>(steps: &[&'a Step], age: usize) -> BTreeMap<&'a Path, (Option<&'a V
     changed
 }
 
-/// Where the save has what another state had from which it may descend as well: perhaps nobody said that.
-fn doubted<'a>(save: &Save<'a>, ancestor: &Ancestor) -> BTreeSet<&'a Path> {
-    let states = ancestor.as_near.iter().map(|age| since(save.steps, *age));
-    let held = states.map(|state| state.into_iter().filter(|(path, (old, _))| leaf_at(save.saved, path) == *old));
-    held.flatten().map(|(path, _)| path).collect()
+/// Where the save has what another state had from which it may descend as well: perhaps nobody said that. `changed` is what
+/// changed since its ancestor.
+fn doubted<'a>(
+    save: &Save<'a>,
+    ancestor: &Ancestor,
+    changed: &BTreeMap<&'a Path, (Option<&'a Value>, Writer)>,
+) -> BTreeSet<&'a Path> {
+    let mut doubted = BTreeSet::new();
+    for age in &ancestor.as_near {
+        let state = since(save.steps, *age);
+        let held = |path: &Path| state.get(path).map_or_else(|| leaf_at(save.newest, path), |(old, _)| *old);
+        let paths = changed.keys().chain(state.keys());
+        doubted.extend(paths.filter(|path| leaf_at(save.saved, path) == held(path)));
+    }
+    doubted
 }
 
 fn last_writer(steps: &[&Step], path: &Path) -> Option<Writer> {
@@ -171,7 +181,7 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
     let ancestor = ancestor(save, &from_newest);
     let is_known = !(save.forgot && ancestor.is_oldest_as_near && ancestor.distance > 0);
     let changed = since(save.steps, ancestor.age);
-    let doubted = doubted(save, &ancestor);
+    let doubted = doubted(save, &ancestor, &changed);
     let touched: BTreeMap<&Path, &Leaf> = from_newest.iter().map(|leaf| (&leaf.path, leaf)).collect();
     let paths: BTreeSet<&Path> = touched.keys().copied().chain(changed.keys().copied()).collect();
     let by_others = |path: &Path| {

@@ -5,7 +5,7 @@ use confmesh::canonical::{ContentHash, content_hash, text_hash};
 use confmesh::engine::{FileWrite, StoreWrite};
 use confmesh::format::{Format, parse};
 
-use super::history::{self, Store};
+use super::history::{self, Store, left_by};
 use super::world::World;
 use super::{Checked, Property, violated};
 
@@ -62,6 +62,11 @@ impl World {
     /// Call it before a batch gets to the disk. Where it has an edit of the file, no document before it may be mirrored.
     pub(crate) fn before_stored(&mut self, at: usize, writes: &[StoreWrite]) -> Checked {
         let host = &mut self.hosts[at];
+        // Who moves to another document writes no edit, and tells the store of the file what it did not take before.
+        let genesis = |known: Option<history::Known>| known.map(|known| known.genesis);
+        if left_by(writes).is_some() && genesis(left_by(writes)) != genesis(history::stored(&host.store)) {
+            return Ok(());
+        }
         // A batch that failed may come again in whole, and what was planned before is still good then.
         if host.options.file.is_some() && !host.is_doubtful && holds_edit(&host.store, writes) {
             host.mirrorable.clear();
