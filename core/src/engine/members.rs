@@ -273,6 +273,11 @@ impl Engine {
             Err(error) => return self.notice(Level::Warning, error),
         };
         let replica = rebased.replica;
+        if replica.settles() != founded.pending.settles() {
+            // Said at a document's birth: somebody made this one up, and it would be like no other.
+            let error = Error::new(Code::Message, "malformed delta: it is no whole document");
+            return self.refuse_message(from, name, &error, now);
+        }
         if replica.settles() && !replica.is_member(id) {
             if replica.was_member(id) {
                 // Expelled before it got anything: no document will be made for this name.

@@ -401,7 +401,7 @@ impl Engine {
     }
 
     fn handle_delta(&mut self, peer: PeerId, name: &DocumentName, genesis: Genesis, delta: Delta, now: Now) {
-        if let Err(error) = delta.check() {
+        if let Err(error) = delta.check().and_then(|()| delta.check_notes(genesis)) {
             return self.refuse_message(peer, name, &error, now);
         }
         let Some(link) = self.link(peer, name) else { return };
@@ -415,6 +415,12 @@ impl Engine {
         };
         if founded.pending.genesis() != genesis {
             return self.handle_other_delta(peer, name, genesis, &delta, now);
+        }
+        if delta.to.seq(genesis.founder()) > founded.pending.seen().seq(genesis.founder()) {
+            // Whoever has the document has them all: they were there before everything else.
+            let error =
+                Error::new(Code::Message, "malformed delta: the first writes of a document are made at its birth");
+            return self.refuse_message(peer, name, &error, now);
         }
         if founded.anew.is_some() && delta.since.is_empty() {
             return self.rebase(name, &delta, peer, now);

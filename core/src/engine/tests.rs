@@ -19,6 +19,7 @@ mod identity;
 mod left_out;
 mod links;
 mod members;
+mod notes;
 mod offline;
 mod patches;
 mod random;

@@ -15,6 +15,7 @@ mod by_author;
 mod concurrent;
 mod delta;
 mod encode;
+mod membership;
 mod moved;
 mod notes;
 mod places;

@@ -14,9 +14,9 @@ use crate::path::Path;
 use crate::value::{Str, Value};
 
 /// Below it: every writer that ever joined, by id; `true`, or the number of its last write once it left.
-const MEMBERS: &str = "members";
+pub(super) const MEMBERS: &str = "members";
 /// Below it: `true` where history is dropped.
-const SETTLE: &str = "settle";
+pub(super) const SETTLE: &str = "settle";
 
 /// What the notes say of the members.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -191,7 +191,7 @@ fn attack(seed: u64, settle: bool) -> [usize; 2] {
 #[test]
 fn honest_instances_agree_whatever_a_stranger_says_to_one_of_them() {
     let (mut taken, mut settled) = (0, 0);
-    for seed in 0..cases(12) {
+    for seed in 0..cases(150) {
         let settle = seed % 2 == 0;
         let [now_taken, now_settled] = attack(seed, settle);
         taken += now_taken;

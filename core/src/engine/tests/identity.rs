@@ -11,7 +11,7 @@ fn settling(has_peers: bool) -> DocumentOptions {
 }
 
 /// Two members of a document that drops its history, connected.
-fn pair() -> World {
+pub(super) fn pair() -> World {
     let mut world = World::new();
     world.now.wall_ms = 1_000_000_000;
     world.add_with(1, None, settling(false));
@@ -24,15 +24,15 @@ fn pair() -> World {
     world
 }
 
-fn members(world: &World, at: usize) -> Vec<ReplicaId> {
+pub(super) fn members(world: &World, at: usize) -> Vec<ReplicaId> {
     world.hosts[at].engine.members(&name())
 }
 
-fn own(world: &World, at: usize) -> ReplicaId {
+pub(super) fn own(world: &World, at: usize) -> ReplicaId {
     world.hosts[at].engine.documents[&name()].shared.as_ref().unwrap().author()
 }
 
-fn seen(world: &World, at: usize) -> VersionVector {
+pub(super) fn seen(world: &World, at: usize) -> VersionVector {
     world.hosts[at].engine.documents[&name()].shared.as_ref().unwrap().founded().unwrap().seen().clone()
 }
 
