@@ -28,6 +28,8 @@ interface LayerFields {
   strategy?: MergeStrategy;
   /** Paths that this layer removes. */
   unset?: string[];
+  /** Whether markers in it (`{"$unset": true}`, in YAML `!unset`) take out what lies below; each is told otherwise. */
+  removals?: boolean;
 }
 
 /** One source of a document: a value, a text of a format, or variables with a prefix. */

@@ -39,6 +39,7 @@ class Layer(TypedDict):
     priority: NotRequired[int]
     strategy: NotRequired[_MergeStrategy]
     unset: NotRequired[Sequence[str]]
+    removals: NotRequired[bool]
     value: NotRequired[Mapping[str, Any]]
     text: NotRequired[str]
     format: NotRequired[_Format]

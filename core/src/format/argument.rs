@@ -4,7 +4,7 @@ use super::Format;
 use crate::error::{Code, Error, Result};
 use crate::value::Value;
 
-/// A file and what its argument says of it: `PATH;format=NAME;document=2;optional`.
+/// A file and what its argument says of it: `PATH;format=NAME;document=2;optional;unset`.
 ///
 /// Options start at the first `;` that an option's name follows; a `;` of the path itself is written `\;` there.
 ///
@@ -25,6 +25,8 @@ pub struct FileArgument {
     pub document: Option<Which>,
     /// `optional`: a file that is missing is empty.
     pub is_optional: bool,
+    /// `unset`: markers in it take out what lies below.
+    pub removes: bool,
 }
 
 /// Which document of a text is meant.
@@ -36,7 +38,8 @@ pub enum Which {
     All,
 }
 
-const OPTIONS: &str = "the options of a file are `;format=NAME`, `;document=N` or `;document=all`, and `;optional`";
+const OPTIONS: &str =
+    "the options of a file are `;format=NAME`, `;document=N` or `;document=all`, `;optional` and `;unset`";
 
 impl FileArgument {
     /// Reads an argument.
@@ -63,6 +66,7 @@ impl FileArgument {
                     _ => return Err(wrong()),
                 },
                 None if option == "optional" => file.is_optional = true,
+                None if option == "unset" => file.removes = true,
                 _ => return Err(wrong()),
             }
         }
@@ -121,7 +125,7 @@ fn starts_option(rest: &str) -> bool {
     let has_value = rest.get(word.len()..).is_some_and(|rest| rest.starts_with('='));
     match word {
         "format" | "document" => has_value,
-        "optional" => !has_value,
+        "optional" | "unset" => !has_value,
         _ => false,
     }
 }

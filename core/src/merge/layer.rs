@@ -11,6 +11,7 @@ use crate::path::Path;
 use crate::policy::MergeStrategy;
 use crate::value::{Str, Value};
 
+use super::removal::marked;
 use super::{EnvMode, Variable};
 
 /// The text that a layer was read from: lines and columns are looked up in it when somebody asks.
@@ -42,6 +43,8 @@ pub struct Layer {
     pub env_mode: EnvMode,
     /// Whether its keys are spelled as they are meant, though its strings are raw.
     pub(super) is_exact: bool,
+    /// Whether items of its lists take others out.
+    pub(super) marks_items: bool,
     /// Paths that this layer removes from every layer below it. Not the same as null, which is a value.
     pub unset: Vec<Path>,
     /// Which variables set which paths, where the layer comes from variables.
@@ -64,6 +67,7 @@ impl Layer {
             raw: false,
             env_mode: EnvMode::Auto,
             is_exact: false,
+            marks_items: false,
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
@@ -107,7 +111,8 @@ impl Layer {
         })
     }
 
-    /// Reads a layer from the text of a file, as the argument says: of several documents the one that is meant.
+    /// Reads a layer from the text of a file, as the argument says: of several documents the one that is
+    /// meant, and with `;unset` markers take out what lies below.
     ///
     /// # Errors
     /// As [`Layer::from_text`] and [`FileArgument::part`].
@@ -120,7 +125,7 @@ impl Layer {
     ) -> Result<Layer> {
         let id = id.as_ref();
         let part = file.part(text, format).map_err(|error| error.with_origin(Origin::source(id)))?;
-        Layer::from_text(id, priority, part, format)
+        Ok(marked(Layer::from_text(id, priority, part, format)?, file.removes))
     }
 
     /// Takes out the warnings from one on that make a document wrong: all but those about what Kubernetes sets.
@@ -163,7 +168,10 @@ impl Layer {
     pub(super) fn profile(&self, name: &str, value: Value) -> Layer {
         let id = Str::from(format!("{}#{name}", self.id));
         let prefix = self.prefix.child(super::PROFILES).child(name);
-        Layer { id, value, prefix, unset: Vec::new(), warnings: Vec::new(), ..self.clone() }
+        let inside = Path::root().child(super::PROFILES).child(name);
+        let below = self.unset.iter().filter(|path| path.starts_with(&inside));
+        let unset = below.map(|path| path.segments().iter().skip(inside.len()).cloned().collect()).collect();
+        Layer { id, value, prefix, unset, warnings: Vec::new(), ..self.clone() }
     }
 
     /// Where this layer holds a path: its id, the place in its text, the variable.

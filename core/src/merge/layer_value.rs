@@ -8,10 +8,11 @@ use crate::value::{Map, Value};
 
 use super::{Layer, priority};
 
-const FIELDS: &str = "the fields are `id`, `priority`, `strategy`, `unset`, and one of `value`, `text` and `env`";
+const FIELDS: &str =
+    "the fields are `id`, `priority`, `strategy`, `unset`, `removals`, and one of `value`, `text` and `env`";
 
 impl Layer {
-    /// Reads `{"id", "priority"?, "strategy"?, "unset"?: [path…]}` with `"value": map`, or `"text"` and `"format"?`
+    /// Reads `{"id", "priority"?, "strategy"?, "unset"?: [path…], "removals"?: bool}` with `"value": map`, or `"text"` and `"format"?`
     /// (`json` where none is given), or `"env": {"prefix", "variables": {name: text}}`, where the id may be missing.
     /// The priority defaults to [`priority::FILE`], for `env` to [`priority::ENV`].
     ///
@@ -46,6 +47,10 @@ impl Layer {
                         let error = Error::new(Code::Policy, "`keyed_list` needs a key, which only a rule can name");
                         return Err(at(error, "strategy").with_hint("give a rule with `merge` and `key`"));
                     }
+                }
+                "removals" => {
+                    let acts = field.as_bool().ok_or_else(|| wrong_type("removals", "a bool", field))?;
+                    layer = super::removal::marked(layer, acts);
                 }
                 "unset" => {
                     let paths = field.as_list().ok_or_else(|| wrong_type("unset", "a list of paths", field))?;

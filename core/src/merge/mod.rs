@@ -18,6 +18,7 @@ mod options;
 mod prepare;
 mod profiles;
 mod reference;
+mod removal;
 mod strategy;
 mod typed;
 mod union;

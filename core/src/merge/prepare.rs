@@ -6,6 +6,7 @@ use crate::policy::Policy;
 use crate::value::{Map, Value};
 
 use super::coercion::{Coercion, alike};
+use super::removal::without_stray_items;
 use super::{Layer, Variable};
 
 /// What came out of preparing one layer, kept for the next time.
@@ -104,6 +105,9 @@ pub(super) fn prepare(
         let Some((upper_layers, lower_layers)) = layers.split_at_mut_checked(at + 1) else { continue };
         let Some(layer) = upper_layers.last_mut() else { continue };
         let mut prepared = Prepared::plain(layer);
+        if layer.marks_items {
+            prepared.typed = without_stray_items(layer, policy, &mut prepared.warnings);
+        }
         if layer.raw
             && let Value::Map(map) = &layer.value
         {

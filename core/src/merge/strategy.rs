@@ -8,6 +8,7 @@ use crate::policy::{MergeStrategy, Policy, Rule};
 use crate::value::{List, Str, Value};
 
 use super::Layer;
+use super::removal::removes;
 
 /// One layer's value: the layer's index, highest priority first, and the value.
 pub(super) type Held<'a> = (usize, &'a Value);
@@ -107,6 +108,11 @@ pub(super) fn join_keyed(lists: &[&List], key: &str) -> List {
     let mut parts: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for item in lists.iter().rev().flat_map(|list| list.iter()) {
         let id = item.child(key).map(canonical).unwrap_or_default();
+        if removes(item) {
+            order.retain(|known| *known != id);
+            parts.remove(&id);
+            continue;
+        }
         let known = parts.entry(id.clone()).or_default();
         if known.is_empty() {
             order.push(id);

@@ -70,3 +70,23 @@ fn the_mode_of_a_prefix_says_which_variables_count() {
     assert!(merge("APP;mode=strict").complaint(1).contains("`APP_B`"));
     assert!(merge("APP;mode=some").complaint(1).contains(";mode=known"));
 }
+
+#[test]
+fn optional_files_directories_and_patterns_are_layers_in_their_order() {
+    let dir = dir(&[("a.json", r#"{"n": 0, "gone": 1}"#)]);
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    for (name, text) in [("20.yaml", "n: 20\n"), ("10.yaml", "n: 10\nten: 1\ngone: !unset\n"), ("notes.txt", "x")] {
+        std::fs::write(dir.path().join("conf.d").join(name), text).unwrap();
+    }
+    let merged = run(dir.path(), &["merge", "a.json", "conf.d;unset", "none.json;optional"]).data();
+    assert_eq!(json(&merged), json(r#"{"n":20,"ten":1}"#));
+    let merged = run(dir.path(), &["merge", "a.json", "conf.d/2*.yaml", "none/*.yaml"]).data();
+    assert_eq!(json(&merged), json(r#"{"n":20,"gone":1}"#));
+    let told = run(dir.path(), &["merge", "a.json", "conf.d/10.yaml"]);
+    assert!(told.status == 0 && told.stderr.contains("`;unset`"), "{told:?}");
+    run(dir.path(), &["merge", "a.json", "none.json"]).complaint(1);
+    let checked = run(dir.path(), &["validate", "conf.d;unset", "none.json;optional"]).data();
+    assert_eq!(checked, "conf.d/10.yaml: ok\nconf.d/20.yaml: ok\n");
+    let served = Instance::start(dir.path(), &["--bind", "a.json", "--file", "conf.d/*.yaml;unset"], &[]);
+    assert_eq!(served.data(&["get", "ten"]).trim(), "1");
+}

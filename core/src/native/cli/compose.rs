@@ -4,8 +4,10 @@ use super::input::Inputs;
 use super::output::{Stop, complain, warn};
 use super::schema;
 use crate::error::{Code, Error, Result};
+use crate::format::FileArgument;
 use crate::merge::{Composed, Composition, Layer, priority};
 use crate::native::source::environment;
+use crate::native::source::files::expand;
 use crate::pattern::Pattern;
 use crate::policy::{MergeStrategy, Policy, Rule};
 use crate::secret::count_masks;
@@ -96,15 +98,26 @@ impl Secrecy {
     }
 }
 
-/// The layers of files, in the order that they were named.
+/// The layers of files, in the order that they were named. Directories and patterns stand for their files, and optional files
+/// that are missing for none.
 pub(super) fn layers(inputs: &mut Inputs, files: &[String]) -> Result<Vec<Layer>, Stop> {
-    let mut layers = Vec::new();
-    for (above, file) in files.iter().rev().enumerate() {
-        let distance = i32::try_from(above).unwrap_or(i32::MAX - priority::FILE);
-        layers.push((file, priority::FILE + distance));
+    let mut read = Vec::new();
+    for argument in files {
+        for file in expanded(argument)? {
+            read.extend(inputs.read_if_there(&file)?);
+        }
     }
-    // Read in the order they were named, so that the first problem told is the first one met.
-    layers.into_iter().rev().map(|(file, at)| inputs.read(file)?.layer(at)).collect()
+    let count = i32::try_from(read.len()).unwrap_or(i32::MAX - priority::FILE);
+    let priorities = (priority::FILE..priority::FILE.saturating_add(count)).rev();
+    read.iter().zip(priorities).map(|(input, at)| input.layer(at)).collect()
+}
+
+/// The files of an argument.
+pub(super) fn expanded(argument: &str) -> Result<Vec<FileArgument>, Stop> {
+    if argument == "-" {
+        return Ok(vec![FileArgument { path: argument.to_owned(), ..FileArgument::default() }]);
+    }
+    Ok(expand(&FileArgument::parse(argument)?)?)
 }
 
 fn read_secret(pattern: &str) -> Result<Rule> {

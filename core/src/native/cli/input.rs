@@ -61,9 +61,21 @@ impl Inputs {
         Inputs { forced, stdin_taken: false }
     }
 
+    /// Reads one argument; none where it is an optional file that is missing.
+    pub fn read_if_there(&mut self, file: &FileArgument) -> Result<Option<Input>, Stop> {
+        let is_missing = file.is_optional && !FilePath::new(&file.path).exists();
+        if is_missing { Ok(None) } else { self.read_file(file.clone()).map(Some) }
+    }
+
     /// Reads one argument.
     pub fn read(&mut self, argument: &str) -> Result<Input, Stop> {
-        if argument == "-" {
+        let is_stdin = argument == "-";
+        let stdin = || FileArgument { path: argument.to_owned(), ..FileArgument::default() };
+        self.read_file(if is_stdin { stdin() } else { FileArgument::parse(argument)? })
+    }
+
+    fn read_file(&mut self, file: FileArgument) -> Result<Input, Stop> {
+        if file.path == "-" {
             if std::mem::replace(&mut self.stdin_taken, true) {
                 return Err(Error::new(Code::Usage, "stdin (`-`) is named twice")
                     .with_hint("save one of the inputs to a file")
@@ -74,7 +86,6 @@ impl Inputs {
             let assumed = self.forced.is_none();
             return Ok(Input { text, format, source: STDIN.to_owned(), file: FileArgument::default(), assumed });
         }
-        let file = FileArgument::parse(argument)?;
         let text = read_file(&file.path)?;
         let format = match file.named_format.or(self.forced) {
             Some(format) => format,

@@ -1,6 +1,6 @@
 //! Commands that need no instance: files in, data out.
 use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
-use super::compose::{is_sound, shown};
+use super::compose::{expanded, is_sound, shown};
 use super::edit_file;
 use super::input::Inputs;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
@@ -136,9 +136,16 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
     let mut layers = Vec::new();
     let mut reports = Vec::new();
     let mut status = DONE;
+    let mut files = Vec::new();
     for file in &arguments.files {
-        let problem = match inputs.read(file).and_then(|input| input.layer(priority::FILE)) {
-            Ok(layer) => {
+        files.extend(expanded(file)?);
+    }
+    for file in &files {
+        let layer =
+            inputs.read_if_there(file).and_then(|input| input.map(|input| input.layer(priority::FILE)).transpose());
+        let problem = match layer {
+            Ok(None) => continue,
+            Ok(Some(layer)) => {
                 // The later one wins.
                 layers.insert(0, layer);
                 None
@@ -149,7 +156,7 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
             }
             Err(gone) => return Err(gone),
         };
-        reports.push((file, problem));
+        reports.push((&file.path, problem));
     }
     let policy = arguments.composing.policy()?;
     layers.extend(environment::layers(arguments.composing.env.as_deref(), None, &policy)?.0);

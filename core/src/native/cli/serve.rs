@@ -128,6 +128,9 @@ fn policy(arguments: &Serve) -> Result<Policy, Stop> {
 fn check_files(arguments: &Serve) -> Result<(), Stop> {
     for file in arguments.bind.iter().chain(&arguments.files) {
         let file = &plain(file);
+        if file.to_string_lossy().contains(['*', '?']) {
+            continue;
+        }
         let above = directory(file);
         if let Err(error) = std::fs::metadata(&above).and_then(|_| std::fs::read_dir(&above)) {
             return Err(Stop::Error(failure(Code::File, "open the directory", &above, &error), CORRECTABLE));

@@ -9,6 +9,7 @@ use crate::format::{FileArgument, Format};
 use crate::id::DocumentName;
 use crate::merge::priority;
 use crate::native::http::Allowed;
+use crate::native::source::files::expand;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
@@ -343,9 +344,9 @@ pub(super) struct BoundPath {
 impl BoundPath {
     fn new(path: PathBuf) -> Result<BoundPath> {
         let (path, file) = argument(path)?;
-        if file.document.is_some() {
-            return Err(Error::new(Code::Usage, "a bound file holds one document")
-                .with_hint("put the document into a file of its own, or read the file without binding it"));
+        if file.document.is_some() || file.removes {
+            return Err(Error::new(Code::Usage, "a bound file is one document, and what is removed in it is gone")
+                .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
         }
         let id = Str::from(path.display().to_string());
         Ok(BoundPath { format: file.format()?, id, path })
@@ -364,14 +365,22 @@ pub(super) struct LayerFile {
     pub(super) required: bool,
 }
 
-/// The last file has [`priority::FILE`], each before it one more.
+/// The last file has [`priority::FILE`], each before it one more. Directories and patterns stand for their files, see [`expand`].
 pub(super) fn layers(files: Vec<PathBuf>, required: bool) -> Result<Vec<LayerFile>> {
-    let priorities = (priority::FILE..).take(files.len()).collect::<Vec<_>>();
-    let mut layers: Vec<LayerFile> = Vec::new();
-    for (path, priority) in files.into_iter().zip(priorities.into_iter().rev()) {
-        let (path, file) = argument(path)?;
-        let format = file.format()?;
+    let mut found: Vec<(PathBuf, FileArgument, bool)> = Vec::new();
+    for given in files {
+        let (path, file) = argument(given)?;
+        if path.to_str().is_none() {
+            found.push((path, file, required));
+            continue;
+        }
         let required = required && !file.is_optional;
+        found.extend(expand(&file)?.into_iter().map(|file| (PathBuf::from(&file.path), file, required)));
+    }
+    let priorities = (priority::FILE..).take(found.len()).collect::<Vec<_>>();
+    let mut layers: Vec<LayerFile> = Vec::new();
+    for ((path, file, required), priority) in found.into_iter().zip(priorities.into_iter().rev()) {
+        let format = file.format()?;
         let id = Str::from(format!("file:{}", path.display()));
         if layers.iter().any(|layer| layer.id == id) {
             return Err(Error::new(Code::Usage, format!("the file `{}` is given twice", path.display()))

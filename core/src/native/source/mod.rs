@@ -1,2 +1,3 @@
 //! Where layers come from.
 pub mod environment;
+pub mod files;
