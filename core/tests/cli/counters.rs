@@ -62,8 +62,10 @@ fn ask(address: &str, head: &str, body: &str) -> (u16, Option<String>, String) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let tag =
-        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("etag: ").map(|_| line[6..].to_owned()));
+    let tag = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("etag").then(|| value.to_owned())
+    });
     (status, tag, body.to_owned())
 }
 
