@@ -95,23 +95,29 @@ fn a_counter_and_what_is_listed_as_lost_are_what_was_granted_while_links_are_cut
         Instance::start(dir.path(), &arguments, &[])
     });
     let all = [&first, &others[0], &others[1]];
-    let (granted, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (granted, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let clients: Vec<_> = (0..30)
         .map(|client| {
-            let (address, granted, ends) = (address(all[client % 3]), Arc::clone(&granted), Arc::clone(&ends));
+            let (address, granted, ended) = (address(all[client % 3]), Arc::clone(&granted), Arc::clone(&ended));
             thread::spawn(move || {
-                while !ends.load(Ordering::SeqCst) {
-                    granted.fetch_add(u64::from(count(&address)), Ordering::SeqCst);
-                    thread::sleep(Duration::from_millis(20));
+                // Forty an instance: held and lost ones in turn are at most 20 stretches, which a write can name.
+                for turn in 0..4 {
+                    while !count(&address) {
+                        thread::sleep(Duration::from_millis(20));
+                    }
+                    granted.fetch_add(1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(150 + 60 * ((client as u64 + turn) % 7)));
                 }
+                ended.fetch_add(1, Ordering::SeqCst);
             })
         })
         .collect();
     let begun = Instant::now();
     for turn in 0.. {
-        if begun.elapsed() > Duration::from_secs(6) {
+        if ended.load(Ordering::SeqCst) == 30 {
             break;
         }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the clients never end");
         links[turn % 2].cut(true);
         thread::sleep(Duration::from_millis(400));
         send("STOP", others[turn % 2].process.id());
@@ -120,7 +126,6 @@ fn a_counter_and_what_is_listed_as_lost_are_what_was_granted_while_links_are_cut
         links[turn % 2].cut(false);
         thread::sleep(Duration::from_millis(700));
     }
-    ends.store(true, Ordering::SeqCst);
     clients.into_iter().for_each(|client| client.join().unwrap());
     let granted = granted.load(Ordering::SeqCst);
     let mut lost_somewhere = 0;
