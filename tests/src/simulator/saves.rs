@@ -351,7 +351,7 @@ impl Desk {
             false => self.look(),
         }
         self.settle(false);
-        self.check(&buffer, &made, &before, (&on_disk, &coming))?;
+        let is_like_newest = self.check(&buffer, &made, &before, (&on_disk, &coming))?;
         let shown = leaves(&parse(&text, self.format).unwrap());
         self.buffers[at] = Buffer { text, shown };
         for (key, new) in &made {
@@ -364,7 +364,11 @@ impl Desk {
         let after = self.held();
         let status = self.engine.status().remove(0);
         let told = status.save_conflicts.iter().filter(|one| one.stays == Stays::Saved).map(|one| &one.path);
-        self.by_file.extend(told.filter(|key| before.1.get(*key) != after.get(*key)).cloned());
+        let is_changed = |key: &&Path| before.1.get(*key) != after.get(*key);
+        self.by_file.extend(told.filter(is_changed).cloned());
+        if is_like_newest {
+            self.by_file.extend(before.1.keys().chain(after.keys()).filter(is_changed).cloned());
+        }
         Ok(())
     }
 
@@ -408,13 +412,14 @@ impl Desk {
         }
     }
 
+    /// Checks what a save came to; whether nobody could tell it from an edit of the newest text.
     fn check(
         &mut self,
         buffer: &Buffer,
         made: &BTreeMap<Path, Option<Value>>,
         (typed, before): &(Value, Leaves),
         (on_disk, coming): (&Leaves, &Leaves),
-    ) -> Checked {
+    ) -> Checked<bool> {
         let after = self.held();
         let document = self.document();
         let listed = self.engine.status().remove(0).save_conflicts;
@@ -454,7 +459,7 @@ impl Desk {
         let saved = |key: &Path| made.get(key).map_or_else(|| buffer.shown.get(key), Option::as_ref);
         let from_newest = all.iter().filter(|key| saved(key) != on_disk.get(**key)).count();
         if !is_clear && from_newest < made.len() {
-            return Ok(()); // nobody could tell it from an edit of the newest text
+            return Ok(true); // nobody could tell it from an edit of the newest text
         }
         for key in all.into_iter().filter(|key| !made.contains_key(*key)) {
             let (old, new) = (before.get(key), after.get(key));
@@ -488,7 +493,7 @@ impl Desk {
                 return violated(Property::Loss, format!("a save changed `{key}`, which the file may not hold"));
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
