@@ -219,15 +219,21 @@ impl History {
     }
 
     /// Whether a number of one document is in a write of another one, or a write there has seen each that held it and took
-    /// its place: somebody else moved it.
-    pub(crate) fn came_along(&self, genesis: Genesis, new: &Known, marker: i64) -> bool {
+    /// its place: somebody else moved it. With `alone`, who made its own writes again, it may also have been another one's
+    /// write that took its place before.
+    pub(crate) fn came_along(&self, old: &Known, new: &Known, marker: i64, alone: Option<usize>) -> bool {
+        let genesis = old.genesis;
         if self.markers.contains(&(marker, new.genesis)) {
             return true;
         }
         let founder = genesis.founder();
         let there = self.seen(new);
+        let by_others = |other: &Arc<Assertion>| {
+            alone.is_some_and(|host| self.authors.get(&other.dot.replica).is_some_and(|author| *author != host))
+        };
+        let before: Vec<_> = self.seen(old).into_iter().filter(by_others).collect();
         let took_place = |write: &Arc<Assertion>| {
-            there.iter().any(|other| {
+            there.iter().chain(&before).any(|other| {
                 let is_comparable = other.path.starts_with(&write.path) || write.path.starts_with(&other.path);
                 is_comparable && other.context.contains(write.dot)
             })

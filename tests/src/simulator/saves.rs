@@ -429,6 +429,12 @@ impl Desk {
         let is_news = |key: &Path| before.get(key) != buffer.shown.get(key) && !self.by_file.contains(key);
         // A text tells its age by what differs from the one that was seen last; what was never in the file tells nothing.
         let is_old = all.iter().any(|key| !made.contains_key(*key) && on_disk.get(*key) != buffer.shown.get(*key));
+        let is_clear = made.values().all(Option::is_some);
+        let saved = |key: &Path| made.get(key).map_or_else(|| buffer.shown.get(key), Option::as_ref);
+        let from_newest = all.iter().filter(|key| saved(key) != on_disk.get(**key)).count();
+        if !is_clear && from_newest <= made.len() {
+            return Ok(true); // nobody could tell it from an edit of the newest text
+        }
         for (key, new) in made {
             let shown = document.at(key);
             match new {
@@ -455,12 +461,6 @@ impl Desk {
         }
         // What is missing says less than what is there: two texts may lack the same for different reasons. Then another one
         // may be taken for the ancestor, and whatever that costs is listed.
-        let is_clear = made.values().all(Option::is_some);
-        let saved = |key: &Path| made.get(key).map_or_else(|| buffer.shown.get(key), Option::as_ref);
-        let from_newest = all.iter().filter(|key| saved(key) != on_disk.get(**key)).count();
-        if !is_clear && from_newest < made.len() {
-            return Ok(true); // nobody could tell it from an edit of the newest text
-        }
         for key in all.into_iter().filter(|key| !made.contains_key(*key)) {
             let (old, new) = (before.get(key), after.get(key));
             let held = buffer.shown.get(key);

@@ -326,10 +326,11 @@ impl World {
         {
             let made = confmesh::canonical::canonical(&self.history.expected(&old).value);
             // Where history is dropped everybody makes his own writes again.
-            let written = self.history.written_in(old.genesis, (old.replica != new.replica).then_some(at));
+            let alone = (old.replica != new.replica).then_some(at);
+            let written = self.history.written_in(old.genesis, alone);
             let lost = markers(&made)
                 .into_iter()
-                .find(|marker| written.contains(marker) && !self.history.came_along(old.genesis, &new, *marker));
+                .find(|marker| written.contains(marker) && !self.history.came_along(&old, &new, *marker, alone));
             if let Some(marker) = lost {
                 return violated(Property::Loss, format!("{at} lost {marker} when it took over another document"));
             }
