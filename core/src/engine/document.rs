@@ -272,7 +272,10 @@ impl Document {
 
     /// A value as the shared layer.
     pub(super) fn layer_of(&self, value: Value) -> Layer {
-        let layer = Layer::new(self.written_layer(), priority::SHARED, value);
+        let mut layer = Layer::new(self.written_layer(), priority::SHARED, value);
+        if let Some(file) = &self.file {
+            layer.warnings = file.notes().to_vec();
+        }
         match self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.binding.format))) {
             Some((text, format)) => layer.with_text(text, format),
             None => layer,

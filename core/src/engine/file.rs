@@ -17,7 +17,7 @@ use super::types::{FileBinding, FileWrite, SourceState, StoreWrite, Ticket};
 use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, Held, LeftOut, held, parse_from, print, rewrite};
+use crate::format::{Format, Held, LeftOut, held, parse_from, parse_noting, print, rewrite};
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -31,6 +31,8 @@ pub(super) const BEFORE_EDIT: &str = ".before-edit";
 
 /// How many writes are remembered that others took the place of before they got there.
 const MOST_SUPERSEDED: usize = 8;
+/// How long a text may be of which is told what is odd about it.
+const MAX_NOTED_BYTES: usize = 1 << 20;
 
 pub(super) struct BoundFile {
     pub(super) binding: FileBinding,
@@ -44,6 +46,9 @@ pub(super) struct BoundFile {
     /// Those of both that keep what they replace: others may get to the disk once the file is set aside.
     keeping: Vec<ContentHash>,
     seen: Seen,
+    /// What is odd about its text, and the text that this was found in.
+    notes: Vec<Error>,
+    noted: Option<ContentHash>,
     /// What the file says while there is no document yet.
     pub(super) provisional: Option<Value>,
     /// The file on disk differs from the document that took its place: keep it when it is written next.
@@ -122,6 +127,8 @@ impl BoundFile {
             unsettled: None,
             intended: None,
             superseded: Vec::new(),
+            notes: Vec::new(),
+            noted: None,
             keeping: Vec::new(),
             seen: Seen::Unknown,
             provisional: None,
@@ -194,6 +201,22 @@ impl BoundFile {
         self.base.as_ref().and_then(|base| base.known.text.as_deref())
     }
 
+    /// What is odd about the text.
+    pub(super) fn notes(&self) -> &[Error] {
+        &self.notes
+    }
+
+    /// Finds what is odd about a text; a long one is not worth reading it twice.
+    fn note(&mut self, text: &str, hash: ContentHash) {
+        if self.noted.replace(hash) == Some(hash) {
+            return;
+        }
+        let format = self.binding.format;
+        let is_read = (format.is_untyped() || format == Format::Yaml) && text.len() <= MAX_NOTED_BYTES;
+        let noted = is_read.then(|| parse_noting(text, format, &self.source()));
+        self.notes = noted.and_then(Result::ok).map(|noted| noted.notes).unwrap_or_default();
+    }
+
     /// The text that the file had before it was edited, as it was or at least what it said.
     pub(super) fn text_before(&self) -> Option<String> {
         let base = self.base.as_ref()?;
@@ -247,9 +270,11 @@ impl BoundFile {
         }
         if let Some(base) = self.base.as_mut().filter(|base| base.known.is(text)) {
             base.known.text.get_or_insert_with(|| text.to_owned());
+            let hash = base.known.hash;
             self.may_be_torn = false;
             self.seen = Seen::Good;
             self.failure = None;
+            self.note(text, hash);
             return Look::Settled;
         }
         if torn.as_deref() == Some(text) || self.is_torn(text) {
@@ -308,7 +333,7 @@ impl BoundFile {
             shared,
             steps: &steps,
             forgot: self.kept.forgot_beyond(steps.len()),
-            is_text: matches!(self.binding.format, Format::Dotenv | Format::Ini),
+            is_text: self.binding.format.is_untyped(),
         })
     }
 
@@ -347,7 +372,9 @@ impl BoundFile {
             }
             None => self.kept = Kept::first(),
         }
-        self.base = Some(Base { known: Known { hash: text_hash(&text), text: Some(text) }, value });
+        let hash = text_hash(&text);
+        self.note(&text, hash);
+        self.base = Some(Base { known: Known { hash, text: Some(text) }, value });
         self.intended = None;
         self.may_be_torn = false;
         self.superseded.clear();

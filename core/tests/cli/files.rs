@@ -90,3 +90,13 @@ fn optional_files_directories_and_patterns_are_layers_in_their_order() {
     let served = Instance::start(dir.path(), &["--bind", "a.json", "--file", "conf.d/*.yaml;unset"], &[]);
     assert_eq!(served.data(&["get", "ten"]).trim(), "1");
 }
+
+#[test]
+fn what_is_odd_about_a_bound_file_stands_in_the_status_until_it_is_mended() {
+    let dir = dir(&[("a.yaml", "mode: 0644\n")]);
+    let served = Instance::start(dir.path(), &["--bind", "a.yaml"], &[]);
+    let status = served.data(&["status"]);
+    assert!(status.contains("a.yaml:1:7") && status.contains("leading zeros"), "{status}");
+    std::fs::write(dir.path().join("a.yaml"), "mode: '0644'\n").unwrap();
+    wait_for("the mended file", || (!served.data(&["status"]).contains("warning")).then_some(()));
+}

@@ -3,7 +3,16 @@
 use super::*;
 use crate::format::parse;
 
-const FORMATS: [Format; 6] = [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Dotenv, Format::Ini];
+const FORMATS: [Format; 8] = [
+    Format::Json,
+    Format::Jsonc,
+    Format::Json5,
+    Format::Yaml,
+    Format::Toml,
+    Format::Dotenv,
+    Format::Ini,
+    Format::Properties,
+];
 
 fn bound(world: &mut World, byte: u8, format: Format, text: Option<&str>, has_peers: bool) {
     let binding = FileBinding { id: format!("{byte}.{}", format.name()).into(), format };
