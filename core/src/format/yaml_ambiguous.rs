@@ -30,8 +30,8 @@ fn number(text: &str, key: &str) -> Option<(&'static str, &'static str)> {
     if let Some((whole, part)) = text.split_once('.').filter(|(whole, part)| digits(whole) && digits(part)) {
         let key = key.to_ascii_lowercase();
         let is_version = key.contains("version") || key == "tag";
-        let loses =
-            part.ends_with('0') && (is_version || (part.len() > 1 && part.trim_end_matches('0') != "" && whole != "0"));
+        let loses = part.ends_with('0')
+            && (is_version || (part.len() > 1 && !part.trim_end_matches('0').is_empty() && whole != "0"));
         return loses.then_some((
             "the plain scalar is read as a number and loses its last zero, which a version needs",
             "put it in quotes to keep it as it stands, or leave the zero out",
