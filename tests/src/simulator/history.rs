@@ -231,7 +231,7 @@ impl History {
         let by_others = |other: &Arc<Assertion>| {
             alone.is_some_and(|host| self.authors.get(&other.dot.replica).is_some_and(|author| *author != host))
         };
-        let before: Vec<_> = self.seen(old).into_iter().filter(by_others).collect();
+        let before: Vec<_> = self.seen(old).into_iter().filter(|other| by_others(other)).collect();
         let took_place = |write: &Arc<Assertion>| {
             there.iter().chain(&before).any(|other| {
                 let is_comparable = other.path.starts_with(&write.path) || write.path.starts_with(&other.path);
@@ -240,7 +240,8 @@ impl History {
         };
         let holds = |write: &Arc<Assertion>| markers(&canonical(&write.to_value())).contains(&marker);
         let held = self.writes.get(&genesis).into_iter().flatten();
-        held.filter(|write| write.dot.replica != founder && holds(write)).all(|write| took_place(write))
+        let is_meant = |write: &&Arc<Assertion>| write.dot.replica != founder && !by_others(write) && holds(write);
+        held.filter(is_meant).all(|write| took_place(write))
     }
 
     /// The writes of a document that somebody saw, without the notes of confmesh itself.
