@@ -16,7 +16,7 @@ use crate::path::Path;
 use crate::value::Value;
 
 /// How many older states a save may descend from.
-pub(super) const MOST_STATES: usize = 32;
+pub(super) const MOST_STATES: usize = 256;
 
 /// How long their change lists may be together.
 const MOST_BYTES: usize = 1 << 20;

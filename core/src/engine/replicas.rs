@@ -168,7 +168,7 @@ impl Engine {
     ) {
         if instance == Some(self.config.instance) {
             let error = Error::new(Code::Protocol, "the peer is this very instance").with_hint(
-                "remove its own address from the list of peers; a copied data directory has a copied id: remove it",
+                "remove its own address from the list of peers; in a copied data directory remove `instance.key`, so that it gets an id of its own",
             );
             if matches!(self.sessions.get(&peer), Some(Session::Guest(_))) {
                 // So that the other end finds out as well.

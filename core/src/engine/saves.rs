@@ -223,7 +223,12 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
             continue;
         }
         let is_doubtful = ancestor.is_set_back || !is_known || doubted.contains(path);
-        let is_told = wrote || (is_doubtful && last_writer(save.steps, path) == Some(Writer::Others));
+        // Where its age is not known, nobody knows either what its author never saw.
+        let is_own = match last_writer(save.steps, path) {
+            Some(writer) => writer == Writer::File,
+            None => is_known || before.is_none(),
+        };
+        let is_told = wrote || (is_doubtful && !is_own);
         verdict.disputes.extend(is_told.then(|| dispute(Stays::Saved)));
         verdict.removed.extend(is_gone.then(|| path.clone()));
         made.push((path, meant));

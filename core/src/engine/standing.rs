@@ -101,7 +101,8 @@ impl Founded {
     /// A document that was loaded at a start.
     pub(super) fn loaded(&mut self, wall_ms: u64) -> bool {
         let mut life = Life::clone(&self.life);
-        life.standing.loaded = true;
+        // One that never held anything is worth no more than on the first day.
+        life.standing.loaded |= self.ever_held();
         let is_aged = wall_ms.saturating_sub(life.standing.born_ms) >= OLD_AT_START_MS;
         life.standing.old |= self.ever_held() && (self.durable.was_written() || is_aged);
         let is_new = *self.life != life;

@@ -35,6 +35,20 @@ pub fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
+/// As [`read`], but never of a pipe or a device: opening one waits for its other end.
+///
+/// # Errors
+/// Those of [`read`], and [`Code::File`] for what is no file.
+pub fn read_regular(path: &Path) -> Result<Option<String>> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() && !about.is_dir() => {
+            let error = Error::new(Code::File, format!("`{}` is a pipe, a socket or a device", path.display()));
+            Err(error.with_hint("put a file there"))
+        }
+        _ => read(path),
+    }
+}
+
 /// Reads a file whole without caring whether it is text; `None` where there is no such file.
 pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     let read = || -> io::Result<Vec<u8>> {

@@ -69,8 +69,9 @@ impl Standing {
         if self.rank(genesis) > theirs.rank(their_genesis) { Meeting::Stays } else { Meeting::Moves }
     }
 
-    /// The total order of documents.
+    /// The total order of documents. Writes go along when a document gives way and what it was founded with does not, so
+    /// that counts before a start from a store: an empty document that was started twice takes nobody's file.
     fn rank(&self, genesis: Genesis) -> impl Ord + use<> {
-        (self.old, self.loaded, self.content, Reverse(genesis))
+        (self.old, self.content, self.loaded, Reverse(genesis))
     }
 }

@@ -52,7 +52,7 @@ pub(super) struct Actor {
     /// Where the bound files lie.
     pub(super) bound: BTreeMap<DocumentName, PathBuf>,
     /// Whether nobody else could mend an invalid document.
-    pub(super) is_alone: bool,
+    pub(super) refuses_invalid: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
     /// Since when sources are stale, on the clock of this mesh.
@@ -145,7 +145,7 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
         actor.handle(input);
         actor.drain();
     }
-    if actor.is_alone
+    if actor.refuses_invalid
         && let Some(rejection) = actor.driver.engine().status().into_iter().find_map(|status| status.rejected)
     {
         return Err(rejection.to_error());
@@ -183,7 +183,7 @@ impl Actor {
             watcher: None,
             layers: Vec::new(),
             bound: BTreeMap::new(),
-            is_alone: false,
+            refuses_invalid: false,
             logged: BTreeMap::new(),
             stale_since: BTreeMap::new(),
             told_warnings: std::collections::BTreeSet::new(),

@@ -56,7 +56,7 @@ impl Actor {
 
     /// What a bound file holds now.
     pub(super) fn read_bound(&self, document: &DocumentName) -> Result<Option<String>> {
-        file::read(self.path_of(document)?)
+        file::read_regular(self.path_of(document)?)
     }
 
     fn path_of(&self, document: &DocumentName) -> Result<&Path> {

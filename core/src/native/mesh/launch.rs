@@ -118,17 +118,18 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     }
     actor.watcher = watcher;
     actor.layers = layers;
-    actor.is_alone = setup.peers.is_empty();
     actor.stale_after_ms = setup.stale_after_ms;
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
-    first_look(&mut actor)?;
+    first_look(&mut actor, setup.peers.is_empty())?;
     Ok((actor, inputs))
 }
 
 /// A source that is broken from the start has no last good content: better not to start than to start without it.
-fn first_look(actor: &mut Actor) -> Result<()> {
+fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
     let is_new = actor.driver.engine().status().iter().all(|status| status.genesis.is_none());
+    // A document that is in the store goes on with what was in force, whatever others wrote into it.
+    actor.refuses_invalid = is_new && is_alone;
     for at in 0..actor.layers.len() {
         let text = actor.layers.get(at).map(|layer| file::read(&layer.path));
         actor.take_layer(at, text.unwrap_or(Ok(None)));
@@ -155,7 +156,7 @@ fn first_look(actor: &mut Actor) -> Result<()> {
         }
     }
     match status.rejected {
-        Some(rejection) if is_new && actor.is_alone => Err(rejection.to_error()),
+        Some(rejection) if actor.refuses_invalid => Err(rejection.to_error()),
         _ => Ok(()),
     }
 }

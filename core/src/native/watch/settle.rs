@@ -36,7 +36,9 @@ impl Unsettled {
             self.candidate = None;
             self.due = (now + patience.settle / 2).min(self.since + patience.cap);
         }
-        // Beyond the cap hints delay no longer: two equal readings are enough, however busy the file is.
+        // Beyond the cap hints delay no longer: two equal readings are enough, however busy the file is. That whoever held it
+        // open has closed it is a hint as well, and does not wait until a file that stays open would be believed.
+        self.due = self.due.min(now + patience.settle);
     }
 
     /// Takes a reading at `due`; true where the content is to be believed, otherwise `due` has moved on.
@@ -107,6 +109,27 @@ mod tests {
         }
         let believed = believed.unwrap();
         assert!(believed >= ms(500) && believed <= ms(510), "{believed:?}");
+    }
+
+    #[test]
+    fn a_slow_save_is_believed_soon_after_the_file_is_closed() {
+        let start = Instant::now();
+        let mut file = Unsettled::new(start, PATIENCE);
+        let mut now = start;
+        while now < start + ms(1_000) {
+            now = file.due;
+            assert!(!file.read(&content(1), Some(PATIENCE.open), now, PATIENCE));
+            if now + ms(2) < file.due {
+                break;
+            }
+        }
+        let closed = start + ms(1_000);
+        file.hint(closed, PATIENCE);
+        let mut reads = 0;
+        while !file.read(&content(2), None, file.due, PATIENCE) {
+            reads += 1;
+        }
+        assert!(reads <= 2 && file.due <= closed + ms(50), "{reads} {:?}", file.due - closed);
     }
 
     #[test]
