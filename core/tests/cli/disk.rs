@@ -223,3 +223,17 @@ fn a_damaged_store_is_refused_with_the_way_out_and_never_called_a_defect() {
     let told = run(dir.path(), &["rebuild", "--bind", "b.json"]);
     assert!(told.stderr.contains("start the instance again"), "{told:?}");
 }
+
+#[test]
+fn a_pipe_in_the_place_of_the_bound_file_stops_nobody_and_goes_like_any_other_fault() {
+    let dir = dir(&[("c.yaml", "a: 1\n")]);
+    let instance = Instance::start(dir.path(), &["--bind", "c.yaml"], &[]);
+    let path = dir.path().join("c.yaml");
+    std::fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    wait_for("the pipe is told", || instance.words().contains("is a pipe, a socket or a device").then_some(()));
+    assert_eq!(instance.run(&["set", "b", "2"]).status, 0);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "a: 3\n").unwrap();
+    wait_for("the file counts again", || (instance.data(&["get", "a"]) == "3\n").then_some(()));
+}

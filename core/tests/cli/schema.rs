@@ -137,6 +137,23 @@ fn what_another_instance_writes_is_withheld_by_path_and_shown_as_such() {
     assert!(!held.data(&["status"]).contains("rejected"));
 }
 
+#[test]
+fn what_others_wrote_against_the_schema_stops_no_start_of_an_instance_that_dials_nobody() {
+    let good = "api_url: https://a\n";
+    let (one, two) = (dir(&[("schema.json", SIMPLE), ("config.yaml", good)]), dir(&[]));
+    let arguments = ["--bind", "config.yaml", "--schema", "schema.json"];
+    let held = Instance::start(one.path(), &arguments, &[]);
+    let peer = format!("{}/sync", held.url.replace("http://", "ws://"));
+    let free = Instance::start(two.path(), &["--peer", &peer, "--found-after", "25000"], &[]);
+    free.data(&["set", "timeout_seconds", "0"]);
+    held.process.tells("rejecting invalid configuration update");
+    held.process.signal("KILL");
+    drop(held);
+    let held = Instance::start(one.path(), &arguments, &[]);
+    assert_eq!(held.data(&["get", "timeout_seconds"]), "30\n");
+    assert!(held.words().contains("withheld `timeout_seconds` = 0 is withheld: "), "{}", held.words());
+}
+
 const PROFILES: &str = "rate: 1\nhost: '${env:SHOP_HOST:-localhost}:${rate}'\nprofiles:\n  prod:\n    rate: 3\n";
 
 #[test]

@@ -241,7 +241,7 @@ impl History {
         let holds = |write: &Arc<Assertion>| markers(&canonical(&write.to_value())).contains(&marker);
         let held = self.writes.get(&genesis).into_iter().flatten();
         let is_meant = |write: &&Arc<Assertion>| write.dot.replica != founder && !by_others(write) && holds(write);
-        held.filter(is_meant).all(|write| took_place(write))
+        held.filter(is_meant).all(took_place)
     }
 
     /// The writes of a document that somebody saw, without the notes of confmesh itself.

@@ -219,6 +219,21 @@ fn content_never_yields_to_nothing() {
     }
 }
 
+#[test]
+fn an_empty_document_that_was_started_again_takes_nobodys_file() {
+    let mut world = World::new();
+    world.add(1, None, true);
+    world.pass(4_000);
+    world.kill(0);
+    world.restart(0);
+    world.run();
+    world.add(2, Some(r#"{"real":true}"#), false);
+    world.connect(0, 1);
+    world.run();
+    world.assert_agreement(r#"{"real":true}"#);
+    assert!(world.hosts[1].kept.is_empty());
+}
+
 /// Three founded alone and wrote; they meet one after the other, and everybody's writes are there once.
 #[test]
 fn any_number_of_instances_move_in_any_order_and_nothing_is_written_twice() {
