@@ -168,7 +168,7 @@ test("a manual conflict is listed and resolved", async () => {
   assert.equal((await second.conflicts())[0].assignedTo, "eve");
   await second.resolve(found[0].id, { take: at, user: "eve" });
   await until(() => first.get("app.limit") === 1);
-  assert.deepEqual(await first.conflicts({ all: true }), []);
+  assert.deepEqual((await first.conflicts({ all: true })).map(({ status }) => status), ["closed"]);
   for (const mesh of [first, second]) {
     const told = (await mesh.audit()).filter(({ event }) => event === "conflict_resolved");
     assert.equal(told.length, 1);

@@ -260,7 +260,7 @@ def ctrl_c_ends_the_waiting_for_an_answer_at_once(tmp_path: Path) -> None:
     code, out, err, seconds = interrupted(
         tmp_path,
         """
-        mesh = confmesh.Mesh(peers=["ws://127.0.0.1:9"]).start()
+        mesh = confmesh.Mesh(peers=["ws://127.0.0.1:9"], found_after=600_000).start()
         pending = mesh.set("x", 1)
         print("waiting", flush=True)
         try:
