@@ -82,6 +82,8 @@ class _Follower(Generic[_E]):
             for event in self._events(patience=3600.0):
                 self._call(event)
         except BaseException as error:  # noqa: BLE001 - in a child that cannot open the configuration
+            if getattr(error, "code", None) == "closed":
+                return  # it ends with the configuration, as at the exit of a program
             logger.error("a subscription ends: %s", error)
             _native.unraisable(error, self._callback)
         finally:
