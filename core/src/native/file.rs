@@ -86,7 +86,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String> {
 pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Result<Replaced> {
     let target = follow_links(path)?;
     // Looked at twice: here to spare the work, below to keep the time in which a foreign save could be lost minimal.
-    let current = read(&target)?;
+    let current = read_regular(&target)?;
     if current.as_deref() != expect {
         return Ok(Replaced::ChangedMeanwhile(current));
     }
@@ -106,7 +106,7 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
     temporary.write_all(text.as_bytes()).map_err(fail)?;
     temporary.as_file().sync_all().map_err(fail)?;
 
-    let current = read(&target)?;
+    let current = read_regular(&target)?;
     if current.as_deref() != expect {
         return Ok(Replaced::ChangedMeanwhile(current));
     }
@@ -119,7 +119,7 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
         }
     } else if let Err(error) = temporary.persist_noclobber(&target) {
         if error.error.kind() == ErrorKind::AlreadyExists {
-            return Ok(Replaced::ChangedMeanwhile(read(&target)?));
+            return Ok(Replaced::ChangedMeanwhile(read_regular(&target)?));
         }
         return Err(fail(error.error));
     }
@@ -133,7 +133,7 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
 /// # Errors
 /// [`Code::File`] where the file cannot be read or written; it may hold a part of the new text then.
 pub fn write_in_place(path: &Path, expect: &str, text: &str) -> Result<Replaced> {
-    let current = read(path)?;
+    let current = read_regular(path)?;
     if current.as_deref() != Some(expect) {
         return Ok(Replaced::ChangedMeanwhile(current));
     }
