@@ -44,7 +44,13 @@ def run(folder: Path, source: str, *, text: str = '{"a": 1}', seconds: float = 6
 
 def interrupted(folder: Path, source: str, after: str) -> tuple[int, str, str, float]:
     """A program that gets Ctrl-C once it printed a line; and how long it took to end from then on."""
-    running = subprocess.Popen(program(folder, source), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+
+    def listen() -> None:
+        # What runs in the background of a shell ignores Ctrl-C, and hands that down.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipe = subprocess.PIPE
+    running = subprocess.Popen(program(folder, source), stdout=pipe, stderr=pipe, text=True, cwd=folder, preexec_fn=listen)
     assert running.stdout is not None
     for line in running.stdout:
         if line.strip() == after:
