@@ -1,6 +1,6 @@
 //! Notes on members that no instance would write.
 
-use super::identity::{Stranger, greeting, members, own, pair, seen};
+use super::identity::{Stranger, audits, greeting, members, own, pair, seen};
 use super::*;
 use crate::clock::{Dot, VersionVector};
 use crate::conflict::{Meanwhile, Tag};
@@ -143,7 +143,7 @@ fn nobody_is_made_to_leave_or_joins_by_a_note_without_the_key_of_its_writer() {
         }
     }
     assert_eq!(own(&world, 0), a, "nothing of it made it start anew");
-    let told = world.notices(0);
+    let told = audits(&world);
     for why in ["bears no signature", "not signed by the key of its writer", "takes the place of nobody"] {
         assert!(told.contains(why), "{why}: {told}");
     }
