@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::limits::MAX_MEMBERS;
 use crate::protocol::ReplicaLink;
-use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, signed};
+use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves};
 use crate::value::Value;
 
 impl Engine {
@@ -101,7 +101,7 @@ impl Engine {
     pub(super) fn note(&mut self, name: &DocumentName, notes: &[Edit], now: Now) {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
-        match founded.note(&signed(notes, founded.pending.genesis(), &self.key), now.wall_ms) {
+        match founded.note(notes, now.wall_ms) {
             Ok(Some(written)) => {
                 let records = effect_records(name, &founded.pending, &written.effect);
                 self.stage_step(name, records, Step::Delta(written.delta), "members", None, None);
@@ -175,7 +175,7 @@ impl Engine {
             return;
         }
         notes.push(joins(founded.pending.id()));
-        match founded.note(&signed(&notes, founded.pending.genesis(), &self.key), now.wall_ms) {
+        match founded.note(&notes, now.wall_ms) {
             Ok(written) => {
                 let records = |effect: &Effect| effect_records(name, &founded.pending, effect);
                 founded.succession = written.map(|written| (records(&written.effect), written.delta));
@@ -314,20 +314,6 @@ impl Engine {
 }
 
 impl super::shared::Founded {
-    /// Whether what a delta says of the document's birth and of its members may be believed.
-    ///
-    /// # Errors
-    /// [`Code::Message`] where not.
-    pub(super) fn check_claims(&self, delta: &Delta) -> Result<()> {
-        let founder = self.pending.genesis().founder();
-        if delta.to.seq(founder) > self.pending.seen().seq(founder) {
-            // Whoever has the document has them all: they were there before everything else.
-            let why = "malformed delta: the first writes of a document are made at its birth";
-            return Err(Error::new(Code::Message, why));
-        }
-        self.pending.check_signatures(delta)
-    }
-
     /// Writes under another name from now on; nothing is on its way to the store.
     fn rename(&mut self, id: ReplicaId) {
         self.durable = self.durable.reincarnated(id);

@@ -416,7 +416,10 @@ impl Engine {
         if founded.pending.genesis() != genesis {
             return self.handle_other_delta(peer, name, genesis, &delta, now);
         }
-        if let Err(error) = founded.check_claims(&delta) {
+        if delta.to.seq(genesis.founder()) > founded.pending.seen().seq(genesis.founder()) {
+            // Whoever has the document has them all: they were there before everything else.
+            let error =
+                Error::new(Code::Message, "malformed delta: the first writes of a document are made at its birth");
             return self.refuse_message(peer, name, &error, now);
         }
         if founded.anew.is_some() && delta.since.is_empty() {
