@@ -17,10 +17,13 @@ impl Delta {
         let bad = |why: &str| Err(Error::new(Code::Message, format!("malformed delta: {why}")));
         for note in self.items.iter().filter(|item| is_reserved(&item.path)) {
             match note.path.segments() {
-                [_, first, rest @ ..] if *first == *SETTLE => {
-                    if !rest.is_empty() || !is_founding(note, genesis) || note.claim.value() != Some(&true.into()) {
-                        return bad("whether a document drops its history is said at its birth, and never again");
-                    }
+                [_, first, rest @ ..]
+                    if *first == *SETTLE
+                        && (!rest.is_empty()
+                            || !is_founding(note, genesis)
+                            || note.claim.value() != Some(&true.into())) =>
+                {
+                    return bad("whether a document drops its history is said at its birth, and never again");
                 }
                 [_, first, rest @ ..] if *first == *MEMBERS => {
                     let is_member = matches!(rest, [member] if ReplicaId::parse(member).is_some());

@@ -288,8 +288,17 @@ impl History {
 
     /// How many of the writes that somebody saw put exactly this value at exactly this path.
     pub(crate) fn count(&self, known: &Known, path: &confmesh::Path, value: &Value) -> usize {
-        let all = self.seen(known).into_iter();
-        all.filter(|a| a.path == *path && a.claim == Claim::Value(value.clone())).count()
+        let all: Vec<_> = self
+            .seen(known)
+            .into_iter()
+            .filter(|a| a.path == *path && a.claim == Claim::Value(value.clone()))
+            .collect();
+        // What moved here from another document may have been made again, and stands in that one's place.
+        let is_here = |write: &Arc<Assertion>| self.document_of(write.dot) == Some(known.genesis);
+        let made_again = |write: &Arc<Assertion>| {
+            !is_here(write) && all.iter().any(|other| is_here(other) && other.context.contains(write.dot))
+        };
+        all.iter().filter(|write| !made_again(write)).count()
     }
 
     /// What somebody who saw this has to show.
