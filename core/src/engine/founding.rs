@@ -6,6 +6,7 @@
 //! acknowledged in it go along under their own names, what it was founded with is kept aside. Each link between two
 //! documents moves one side up, so a connected mesh ends with the greatest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::aside::{Aside, WHY_FORCED, WHY_JOINED, WHY_MOVED};
@@ -175,7 +176,8 @@ impl Engine {
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let asked_as = if let (Moving::Asked(id), Some(_)) = (founded.moving, from) { id } else { fresh };
         // Also those of earlier lives.
-        former.extend(founded.pending.live().map(|held| held.dot.replica).filter(|name| key.has_name(*name)));
+        let authors: BTreeSet<ReplicaId> = founded.pending.live().map(|held| held.dot.replica).collect();
+        former.extend(authors.into_iter().filter(|name| key.has_name(*name)));
         let mine = founded.pending.genesis();
         let is_forced = standing.given_up.contains(&mine) || founded.forced == Some(genesis);
         let moved = match Moved::of(founded, &former, (asked_as, genesis, delta), is_forced, &options, now.wall_ms) {
