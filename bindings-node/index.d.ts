@@ -105,8 +105,10 @@ export declare class Schema {
   toEnv(prefix: string, document: unknown): Record<string, string>;
   /** The text of a file to start from: defaults, with every description as a comment where the format has comments. */
   initial(format?: string): string;
-  /** Every field with its path, type, default, variable, rules and description; `yaml` in Node only. */
-  reference(style?: "human" | "json" | "yaml" | "markdown", options?: ReferenceOptions): string;
+  /** What the schema says and nobody checks, with its path in it: formats and keywords that are unknown. */
+  notes(): ConfmeshError[];
+  /** Every field with its path, type, default, variable, rules and description; `yaml` and `json-schema` in Node only. */
+  reference(style?: "human" | "json" | "yaml" | "markdown" | "json-schema", options?: ReferenceOptions): string;
 }
 
 export interface ReferenceOptions {

@@ -99,6 +99,12 @@ impl NativeSchema {
         run(|| self.0.initial(&format))
     }
 
+    /// What the schema says and nobody checks.
+    #[napi]
+    pub fn notes(&self) -> String {
+        self.0.notes()
+    }
+
     /// Every field, written in a style.
     #[napi]
     pub fn reference(&self, style: String, options: String) -> napi::Result<String> {

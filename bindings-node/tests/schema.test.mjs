@@ -89,3 +89,18 @@ test("the schema prints a reference and a file to start from", () => each(({ Sch
   assert.deepEqual(schema.toEnv("APP", { workers: 2, tags: ["a", "b"] }), { APP_WORKERS: "2", APP_TAGS: "a,b" });
   assert.deepEqual([schema.known({ workers: 1, x: 2 }), schema.defaults()], [{ workers: 1 }, { workers: 4 }]);
 }));
+
+test("whole JSON Schema documents are checked natively, refused by name in browsers, and unknown formats noted", () => {
+  const definition = { patternProperties: { "^n_": { type: "integer" } }, dependentRequired: { user: ["password"] } };
+  const found = new addon.Schema(definition).validate({ n_a: "x", user: "y" });
+  assert.deepEqual(found.map(({ path, message }) => [path, message]).sort(), [
+    ["n_a", 'expected integer, found string "x"'],
+    ["password", "required key is missing"],
+  ]);
+  assert.throws(() => new module.Schema(definition), { path: "dependentRequired", message: /`dependentRequired` is not supported in this build/ });
+  for (const { Schema } of [addon, module]) {
+    const [note] = new Schema({ properties: { iban: { format: "iban" } } }).notes();
+    assert.deepEqual([note.path, note.message], ["properties.iban.format", "the format `iban` is not checked"]);
+  }
+  assert.equal(JSON.parse(new addon.Schema(DEFINITION).reference("json-schema")).properties.workers.minimum, 1);
+});

@@ -200,6 +200,11 @@ impl Schema {
         })
     }
 
+    /// What the schema says and nobody checks, with its path in it: formats and keywords that are unknown.
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        exceptions(py, self.core.notes())
+    }
+
     fn __repr__(&self) -> String {
         format!("<{:?}>", self.core)
     }

@@ -1,5 +1,6 @@
 """Schemas as a program uses them: typed values, checks of its own, and every problem with its place."""
 
+import json
 import os
 from typing import Any
 
@@ -99,7 +100,25 @@ def the_schema_prints_a_reference_and_a_file_to_start_from() -> None:
     assert schema.to_env("APP", {"workers": 2, "tags": ["a", "b"]}) == {"APP_WORKERS": "2", "APP_TAGS": "a,b"}
     assert schema.known({"workers": 1, "x": 2}) == {"workers": 1}
     assert schema.defaults() == {"workers": 4}
+    assert json.loads(schema.reference("json-schema"))["properties"]["workers"]["minimum"] == 1
     assert repr(schema).startswith("<Schema(")
+
+
+def whole_json_schema_documents_are_checked_and_unknown_formats_noted() -> None:
+    schema = confmesh.Schema(
+        {
+            "patternProperties": {"^n_": {"type": "integer"}},
+            "dependentRequired": {"user": ["password"]},
+            "properties": {"iban": {"format": "iban"}},
+        }
+    )
+    assert schema.validate({"n_a": 1, "user": "x", "password": "y"}) == []
+    found = {error.path: error.message for error in schema.validate({"n_a": "x", "user": "y"})}
+    assert found == {"n_a": 'expected integer, found string "x"', "password": "required key is missing"}
+    (note,) = schema.notes()
+    assert (note.path, note.message) == ("properties.iban.format", "the format `iban` is not checked")
+    with pytest.raises(confmesh.InputError, match="cannot be followed"):
+        confmesh.Schema({"$ref": "https://example.org/a.json"})
 
 
 def a_definition_that_is_none_is_refused_with_its_path() -> None:

@@ -185,6 +185,11 @@ impl Checked {
         self.schema.initial(Format::from_name(format)?)
     }
 
+    /// What the schema says and nobody checks.
+    pub fn notes(&self) -> String {
+        canonical(&errors(self.schema.notes()))
+    }
+
     /// Every field, written in a style under `{category, envOnly, showSensitive, prefix}`.
     pub fn reference(&self, style: &str, options: &str) -> Result<String> {
         let options = json(options)?;

@@ -105,6 +105,12 @@ impl NativeSchema {
         self.0.initial(format).map_err(thrown)
     }
 
+    /// What the schema says and nobody checks.
+    #[wasm_bindgen]
+    pub fn notes(&self) -> String {
+        self.0.notes()
+    }
+
     /// Every field, written in a style.
     #[wasm_bindgen]
     pub fn reference(&self, style: &str, options: &str) -> Outcome<String> {

@@ -108,7 +108,7 @@ class Schema:
         """The text of a file to start from: defaults, with every description as a comment where the format has comments."""
     def reference(
         self,
-        style: Literal["human", "json", "yaml", "markdown"] = "human",
+        style: Literal["human", "json", "yaml", "markdown", "json-schema"] = "human",
         *,
         category: str | None = None,
         env_only: bool = False,
@@ -116,6 +116,8 @@ class Schema:
         prefix: str | None = None,
     ) -> str:
         """Every field with its path, type, default, variable, rules and description, for people or programs to read."""
+    def notes(self) -> list[Error]:
+        """What the schema says and nobody checks, with its path in it: formats and keywords that are unknown."""
 
 @final
 class Replica:

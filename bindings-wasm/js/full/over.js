@@ -108,6 +108,10 @@ export function algebraOver(native, { calling, toText }) {
       return calling(() => this.#native.initial(format));
     }
 
+    notes() {
+      return errors(ask(() => this.#native.notes()));
+    }
+
     reference(style = "human", given = {}) {
       const { category = null, envOnly = false, showSensitive = false, prefix = null } =
         known(given, ["category", "envOnly", "showSensitive", "prefix"], "reference");

@@ -136,6 +136,10 @@ pub struct Field {
     pub(super) any_of: Vec<Field>,
     pub(super) one_of: Vec<Field>,
     pub(super) not: Option<Box<Field>>,
+    /// What may speak about the same value, or about what is in it, and is checked with the whole document: `then`,
+    /// `patternProperties`. Here it tells what is secret.
+    pub(super) elsewhere: Vec<Field>,
+    pub(super) elsewhere_below: Vec<Field>,
     /// Nothing is valid: the schema `false`.
     pub(super) never: bool,
     pub(super) validators: Vec<Validator>,

@@ -1,17 +1,19 @@
-//! JSON Schema documents: the part that is listed on the module's page.
+//! JSON Schema documents: what our own checks do, and what is left to the check of the whole document.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::field::{Bound, Field, Kind, Others};
+use super::json_references::{Outline, Target};
 use super::read::{count, flag, list, number, text, wrong};
 use super::text_format::TextFormat;
-use super::walk::ROOT;
+use super::whole::{Draft, Whole};
 use super::{Parts, Schema, nearest};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 use crate::value::{Map, Str, Value};
 
-/// What is read.
+/// What our own checks do.
 const KNOWN: &[&str] = &[
     "type",
     "properties",
@@ -44,16 +46,57 @@ const KNOWN: &[&str] = &[
     "oneOf",
     "not",
 ];
+/// What the check of the whole document does: on one value, and on what is in it.
+const BEYOND: &[&str] = &[
+    "patternProperties",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "minContains",
+    "maxContains",
+    "prefixItems",
+    "additionalItems",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "minProperties",
+    "maxProperties",
+    "multipleOf",
+    "$dynamicRef",
+    "$dynamicAnchor",
+    "$recursiveRef",
+    "$recursiveAnchor",
+    "$anchor",
+    "$vocabulary",
+];
 /// What changes nothing that is valid.
-const SKIPPED: &[&str] = &["$schema", "$id", "$comment", "examples", "readOnly", "contentEncoding", "contentMediaType"];
-/// Formats of the standard that are notes for people here.
-const UNCHECKED_FORMATS: &[&str] = &[
+const SKIPPED: &[&str] = &[
+    "$schema",
+    "$id",
+    "id",
+    "$comment",
+    "examples",
+    "readOnly",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "markdownDescription",
+    "enumDescriptions",
+    "markdownEnumDescriptions",
+    "deprecationMessage",
+    "errorMessage",
+    "defaultSnippets",
+];
+/// Formats of the standard that the check of the whole document knows.
+const BEYOND_FORMATS: &[&str] = &[
     "date-time",
     "date",
     "time",
     "duration",
-    "idn-email",
-    "idn-hostname",
     "uri-reference",
     "iri",
     "iri-reference",
@@ -61,120 +104,333 @@ const UNCHECKED_FORMATS: &[&str] = &[
     "json-pointer",
     "relative-json-pointer",
     "regex",
-    "password",
 ];
 
 /// Reads a document.
 pub(super) fn document(value: &Value) -> Result<Schema> {
+    let draft = Draft::of(value);
+    if let Some(Draft::Other(name)) = draft {
+        return Err(Error::new(Code::Invalid, format!("the draft `{name}` cannot be followed"))
+            .with_path(Path::root().child("$schema"))
+            .with_hint(
+                "nothing is fetched: name `https://json-schema.org/draft/2020-12/schema` or \
+                 `http://json-schema.org/draft-07/schema#`, or leave `$schema` out",
+            ));
+    }
+    let mut reader = Reader {
+        outline: Outline::of(value),
+        draft,
+        old_forms: false,
+        beyond: Vec::new(),
+        lost: None,
+        secrets: false,
+        notes: BTreeMap::new(),
+        waiting: Vec::new(),
+    };
+    let root = reader.field(value, &Path::root())?;
+    if let Some(part) = reader.outline.first_part() {
+        // Whether such an address counts, and for what, is the standard's finest print.
+        reader.beyond.push((part, "$id".into()));
+    }
     let mut definitions = BTreeMap::new();
     for place in ["$defs", "definitions"] {
         let Some(found) = value.child(place) else { continue };
         let at = Path::root().child(place);
         let Value::Map(map) = found else { return Err(wrong(found, "map", &at)) };
         for (name, schema) in map.iter() {
-            definitions.insert(name.clone(), field(schema, &at.child(name))?);
+            let at = at.child(name);
+            definitions.insert(reference_to(&at), reader.field(schema, &at)?);
         }
     }
-    Ok(Schema(std::sync::Arc::new(Parts { root: field(value, &Path::root())?, definitions })))
-}
-
-fn field(value: &Value, path: &Path) -> Result<Field> {
-    let map = match value {
-        Value::Bool(true) => return Ok(Field::any()),
-        Value::Bool(false) => return Ok(Field { never: true, ..Field::any() }),
-        Value::Map(map) => map,
-        other => {
-            let message = format!("a schema is a map or a bool, not a {}", other.type_name());
-            return Err(Error::new(Code::Invalid, message).with_path(path.clone()));
+    while let Some(at) = reader.waiting.pop() {
+        let name = reference_to(&at);
+        if definitions.contains_key(&name) {
+            continue;
+        }
+        if let Some(schema) = value.at(&at) {
+            definitions.insert(name, reader.field(schema, &at)?);
+        }
+    }
+    if let (Some((at, text)), true) = (&reader.lost, reader.secrets) {
+        // What cannot be followed here could lead to a secret, which would be shown.
+        return Err(Error::new(
+            Code::Invalid,
+            format!("the reference `{text}` cannot be followed to what it makes secret"),
+        )
+        .with_path(at.clone())
+        .with_hint("a schema with `writeOnly` or `x-secret` refers by `$ref` to a place in itself"));
+    }
+    let whole = match reader.beyond.first() {
+        None => None,
+        Some(_) => {
+            let draft = if draft.is_none() && reader.old_forms { Some(Draft::Seven) } else { draft };
+            Some(Arc::new(Whole::compile(value, draft, &reader.beyond)?))
         }
     };
-    refuse_unknown(map, path)?;
-    let mut field = Field::any();
-    for (key, value) in map.iter() {
-        let at = path.child(key);
-        match key.as_str() {
-            "type" => field.kinds = kinds(value, &at)?,
-            "properties" => {
-                let Value::Map(fields) = value else { return Err(wrong(value, "map", &at)) };
-                for (key, child) in fields.iter() {
-                    field.fields.push((key.clone(), self::field(child, &at.child(key))?));
-                }
-            }
-            "additionalProperties" => {
-                field.others = match value {
-                    Value::Bool(true) => Others::Any,
-                    Value::Bool(false) => Others::Refused,
-                    schema => Others::Of(Box::new(self::field(schema, &at)?)),
-                }
-            }
-            "items" => field.items = Some(Box::new(self::field(value, &at)?)),
-            "enum" => field.choices = Some(list(value, &at)?.to_vec()),
-            "minimum" => narrow(&mut field.minimum, Bound { number: number(value, &at)?, exclusive: false }, true),
-            "maximum" => narrow(&mut field.maximum, Bound { number: number(value, &at)?, exclusive: false }, false),
-            "exclusiveMinimum" => {
-                narrow(&mut field.minimum, Bound { number: number(value, &at)?, exclusive: true }, true);
-            }
-            "exclusiveMaximum" => {
-                narrow(&mut field.maximum, Bound { number: number(value, &at)?, exclusive: true }, false);
-            }
-            "minLength" => field.min_length = Some(count(value, &at)?),
-            "maxLength" => field.max_length = Some(count(value, &at)?),
-            "minItems" => field.min_items = Some(count(value, &at)?),
-            "maxItems" => field.max_items = Some(count(value, &at)?),
-            "uniqueItems" => field.unique = flag(value, &at)?,
-            "pattern" => field = field.pattern(&text(value, &at)?).map_err(|error| error.with_path(at))?,
-            "format" => field.format = format(&text(value, &at)?, &at)?,
-            "default" => field.default = Some(value.clone()),
-            "description" => field.description = Some(text(value, &at)?),
-            "title" => {
-                let title = text(value, &at)?;
-                field.description.get_or_insert(title);
-            }
-            "writeOnly" | "x-secret" => field.secret |= flag(value, &at)?,
-            "x-env" => field.env = Some(text(value, &at)?),
-            "x-category" => field.category = Some(text(value, &at)?),
-            "deprecated" => {
-                let advice = flag(value, &at)?.then(Str::default);
-                field.deprecated = field.deprecated.take().or(advice);
-            }
-            "x-deprecated" => field.deprecated = Some(text(value, &at)?),
-            "$ref" => field.reference = Some(reference(&text(value, &at)?, &at)?),
-            "allOf" => field.all_of.extend(alternatives(value, &at)?),
-            "anyOf" => field.any_of = alternatives(value, &at)?,
-            "oneOf" => field.one_of = alternatives(value, &at)?,
-            "not" => field.not = Some(Box::new(self::field(value, &at)?)),
-            // What is not listed here is read below, at the root, or skipped.
-            _ => {}
-        }
-    }
-    if let Some(value) = map.get("const") {
-        match &field.choices {
-            Some(_) => field.all_of.push(Field::any().choices([value.clone()])),
-            None => field.choices = Some(vec![value.clone()]),
-        }
-    }
-    if let Some(required) = map.get("required") {
-        require(&mut field, required, &path.child("required"))?;
-    }
-    Ok(field)
+    let notes = reader.notes.into_values().collect();
+    let parts = Parts { root, definitions, whole, notes, source: Some(value.clone()) };
+    Ok(Schema(Arc::new(parts)))
 }
 
-fn refuse_unknown(map: &Map, path: &Path) -> Result<()> {
-    let unknown =
-        |key: &&Str| !KNOWN.contains(&key.as_str()) && !SKIPPED.contains(&key.as_str()) && !key.starts_with("x-");
-    let mut errors = map.keys().filter(unknown).map(|key| {
-        let hint = match nearest(key, KNOWN.iter().copied()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => {
-                "skipping it would accept what the schema refuses; the keywords are listed in the documentation".into()
+/// The name of what stands at a path, as references in this crate spell it.
+fn reference_to(path: &Path) -> Str {
+    if path.is_root() { Str::from(super::walk::ROOT) } else { Str::from(format!("#{}", path.to_pointer())) }
+}
+
+struct Reader<'v> {
+    outline: Outline<'v>,
+    draft: Option<Draft<'v>>,
+    /// A form that draft 7 has and 2020-12 has not.
+    old_forms: bool,
+    /// What our own checks do not do, with its place.
+    beyond: Vec<(Path, Str)>,
+    /// A reference that only the check of the whole document follows.
+    lost: Option<(Path, Str)>,
+    secrets: bool,
+    notes: BTreeMap<String, Error>,
+    /// Places that references lead to.
+    waiting: Vec<Path>,
+}
+
+impl Reader<'_> {
+    fn field(&mut self, value: &Value, path: &Path) -> Result<Field> {
+        let map = match value {
+            Value::Bool(true) => return Ok(Field::any()),
+            Value::Bool(false) => return Ok(Field { never: true, ..Field::any() }),
+            Value::Map(map) => map,
+            other => {
+                let message = format!("a schema is a map or a bool, not a {}", other.type_name());
+                return Err(Error::new(Code::Invalid, message).with_path(path.clone()));
             }
         };
-        Error::new(Code::Invalid, format!("the keyword `{key}` is not supported"))
-            .with_path(path.child(key))
-            .with_hint(hint)
-    });
-    let Some(first) = errors.next() else { return Ok(()) };
-    Err(errors.fold(first, Error::with_related))
+        self.look_at_unknown(map, path)?;
+        // Before 2019 nothing beside a reference counts; what is said for people and of secrets does here.
+        let alone = map.contains_key("$ref") && self.draft.is_some_and(Draft::reads_references_alone);
+        let mut field = Field::any();
+        for (key, value) in map.iter() {
+            let at = path.child(key);
+            if alone && KNOWN.contains(&key.as_str()) && !is_said_for_people(key) && key != "$ref" {
+                continue;
+            }
+            match key.as_str() {
+                "type" => field.kinds = kinds(value, &at)?,
+                "properties" => {
+                    let Value::Map(fields) = value else { return Err(wrong(value, "map", &at)) };
+                    for (key, child) in fields.iter() {
+                        field.fields.push((key.clone(), self.field(child, &at.child(key))?));
+                    }
+                }
+                "additionalProperties" => {
+                    field.others = match value {
+                        Value::Bool(true) => Others::Any,
+                        Value::Bool(false) => Others::Refused,
+                        schema => Others::Of(Box::new(self.field(schema, &at)?)),
+                    }
+                }
+                "items" if value.as_list().is_some() => {
+                    self.old_forms = true;
+                    self.beyond.push((at.clone(), "items".into()));
+                    field.elsewhere_below.extend(self.schemas(value, &at)?);
+                }
+                "items" => field.items = Some(Box::new(self.field(value, &at)?)),
+                "enum" => field.choices = Some(list(value, &at)?.to_vec()),
+                "minimum" => narrow(&mut field.minimum, Bound { number: number(value, &at)?, exclusive: false }, true),
+                "maximum" => narrow(&mut field.maximum, Bound { number: number(value, &at)?, exclusive: false }, false),
+                "exclusiveMinimum" | "exclusiveMaximum" if value.as_bool().is_some() => {
+                    self.beyond.push((at, key.clone()));
+                }
+                "exclusiveMinimum" => {
+                    narrow(&mut field.minimum, Bound { number: number(value, &at)?, exclusive: true }, true);
+                }
+                "exclusiveMaximum" => {
+                    narrow(&mut field.maximum, Bound { number: number(value, &at)?, exclusive: true }, false);
+                }
+                "minLength" => field.min_length = Some(count(value, &at)?),
+                "maxLength" => field.max_length = Some(count(value, &at)?),
+                "minItems" => field.min_items = Some(count(value, &at)?),
+                "maxItems" => field.max_items = Some(count(value, &at)?),
+                "uniqueItems" => field.unique = flag(value, &at)?,
+                "pattern" => field = self.pattern(field, &text(value, &at)?, at)?,
+                "format" => field.format = self.format(&text(value, &at)?, &at),
+                "default" => field.default = Some(value.clone()),
+                "description" => field.description = Some(text(value, &at)?),
+                "title" => {
+                    let title = text(value, &at)?;
+                    field.description.get_or_insert(title);
+                }
+                "writeOnly" | "x-secret" => {
+                    field.secret |= flag(value, &at)?;
+                    self.secrets |= field.secret;
+                }
+                "x-env" => field.env = Some(text(value, &at)?),
+                "x-category" => field.category = Some(text(value, &at)?),
+                "deprecated" => {
+                    let advice = flag(value, &at)?.then(Str::default);
+                    field.deprecated = field.deprecated.take().or(advice);
+                }
+                "x-deprecated" => field.deprecated = Some(text(value, &at)?),
+                "$ref" => field.reference = self.reference(&text(value, &at)?, &at)?,
+                "allOf" => field.all_of.extend(self.alternatives(value, &at)?),
+                "anyOf" => field.any_of = self.alternatives(value, &at)?,
+                "oneOf" => field.one_of = self.alternatives(value, &at)?,
+                "not" => field.not = Some(Box::new(self.field(value, &at)?)),
+                // What is not listed here is read below, at the root, or skipped.
+                other if BEYOND.contains(&other) => self.beyond(&mut field, other, value, at)?,
+                _ => {}
+            }
+        }
+        if let Some(value) = map.get("const").filter(|_| !alone) {
+            match &field.choices {
+                Some(_) => field.all_of.push(Field::any().choices([value.clone()])),
+                None => field.choices = Some(vec![value.clone()]),
+            }
+        }
+        // Where other keywords speak for some of the keys or items too, "all others" is theirs to say.
+        if map.contains_key("patternProperties")
+            && let Others::Of(values) = std::mem::take(&mut field.others)
+        {
+            field.elsewhere_below.push(*values);
+        }
+        if map.contains_key("prefixItems")
+            && let Some(items) = field.items.take()
+        {
+            field.elsewhere_below.push(*items);
+        }
+        if let Some(required) = map.get("required").filter(|_| !alone) {
+            require(&mut field, required, &path.child("required"))?;
+        }
+        Ok(field)
+    }
+
+    /// Keywords of the whole document's check. What they hold is read all the same, for what it makes secret.
+    fn beyond(&mut self, field: &mut Field, keyword: &str, value: &Value, at: Path) -> Result<()> {
+        match keyword {
+            "then" | "else" => field.elsewhere.push(self.field(value, &at)?),
+            "dependentSchemas" | "dependencies" => {
+                self.old_forms |= keyword == "dependencies";
+                let Value::Map(map) = value else { return Err(wrong(value, "map", &at)) };
+                for (key, schema) in map.iter().filter(|(_, schema)| schema.as_list().is_none()) {
+                    field.elsewhere.push(self.field(schema, &at.child(key))?);
+                }
+            }
+            "patternProperties" => {
+                let Value::Map(map) = value else { return Err(wrong(value, "map", &at)) };
+                for (pattern, schema) in map.iter() {
+                    field.elsewhere_below.push(self.field(schema, &at.child(pattern))?);
+                }
+            }
+            "prefixItems" => field.elsewhere_below.extend(self.schemas(value, &at)?),
+            "contains" | "additionalItems" | "unevaluatedItems" | "unevaluatedProperties" => {
+                self.old_forms |= keyword == "additionalItems";
+                field.elsewhere_below.push(self.field(value, &at)?);
+            }
+            "$dynamicRef" | "$recursiveRef" => self.lost = Some((at.clone(), text(value, &at)?)),
+            // `if` and `propertyNames` say nothing of the value themselves; what they hold has to be a schema.
+            "if" | "propertyNames" => drop(self.field(value, &at)?),
+            // Names, which say nothing themselves.
+            "$anchor" | "$dynamicAnchor" | "$recursiveAnchor" => return Ok(()),
+            _ => {}
+        }
+        self.beyond.push((at, keyword.into()));
+        Ok(())
+    }
+
+    /// Refuses what is probably a slip, and notes what nobody here knows.
+    fn look_at_unknown(&mut self, map: &Map, path: &Path) -> Result<()> {
+        let lists = [KNOWN, BEYOND, SKIPPED];
+        let unknown = |key: &&Str| !lists.iter().any(|list| list.contains(&key.as_str())) && !key.starts_with("x-");
+        let mut slips = Vec::new();
+        for key in map.keys().filter(unknown) {
+            match nearest(key, lists.into_iter().flatten().copied()) {
+                Some(close) => slips.push(
+                    Error::new(Code::Invalid, format!("the keyword `{key}` is not supported"))
+                        .with_path(path.child(key))
+                        .with_hint(format!("did you mean `{close}`?")),
+                ),
+                None => self.note(
+                    format!("the keyword `{key}` is unknown and checks nothing"),
+                    path.child(key),
+                    "keys of your own are called `x-…`".into(),
+                ),
+            }
+        }
+        Error::all(slips).map_or(Ok(()), Err)
+    }
+
+    /// Tells a thing once, where it was met first.
+    fn note(&mut self, message: String, at: Path, hint: String) {
+        let note = || Error::new(Code::Invalid, message.clone()).with_path(at).with_hint(hint);
+        self.notes.entry(message.clone()).or_insert_with(note);
+    }
+
+    fn pattern(&mut self, field: Field, pattern: &Str, at: Path) -> Result<Field> {
+        match field.clone().pattern(pattern) {
+            Ok(field) => Ok(field),
+            // Lookaround and `\p{…}` are the standard's, so the other check may know them.
+            Err(error) if Whole::IS_THERE && Whole::is_pattern(pattern) => {
+                drop(error);
+                self.beyond.push((at, "pattern".into()));
+                Ok(field)
+            }
+            Err(error) => Err(error.with_path(at)),
+        }
+    }
+
+    fn format(&mut self, name: &str, at: &Path) -> Option<TextFormat> {
+        let known = TextFormat::ALL.iter().find(|format| format.as_str() == name).copied();
+        if known.is_none() && BEYOND_FORMATS.contains(&name) && Whole::IS_THERE {
+            self.beyond.push((at.clone(), "format".into()));
+        } else if known.is_none() && name != "password" {
+            let names = TextFormat::ALL.iter().map(|format| format.as_str());
+            let names = if Whole::IS_THERE {
+                names.chain(BEYOND_FORMATS.iter().copied()).collect()
+            } else {
+                names.collect::<Vec<_>>()
+            };
+            let hint = match nearest(name, names.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("the formats are {}", names.join(", ")),
+            };
+            self.note(format!("the format `{name}` is not checked"), at.clone(), hint);
+        }
+        known
+    }
+
+    fn reference(&mut self, text: &Str, at: &Path) -> Result<Option<Str>> {
+        match self.outline.target(text, at) {
+            Target::Place(place) => {
+                let name = reference_to(&place);
+                self.waiting.push(place);
+                Ok(Some(name))
+            }
+            Target::Standard => {
+                self.beyond.push((at.clone(), "$ref".into()));
+                Ok(None)
+            }
+            Target::Elsewhere => Err(Error::new(Code::Invalid, format!("the reference `{text}` cannot be followed"))
+                .with_path(at.clone())
+                .with_hint(
+                    "nothing is fetched: references lead to places of the same document, such as `#/$defs/<name>`",
+                )),
+        }
+    }
+
+    fn alternatives(&mut self, value: &Value, path: &Path) -> Result<Vec<Field>> {
+        let fields = self.schemas(value, path)?;
+        if fields.is_empty() {
+            return Err(Error::new(Code::Invalid, "the list of schemas is empty").with_path(path.clone()));
+        }
+        Ok(fields)
+    }
+
+    fn schemas(&mut self, value: &Value, path: &Path) -> Result<Vec<Field>> {
+        let items = list(value, path)?;
+        items.iter().enumerate().map(|(at, item)| self.field(item, &path.child(&at.to_string()))).collect()
+    }
+}
+
+fn is_said_for_people(keyword: &str) -> bool {
+    matches!(keyword, "default" | "description" | "title" | "deprecated" | "writeOnly")
 }
 
 fn kinds(value: &Value, path: &Path) -> Result<Vec<Kind>> {
@@ -206,39 +462,6 @@ fn narrow(slot: &mut Option<Bound>, new: Bound, is_least: bool) {
     if !keeps {
         *slot = Some(new);
     }
-}
-
-fn format(name: &str, path: &Path) -> Result<Option<TextFormat>> {
-    if UNCHECKED_FORMATS.contains(&name) {
-        return Ok(None);
-    }
-    TextFormat::ALL.iter().find(|format| format.as_str() == name).map(|format| Some(*format)).ok_or_else(|| {
-        let names: Vec<&str> = TextFormat::ALL.iter().map(|format| format.as_str()).collect();
-        Error::new(Code::Invalid, format!("unknown format `{name}`"))
-            .with_path(path.clone())
-            .with_hint(format!("the formats are {}", names.join(", ")))
-    })
-}
-
-fn reference(text: &str, path: &Path) -> Result<Str> {
-    let name = match text {
-        "#" => return Ok(Str::from(ROOT)),
-        text => text.strip_prefix("#/$defs/").or_else(|| text.strip_prefix("#/definitions/")),
-    };
-    match name.filter(|name| !name.is_empty() && !name.contains('/')) {
-        Some(name) => Ok(Str::from(name.replace("~1", "/").replace("~0", "~"))),
-        None => Err(Error::new(Code::Invalid, format!("the reference `{text}` cannot be followed"))
-            .with_path(path.clone())
-            .with_hint("references lead to `#`, `#/$defs/<name>` or `#/definitions/<name>` of the same document")),
-    }
-}
-
-fn alternatives(value: &Value, path: &Path) -> Result<Vec<Field>> {
-    let items = list(value, path)?;
-    if items.is_empty() {
-        return Err(Error::new(Code::Invalid, "the list of schemas is empty").with_path(path.clone()));
-    }
-    items.iter().enumerate().map(|(at, item)| field(item, &path.child(&at.to_string()))).collect()
 }
 
 /// Marks the keys that must be there. One that is not declared follows the rule for undeclared keys.

@@ -25,24 +25,29 @@
 //!
 //! # JSON Schema
 //!
-//! Understood are `type` (also unions), `properties`, `required`, `additionalProperties`, `items`, `enum`, `const`,
-//! `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `minLength`, `maxLength`, `pattern`, `minItems`,
-//! `maxItems`, `uniqueItems`, `format`, `default`, `description`, `title`, `deprecated`, `$ref` to `#`, `#/$defs/…` or
-//! `#/definitions/…`, `allOf`, `anyOf`, `oneOf`, `not`, and `true` and `false` as schemas. `writeOnly: true` and
-//! `x-secret: true` make a secret, `x-env` names a variable, `x-category` a heading, `x-deprecated` gives advice.
+//! Native builds check every keyword of drafts 2020-12 and 7 (4, 6 and 2019-09 as well), which `$schema` names; 2020-12
+//! without. Builds for browsers know `type` (also unions), `properties`, `required`, `additionalProperties`, `items`, `enum`,
+//! `const`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `minLength`, `maxLength`, `pattern`, `minItems`,
+//! `maxItems`, `uniqueItems`, `format`, `default`, `description`, `title`, `deprecated`, `$ref`, `allOf`, `anyOf`, `oneOf`,
+//! `not`, and `true` and `false` as schemas, and **refuse every other one by name**: skipping it would accept what the author
+//! meant to refuse.
 //!
-//! `$schema`, `$id`, `$comment`, `examples`, `readOnly`, `contentEncoding`, `contentMediaType` and other `x-…` keys change
-//! nothing and are skipped; so are the standard formats of dates, times and references. **Every other keyword is refused**:
-//! skipping `patternProperties`, `propertyNames`, `dependentRequired`, `dependentSchemas`, `if`, `then`, `else`, `contains`,
-//! `prefixItems`, `unevaluatedProperties`, `minProperties`, `maxProperties`, `multipleOf`, `$dynamicRef` or a misspelt
-//! `minimun` would accept what the author meant to refuse.
+//! `writeOnly: true` and `x-secret: true` make a secret, `x-env` names a variable, `x-category` a heading, `x-deprecated`
+//! gives advice. References lead to places of the same document; nothing is fetched. A keyword that is nearly one of the
+//! standard (`minimun`) is refused; others that nobody knows, and unknown formats, are [noted](Schema::notes). Formats are
+//! checked, which the standard leaves open. Defaults and types for text come from what holds for a value in any case, not from
+//! `then` or `patternProperties`.
 
+mod alternatives;
 mod coerce;
 mod custom;
 mod defaults;
 mod environment;
 mod field;
 mod initial;
+#[cfg(feature = "json-schema")]
+mod json_print;
+mod json_references;
 mod json_schema;
 mod nearest;
 mod read;
@@ -52,6 +57,9 @@ mod tests;
 mod text_format;
 mod validate;
 mod walk;
+mod whole;
+#[cfg(all(test, feature = "json-schema"))]
+mod whole_tests;
 
 pub use coerce::{coerce_like, parse_bool};
 pub use custom::CustomCheck;
@@ -71,6 +79,7 @@ use crate::format::{Format, locate, parse_from};
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::value::{Str, Value};
+use whole::Whole;
 
 /// What a document has to look like; O(1) to clone.
 ///
@@ -95,13 +104,38 @@ pub struct Schema(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(super) root: Field,
+    /// By the text of the references that lead to them.
     pub(super) definitions: BTreeMap<Str, Field>,
+    /// What our own checks do not do, where a JSON Schema document asks for it; then its word counts.
+    whole: Option<Arc<Whole>>,
+    notes: Vec<Error>,
+    /// The JSON Schema document that this was read from.
+    source: Option<Value>,
+}
+
+impl Parts {
+    fn of(root: Field) -> Parts {
+        Parts { root, definitions: BTreeMap::new(), whole: None, notes: Vec::new(), source: None }
+    }
 }
 
 impl Schema {
     /// A schema of documents that are of this field, commonly a [`Field::map`].
     pub fn new(root: Field) -> Schema {
-        Schema(Arc::new(Parts { root, definitions: BTreeMap::new() }))
+        Schema(Arc::new(Parts::of(root)))
+    }
+
+    /// What the schema says and nobody checks here, each with its path in it: formats and keywords that are unknown.
+    ///
+    /// ```
+    /// use confmesh::format::{Format, parse};
+    /// use confmesh::schema::Schema;
+    /// let schema = Schema::from_value(&parse(r#"{"type": "string", "format": "iban"}"#, Format::Json)?)?;
+    /// assert_eq!(schema.notes()[0].to_string(), "the format `iban` is not checked (at `format`)");
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn notes(&self) -> &[Error] {
+        &self.0.notes
     }
 
     /// Reads the compact form (a map with `fields`) or a JSON Schema document (any other); see the module's page.
@@ -133,8 +167,14 @@ impl Schema {
     /// The same schema with a check of the whole document; it runs after the rules of the fields hold.
     #[must_use]
     pub fn check(&self, validator: impl Fn(&Value) -> Result<(), Vec<Error>> + Send + Sync + 'static) -> Schema {
-        let (root, definitions) = (self.0.root.clone().check(validator), self.0.definitions.clone());
-        Schema(Arc::new(Parts { root, definitions }))
+        let parts = &self.0;
+        Schema(Arc::new(Parts {
+            root: parts.root.clone().check(validator),
+            definitions: parts.definitions.clone(),
+            whole: parts.whole.clone(),
+            notes: parts.notes.clone(),
+            source: parts.source.clone(),
+        }))
     }
 
     /// Every problem of a document; none if it is valid. `locate` says where a path stands: its

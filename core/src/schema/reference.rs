@@ -24,20 +24,23 @@ pub enum ReferenceStyle {
     Yaml,
     /// A Markdown table under a heading per category.
     Markdown,
+    /// A JSON Schema document for editors; not in builds for browsers.
+    JsonSchema,
 }
 
 impl FromStr for ReferenceStyle {
     type Err = Error;
 
-    /// Reads `human`, `json`, `yaml` or `markdown`; anything else is [`Code::Usage`].
+    /// Reads `human`, `json`, `yaml`, `markdown` or `json-schema`; anything else is [`Code::Usage`].
     fn from_str(text: &str) -> Result<ReferenceStyle> {
         match text {
             "human" => Ok(ReferenceStyle::Human),
             "json" => Ok(ReferenceStyle::Json),
             "yaml" => Ok(ReferenceStyle::Yaml),
             "markdown" => Ok(ReferenceStyle::Markdown),
+            "json-schema" => Ok(ReferenceStyle::JsonSchema),
             other => Err(Error::new(Code::Usage, format!("unknown style `{other}`"))
-                .with_hint("use one of `human`, `json`, `yaml`, `markdown`")),
+                .with_hint("use one of `human`, `json`, `yaml`, `markdown`, `json-schema`")),
         }
     }
 }
@@ -75,7 +78,7 @@ impl Schema {
     ///
     /// # Errors
     /// [`Code::NotFound`] for a category that no field has, with the categories in the hint; [`Code::UnknownFormat`] for
-    /// YAML in a build without it.
+    /// YAML or JSON Schema in a build without it; [`Code::Usage`] for a part of the fields as JSON Schema.
     ///
     /// ```
     /// use confmesh::schema::{Field, ReferenceOptions, Schema};
@@ -85,6 +88,9 @@ impl Schema {
     /// # Ok::<(), confmesh::Error>(())
     /// ```
     pub fn reference(&self, options: &ReferenceOptions) -> Result<String> {
+        if options.style == ReferenceStyle::JsonSchema {
+            return self.printed_json_schema(options);
+        }
         let mut rows = self.rows(options);
         if let Some(category) = &options.category {
             let mut known: Vec<String> = rows.iter().map(|row| format!("`{}`", row.category)).collect();
@@ -100,9 +106,25 @@ impl Schema {
         match options.style {
             ReferenceStyle::Human => Ok(human(&rows)),
             ReferenceStyle::Markdown => Ok(markdown(&rows)),
-            ReferenceStyle::Json => print(&values(&rows), Format::Json),
+            ReferenceStyle::Json | ReferenceStyle::JsonSchema => print(&values(&rows), Format::Json),
             ReferenceStyle::Yaml => print(&values(&rows), Format::Yaml),
         }
+    }
+
+    #[cfg(feature = "json-schema")]
+    fn printed_json_schema(&self, options: &ReferenceOptions) -> Result<String> {
+        if options.category.is_some() || options.env_only {
+            return Err(Error::new(Code::Usage, "a JSON Schema document is printed whole")
+                .with_hint("leave out the category and `env_only`, or choose another style"));
+        }
+        let document = self.to_json_schema();
+        let document = if options.show_sensitive { document } else { super::json_print::without_secrets(&document) };
+        print(&document, Format::Json)
+    }
+
+    #[cfg(not(feature = "json-schema"))]
+    fn printed_json_schema(&self, _: &ReferenceOptions) -> Result<String> {
+        Err(Error::new(Code::UnknownFormat, "this build prints no JSON Schema").with_hint("use a native build"))
     }
 
     fn rows(&self, options: &ReferenceOptions) -> Vec<Row> {

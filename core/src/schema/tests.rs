@@ -146,7 +146,7 @@ fn the_rules_of_json_schema_hold() {
 }
 
 #[test]
-fn keywords_that_would_be_skipped_silently_are_refused() {
+fn keywords_that_say_what_they_cannot_are_refused_and_slips_too() {
     let keywords = [
         "patternProperties",
         "propertyNames",
@@ -165,15 +165,28 @@ fn keywords_that_would_be_skipped_silently_are_refused() {
         "minimun",
     ];
     for keyword in keywords {
+        let wrong = (-1).into();
         let schema: Value =
-            [("properties", Value::empty_map().with(&path("a").child(keyword), 1.into()))].into_iter().collect();
+            [("properties", Value::empty_map().with(&path("a").child(keyword), wrong))].into_iter().collect();
         let error = Schema::from_value(&schema).unwrap_err();
         assert_eq!(error.code(), Code::Invalid);
         assert_eq!(error.path(), Some(&path("properties.a").child(keyword)), "{keyword}");
     }
-    let error = Schema::from_value(&json(r#"{"minimun": 1, "if": true}"#)).unwrap_err();
-    assert_eq!((error.related().len(), error.related()[0].hint()), (1, Some("did you mean `minimum`?")));
-    for fine in ["$schema", "$comment", "examples", "x-anything"] {
+    let error = Schema::from_value(&json(r#"{"minimun": 1, "propertys": {}}"#)).unwrap_err();
+    assert_eq!((error.hint(), error.related().len()), (Some("did you mean `minimum`?"), 1));
+    let noted =
+        read(r#"{"properties": {"a": {"format": "iban", "frobnicate": 1}, "b": {"format": "prot", "frobnicate": 2}}}"#);
+    let notes: Vec<String> = noted.notes().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "the format `iban` is not checked (at `properties.a.format`)",
+            "the format `prot` is not checked (at `properties.b.format`)",
+            "the keyword `frobnicate` is unknown and checks nothing (at `properties.a.frobnicate`)",
+        ]
+    );
+    assert_eq!(noted.notes()[1].hint(), Some("did you mean `port`?"));
+    for fine in ["$comment", "examples", "x-anything"] {
         let schema: Value = [(fine, Value::from("x"))].into_iter().collect();
         assert!(Schema::from_value(&schema).is_ok(), "{fine}");
     }
@@ -192,7 +205,10 @@ fn schemas_that_make_no_sense_are_refused_with_their_path() {
         (r#"{"minLength": -1}"#, "minLength", "whole number"),
         (r#"{"allOf": []}"#, "allOf", "empty"),
         (r#"{"$ref": "other.json"}"#, "$ref", "cannot be followed"),
-        (r#"{"format": "prot"}"#, "format", "unknown format"),
+        (r#"{"pattern": "("}"#, "pattern", "no regular expression"),
+        (r#"{"$schema": "https://example.org/mine"}"#, "$schema", "cannot be followed"),
+        (r#"{"$dynamicRef": "other.json"}"#, "$dynamicRef", "cannot be followed"),
+        (r##"{"properties": {"a": {"$dynamicRef": "#a", "x-secret": true}}}"##, "properties.a.$dynamicRef", "secret"),
         ("1", "", "a map or a bool"),
     ] {
         let error = Schema::from_value(&json(schema)).unwrap_err();

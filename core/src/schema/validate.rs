@@ -15,6 +15,8 @@ use crate::value::{Map, Number, Value};
 const MAX_ERRORS: usize = 1_000;
 /// How many comparisons one validation makes: `anyOf` within `anyOf` can otherwise ask for billions.
 const MAX_STEPS: usize = 1_000_000;
+/// How the message ends of a value that fits no alternative.
+pub(super) const NONE_FITS: &str = " fits none of the alternatives";
 /// How many characters of a value a message shows.
 const SHOWN: usize = 60;
 
@@ -49,10 +51,14 @@ impl Schema {
         let policies = [&own, policy];
         let mut check = Check { parts: &self.0, policies, report: Report::default(), steps: MAX_STEPS, quiet: false };
         check.value(&self.0.root, value, &Path::root(), false);
+        let is_exhausted = check.steps == 0;
         let mut report = check.report;
-        if check.steps == 0 {
+        if is_exhausted {
             let error = Error::new(Code::TooLarge, "the schema asks for too many comparisons to validate the document");
             report.errors.push(error.with_hint("nest `anyOf` and `oneOf` less deeply"));
+        } else if let Some(whole) = &self.0.whole {
+            let hidden = |path: &Path| policies.iter().any(|policy| policy.is_secret(path));
+            self.settle(whole.problems(value, &hidden, MAX_ERRORS), value, &mut report);
         }
         custom::ask(checks, value, MAX_ERRORS, &mut report);
         let placed = |error: Error| match (error.origin(), error.path()) {
@@ -73,18 +79,41 @@ impl Schema {
     }
 }
 
-struct Check<'s> {
-    parts: &'s Parts,
-    policies: [&'s Policy; 2],
-    report: Report,
-    steps: usize,
+impl Schema {
+    /// What the check of the whole document found counts; ours tells it better where both met it.
+    fn settle(&self, found: Vec<Error>, value: &Value, report: &mut Report) {
+        if found.is_empty() {
+            report.errors.clear();
+            for validator in &self.0.root.validators {
+                report.errors.extend(validator(value).err().unwrap_or_default());
+            }
+            return;
+        }
+        for error in found {
+            let path = error.path().cloned().unwrap_or_else(Path::root);
+            let is_told = report.errors.iter().any(|known| {
+                let (at, message) = (known.path().cloned().unwrap_or_else(Path::root), error.message());
+                (at == path && known.message() == message) || (message.ends_with(NONE_FITS) && at.starts_with(&path))
+            });
+            if !is_told && report.errors.len() < MAX_ERRORS {
+                report.errors.push(error);
+            }
+        }
+    }
+}
+
+pub(super) struct Check<'s> {
+    pub parts: &'s Parts,
+    pub policies: [&'s Policy; 2],
+    pub report: Report,
+    pub steps: usize,
     /// Inside `anyOf`, `oneOf` and `not`: what fails there is no problem yet.
-    quiet: bool,
+    pub quiet: bool,
 }
 
 impl Check<'_> {
     /// Whether the value is valid; what is wrong goes to the report.
-    fn value(&mut self, field: &Field, value: &Value, path: &Path, secret: bool) -> bool {
+    pub fn value(&mut self, field: &Field, value: &Value, path: &Path, secret: bool) -> bool {
         if self.steps == 0 || self.report.errors.len() >= MAX_ERRORS {
             return false;
         }
@@ -118,75 +147,7 @@ impl Check<'_> {
         valid
     }
 
-    fn alternatives(&mut self, field: &Field, value: &Value, path: &Path, secret: bool) -> bool {
-        let mut valid = true;
-        if !field.any_of.is_empty() && !field.any_of.iter().any(|part| self.quietly(part, value, path)) {
-            valid = false;
-            self.no_alternative(&field.any_of, value, path, secret);
-        }
-        if !field.one_of.is_empty() {
-            let fitting = field.one_of.iter().filter(|part| self.quietly(part, value, path)).count();
-            if fitting == 0 {
-                valid = false;
-                self.no_alternative(&field.one_of, value, path, secret);
-            } else if fitting > 1 {
-                valid = false;
-                let message = format!("the value fits {fitting} of the alternatives, exactly one is allowed");
-                self.fail(Error::new(Code::Invalid, message).with_path(path.clone()));
-            }
-        }
-        if let Some(part) = &field.not
-            && self.quietly(part, value, path)
-        {
-            valid = false;
-            let what = part.description.as_deref().map_or(String::new(), |text| format!(": {text}"));
-            self.fail(
-                Error::new(Code::Invalid, format!("the value is one that the schema excludes{what}"))
-                    .with_path(path.clone()),
-            );
-        }
-        valid
-    }
-
-    /// One alternative that could be meant says what is wrong with it; of several, their types are listed.
-    fn no_alternative(&mut self, parts: &[Field], value: &Value, path: &Path, secret: bool) {
-        if self.quiet {
-            return;
-        }
-        let mut of_kind =
-            parts.iter().filter(|part| self.parts.aspects(part).iter().all(|aspect| fits_kind(aspect, value)));
-        if let (Some(only), None) = (of_kind.next(), of_kind.next()) {
-            self.value(only, value, path, secret);
-            return;
-        }
-        let types: BTreeSet<String> = parts
-            .iter()
-            .flat_map(|part| self.parts.aspects(part))
-            .filter(|aspect| !aspect.kinds.is_empty())
-            .map(Field::type_text)
-            .collect();
-        let types: Vec<String> = types.into_iter().collect();
-        let secret = secret || self.policies.iter().any(|policy| policy.is_secret(path));
-        let error = Error::new(Code::Invalid, format!("{} fits none of the alternatives", shown(value, secret)));
-        let hint =
-            if types.is_empty() { "see the schema".to_owned() } else { format!("it may be: {}", types.join(", ")) };
-        self.fail(error.with_path(path.clone()).with_hint(hint));
-    }
-
-    fn quietly(&mut self, field: &Field, value: &Value, path: &Path) -> bool {
-        let mut inner = Check {
-            parts: self.parts,
-            policies: self.policies,
-            report: Report::default(),
-            steps: self.steps,
-            quiet: true,
-        };
-        let valid = inner.value(field, value, path, true);
-        self.steps = inner.steps;
-        valid
-    }
-
-    fn fail(&mut self, error: Error) {
+    pub fn fail(&mut self, error: Error) {
         if self.report.errors.len() < MAX_ERRORS {
             self.report.errors.push(error);
         }
@@ -245,9 +206,7 @@ impl Check<'_> {
                     self.fail(problem(what, Some("write a shorter text".into())));
                 }
                 if let Some((pattern, _)) = field.pattern.as_ref().filter(|(_, regex)| !regex.is_match(string)) {
-                    let hint = field.description.as_deref().map(str::to_owned);
-                    let hint = hint.unwrap_or_else(|| "change the text so that it matches".to_owned());
-                    self.fail(problem(format!("{} does not match the pattern `{pattern}`", text()), Some(hint)));
+                    self.fail(no_pattern(&text(), pattern, field.description.as_deref()).with_path(path.clone()));
                 }
             }
             Value::List(list) => {
@@ -261,12 +220,9 @@ impl Check<'_> {
                     self.fail(problem(what, Some("remove items".into())));
                 }
                 if field.unique {
-                    let mut seen = BTreeSet::new();
-                    for (at, item) in list.iter().enumerate().filter(|(_, item)| !seen.insert(canonical(item))) {
-                        let error =
-                            Error::new(Code::Invalid, format!("{} stands twice in the list", shown(item, hidden)));
-                        self.fail(error.with_path(path.child(&at.to_string())).with_hint("keep one of the two"));
-                    }
+                    let mut found = Vec::new();
+                    doubled(value, path, hidden, &mut found);
+                    found.into_iter().for_each(|error| self.fail(error));
                 }
                 if let Some(items) = &field.items {
                     for (at, item) in list.iter().enumerate() {
@@ -319,7 +275,33 @@ impl Check<'_> {
     }
 }
 
-fn fits_kind(field: &Field, value: &Value) -> bool {
+/// What a text tells that does not match.
+pub(super) fn no_pattern(text: &str, pattern: &str, about: Option<&str>) -> Error {
+    Error::new(Code::Invalid, format!("{text} does not match the pattern `{pattern}`"))
+        .with_hint(about.unwrap_or("change the text so that it matches"))
+}
+
+/// Every item of a list that stands in it before already.
+pub(super) fn doubled(list: &Value, path: &Path, hidden: bool, found: &mut Vec<Error>) {
+    let mut seen = BTreeSet::new();
+    let items = list.as_list().into_iter().flat_map(|list| list.iter().enumerate());
+    for (at, item) in items.filter(|(_, item)| !seen.insert(canonical(item))) {
+        let error = Error::new(Code::Invalid, format!("{} stands twice in the list", shown(item, hidden)));
+        found.push(error.with_path(path.child(&at.to_string())).with_hint("keep one of the two"));
+    }
+}
+
+/// What breaks the rules of one field, what is in the value left out.
+#[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
+pub(super) fn worded(field: &Field, value: &Value, path: &Path, hidden: bool) -> Vec<Error> {
+    let (parts, policy) = (Parts::of(Field::any()), Policy::default());
+    let policies = [&policy, &policy];
+    let mut check = Check { parts: &parts, policies, report: Report::default(), steps: 1, quiet: false };
+    check.own_rules(field, value, path, hidden);
+    check.report.errors
+}
+
+pub(super) fn fits_kind(field: &Field, value: &Value) -> bool {
     field.kinds.is_empty() || field.kinds.iter().any(|kind| kind.holds(value))
 }
 

@@ -74,10 +74,10 @@ pub(super) fn check_references(schema: &Schema) -> Result<()> {
         if let Some(name) = &field.reference
             && !done.contains(name)
         {
-            let shown = if name.is_empty() { "#".to_owned() } else { format!("#/$defs/{name}") };
+            let shown = if name.is_empty() { "#" } else { name.as_str() };
             let Some(target) = parts.resolve(name) else {
                 return Err(Error::new(Code::Invalid, format!("the reference `{shown}` leads nowhere"))
-                    .with_hint("references lead to `#`, `#/$defs/<name>` or `#/definitions/<name>` of the document"));
+                    .with_hint("references lead to `#`, `#/$defs/<name>` or another place of the document"));
             };
             if open.contains(name) {
                 return Err(Error::new(Code::Invalid, format!("the reference `{shown}` leads back to itself"))
@@ -105,7 +105,13 @@ fn alternatives(field: &Field) -> impl Iterator<Item = &Field> {
 
 fn below(field: &Field) -> impl Iterator<Item = &Field> {
     let values = if let Others::Of(values) = &field.others { Some(&**values) } else { None };
-    field.fields.iter().map(|(_, child)| child).chain(values).chain(field.items.as_deref())
+    field
+        .fields
+        .iter()
+        .map(|(_, child)| child)
+        .chain(values)
+        .chain(field.items.as_deref())
+        .chain(&field.elsewhere_below)
 }
 
 /// A step of a pattern that is being put together.
@@ -121,7 +127,7 @@ impl Schema {
     /// definition that refers to itself the rules cover every depth.
     pub fn policy_rules(&self) -> Vec<Rule> {
         fn holds_one(field: &Field) -> bool {
-            field.secret || below(field).chain(alternatives(field)).any(holds_one)
+            field.secret || below(field).chain(alternatives(field)).chain(&field.elsewhere).any(holds_one)
         }
         if !std::iter::once(&self.0.root).chain(self.0.definitions.values()).any(holds_one) {
             return Vec::new();
@@ -183,7 +189,7 @@ impl Secrets<'_> {
                 found.extend(ways);
             }
         }
-        for aspect in field.all_of.iter().chain(&field.any_of).chain(&field.one_of) {
+        for aspect in field.all_of.iter().chain(&field.any_of).chain(&field.one_of).chain(&field.elsewhere) {
             found.extend(self.of(aspect));
         }
         for (key, child) in &field.fields {
@@ -192,7 +198,7 @@ impl Secrets<'_> {
         if let Others::Of(values) = &field.others {
             self.extend(&mut found, Step::Any, values);
         }
-        if let Some(items) = &field.items {
+        for items in field.items.as_deref().into_iter().chain(&field.elsewhere_below) {
             self.extend(&mut found, Step::Any, items);
         }
         found

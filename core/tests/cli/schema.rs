@@ -220,3 +220,45 @@ fn a_rule_names_the_key_of_a_keyed_list() {
         assert!(complaint.contains(why) && complaint.contains("hint: "), "{complaint}");
     }
 }
+
+#[test]
+fn every_keyword_of_json_schema_checks_files_and_unknown_formats_are_noted() {
+    let schema = "{\n  \"patternProperties\": {\"^n_\": {\"type\": \"integer\", \"minimum\": 1}},\n  \
+                  \"if\": {\"required\": [\"tls\"]}, \"then\": {\"required\": [\"cert\"]},\n  \
+                  \"properties\": {\n    \"iban\": {\"format\": \"iban\"}}}\n";
+    let dir = dir(&[("schema.json", schema), ("app.yaml", "# ours\nn_a: 0\nn_b: x\ntls: true\niban: DE\n")]);
+    let found = run(dir.path(), &["validate", "app.yaml", "--schema", "schema.json"]);
+    assert_eq!(found.status, 1, "{found:?}");
+    for line in [
+        "app.yaml:2:1: 0 is below the minimum 1 (at `n_a`)\n  hint: use a number from 1\n",
+        "app.yaml:3:1: expected integer, found string \"x\" (at `n_b`)\n  hint: write a whole number\n",
+        "required key is missing (at `cert`)\n  hint: set `cert`\n",
+    ] {
+        assert!(found.stdout.contains(line), "{line}\n{}", found.stdout);
+    }
+    let note = "warning: schema.json:5:14: the format `iban` is not checked (at `properties.iban.format`)\n";
+    assert!(found.stderr.contains(note), "{}", found.stderr);
+    let remote = dir_with_remote_reference();
+    let complaint = run(remote.path(), &["validate", "app.json", "--schema", "schema.json"]).complaint(1);
+    assert!(complaint.contains("schema.json:1:") && complaint.contains("nothing is fetched"), "{complaint}");
+}
+
+fn dir_with_remote_reference() -> tempfile::TempDir {
+    dir(&[("schema.json", r#"{"properties": {"a": {"$ref": "https://example.org/a.json"}}}"#), ("app.json", "{}")])
+}
+
+#[test]
+fn a_compact_schema_is_printed_for_editors_and_checks_the_same_then() {
+    let compact = "strict: true\nfields:\n  port: {type: port, default: 8080, description: where it listens}\n  \
+                   token: {type: string, secret: true, default: hunter2}\n";
+    let dir = dir(&[("schema.yaml", compact), ("app.json", "{\n  \"port\": 0,\n  \"prot\": 1\n}\n")]);
+    run(dir.path(), &["schema", "schema.yaml", "--format", "json-schema", "--output", "app.schema.json"]).data();
+    let printed = std::fs::read_to_string(dir.path().join("app.schema.json")).unwrap();
+    assert_eq!(json(&printed)["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(json(&printed)["properties"]["port"]["maximum"], 65_535);
+    assert!(!printed.contains("hunter2"), "{printed}");
+    let found = run(dir.path(), &["validate", "app.json", "--schema", "app.schema.json"]);
+    assert!(found.stdout.contains("app.json:2:3: ") && found.stdout.contains("unknown key `prot`"), "{found:?}");
+    let part = run(dir.path(), &["schema", "schema.yaml", "--format", "json-schema", "--env-only"]);
+    assert_ne!(part.status, 0, "{part:?}");
+}

@@ -278,12 +278,13 @@ pub(super) struct Validate {
 A schema is a file in the compact form (a map with `fields`) or a JSON Schema document.
 
 Example:
-  confmesh schema schema.yaml --format markdown --output CONFIGURATION.md")]
+  confmesh schema schema.yaml --format markdown --output CONFIGURATION.md
+  confmesh schema schema.yaml --format json-schema --output app.schema.json")]
 pub(super) struct SchemaReference {
     /// The schema; `-` is stdin.
     #[arg(value_name = "SCHEMA")]
     pub schema: String,
-    /// The style: human, json, yaml or markdown. Default: human.
+    /// The style: human, json, yaml, markdown, or json-schema for editors. Default: human.
     #[arg(long, value_name = "STYLE", value_parser = style_name)]
     pub format: Option<ReferenceStyle>,
     /// Only the fields of this category.

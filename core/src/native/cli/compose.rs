@@ -35,7 +35,7 @@ impl Composing {
     /// its errors are for the caller.
     pub fn compose(&self, inputs: &mut Inputs, files: &[String], as_json: bool) -> Result<Composed, Stop> {
         let mut composition = Composition::new(self.policy()?).with_profiles(&self.profiles);
-        let schema = self.schema.as_deref().map(schema::read).transpose()?;
+        let schema = self.schema.as_deref().map(|file| schema::read(file, as_json)).transpose()?;
         let mut layers = layers(inputs, files)?;
         let mut errors = Vec::new();
         let (environment, warnings) = environment::layers(self.env.as_deref(), schema.as_ref(), composition.policy())?;
@@ -92,7 +92,7 @@ impl Secrecy {
     pub fn policy(&self) -> Result<Policy, Stop> {
         let mut rules = self.secrets.iter().map(|pattern| read_secret(pattern)).collect::<Result<Vec<_>>>()?;
         if let Some(schema) = &self.schema {
-            rules.extend(schema::read(schema)?.policy_rules());
+            rules.extend(schema::read_quietly(schema)?.policy_rules());
         }
         Ok(Policy::of(rules)?)
     }

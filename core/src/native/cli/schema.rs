@@ -4,15 +4,17 @@ use std::path::Path as FilePath;
 
 use super::arguments::{Init, SchemaReference};
 use super::input::Inputs;
-use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json};
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, warn};
 use crate::error::{Code, Error};
+use crate::format::locate;
 use crate::native::io_error;
 use crate::origin::Origin;
+use crate::path::Path;
 use crate::schema::{ReferenceOptions, ReferenceStyle, Schema};
 use crate::value::Value;
 
 pub(super) fn run_schema(arguments: &SchemaReference, as_json: bool) -> Outcome {
-    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema)?;
+    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema, as_json)?;
     let otherwise = if as_json { ReferenceStyle::Json } else { ReferenceStyle::Human };
     let text = schema.reference(&ReferenceOptions {
         style: arguments.format.unwrap_or(otherwise),
@@ -28,8 +30,8 @@ pub(super) fn run_schema(arguments: &SchemaReference, as_json: bool) -> Outcome 
     Ok(DONE)
 }
 
-pub(super) fn run_init(arguments: &Init) -> Outcome {
-    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema)?;
+pub(super) fn run_init(arguments: &Init, as_json: bool) -> Outcome {
+    let schema = read_with(&mut Inputs::new(arguments.reading.input_format), &arguments.schema, as_json)?;
     let text = schema.initial(arguments.format.format())?;
     let Some(path) = &arguments.output else {
         data(&text)?;
@@ -57,20 +59,40 @@ fn unwritable(path: &FilePath, error: &std::io::Error) -> Stop {
     }
 }
 
-/// Reads a schema file, whose format its extension says.
-pub(super) fn read(argument: &str) -> Result<Schema, Stop> {
+/// [`read`] without a word, where the same schema checks nothing.
+pub(super) fn read_quietly(argument: &str) -> Result<Schema, Stop> {
+    if argument == "-" { read(argument, false) } else { Ok(told(&mut Inputs::default(), argument)?.0) }
+}
+
+/// Reads a schema file, whose format its extension says, and tells what in it nobody checks.
+pub(super) fn read(argument: &str, as_json: bool) -> Result<Schema, Stop> {
     if argument == "-" {
         let error = Error::new(Code::Usage, "a schema that checks files cannot be stdin");
         return Err(error.with_hint("save the schema to a file").into());
     }
-    read_with(&mut Inputs::default(), argument)
+    read_with(&mut Inputs::default(), argument, as_json)
 }
 
-fn read_with(inputs: &mut Inputs, argument: &str) -> Result<Schema, Stop> {
+fn read_with(inputs: &mut Inputs, argument: &str, as_json: bool) -> Result<Schema, Stop> {
+    let (schema, notes) = told(inputs, argument)?;
+    notes.iter().for_each(|note| warn(note, as_json));
+    Ok(schema)
+}
+
+/// A schema and what it notes, with places in the file.
+fn told(inputs: &mut Inputs, argument: &str) -> Result<(Schema, Vec<Error>), Stop> {
     let input = inputs.read(argument)?;
-    Schema::from_value(&input.value()?).map_err(|error| {
-        if error.origin().is_some() { error.into() } else { error.with_origin(Origin::source(&input.source)).into() }
-    })
+    let placed = |error: Error| match (error.origin(), error.path()) {
+        (Some(_), _) => error,
+        (None, path) => {
+            let path = path.cloned().unwrap_or_else(Path::root);
+            let origin = Origin::source(&input.source);
+            error.with_origin(origin.at(locate(&input.text, input.format, &path)))
+        }
+    };
+    let schema = Schema::from_value(&input.value()?).map_err(&placed)?;
+    let notes = schema.notes().iter().cloned().map(placed).collect();
+    Ok((schema, notes))
 }
 
 /// Lists the errors of a document on stdout.

@@ -93,7 +93,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
         .env_names(composing.interpolate.clone().unwrap_or_default())
         .log(LogLevel::Info);
     options.stale_after_ms = arguments.stale_after;
-    options.schema = composing.schema.as_deref().map(super::schema::read).transpose()?;
+    options.schema = composing.schema.as_deref().map(|file| super::schema::read(file, false)).transpose()?;
     options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
