@@ -323,7 +323,10 @@ impl World {
             // Who saves an old file writes an old value again. What an expelled host had not shared, nobody sees: it writes
             // that again under another name.
             let is_same_life = self.swarm.rate(Fault::Files) == 0 && self.hosts[*through].life == *life;
-            if is_same_life && counted.insert((place, canonical(value))) && self.history.count(known, place, value) > 1
+            let most = 1 + self.decided.get(place).copied().unwrap_or_default();
+            if is_same_life
+                && counted.insert((place, canonical(value)))
+                && self.history.count(known, place, value) > most
             {
                 return violated(
                     Property::Other,

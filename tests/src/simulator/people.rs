@@ -383,6 +383,9 @@ impl World {
                 let Some(conflict) = engine.conflicts(&name(), false).into_iter().next() else { return Ok(false) };
                 wish.settles = Some(conflict.id);
                 let choice = [Choice::Take(0), Choice::Keep, Choice::Value(new.clone())][choice].clone();
+                if !matches!(choice, Choice::Value(_)) {
+                    *self.decided.entry(conflict.path.clone()).or_default() += 1;
+                }
                 Command::Resolve(conflict.id, choice)
             }
             1 => {

@@ -1,7 +1,7 @@
 //! Instances, the links between them, and virtual time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use confmesh::clock::{Dot, MAX_AHEAD_MS, VersionVector};
 use confmesh::engine::{DocumentOptions, Event, FileBinding, Link};
@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) wiped: confmesh::clock::VersionVector,
     /// What guests wrote: whose host, in which of its lives, where, what.
     pub(crate) guest_writes: Vec<(usize, u64, confmesh::Path, confmesh::Value)>,
+    /// How often somebody decided a conflict at a path, which may write there again what was there.
+    pub(crate) decided: BTreeMap<confmesh::Path, usize>,
     pub(crate) comparisons: usize,
     /// How often an instance dropped history.
     pub(crate) settled: usize,
@@ -92,6 +94,7 @@ impl World {
             acknowledged: Vec::new(),
             wiped: confmesh::clock::VersionVector::default(),
             guest_writes: Vec::new(),
+            decided: BTreeMap::new(),
             comparisons: 0,
             settled: 0,
             rebased: 0,
