@@ -8,7 +8,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::id::{InstanceId, ReplicaId};
+use crate::id::{Genesis, InstanceId, ReplicaId};
 
 /// How many bytes of a name are its incarnation; the others are of the hash.
 const INCARNATION: usize = 6;
@@ -61,6 +61,28 @@ impl Meeting {
     }
 }
 
+/// What a writer's key signs of a member of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The document.
+    pub genesis: Genesis,
+    /// The name of the member.
+    pub member: ReplicaId,
+    /// The number of its last write; none where it joins.
+    pub last: Option<u64>,
+    /// The former name whose place it takes, where it joins by its own word.
+    pub former: Option<ReplicaId>,
+}
+
+impl Membership {
+    fn text(&self) -> Vec<u8> {
+        let what: &[u8] = if self.last.is_some() { b"confmesh leaves 1" } else { b"confmesh joins 1" };
+        let last = self.last.unwrap_or_default().to_be_bytes();
+        let former = self.former.as_ref().map_or(&[][..], |former| former.as_bytes());
+        [what, self.genesis.as_bytes(), self.member.as_bytes(), &last, former].concat()
+    }
+}
+
 impl Key {
     /// The key of a seed: of 32 bytes of entropy, or those that were stored when it was made.
     pub fn from_seed(seed: &[u8; 32]) -> Key {
@@ -82,14 +104,23 @@ impl Key {
     /// Proves to the listener of a meeting that the speaker has this key. None in a build without the feature
     /// `replication`, which has nothing to prove.
     pub fn prove(&self, meeting: &Meeting) -> Option<Proof> {
+        self.sign(&meeting.text())
+    }
+
+    /// Signs that a replica is a member, or no longer. None in a build without the feature `replication`.
+    pub fn sign_member(&self, membership: &Membership) -> Option<Proof> {
+        self.sign(&membership.text())
+    }
+
+    fn sign(&self, text: &[u8]) -> Option<Proof> {
         #[cfg(feature = "replication")]
         {
             use ed25519_dalek::Signer;
-            Some(self.secret.sign(&meeting.text()).to_bytes())
+            Some(self.secret.sign(text).to_bytes())
         }
         #[cfg(not(feature = "replication"))]
         {
-            let _ = meeting.text();
+            let _ = text;
             None
         }
     }
@@ -134,16 +165,25 @@ impl PublicKey {
 
     /// Whether the speaker of a meeting signed for this key.
     pub fn proves(&self, meeting: &Meeting, proof: &Proof) -> bool {
+        self.signed(&meeting.text(), proof)
+    }
+
+    /// Whether whoever has this key signed that.
+    pub fn signed_member(&self, membership: &Membership, proof: &Proof) -> bool {
+        self.signed(&membership.text(), proof)
+    }
+
+    fn signed(&self, text: &[u8], proof: &Proof) -> bool {
         #[cfg(feature = "replication")]
         {
             let signature = ed25519_dalek::Signature::from_bytes(proof);
             let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0);
             // Strict, so that no key of small order signs for everything.
-            key.is_ok_and(|key| key.verify_strict(&meeting.text(), &signature).is_ok())
+            key.is_ok_and(|key| key.verify_strict(text, &signature).is_ok())
         }
         #[cfg(not(feature = "replication"))]
         {
-            let _ = (meeting.text(), proof);
+            let _ = (text, proof);
             false
         }
     }
@@ -216,6 +256,27 @@ mod tests {
             let nobody = PublicKey::from_bytes(bytes);
             assert!(!nobody.proves(&said, &proof) && !nobody.proves(&said, &[0; 64]));
         }
+    }
+
+    #[test]
+    fn a_signature_of_a_member_holds_for_one_document_one_name_and_one_number() {
+        let said = Membership {
+            genesis: Genesis::from_bytes([1; 16]),
+            member: key(2).public().name([0; 6]),
+            last: Some(0),
+            former: None,
+        };
+        let proof = key(1).sign_member(&said).unwrap();
+        assert!(key(1).public().signed_member(&said, &proof));
+        let others = [
+            Membership { genesis: Genesis::from_bytes([2; 16]), ..said },
+            Membership { member: key(2).public().name([1; 6]), ..said },
+            Membership { last: Some(1), ..said },
+            Membership { last: None, ..said },
+            Membership { former: Some(key(2).public().name([0; 6])), ..said },
+        ];
+        assert!(others.iter().all(|other| !key(1).public().signed_member(other, &proof)));
+        assert!(!key(2).public().signed_member(&said, &proof));
     }
 
     #[test]

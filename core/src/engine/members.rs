@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::limits::MAX_MEMBERS;
 use crate::protocol::ReplicaLink;
-use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves};
+use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, signed};
 use crate::value::Value;
 
 impl Engine {
@@ -101,7 +101,7 @@ impl Engine {
     pub(super) fn note(&mut self, name: &DocumentName, notes: &[Edit], now: Now) {
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let Some(founded) = founded else { return };
-        match founded.note(notes, now.wall_ms) {
+        match founded.note(&signed(notes, founded.pending.genesis(), &self.key), now.wall_ms) {
             Ok(Some(written)) => {
                 let records = effect_records(name, &founded.pending, &written.effect);
                 self.stage_step(name, records, Step::Delta(written.delta), "members", None, None);
@@ -170,12 +170,15 @@ impl Engine {
         former.into_iter().for_each(|name| document.remember_former(name));
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut notes = founded.farewells(&document.former);
-        if notes.is_empty() || founded.anew.is_some() {
+        // Of another key, which is lost, a member has to say so: it asks like a newcomer.
+        let public = self.key.public();
+        let is_own = document.former.iter().any(|name| public.has_name(*name) && founded.pending.is_member(*name));
+        if notes.is_empty() || !is_own || founded.anew.is_some() {
             founded.known_as = None;
             return;
         }
         notes.push(joins(founded.pending.id()));
-        match founded.note(&notes, now.wall_ms) {
+        match founded.note(&signed(&notes, founded.pending.genesis(), &self.key), now.wall_ms) {
             Ok(written) => {
                 let records = |effect: &Effect| effect_records(name, &founded.pending, effect);
                 founded.succession = written.map(|written| (records(&written.effect), written.delta));

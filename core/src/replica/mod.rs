@@ -34,6 +34,7 @@ use by_author::ByAuthor;
 pub use concurrent::MadeOn;
 pub use delta::{Applied, Delta, view_of};
 pub use encode::{Edit, WriteOptions};
+pub use membership::signed;
 pub use moved::Again;
 pub use notes::{joins, leaves, settles};
 use places::Places;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::membership::{standing, unsigned};
 use super::{Assertion, Claim, Delta, Edit, Effect, Replica};
 use crate::clock::Dot;
 use crate::conflict::{Meanwhile, Tag};
@@ -13,7 +14,8 @@ use crate::limits::{MAX_DEPTH, RESERVED_KEY};
 use crate::path::Path;
 use crate::value::{Str, Value};
 
-/// Below it: every writer that ever joined, by id; `true`, or the number of its last write once it left.
+/// Below it: every writer that ever joined, by id; `true`, or the number of its last write once it left; each with the
+/// signature of who says so.
 pub(super) const MEMBERS: &str = "members";
 /// Below it: `true` where history is dropped.
 pub(super) const SETTLE: &str = "settle";
@@ -37,9 +39,16 @@ impl Default for Notes {
 impl Notes {
     fn of(all: Value) -> Notes {
         let settles = all.child(SETTLE).and_then(Value::as_bool).unwrap_or(false);
-        let members = all.child(MEMBERS).and_then(Value::as_map);
-        let members = members.into_iter().flat_map(|map| map.iter());
-        let members = members.filter_map(|(id, standing)| Some((ReplicaId::parse(id)?, standing.as_u64()))).collect();
+        let said = all.child(MEMBERS).and_then(Value::as_map);
+        let said: Vec<_> = said.into_iter().flat_map(|map| map.iter()).map(|(id, note)| (id.clone(), note)).collect();
+        let members = said.iter().filter_map(|(id, note)| Some((ReplicaId::parse(id)?, standing(note).flatten())));
+        let members = members.collect();
+        // Signatures are for who learns of it; what is in force is kept without.
+        let bare: Vec<_> = said.iter().filter(|(_, note)| note.as_list().is_some()).collect();
+        let bare: Vec<_> = bare.into_iter().map(|(id, note)| (id.clone(), unsigned(note))).collect();
+        let all = bare
+            .into_iter()
+            .fold(all.clone(), |all, (id, note)| all.with(&[Str::from(MEMBERS), id].into_iter().collect(), note));
         Notes { all, settles, members }
     }
 }
@@ -97,8 +106,8 @@ impl Replica {
                 return Err(Error::new(Code::TooLarge, "a note nests too deep"));
             }
         }
-        let mut new: BTreeMap<&Path, &Option<Value>> = notes.iter().map(|note| (&note.path, &note.value)).collect();
-        new.retain(|path, value| self.notes().at(path) != value.as_ref());
+        let new = notes.iter().filter(|note| !self.is_noted(note));
+        let new: BTreeMap<&Path, &Option<Value>> = new.map(|note| (&note.path, &note.value)).collect();
         if new.is_empty() {
             return Ok(None);
         }
@@ -169,7 +178,7 @@ impl Replica {
     /// Whether somebody took a former name of this replica out of the members who did not know that this one had taken its
     /// place: what it wrote since may have come too late.
     fn was_expelled_meanwhile(&self) -> bool {
-        let leaves = |note: &&Arc<Assertion>| note.claim.value().and_then(Value::as_u64).is_some();
+        let leaves = |note: &&Arc<Assertion>| note.claim.value().and_then(standing).flatten().is_some();
         let joined = self.reserved.at(&reserved(&member_path(self.id)));
         let mut succeeded = joined.iter().map(|note| note.dot).filter(|dot| dot.replica == self.id);
         succeeded.any(|dot| {
@@ -238,7 +247,7 @@ impl Replica {
         for note in self.reserved.iter() {
             let place: Path = note.path.segments().iter().skip(1).cloned().collect();
             if is_membership(&place)
-                && let Some(number) = note.claim.value().and_then(Value::as_u64)
+                && let Some(number) = note.claim.value().and_then(standing).flatten()
             {
                 last.entry(place).and_modify(|least| *least = number.min(*least)).or_insert(number);
             }

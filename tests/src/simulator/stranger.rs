@@ -1,14 +1,18 @@
 //! Somebody who belongs to nobody: says what the protocol allows anybody to say, in the name of whoever is there. None of it
 //! changes anything (P29, P31).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use confmesh::clock::{Dot, Stamp, VersionVector};
+use confmesh::conflict::{Meanwhile, Tag};
 use confmesh::engine::{Link, PeerId};
 use confmesh::id::{InstanceId, ReplicaId};
 use confmesh::identity::{Introduction, Key};
+use confmesh::path::Path;
 use confmesh::protocol::{Envelope, Frame, Greeting, Message, Offer, Pulse, encode};
-use confmesh::replica::Delta;
+use confmesh::replica::{Assertion, Claim, Delta, joins, leaves, signed};
+use confmesh::value::Str;
 
 use super::history::{Known, stored};
 use super::host::{deliver, name};
@@ -109,7 +113,7 @@ impl World {
 
     fn lie(&mut self, known: &Known, names: &[ReplicaId]) -> Message {
         let seen = known.seen.clone();
-        match self.strange.below(4) {
+        match self.strange.below(6) {
             0 => {
                 let mut to = seen.clone();
                 let author = self.some_name(names);
@@ -130,7 +134,47 @@ impl World {
                 };
                 Message::Heartbeat { documents: vec![pulse] }
             }
+            3 | 4 => self.forged_note(known, names),
             _ => self.claim(known, names),
         }
+    }
+
+    /// That a member left, in the name of a member, or that it joined itself: without a signature, or with that of its own key.
+    fn forged_note(&mut self, known: &Known, names: &[ReplicaId]) -> Message {
+        let key = Key::from_seed(&[251; 32]);
+        let fresh = key.public().name([2; 6]);
+        let (member, joins_itself) = (self.some_name(names), self.strange.below(3) == 0);
+        let writer = if joins_itself { fresh } else { self.some_name(names) };
+        let notes = if joins_itself { joins(fresh) } else { leaves(member, known.seen.seq(member)) };
+        let mut notes = vec![notes];
+        if self.strange.below(3) > 0 {
+            notes = signed(&notes, known.genesis, &key);
+        }
+        let context = Arc::new(known.seen.clone());
+        let dot = Dot { replica: writer, seq: known.seen.seq(writer) + 1 };
+        let reserved =
+            |path: &Path| std::iter::once(Str::from("$confmesh")).chain(path.segments().iter().cloned()).collect();
+        let items = notes.into_iter().map(|note| Assertion {
+            dot,
+            context: Arc::clone(&context),
+            stamp: Stamp::from_u64(1 << 16),
+            tag: Tag::LastWriteWins,
+            path: reserved(&note.path),
+            claim: note.value.map_or(Claim::Absent, Claim::Value),
+            edits: BTreeMap::new(),
+            policy: 0,
+            fence: 0,
+            added: Vec::new(),
+            removed: Vec::new(),
+            previous: None,
+            meanwhile: Meanwhile::Last,
+            user: None,
+            run: None,
+        });
+        let items = items.map(Arc::new).collect();
+        let mut to = known.seen.clone();
+        to.add(dot);
+        let delta = Delta { since: known.seen.clone(), to, base: None, items };
+        Message::Delta { document: name(), genesis: known.genesis, delta }
     }
 }

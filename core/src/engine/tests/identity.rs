@@ -37,7 +37,7 @@ pub(super) fn seen(world: &World, at: usize) -> VersionVector {
 }
 
 /// What host 0 wrote down.
-fn audits(world: &World) -> String {
+pub(super) fn audits(world: &World) -> String {
     let audits = world.hosts[0].events.iter().filter(|event| matches!(event, Event::Audit(_)));
     audits.map(|event| format!("{event:?}\n")).collect()
 }
