@@ -21,6 +21,8 @@ pub struct PathVersion(Str);
 const MAX_VERSION_BYTES: usize = 128;
 /// The version of a path where nothing is.
 const NONE: &str = "none";
+/// The version of a path where anything is.
+const ANY: &str = "any";
 /// Stands for the writes where none is remembered: in the runtime layer, and where the past was collected.
 const UNTRACKED: &str = "0";
 
@@ -30,17 +32,23 @@ impl PathVersion {
         PathVersion(NONE.into())
     }
 
+    /// Any version: a write under this condition is made only where something is.
+    pub fn any() -> PathVersion {
+        PathVersion(ANY.into())
+    }
+
     /// Reads what `Display` prints.
     ///
     /// # Errors
     /// [`Code::Usage`] for what is no version.
     pub fn parse(text: &str) -> Result<PathVersion> {
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-        if text == NONE || (text.len() <= MAX_VERSION_BYTES && text.contains('-') && is_plain(text)) {
+        if text == NONE || text == ANY || (text.len() <= MAX_VERSION_BYTES && text.contains('-') && is_plain(text)) {
             return Ok(PathVersion(text.into()));
         }
-        Err(Error::new(Code::Usage, "this is no version of a path")
-            .with_hint("take the one that reading the path gives, or `none` for a path where nothing is"))
+        Err(Error::new(Code::Usage, "this is no version of a path").with_hint(
+            "take the one that reading the path gives, `none` for a path where nothing is, or `any` where something is",
+        ))
     }
 
     /// The version of a path, where `value` is in force there and `replica` holds the shared part.
@@ -63,6 +71,9 @@ impl PathVersion {
     /// Whether a write on this version may be made where `current` is in force. Where the past was collected, the value
     /// alone tells.
     pub(super) fn holds(&self, current: &PathVersion) -> bool {
+        if self.0 == *ANY {
+            return current.0 != *NONE;
+        }
         let value = |version: &PathVersion| version.0.split_once('-').map(|(value, _)| Str::from(value));
         let is_untracked = current.0.split_once('-').is_some_and(|(_, writes)| writes == UNTRACKED);
         self == current || (is_untracked && value(self) == value(current))

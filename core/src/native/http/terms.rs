@@ -10,7 +10,8 @@ use crate::path::Path;
 const HASH: &str = "sha256:";
 
 /// The terms of a write: `force=true`, `fence=NUMBER` and `user=NAME` of the query; and of the headers `If-Match` with the
-/// hash of the document or the version of the path, or `If-None-Match: *` to write only where nothing is.
+/// hash of the document or the version of the path, `If-Match: *` to write only where something is, or `If-None-Match: *`
+/// to write only where nothing is.
 ///
 /// `current` are the tags in force: where several are named, the first that holds is taken.
 pub(super) fn terms(
@@ -23,7 +24,11 @@ pub(super) fn terms(
     let wanted: Vec<&str> = tags(headers, header::IF_MATCH).collect();
     if path.is_some() && tags(headers, header::IF_NONE_MATCH).any(|tag| tag == "*") {
         terms.if_version = Some(PathVersion::none());
-    } else if !wanted.is_empty() && !wanted.contains(&"*") {
+    } else if wanted.contains(&"*") {
+        // The document itself is always there.
+        terms.if_version = path.map(|_| PathVersion::any());
+    } else if !wanted.is_empty() {
+        // Weak tags name what is as good as the same, and no version to write on.
         let wanted: Vec<&str> = wanted.iter().map(|tag| tag.trim_matches('"')).collect();
         let tag = match wanted.as_slice() {
             [only] => *only,

@@ -31,9 +31,12 @@ pub fn instance_key(dir: &Path, fresh: &[u8; 32]) -> Result<[u8; 32]> {
     }
 }
 
+/// The seed that a file holds: 64 digits, and behind `-` a checksum, or another digit would make another instance. Files of
+/// before have none.
 fn seed(text: &str) -> Option<[u8; 32]> {
     let text = text.trim_end();
-    if text.len() != 64 || !text.is_ascii() {
+    let (text, check) = text.split_once('-').map_or((text, None), |(text, check)| (text, Some(check)));
+    if text.len() != 64 || !text.is_ascii() || check.is_some_and(|check| check != checksum(text)) {
         return None;
     }
     let mut seed = [0; 32];
@@ -41,6 +44,11 @@ fn seed(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     Some(seed)
+}
+
+fn checksum(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the file and closes it to others, whoever let them in.
@@ -57,9 +65,9 @@ fn read(path: &Path) -> io::Result<String> {
             file.set_permissions(fs::Permissions::from_mode(0o600))?;
         }
     }
-    let mut text = String::new();
-    file.take(128).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(128).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A key that is half there would be none: it gets its name when it is on the disk.
@@ -75,7 +83,7 @@ fn write(dir: &Path, path: &Path, seed: &[u8; 32]) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&fresh)?;
     let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(file, "{text}")?;
+    writeln!(file, "{text}-{}", checksum(&text))?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     sync_directory(dir)
@@ -111,6 +119,26 @@ mod tests {
         assert_eq!(error.code(), Code::Damaged);
         assert!(error.message().contains(KEY_FILE) && error.hint().is_some(), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "nonsense");
+    }
+
+    #[test]
+    fn a_changed_bit_of_the_key_is_told_or_harmless() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(KEY_FILE);
+        instance_key(dir.path(), &[0xa7; 32]).unwrap();
+        let good = fs::read(&path).unwrap();
+        for (at, bit) in (0..good.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << bit;
+            fs::write(&path, &bad).unwrap();
+            let read = instance_key(dir.path(), &[8; 32]);
+            assert!(
+                read.as_ref().map_or_else(|error| error.code() == Code::Damaged, |key| *key == [0xa7; 32]),
+                "{at} {bit}"
+            );
+        }
+        fs::write(&path, "a7".repeat(32)).unwrap();
+        assert_eq!(instance_key(dir.path(), &[8; 32]).unwrap(), [0xa7; 32], "a file of before");
     }
 
     #[cfg(unix)]

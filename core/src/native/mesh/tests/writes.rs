@@ -70,6 +70,21 @@ fn a_path_has_a_tag_of_its_own_that_only_what_touches_it_changes() {
 }
 
 #[test]
+fn a_path_is_written_only_where_something_is_if_the_request_says_so() {
+    let mesh = listening().start().unwrap();
+    let to = mesh.addresses()[0];
+    let put = |tag: &str| call(to, "PUT /config/default?path=there", &[("If-Match", tag)], "2");
+    let refused = put("*");
+    assert_eq!((refused.status, refused.code().as_str()), (412, "stale"), "{}", refused.body);
+    assert_eq!(call(to, "DELETE /config/default?path=there", &[("If-Match", "*")], "").status, 404);
+    assert_eq!(mesh.get("there").unwrap(), None);
+    mesh.set("there", 1).wait().unwrap();
+    let weak = format!("W/\"{}\"", mesh.read("there").wait().unwrap().version);
+    assert_eq!(put(&weak).status, 412, "a weak tag is no version to write on");
+    assert_eq!((put("*").status, mesh.get("there").unwrap()), (200, Some(2.into())));
+}
+
+#[test]
 fn a_path_is_written_only_where_nothing_is_if_the_request_says_so() {
     let mesh = listening().start().unwrap();
     let to = mesh.addresses()[0];
