@@ -1,6 +1,7 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
-import type { Adoption, AuditEntry, Choice, Conflict, Kept } from "./settling.js";
-import type { Health, Status } from "./status.js";
+import type { Operations } from "./operations.js";
+import type { Adoption } from "./settling.js";
+import type { Problem, Status } from "./status.js";
 
 export * from "./following.js";
 export * from "./settling.js";
@@ -397,7 +398,14 @@ export interface Withheld {
   path: string;
   /** What was written, secrets masked; missing where the path was removed. */
   value?: Value;
-  error: { code: string; message: string; hint?: string; path?: string };
+  error: Problem;
+}
+
+/** What the bound file of an instance cannot hold: it is in force, and stays out of that file. */
+export interface LeftOut {
+  path: string;
+  format: string;
+  reason: string;
 }
 
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
@@ -408,11 +416,16 @@ export interface Receipt {
   /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
   inForce: boolean;
   withheld?: Withheld[];
-  /** What the instance's bound file cannot hold: it is in force, and stays out of that file. */
-  leftOut?: { path: string; format: string; reason: string }[];
+  leftOut?: LeftOut[];
   /** The version of the path that was written. */
   version?: string;
   shadowedBy?: string;
+}
+
+/** A value and its version, of one moment. */
+export interface Versioned {
+  value?: Value;
+  version: string;
 }
 
 declare class Reader {
@@ -538,6 +551,8 @@ export interface WriteOptions {
  */
 export declare function rebuild(dataDir: string, options?: { force?: boolean }): string | undefined;
 
+export interface Mesh extends Operations {}
+
 /** An instance whose document agrees with that of its peers; it keeps the process alive until `close()`. */
 export declare class Mesh extends Reader {
   constructor(options?: MeshOptions);
@@ -547,42 +562,15 @@ export declare class Mesh extends Reader {
   readonly addresses: string[];
   set(path: string, value: unknown, options?: PathWriteOptions): Promise<Receipt>;
   unset(path: string, options?: PathWriteOptions): Promise<Receipt>;
-  /** The value at a path, if one is there, with its version. */
-  read(path: string): Promise<{ value?: Value; version: string }>;
-  /** What waits for a decision, and with `all` what a rule decided. */
-  conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
-  /**
-   * How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first, with the
-   * fields of the log's lines.
-   */
-  audit(): Promise<AuditEntry[]>;
-  /** Compares the document with every connected instance at once, and not only every few seconds; how many are asked. */
-  forceSync(): Promise<number>;
-  /**
-   * Stops waiting for a member that is gone for good, named by its replica's id or the beginning of it (`settling` in the
-   * status); the whole id. Only for the instance that all others dial: what the member wrote and this one has not seen is not
-   * taken any more. Should it come back, it takes over the document and makes its unshared writes again.
-   */
-  expel(replica: string): Promise<string>;
   /**
    * Gives the document up for that of the instance at `http://host:port`, which has to be connected as a peer. Without `yes`
    * nothing is done: `lost` lists what is here and would be gone or have another value, secrets masked. With it every instance
    * that shares the document given up follows, and what was here is `kept`.
    */
   adopt(url: string, options?: { yes?: boolean }): Promise<Adoption>;
-  /** What this instance held before other documents took its place, the oldest first, until it is confirmed. */
-  kept(): Promise<Kept[]>;
-  /** Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is. */
-  confirmKept(id: number): Promise<void>;
-  /** Names for every instance who is to decide an open conflict; `null` withdraws the name. */
-  assign(id: string, user: string | null): Promise<Receipt>;
-  /** Settles a conflict. */
-  resolve(id: string, choice: Choice): Promise<Receipt>;
   patch(operations: readonly Operation[], options?: WriteOptions): Promise<Receipt>;
   mergePatch(change: unknown, options?: WriteOptions): Promise<Receipt>;
   replace(value: unknown, options?: WriteOptions): Promise<Receipt>;
-  /** The checks of `/health`. */
-  health(): Promise<Health>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -54,5 +54,44 @@ export interface Kept extends Aside {
   text: string;
 }
 
+/** A replica that has to be reached before the history of the document is dropped; `blocks` as seen from here. */
+export interface Member {
+  replica: string;
+  own: boolean;
+  connected: boolean;
+  blocks: boolean;
+  instance_id?: string;
+  acknowledged?: string;
+}
+
+/** A shared write that made what is at a path. */
+export interface Written {
+  path: string;
+  timestamp: string;
+  author: string;
+  version: string;
+  instance_id?: string;
+  user?: string;
+}
+
+/** What a repair would remove; nothing is repaired while somebody has to decide the conflicts of `undecided`. */
+export interface RepairPlan {
+  genesis: string;
+  authors: number;
+  idle: number;
+  idle_authors: { author: string; writes: number; why: string }[];
+  members: { replica: string; why: string; instance_id?: string; acknowledged?: string }[];
+  orphaned: boolean;
+  undecided: string[];
+  behind: string[];
+}
+
+/** What a repair removed, and the birth of the document that goes on. */
+export interface Repaired {
+  genesis: string;
+  authors_removed: number;
+  members_removed: number;
+}
+
 /** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
 export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };

@@ -1,4 +1,4 @@
-import type { Value } from "./index.js";
+import type { LeftOut, Origin, Value } from "./index.js";
 
 /** An error in a status, with the fields of `ConfmeshError`. */
 export interface Problem {
@@ -6,14 +6,26 @@ export interface Problem {
   message: string;
   hint?: string;
   path?: string;
-  origin?: string;
+  origin?: Origin;
   related?: Problem[];
 }
 
 /** Whether requests may be sent to an instance, and what someone should look at. */
 export interface Health {
   status: "healthy" | "degraded" | "not_ready";
-  checks: { name: string; status: "ok" | "degraded" | "failed"; reasons?: Problem[] }[];
+  checks: Check[];
+  /** This and what follows over HTTP alone. */
+  instance_id?: string;
+  connected_clients?: number;
+  timestamp?: string;
+  version?: string;
+}
+
+/** One thing that health looks at. */
+export interface Check {
+  name: string;
+  status: "ok" | "degraded" | "failed";
+  reasons?: Problem[];
 }
 
 /** Another instance: `link` is what the two have come to, `problems` what is wrong between them until it is over. */
@@ -54,30 +66,42 @@ export interface Status {
   connected_clients: number;
   /** For how long it is in step with none of the others, where there are others. */
   out_of_step_ms?: number;
-  documents: {
-    name: string;
-    revision: number;
-    hash: string;
-    founded: boolean;
-    genesis: string | null;
-    view_hash: string | null;
-    keys: number;
-    secrets: string[];
-    sources: { id: string; priority: number; state: "fresh" | "missing" | "stale"; error?: Problem; stale_ms?: number }[];
-    conflicts: Value[];
-    /** What is rejected, withheld, or dropped from the history, where something is. */
-    rejected?: Value;
-    withheld?: Value[];
-    settling?: Value;
-    bound_file?: string;
-    stamps_ahead_ms?: number;
-    age?: "young" | "old";
-    /** Connected instances with another document, which neither side gives up by itself. */
-    apart?: { genesis: string; state: "other document"; hint: string; instance_id?: string }[];
-    kept?: Aside[];
-    left_out?: { path: string; format: string; reason: string }[];
-    /** Variables that are ignored, scalars that readers take differently, keys that stand twice. */
-    warnings?: Value[];
-    save_conflicts?: Value[];
-  }[];
+  documents: DocumentStatus[];
+}
+
+/** A document. */
+export interface DocumentStatus {
+  name: string;
+  revision: number;
+  hash: string;
+  founded: boolean;
+  genesis: string | null;
+  view_hash: string | null;
+  keys: number;
+  secrets: string[];
+  sources: SourceStatus[];
+  conflicts: Value[];
+  /** What is rejected, withheld, or dropped from the history, where something is. */
+  rejected?: Value;
+  withheld?: Value[];
+  settling?: Value;
+  bound_file?: string;
+  stamps_ahead_ms?: number;
+  age?: "young" | "old";
+  /** Connected instances with another document, which neither side gives up by itself. */
+  apart?: { genesis: string; state: "other document"; hint: string; instance_id?: string }[];
+  kept?: Aside[];
+  left_out?: LeftOut[];
+  /** Variables that are ignored, scalars that readers take differently, keys that stand twice. */
+  warnings?: Problem[];
+  save_conflicts?: Value[];
+}
+
+/** A source of a document. */
+export interface SourceStatus {
+  id: string;
+  priority: number;
+  state: "fresh" | "missing" | "stale";
+  error?: Problem;
+  stale_ms?: number;
 }

@@ -1,9 +1,10 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import * as native from "../native/native.js";
-import { options, withoutBigInts } from "../wasm/values.js";
+import { options, spelt, withoutBigInts } from "../wasm/values.js";
 import { frozen, Reports, Subscription, warn } from "./following.js";
 import { parsePath, Schema } from "./functions.js";
 import { awaiting, calling, ConfmeshError, fromText, text } from "./native.js";
+import { withOperations } from "./operations.js";
 
 export { Reports, Subscription };
 
@@ -124,11 +125,11 @@ export function rebuild(dataDir, given) {
 /** A configuration of this process. Made by `open`. */
 export class Config extends Reader {
   set(path, value) {
-    return fromText(calling(() => this._live.setNow(path, text(value))));
+    return spelt(fromText(calling(() => this._live.setNow(path, text(value)))));
   }
 
   unset(path) {
-    return fromText(calling(() => this._live.unsetNow(path)));
+    return spelt(fromText(calling(() => this._live.unsetNow(path))));
   }
 
   close() {
@@ -161,9 +162,6 @@ export function open(files, given) {
   return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest))));
 }
 
-/** What a conflict, or a side of it, cost. */
-const lost = (updates, orMore) => ({ ...(updates !== undefined && { lostUpdates: updates }), ...(orMore && { orMore }) });
-
 function terms(given, call) {
   const { ifVersion, force, fence, user } = options(given, WRITING, call);
   return { ifVersion, force, fence: fence === undefined ? undefined : String(fence), user };
@@ -173,7 +171,7 @@ function terms(given, call) {
 const running = new Set();
 
 /** An instance whose document agrees with that of its peers. It keeps the process alive until `close()`. */
-export class Mesh extends Reader {
+export class Mesh extends withOperations(Reader) {
   #options;
   #starting = false;
   #alive;
@@ -208,8 +206,14 @@ export class Mesh extends Reader {
     return this._live.addresses;
   }
 
+  /** For the methods that are printed: asks for an operation by name. */
+  async _call(operation, given) {
+    const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return fromText(await awaiting(() => this._live.call(operation, text(told))));
+  }
+
   async #written(call) {
-    return fromText(await awaiting(call));
+    return spelt(fromText(await awaiting(call)));
   }
 
   set(path, value, given) {
@@ -220,55 +224,9 @@ export class Mesh extends Reader {
     return this.#written(() => this._live.unset(path, terms(given, "unset")));
   }
 
-  read(path) {
-    return this.#written(() => this._live.readText(path));
-  }
-
-  async conflicts(given) {
-    const { all = false } = options(given, ["all"], "conflicts");
-    return (await this.#written(() => this._live.conflictsText(all))).map(({ created_at, assigned_to, lost_updates, or_more, sides, ...conflict }) => ({
-      ...conflict,
-      ...lost(lost_updates, or_more),
-      createdAt: created_at,
-      assignedTo: assigned_to,
-      sides: sides.map(({ in_force, instance_id, lost_updates, or_more, ...side }) => ({
-        ...side, inForce: in_force, ...(instance_id && { instanceId: instance_id }), ...lost(lost_updates, or_more),
-      })),
-    }));
-  }
-
-  audit() {
-    return this.#written(() => this._live.auditText());
-  }
-
-  forceSync() {
-    return awaiting(() => this._live.forceSync());
-  }
-
-  expel(replica) {
-    return awaiting(() => this._live.expel(replica));
-  }
-
   async adopt(url, given) {
     const { yes = false } = options(given, ["yes"], "adopt");
     return this.#written(() => this._live.adoptText(url, yes));
-  }
-
-  kept() {
-    return this.#written(() => this._live.keptText());
-  }
-
-  confirmKept(id) {
-    return awaiting(() => this._live.confirmKept(id));
-  }
-
-  assign(id, user) {
-    return this.#written(() => this._live.assign(id, user ?? undefined));
-  }
-
-  async resolve(id, given) {
-    const { user, ...choice } = options(given, ["take", "value", "keep", "remove", "user"], "resolve");
-    return this.#written(() => this._live.resolve(id, text(choice), terms({ user }, "resolve")));
   }
 
   async patch(operations, given) {
@@ -279,10 +237,6 @@ export class Mesh extends Reader {
   async mergePatch(change, given) {
     const { ifHash } = options(given, ["ifHash"], "mergePatch");
     return this.#written(() => this._live.mergePatch(text(change), ifHash));
-  }
-
-  async health() {
-    return fromText(await awaiting(() => this._live.healthText()));
   }
 
   async replace(value, given) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::{Aside, Choice, Command, PathVersion, Receipt, WriteTerms};
+use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
@@ -165,18 +165,7 @@ fn milliseconds(option: &str, ms: f64) -> Result<u64> {
 }
 
 fn receipt(receipt: &Receipt) -> String {
-    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
-    let mut fields = vec![
-        ("revision", Value::from(receipt.snapshot.revision)),
-        ("hash", receipt.snapshot.hash().to_string().into()),
-        ("changed", changed.into()),
-        ("inForce", receipt.is_in_force().into()),
-    ];
-    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
-    fields.extend(receipt.left_out_value().map(|left_out| ("leftOut", left_out)));
-    fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
-    fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowedBy", source.into())));
-    shown(&fields.into_iter().collect())
+    shown(&receipt.to_value())
 }
 
 async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
@@ -297,72 +286,17 @@ impl Live {
         written(self.command(terms, || Path::parse(&path).map(Command::unset))).await
     }
 
-    /// `{value?, version}` of a path.
+    /// Any operation of the list, by name; the arguments are a JSON map.
     #[napi]
-    pub async fn read_text(&self, path: String) -> napi::Result<String> {
-        let read = self.0.read(&path).await.map_err(thrown)?;
-        let version = ("version", Value::from(read.version.to_string()));
-        Ok(shown(&[version].into_iter().chain(read.value.map(|value| ("value", value))).collect()))
-    }
-
-    /// The conflicts that wait for a decision, or all.
-    #[napi]
-    pub async fn conflicts_text(&self, all: bool) -> napi::Result<String> {
-        let found = self.0.conflicts(all).await.map_err(thrown)?;
-        Ok(shown(&found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
-    }
-
-    /// The newest entries of the audit trail, oldest first.
-    #[napi]
-    pub async fn audit_text(&self) -> napi::Result<String> {
-        let trail = self.0.audit().await.map_err(thrown)?;
-        Ok(shown(&trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into()))
-    }
-
-    /// Compares the document with every connected instance; how many are asked.
-    #[napi]
-    pub async fn force_sync(&self) -> napi::Result<u32> {
-        let asked = self.0.force_sync().await.map_err(thrown)?;
-        Ok(u32::try_from(asked).unwrap_or(u32::MAX))
-    }
-
-    /// Takes a member that is gone for good out of the members; its whole id.
-    #[napi]
-    pub async fn expel(&self, replica: String) -> napi::Result<String> {
-        Ok(self.0.expel(&replica).await.map_err(thrown)?.to_string())
+    pub async fn call(&self, operation: String, arguments: String) -> napi::Result<String> {
+        let asked = read(&arguments).map(|arguments| self.0.call(&operation, &arguments)).map_err(thrown)?;
+        asked.await.map(|reply| shown(&reply)).map_err(thrown)
     }
 
     /// Gives the document up for that of the instance at a URL, or tells what that would lose.
     #[napi]
     pub async fn adopt_text(&self, url: String, yes: bool) -> napi::Result<String> {
         Ok(shown(&self.0.adopt_from(&url, yes).await.map_err(thrown)?.to_value()))
-    }
-
-    /// What was held before other documents took its place.
-    #[napi]
-    pub async fn kept_text(&self) -> napi::Result<String> {
-        let kept = self.0.kept().await.map_err(thrown)?;
-        Ok(shown(&kept.iter().map(Aside::to_full_value).collect::<Vec<_>>().into()))
-    }
-
-    /// What is kept under a number is not needed any more.
-    #[napi]
-    pub async fn confirm_kept(&self, id: f64) -> napi::Result<()> {
-        // A number that is none of those listed is refused as such.
-        self.0.confirm_kept(if id.fract() == 0.0 { id as u64 } else { 0 }).await.map_err(thrown)
-    }
-
-    /// Names who is to decide a conflict.
-    #[napi]
-    pub async fn assign(&self, id: String, user: Option<String>) -> napi::Result<String> {
-        written(id.parse().map(|id| self.0.assign(id, user.as_deref()))).await
-    }
-
-    /// Settles a conflict.
-    #[napi]
-    pub async fn resolve(&self, id: String, choice: String, terms: Terms) -> napi::Result<String> {
-        let command = || Ok(Command::Resolve(id.parse()?, Choice::from_value(&read(&choice)?)?));
-        written(self.command(terms, command)).await
     }
 
     /// Applies an RFC 6902 patch.
@@ -388,12 +322,6 @@ impl Live {
     #[napi]
     pub async fn status_text(&self) -> napi::Result<String> {
         self.0.status().await.map(|status| shown(&status.to_value())).map_err(thrown)
-    }
-
-    /// The checks of `/health`.
-    #[napi]
-    pub async fn health_text(&self) -> napi::Result<String> {
-        self.0.health().await.map(|health| shown(&health.to_value())).map_err(thrown)
     }
 
     /// Follows the changes of paths that match a pattern.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
-use confmesh::engine::{Aside, Choice, Command, PathVersion, RUNTIME, Receipt, WriteTerms};
+use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::{Mesh, MeshOptions, Path, Value};
 use pyo3::prelude::*;
@@ -133,18 +133,7 @@ pub fn start_mesh(
 }
 
 fn receipt(receipt: Receipt) -> Value {
-    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
-    let mut fields = vec![
-        ("revision", Value::from(receipt.snapshot.revision)),
-        ("hash", receipt.snapshot.hash().to_string().into()),
-        ("changed", changed.into()),
-        ("in_force", receipt.is_in_force().into()),
-    ];
-    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
-    fields.extend(receipt.left_out_value().map(|left_out| ("left_out", left_out)));
-    fields.extend(receipt.version.map(|version| ("version", version.to_string().into())));
-    fields.extend(receipt.shadowed_by.map(|source| ("shadowed_by", source.into())));
-    fields.into_iter().collect()
+    receipt.to_value()
 }
 
 fn terms(
@@ -244,50 +233,13 @@ impl Live {
         Ok(Answer::of(self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt))
     }
 
-    fn read(&self, path: &str) -> Answer {
-        Answer::of(self.mesh.read(path), |read| {
-            let version = Value::from(read.version.to_string());
-            [("version", version)].into_iter().chain(read.value.map(|value| ("value", value))).collect()
-        })
-    }
-
-    fn conflicts(&self, all: bool) -> Answer {
-        Answer::of(self.mesh.conflicts(all), |found| found.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
-    }
-
-    fn audit(&self) -> Answer {
-        Answer::of(self.mesh.audit(), |trail| trail.iter().map(|one| one.to_value()).collect::<Vec<_>>().into())
-    }
-
-    fn force_sync(&self) -> Answer {
-        Answer::of(self.mesh.force_sync(), |asked| u64::try_from(asked).unwrap_or(u64::MAX).into())
-    }
-
-    fn expel(&self, replica: &str) -> Answer {
-        Answer::of(self.mesh.expel(replica), |replica| replica.to_string().into())
+    /// Any operation of the list, by name.
+    fn call(&self, operation: &str, arguments: &Bound<'_, PyAny>) -> PyResult<Answer> {
+        Ok(Answer::of(self.mesh.call(operation, &to_value(arguments)?), |reply| reply))
     }
 
     fn adopt(&self, url: &str, yes: bool) -> Answer {
         Answer::of(self.mesh.adopt_from(url, yes), |adoption| adoption.to_value())
-    }
-
-    fn kept(&self) -> Answer {
-        Answer::of(self.mesh.kept(), |kept| kept.iter().map(Aside::to_full_value).collect::<Vec<_>>().into())
-    }
-
-    fn confirm_kept(&self, id: u64) -> Answer {
-        Answer::of(self.mesh.confirm_kept(id), |()| Value::Null)
-    }
-
-    fn assign(&self, py: Python<'_>, id: &str, user: Option<&str>) -> PyResult<Answer> {
-        let id = run(py, || id.parse())?;
-        Ok(Answer::of(self.mesh.assign(id, user), receipt))
-    }
-
-    fn resolve(&self, py: Python<'_>, id: &str, choice: &Bound<'_, PyAny>, user: Option<String>) -> PyResult<Answer> {
-        let choice = to_value(choice)?;
-        let (id, choice) = run(py, || Ok((id.parse()?, Choice::from_value(&choice)?)))?;
-        Ok(Answer::of(self.mesh.write(Command::Resolve(id, choice), terms(py, None, false, 0, user)?), receipt))
     }
 
     #[pyo3(signature = (patch, *, if_hash))]
@@ -309,10 +261,6 @@ impl Live {
 
     fn status(&self) -> Answer {
         Answer::of(self.mesh.status(), |status| status.to_value())
-    }
-
-    fn health(&self) -> Answer {
-        Answer::of(self.mesh.health(), |health| health.to_value())
     }
 
     fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {

@@ -1,7 +1,7 @@
 // A live document over a WebSocket: the step machine decides, this file owns the socket, the timers and the callbacks.
 import { backoffDelay, GuestEngine } from "./confmesh_wasm.js";
 import { ready } from "./functions.js";
-import { calling, ConfmeshError, fromText, options, toText } from "./values.js";
+import { calling, ConfmeshError, fromText, options, spelt, toText } from "./values.js";
 
 const EVENTS = ["config_changed", "connected", "disconnected", "error"];
 /** How long a connection may be silent before it is asked for a sign of life, and how long that may take. */
@@ -355,9 +355,9 @@ export class ConfigWebSocketClient {
     } else if (event.type === "written") {
       const answer = this.#open.get(event.request);
       this.#open.delete(event.request);
-      const { revision, hash, changed, inForce, shadowedBy, withheld } = event;
-      if (event.error) answer?.reject(new ConfmeshError(event.error));
-      else answer?.resolve({ revision, hash, changed, inForce, ...(shadowedBy && { shadowedBy }), ...(withheld && { withheld }) });
+      const { type, request, error, ...receipt } = event;
+      if (error) answer?.reject(new ConfmeshError(error));
+      else answer?.resolve(spelt(receipt));
     } else if (event.type === "connection") {
       if (event.live) this.#goOnline();
       else this.#goOffline();

@@ -117,6 +117,12 @@ export function isPlain(value, depth) {
   return true;
 }
 
+/** A record with its fields as JavaScript spells them (`inForce`); what stands in them stays as it is. */
+export function spelt(record) {
+  const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [camel(name), value]));
+}
+
 /** A value without `BigInt`s, which `JSON.stringify` refuses. */
 export function withoutBigInts(value) {
   if (typeof value === "bigint") return JSON.rawJSON?.(String(value)) ?? String(value);

@@ -24,19 +24,10 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
             ])
         }
         Event::Written { request, result: Ok(receipt) } => {
-            let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
-            let mut fields = vec![
-                ("type", "written".into()),
-                ("request", request.0.into()),
-                ("revision", receipt.snapshot.revision.into()),
-                ("hash", receipt.snapshot.hash().to_string().into()),
-                ("changed", changed.into()),
-                ("inForce", receipt.is_in_force().into()),
-            ];
-            fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
-            fields.extend(receipt.left_out_value().map(|left_out| ("leftOut", left_out)));
-            fields.extend(receipt.shadowed_by.map(|source| ("shadowedBy", source.into())));
-            object(fields)
+            let about = [("type".into(), "written".into()), ("request".into(), request.0.into())];
+            let receipt = receipt.to_value();
+            let fields = receipt.as_map().into_iter().flat_map(|map| map.iter());
+            Value::Map(fields.map(|(name, value)| (name.clone(), value.clone())).chain(about).collect())
         }
         Event::Written { request, result: Err(error) } => {
             object([("type", "written".into()), ("request", request.0.into()), ("error", error.to_value())])

@@ -45,6 +45,7 @@
 //! both it only follows. `serde` (default) reads documents as types of a program, and makes values of them. Features only
 //! add.
 
+pub mod api;
 pub mod backoff;
 pub mod canonical;
 pub mod clock;

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._errors import UsageError
+from ._operations import _Operations
 from ._options import checked
 from ._pending import Pending
 from ._reader import _Reader
 
 if TYPE_CHECKING:
     from ._native import Live, Schema
-    from ._types import Adoption, Health, Kept, Receipt, Rule, Status, Versioned, WriteConflict
+    from ._types import Adoption, Receipt, Rule, Status
 
 class Config(_Reader):
     """A configuration of this process: files, environment, and what the program sets. Made by `open`.
@@ -127,7 +128,7 @@ def _schema(schema: Schema | Mapping[str, Any] | None, model: type[Any] | None) 
 _running: set[Mesh] = set()
 
 
-class Mesh(_Reader):
+class Mesh(_Operations):
     """An instance whose document agrees with that of its peers. Use `async with`, `with`, or `start()` and `close()`.
 
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
@@ -193,7 +194,7 @@ class Mesh(_Reader):
                 schema=schema,
                 profiles=active,
                 interpolate=interpolate is not False,
-            env_names=names,
+                env_names=names,
                 found_after=found_after,
                 old_after=old_after,
                 stale_after=stale_after,
@@ -263,42 +264,6 @@ class Mesh(_Reader):
         """Removes a path from the shared document, under the same terms as `set`."""
         return Pending(self._live.unset(path, if_version=if_version, force=force, fence=fence, user=user))
 
-    def read(self, path: str) -> Pending[Versioned]:
-        """The value at a path, if one is there, with its version: what `set` takes as `if_version`."""
-        return Pending(self._live.read(path))
-
-    @checked
-    def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:
-        """What instances wrote at the same time in different ways and waits for a decision.
-
-        With `all` also what a rule decided, so that whatever lost can be seen.
-        """
-        return Pending(self._live.conflicts(all))
-
-    def audit(self) -> Pending[list[dict[str, Any]]]:
-        """How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first.
-
-        Every entry has an `event` (`conflict_resolved`, `save_merged`, `remote_applied` or `remote_rejected`) and a
-        `timestamp`.
-        """
-        return Pending(self._live.audit())
-
-    def force_sync(self) -> Pending[int]:
-        """Compares the document with every connected instance at once, and returns how many are asked.
-
-        They do so every few seconds anyway: this is for those who do not want to wait.
-        """
-        return Pending(self._live.force_sync())
-
-    def expel(self, replica: str) -> Pending[str]:
-        """Stops waiting for a member that is gone for good, so that it holds up the dropping of history no more.
-
-        `replica` is its replica's id, or the beginning of it, as `status()` lists the members under `settling`; the whole id
-        is returned. Only for the instance that all others dial: what the member wrote and this one has not seen is not taken
-        any more. Should it come back, it takes over the document and makes its unshared writes again.
-        """
-        return Pending(self._live.expel(replica))
-
     @checked
     def adopt(self, url: str, *, yes: bool = False) -> Pending[Adoption]:
         """Gives the document up for the one of the instance at `http://host:port`, which has to be connected as a peer.
@@ -307,41 +272,6 @@ class Mesh(_Reader):
         masked. With it every instance that shares the document given up follows, and what was here is `kept`.
         """
         return Pending(self._live.adopt(url, yes))
-
-    def kept(self) -> Pending[list[Kept]]:
-        """What this instance held before other documents took its place, the oldest first, until it is confirmed."""
-        return Pending(self._live.kept())
-
-    def confirm_kept(self, id: int) -> Pending[None]:
-        """Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is."""
-        return Pending(self._live.confirm_kept(id))
-
-    def assign(self, id: str, user: str | None) -> Pending[Receipt]:
-        """Names for every instance who is to decide an open conflict; `None` withdraws the name."""
-        return Pending(self._live.assign(id, user))
-
-    @checked
-    def resolve(
-        self,
-        id: str,
-        *,
-        take: int | None = None,
-        value: Any = ...,
-        keep: bool = False,
-        remove: bool = False,
-        user: str | None = None,
-    ) -> Pending[Receipt]:
-        """Settles a conflict: `take` a side by its place in the list, write a `value`, `keep` what shows, or `remove`."""
-        choice: dict[str, Any] = {}
-        if take is not None:
-            choice["take"] = take
-        if value is not ...:
-            choice["value"] = value
-        if keep:
-            choice["keep"] = True
-        if remove:
-            choice["remove"] = True
-        return Pending(self._live.resolve(id, choice, user))
 
     @checked
     def patch(self, patch: Sequence[Mapping[str, Any]], *, if_hash: str | None = None) -> Pending[Receipt]:
@@ -361,10 +291,6 @@ class Mesh(_Reader):
     def status(self) -> Pending[Status]:
         """How the instance, its sources and its peers are doing."""
         return Pending(self._live.status())
-
-    def health(self) -> Pending[Health]:
-        """Whether requests may be sent to the instance, and what someone should look at: the checks of `/health`."""
-        return Pending(self._live.health())
 
     def __enter__(self) -> Mesh:
         return self.start()

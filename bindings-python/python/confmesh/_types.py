@@ -107,7 +107,7 @@ class Withheld(TypedDict):
 
     path: str
     value: NotRequired[Any]
-    error: dict[str, Any]
+    error: Problem
 
 
 class Receipt(TypedDict):
@@ -138,7 +138,7 @@ class Problem(TypedDict):
     message: str
     hint: NotRequired[str]
     path: NotRequired[str]
-    origin: NotRequired[str]
+    origin: NotRequired[Origin]
     related: NotRequired[list[Problem]]
 
 
@@ -155,6 +155,11 @@ class Health(TypedDict):
 
     status: Literal["healthy", "degraded", "not_ready"]
     checks: list[Check]
+    # Over HTTP alone.
+    instance_id: NotRequired[str]
+    connected_clients: NotRequired[int]
+    timestamp: NotRequired[str]
+    version: NotRequired[str]
 
 
 class PeerStatus(TypedDict):
@@ -209,6 +214,52 @@ class Kept(Aside):
     text: str
 
 
+class Member(TypedDict):
+    """A replica that has to be reached before the history of the document is dropped; `blocks` as seen from here."""
+
+    replica: str
+    own: bool
+    connected: bool
+    blocks: bool
+    instance_id: NotRequired[str]
+    acknowledged: NotRequired[str]
+
+
+class Written(TypedDict):
+    """A shared write that made what is at a path."""
+
+    path: str
+    timestamp: str
+    author: str
+    version: str
+    instance_id: NotRequired[str]
+    user: NotRequired[str]
+
+
+class RepairPlan(TypedDict):
+    """What a repair would remove: `idle` of the `authors`, and `members` that are not connected.
+
+    Nothing is repaired while somebody has to decide the conflicts of `undecided`.
+    """
+
+    genesis: str
+    authors: int
+    idle: int
+    idle_authors: list[dict[str, Any]]
+    members: list[dict[str, Any]]
+    orphaned: bool
+    undecided: list[str]
+    behind: list[str]
+
+
+class Repaired(TypedDict):
+    """What a repair removed, and the birth of the document that goes on."""
+
+    genesis: str
+    authors_removed: int
+    members_removed: int
+
+
 class Apart(TypedDict):
     """A connected instance with another document, which neither side gives up by itself."""
 
@@ -240,7 +291,7 @@ class DocumentStatus(TypedDict):
     keys: int
     secrets: list[str]
     sources: list[SourceStatus]
-    conflicts: list[dict[str, Any]]
+    conflicts: list[WriteConflict]
     rejected: NotRequired[dict[str, Any]]
     withheld: NotRequired[list[dict[str, Any]]]
     settling: NotRequired[dict[str, Any]]
@@ -250,7 +301,7 @@ class DocumentStatus(TypedDict):
     apart: NotRequired[list[Apart]]
     kept: NotRequired[list[Aside]]
     left_out: NotRequired[list[LeftOut]]
-    warnings: NotRequired[list[dict[str, Any]]]
+    warnings: NotRequired[list[Problem]]
     save_conflicts: NotRequired[list[dict[str, Any]]]
 
 

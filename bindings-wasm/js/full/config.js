@@ -1,7 +1,7 @@
 // A live configuration of one page: layers that the program gives, and above them what it sets while it runs.
 import { LocalEngine } from "./confmesh_wasm.js";
 import { matches } from "./functions.js";
-import { calling, ConfmeshError, fromText, options, toText, withoutBigInts } from "./values.js";
+import { calling, ConfmeshError, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
 
 const clocks = () => [Date.now(), performance.now()];
 
@@ -128,7 +128,7 @@ export class Config {
     for (let text = this.#engine.pollEvent(); text !== undefined; text = this.#engine.pollEvent()) {
       const { type, request, error, ...event } = fromText(text);
       if (type === "written" && error) written = new ConfmeshError(error);
-      else if (type === "written") written = event;
+      else if (type === "written") written = spelt(event);
       else if (type === "changed") changes.push(...event.changes.map((change) => ({ ...change, cause: event.cause })));
     }
     if (changes.length > 0) this.#document = undefined;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::terms::PathVersion;
 use crate::canonical::{ContentHash, content_hash};
-use crate::clock::Dot;
+use crate::clock::{Dot, rfc3339};
 use crate::diff::Change;
 use crate::error::Error;
 use crate::format::{Format, LeftOut};
@@ -205,16 +205,23 @@ impl Receipt {
         self.withheld.is_empty() && self.shadowed_by.is_none()
     }
 
-    /// What is withheld, as every interface shows it; none where nothing is.
-    pub fn withheld_value(&self) -> Option<Value> {
-        let withheld: Vec<Value> = self.withheld.iter().map(Withheld::to_value).collect();
-        (!withheld.is_empty()).then(|| withheld.into())
-    }
-
-    /// What the bound file leaves out, as every interface shows it; none where it holds everything.
-    pub fn left_out_value(&self) -> Option<Value> {
-        let left_out: Vec<Value> = self.left_out.iter().map(LeftOut::to_value).collect();
-        (!left_out.is_empty()).then(|| left_out.into())
+    /// `{"revision", "hash", "changed", "in_force", "version"?, "shadowed_by"?, "withheld"?, "left_out"?}`.
+    pub fn to_value(&self) -> Value {
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("revision", self.snapshot.revision.into()),
+            ("hash", self.snapshot.hash().to_string().into()),
+            ("changed", self.changed.iter().map(|path| path.to_string().into()).collect::<Vec<Value>>().into()),
+            ("in_force", self.is_in_force().into()),
+        ];
+        fields.extend(self.version.as_ref().map(|version| ("version", version.to_string().into())));
+        fields.extend(self.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
+        if !self.withheld.is_empty() {
+            fields.push(("withheld", self.withheld.iter().map(Withheld::to_value).collect::<Vec<_>>().into()));
+        }
+        if !self.left_out.is_empty() {
+            fields.push(("left_out", self.left_out.iter().map(LeftOut::to_value).collect::<Vec<_>>().into()));
+        }
+        fields.into_iter().collect()
     }
 }
 
@@ -563,6 +570,21 @@ pub struct Member {
     /// Whether history waits for it, as seen from here: it has not said that it has everything. Instances that are not
     /// connected to this one always seem to block; the one that all others dial knows.
     pub blocks: bool,
+}
+
+impl Member {
+    /// `{"replica", "own", "connected", "blocks", "instance_id"?, "acknowledged"?}`.
+    pub fn to_value(&self) -> Value {
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("replica", self.replica.to_string().into()),
+            ("own", self.is_own.into()),
+            ("connected", (self.is_own || self.is_connected).into()),
+            ("blocks", self.blocks.into()),
+        ];
+        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.extend(self.acknowledged_ms.map(|at| ("acknowledged", rfc3339(at).into())));
+        fields.into_iter().collect()
+    }
 }
 
 /// How a source is doing.

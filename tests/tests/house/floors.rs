@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["replica", "lock", "history"],
     &["protocol"],
     &["engine", "metrics", "document"],
-    &["driver"],
+    &["driver", "api"],
     &[
         "native::net",
         "native::file",

@@ -8,6 +8,7 @@
 
 mod floors;
 mod mutants;
+mod operations;
 mod paths;
 mod purity;
 mod repository;

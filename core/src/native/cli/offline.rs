@@ -3,7 +3,7 @@ use super::arguments::{Diff, Explain, Hash, Merge, Patch, Validate};
 use super::compose::{expanded, is_sound, shown};
 use super::edit_file;
 use super::input::Inputs;
-use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, path_name, table, warn};
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, path_name, table, warn};
 use super::schema;
 use super::suggest::not_found;
 use crate::canonical::{canonical, content_hash};
@@ -164,7 +164,7 @@ pub(super) fn run_validate(arguments: &Validate, as_json: bool) -> Outcome {
     merged.warnings.iter().for_each(|warning| warn(warning, as_json));
     if as_json {
         let reports = reports.iter().map(|(file, problem)| -> Value {
-            let problems: Vec<Value> = problem.iter().map(error_value).collect();
+            let problems: Vec<Value> = problem.iter().map(Error::to_value).collect();
             let fields: [(&str, Value); 3] =
                 [("file", file.as_str().into()), ("ok", problem.is_none().into()), ("problems", problems.into())];
             fields.into_iter().collect()

@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use super::arguments::{Init, SchemaReference};
 use super::input::Inputs;
-use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, error_value, json, warn};
+use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, warn};
 use crate::error::{Code, Error};
 use crate::format::locate;
 use crate::native::io_error;
@@ -98,7 +98,7 @@ fn told(inputs: &mut Inputs, argument: &str) -> Result<(Schema, Vec<Error>), Sto
 /// Lists the errors of a document on stdout.
 pub(super) fn tell(errors: &[Error], files: &[String], as_json: bool) -> Outcome {
     if as_json {
-        json(&errors.iter().map(error_value).collect::<Vec<Value>>().into())?;
+        json(&errors.iter().map(Error::to_value).collect::<Vec<Value>>().into())?;
     } else if errors.is_empty() {
         data(&format!("{}: ok\n", files.join(" + ")))?;
     }

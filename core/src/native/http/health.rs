@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use tokio::time::timeout;
 
-use super::problem::{error_value, json};
+use super::problem::json;
 use super::server::{Answered, Parameters, Server, only};
 use crate::error::{Code, Error};
 use crate::value::Value;
@@ -64,7 +64,7 @@ impl Check {
     pub fn to_value(&self) -> Value {
         let mut fields: Vec<(&str, Value)> = vec![("name", self.name.into()), ("status", self.verdict.as_str().into())];
         if !self.reasons.is_empty() {
-            fields.push(("reasons", self.reasons.iter().map(error_value).collect::<Vec<Value>>().into()));
+            fields.push(("reasons", self.reasons.iter().map(Error::to_value).collect::<Vec<Value>>().into()));
         }
         fields.into_iter().collect()
     }

@@ -1,15 +1,14 @@
 //! The HTTP interface: one listener for the API, the page, and the WebSocket upgrade.
 mod asking;
 mod body;
-mod conflicts;
 mod connections;
 mod cors;
 mod guard;
 mod health;
 mod host;
-mod joining;
 mod origins;
 mod problem;
+mod routes;
 mod server;
 mod terms;
 
@@ -18,5 +17,4 @@ pub use connections::Budget;
 pub use guard::{Allowed, Guard, Refused};
 pub use health::{Check, Health, Verdict};
 pub use host::Host;
-pub use problem::error_value;
 pub use server::serve;

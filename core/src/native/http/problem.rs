@@ -4,23 +4,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::canonical::canonical;
 use crate::error::{Code, Error, Kind};
-use crate::value::{Str, Value};
+use crate::value::Value;
 
-/// An error as every interface shows it: `{"code", "message", "hint"?, "path"?, "origin"?, "related"?}`.
-pub fn error_value(error: &Error) -> Value {
-    let mut fields: Vec<(Str, Value)> =
-        vec![("code".into(), error.code().as_str().into()), ("message".into(), error.message().into())];
-    fields.extend(error.hint().map(|hint| ("hint".into(), hint.into())));
-    fields.extend(error.path().map(|path| ("path".into(), path.to_string().into())));
-    fields.extend(error.origin().map(|origin| ("origin".into(), origin.to_string().into())));
-    if !error.related().is_empty() {
-        let related: Vec<Value> = error.related().iter().map(error_value).collect();
-        fields.push(("related".into(), related.into()));
-    }
-    Value::Map(fields.into_iter().collect())
-}
-
-/// An error on its way to a client, as problem details (RFC 9457) with the error as every interface shows it in `error`.
+/// An error on its way to a client, as problem details (RFC 9457) with the error itself in `error`.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -58,7 +44,7 @@ impl IntoResponse for Problem {
             ("title", self.status.canonical_reason().unwrap_or("error").into()),
             ("status", u64::from(self.status.as_u16()).into()),
             ("detail", self.error.to_string().into()),
-            ("error", error_value(&self.error)),
+            ("error", self.error.to_value()),
         ];
         let mut response = json(self.status, &fields.into_iter().collect());
         let kind = HeaderValue::from_static("application/problem+json");

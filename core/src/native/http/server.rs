@@ -3,27 +3,24 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path as UrlPath, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
 use super::connections::{Budget, accept};
 use super::guard::Guard;
-use super::health;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
-use super::{conflicts, cors, joining};
+use super::{cors, routes};
 use crate::canonical::canonical;
 use crate::diff::Patch;
-use crate::engine::{Command, Receipt, Snapshot, WriteTerms, Written};
+use crate::engine::{Command, Receipt, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
@@ -66,28 +63,7 @@ impl Server {
 /// Answers on a listener for as long as the future lives. Connections that stand go on without it.
 pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, guard: Guard, budget: Budget) {
     let server = Server { host, budget: budget.clone(), links, guard };
-    let router = Router::new()
-        .route("/", get(root))
-        .route("/sync", get(upgrade))
-        .route("/ws", get(upgrade))
-        .route("/ws/config", get(upgrade))
-        .route("/health", get(health::health))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/status", get(status))
-        .route("/events", get(events))
-        .route("/config/{name}", get(read).put(replace).patch(patch).delete(remove))
-        .route("/config/{name}/explain", get(explain))
-        .route("/conflicts", get(conflicts::list))
-        .route("/audit", get(conflicts::audit))
-        .route("/conflicts/{id}/assign", post(conflicts::assign))
-        .route("/conflicts/{id}/resolve", post(conflicts::resolve))
-        .route("/members/{id}/expel", post(expel))
-        .route("/force-sync", post(force_sync))
-        .route("/join", post(joining::adopt))
-        .route("/repair", get(joining::repair_plan).post(joining::repair))
-        .route("/kept", get(joining::kept))
-        .route("/kept/{id}/confirm", post(joining::confirm))
+    let router = routes::router()
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
@@ -118,11 +94,11 @@ async fn not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, error)
 }
 
-async fn root(state: State<Server>, from: ConnectInfo<SocketAddr>, request: Request) -> Response {
+pub(super) async fn root(state: State<Server>, from: ConnectInfo<SocketAddr>, request: Request) -> Response {
     if handshake::is_upgrade(request.headers()) { upgrade(state, from, request).await } else { page("index.html") }
 }
 
-async fn upgrade(
+pub(super) async fn upgrade(
     State(server): State<Server>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     mut request: Request,
@@ -165,23 +141,7 @@ fn page(name: &str) -> Response {
     (headers, cors::page_headers(), *bytes).into_response()
 }
 
-async fn status(State(server): State<Server>) -> Answered {
-    Ok(json(StatusCode::OK, &server.host.status().await?))
-}
-
-/// `POST /members/{id}/expel`: `id` is the beginning of a replica's id in `/status`; answers `{"expelled": ID}`.
-async fn expel(State(server): State<Server>, UrlPath(id): UrlPath<String>) -> Answered {
-    let expelled = server.host.expel(&id).await?.to_string();
-    Ok(json(StatusCode::OK, &[("expelled", Value::from(expelled))].into_iter().collect()))
-}
-
-/// `POST /force-sync`: `{"peers": N}`, how many instances are asked.
-async fn force_sync(State(server): State<Server>) -> Answered {
-    let peers = u64::try_from(server.host.force_sync().await?).unwrap_or(u64::MAX);
-    Ok(json(StatusCode::OK, &[("peers", Value::from(peers))].into_iter().collect()))
-}
-
-async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
+pub(super) async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
     let asked: Vec<&str> = only(&parameters, "pattern").collect();
     let mut patterns = Pattern::parse_subscription(&asked)?;
     if patterns.is_empty() {
@@ -192,7 +152,7 @@ async fn events(State(server): State<Server>, Query(parameters): Parameters) -> 
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-async fn read(
+pub(super) async fn read(
     State(server): State<Server>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
@@ -227,7 +187,7 @@ async fn read(
     Ok(response)
 }
 
-async fn replace(
+pub(super) async fn replace(
     State(server): State<Server>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
@@ -243,7 +203,7 @@ async fn replace(
     Ok(receipt(&server.host.write(&name, command, terms).await?, is_path))
 }
 
-async fn patch(
+pub(super) async fn patch(
     State(server): State<Server>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
@@ -269,7 +229,7 @@ async fn patch(
     Ok(receipt(&server.host.write(&name, command, terms).await?, false))
 }
 
-async fn remove(
+pub(super) async fn remove(
     State(server): State<Server>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
@@ -286,26 +246,6 @@ async fn remove(
         return Err(nothing(&path).into());
     }
     Ok(receipt(&server.host.write(&name, Command::unset(path), terms).await?, true))
-}
-
-async fn explain(
-    State(server): State<Server>,
-    UrlPath(name): UrlPath<String>,
-    Query(parameters): Parameters,
-) -> Answered {
-    let snapshot = server.host.snapshot(&DocumentName::parse(&name)?)?;
-    let value = match path(&parameters)? {
-        Some(path) => {
-            let account = snapshot.explain(&path).ok_or_else(|| nothing(&path))?.to_value();
-            let written: Vec<Value> = server.host.written(path).await?.iter().map(Written::to_value).collect();
-            account.with(&Path::root().child("written"), written.into())
-        }
-        None => {
-            let paths: Vec<Value> = snapshot.explain_all().iter().map(|one| one.to_value()).collect();
-            [("paths", Value::from(paths))].into_iter().collect()
-        }
-    };
-    Ok(json(StatusCode::OK, &value))
 }
 
 fn nothing(path: &Path) -> Error {
@@ -331,26 +271,14 @@ pub(super) fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterat
 }
 
 /// What a write did; its tag is the version of the path that it was about, or else the hash of the document.
-pub(super) fn receipt(receipt: &Receipt, is_path: bool) -> Response {
-    let changed: Vec<Value> = receipt.changed.iter().map(|path| path.to_string().into()).collect();
-    let hash = receipt.snapshot.hash().to_string();
-    let mut fields: Vec<(&str, Value)> = vec![
-        ("revision", receipt.snapshot.revision.into()),
-        ("hash", hash.as_str().into()),
-        ("changed", changed.into()),
-        ("in_force", receipt.is_in_force().into()),
-    ];
-    fields.extend(receipt.withheld_value().map(|withheld| ("withheld", withheld)));
-    fields.extend(receipt.left_out_value().map(|left_out| ("left_out", left_out)));
-    fields.extend(receipt.version.as_ref().map(|version| ("version", version.to_string().into())));
-    fields.extend(receipt.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
-    let mut response = json(StatusCode::OK, &fields.into_iter().collect());
+fn receipt(receipt: &Receipt, is_path: bool) -> Response {
+    let mut response = json(StatusCode::OK, &receipt.to_value());
     let version = receipt.version.as_ref().filter(|_| is_path).map(ToString::to_string);
-    set_tag(&mut response, &format!("\"{}\"", version.unwrap_or(hash)));
+    set_tag(&mut response, &format!("\"{}\"", version.unwrap_or_else(|| receipt.snapshot.hash().to_string())));
     response
 }
 
-fn set_tag(response: &mut Response, tag: &str) {
+pub(super) fn set_tag(response: &mut Response, tag: &str) {
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Instant;
 
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
+use super::calls::Reply;
 use super::clock::Clock;
 use super::hosting::Hosting;
 use super::inputs::{Input, Inputs, Request, Senders};
@@ -63,11 +63,11 @@ pub(super) struct Actor {
     pub(super) told_of: Option<Arc<crate::engine::Snapshot>>,
     pub(super) stale_after_ms: Option<u64>,
     writer: Option<Writer>,
-    waiting: BTreeMap<RequestId, oneshot::Sender<Result<Receipt>>>,
+    pub(super) waiting: BTreeMap<RequestId, Reply<Receipt>>,
     /// Documents that the one here is being given up for.
-    adopting: Vec<(Genesis, oneshot::Sender<Result<Genesis>>)>,
+    pub(super) adopting: Vec<(Genesis, Reply<Genesis>)>,
     /// Members that are being expelled.
-    expelling: Vec<(ReplicaId, oneshot::Sender<Result<ReplicaId>>)>,
+    pub(super) expelling: Vec<(ReplicaId, Reply<ReplicaId>)>,
     pub(super) links: BTreeMap<LinkId, (PeerId, LinkSender)>,
     /// Where the connections come from that others made.
     pub(super) accepted: BTreeMap<PeerId, String>,
@@ -78,7 +78,7 @@ pub(super) struct Actor {
     is_closing: bool,
     log: LogLevel,
     /// The newest entries of the audit trail.
-    audit: VecDeque<Audit>,
+    pub(super) audit: VecDeque<Audit>,
 }
 
 /// Starts the thread and waits until it says that everything runs.
@@ -229,7 +229,7 @@ impl Actor {
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
                 let request = self.driver.engine_mut().write(&self.shared.document, command, terms, now);
-                self.waiting.insert(request, reply);
+                self.waiting.insert(request, Reply::to(reply));
             }
             Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
             Input::Request(Request::Written(path, reply)) => {
@@ -241,12 +241,12 @@ impl Actor {
             Input::Request(Request::Audit(reply)) => drop(reply.send(Ok(self.audit.iter().cloned().collect()))),
             Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.driver.engine_mut().force_sync(now)))),
             Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
-                Ok(replica) => self.expelling.push((replica, reply)),
+                Ok(replica) => self.expelling.push((replica, Reply::to(reply))),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Input::Request(Request::Adopt(prefix, reply)) => {
                 match self.driver.engine_mut().give_up_for(&self.shared.document, &prefix, now) {
-                    Ok(genesis) => self.adopting.push((genesis, reply)),
+                    Ok(genesis) => self.adopting.push((genesis, Reply::to(reply))),
                     Err(error) => drop(reply.send(Err(error))),
                 }
             }
@@ -258,7 +258,7 @@ impl Actor {
             }
             Input::Request(Request::Repair(reply)) => {
                 match self.driver.engine_mut().repair(&self.shared.document, now) {
-                    Ok(genesis) => self.adopting.push((genesis, reply)),
+                    Ok(genesis) => self.adopting.push((genesis, Reply::to(reply))),
                     Err(error) => drop(reply.send(Err(error))),
                 }
             }
@@ -269,6 +269,7 @@ impl Actor {
                 drop(reply.send(self.driver.engine_mut().confirm_kept(&self.shared.document, id)));
             }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
+            Input::Request(Request::Call(call, reply)) => self.call(&call, Reply::to(reply)),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
             Input::Link(id, event) => self.handle_link(id, event),
@@ -290,20 +291,20 @@ impl Actor {
         for (genesis, reply) in std::mem::take(&mut self.adopting) {
             match self.driver.engine().is_given_up_for(&self.shared.document, genesis) {
                 None => self.adopting.push((genesis, reply)),
-                Some(true) => drop(reply.send(Ok(genesis))),
+                Some(true) => reply.send(Ok(genesis)),
                 Some(false) => {
                     let error = Error::new(Code::Store, "the document was not given up: the store failed");
-                    drop(reply.send(Err(error.with_hint("the log says why; try it again"))));
+                    reply.send(Err(error.with_hint("the log says why; try it again")));
                 }
             }
         }
         for (replica, reply) in std::mem::take(&mut self.expelling) {
             match self.driver.engine().is_expelled(&self.shared.document, replica) {
                 None => self.expelling.push((replica, reply)),
-                Some(true) => drop(reply.send(Ok(replica))),
+                Some(true) => reply.send(Ok(replica)),
                 Some(false) => {
                     let error = Error::new(Code::Store, format!("`{replica}` is still a member: the store failed"));
-                    drop(reply.send(Err(error.with_hint("the log says why; try it again"))));
+                    reply.send(Err(error.with_hint("the log says why; try it again")));
                 }
             }
         }
@@ -407,7 +408,7 @@ impl Actor {
             Event::Written { request, result } => {
                 // A guest's write has nobody here, and a program may have dropped its answer.
                 if let Some(reply) = self.waiting.remove(&request) {
-                    let _ = reply.send(result);
+                    reply.send(result);
                 }
             }
             Event::Source { source, state, .. } => self.log_source(&source, state),

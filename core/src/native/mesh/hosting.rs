@@ -7,18 +7,16 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use super::Shared;
 use super::clock::wall_ms;
 use super::subscription::{ChangeSet, Notification};
-use crate::canonical::ContentHash;
+use crate::api::Call;
 use crate::clock::rfc3339;
 use crate::diff::Change;
-use crate::engine::{
-    Aside, Audit, Choice, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
-};
+use crate::engine::{Command, PathVersion, Receipt, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
-use crate::id::{DocumentName, Genesis, ReplicaId};
+use crate::id::DocumentName;
 use crate::native::http::{Health, Host};
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::value::{Str, Value};
+use crate::value::Value;
 
 pub(super) struct Hosting(pub(super) Arc<Shared>);
 
@@ -52,52 +50,11 @@ impl Host for Hosting {
         }
     }
 
-    fn written(&self, path: Path) -> BoxFuture<'static, Result<Vec<Written>>> {
-        Box::pin(self.0.written(path))
-    }
-
-    fn conflicts(&self, all: bool) -> BoxFuture<'static, Result<Vec<Conflict>>> {
-        Box::pin(self.0.conflicts(all))
-    }
-
-    fn audit(&self) -> BoxFuture<'static, Result<Vec<Audit>>> {
-        Box::pin(self.0.audit())
-    }
-
-    fn force_sync(&self) -> BoxFuture<'static, Result<usize>> {
-        Box::pin(self.0.force_sync())
-    }
-
-    fn assign(&self, id: ContentHash, user: Option<Str>) -> BoxFuture<'static, Result<Receipt>> {
-        Box::pin(self.0.write(Command::Assign(id, user), WriteTerms::default()))
-    }
-
-    fn resolve(&self, id: ContentHash, choice: Choice, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>> {
-        Box::pin(self.0.write(Command::Resolve(id, choice), terms))
-    }
-
-    fn expel(&self, replica: &str) -> BoxFuture<'static, Result<ReplicaId>> {
-        Box::pin(self.0.expel(replica))
-    }
-
-    fn adopt(&self, other: &str) -> BoxFuture<'static, Result<Genesis>> {
-        Box::pin(self.0.adopt(other))
-    }
-
-    fn repair_plan(&self) -> BoxFuture<'static, Result<Repair>> {
-        Box::pin(self.0.repair_plan())
-    }
-
-    fn repair(&self) -> BoxFuture<'static, Result<Genesis>> {
-        Box::pin(self.0.repair())
-    }
-
-    fn kept(&self) -> BoxFuture<'static, Result<Vec<Aside>>> {
-        Box::pin(self.0.kept())
-    }
-
-    fn confirm_kept(&self, id: u64) -> BoxFuture<'static, Result<()>> {
-        Box::pin(self.0.confirm_kept(id))
+    fn call(&self, document: Option<DocumentName>, call: Call) -> BoxFuture<'static, Result<Value>> {
+        match document.map_or(Ok(()), |name| self.check(&name)) {
+            Ok(()) => Box::pin(self.0.call(call.clone()).map(move |reply| call.record(reply))),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>> {
@@ -106,11 +63,6 @@ impl Host for Hosting {
             let status = status.await?;
             Ok((status.health(), status.about(rfc3339(wall_ms()))))
         })
-    }
-
-    fn status(&self) -> BoxFuture<'static, Result<Value>> {
-        let status = self.0.status();
-        Box::pin(async { Ok(status.await?.to_value()) })
     }
 
     fn events(&self, patterns: Vec<Pattern>, mask: bool) -> Result<BoxStream<'static, Value>> {

@@ -8,6 +8,7 @@ use tokio::time::sleep_until;
 
 use super::adopting::Adoption;
 use super::status::MeshStatus;
+use crate::api::Call;
 use crate::engine::{
     Aside, Audit, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, Ticket, WriteTerms, Written,
 };
@@ -18,6 +19,7 @@ use crate::native::http::Elsewhere;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
+use crate::value::Value;
 
 /// What a handle asks for.
 pub(super) enum Request {
@@ -35,6 +37,8 @@ pub(super) enum Request {
     Kept(oneshot::Sender<Result<Vec<Aside>>>),
     Confirm(u64, oneshot::Sender<Result<()>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
+    /// An operation of the list, by name.
+    Call(Call, oneshot::Sender<Result<Value>>),
     Close,
 }
 

@@ -2,6 +2,7 @@
 mod actor;
 pub(crate) mod adopting;
 mod answer;
+mod calls;
 mod checks;
 mod clock;
 mod files;
@@ -40,6 +41,7 @@ pub use reports::{Report, Reports};
 pub use status::{Direction, DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
 
+use crate::api::Call;
 use crate::canonical::ContentHash;
 use crate::diff::Patch;
 use crate::engine::{
@@ -362,6 +364,27 @@ impl Mesh {
         Ok(self.snapshot().explain(&Path::parse(path)?))
     }
 
+    /// Does what a row of the [list of operations](crate::api) says, by its name and a map of its arguments, and answers with
+    /// the reply's JSON form: how bindings ask. A program in Rust has a method for each.
+    ///
+    /// Refused with [`Code::NotFound`] for no such operation, [`Code::Usage`] for arguments that do not fit it.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// use confmesh::Value;
+    ///
+    /// let mesh = confmesh::MeshOptions::default().start()?;
+    /// assert_eq!(mesh.call("force_sync", &Value::Null).wait()?, Value::from(0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call(&self, operation: &str, arguments: &Value) -> Answer<Value> {
+        match Call::new(operation, arguments) {
+            Ok(call) => self.owner.0.call(call.clone()).map(move |reply| call.bare(reply)),
+            Err(error) => Answer::refused(error),
+        }
+    }
+
     /// How the mesh, its sources and its peers are doing.
     pub fn status(&self) -> Answer<MeshStatus> {
         self.owner.0.status()
@@ -457,6 +480,10 @@ impl Shared {
 
     fn confirm_kept(&self, id: u64) -> Answer<()> {
         self.ask(|reply| Request::Confirm(id, reply))
+    }
+
+    fn call(&self, call: Call) -> Answer<Value> {
+        self.ask(|reply| Request::Call(call, reply))
     }
 
     fn status(&self) -> Answer<MeshStatus> {

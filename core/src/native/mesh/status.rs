@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::actor::Actor;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
-    Apart, Aside, DocumentStatus, LinkState, PeerClock, SaveConflict, Settling, SourceState, SourceStatus,
+    Apart, Aside, DocumentStatus, LinkState, Member, PeerClock, SaveConflict, Settling, SourceState, SourceStatus,
     WithheldWrite,
 };
 use crate::error::Error;
 use crate::format::LeftOut;
 use crate::id::InstanceId;
-use crate::native::http::{Verdict, error_value};
+use crate::native::http::Verdict;
 use crate::path::Path;
 use crate::replica::Disagreement;
 use crate::secret::secret_paths;
@@ -185,11 +185,11 @@ impl PeerStatus {
         }
         fields.extend(self.link.map(|link| ("link", link.as_str().into())));
         if !self.problems.is_empty() {
-            fields.push(("problems", self.problems.iter().map(error_value).collect::<Vec<Value>>().into()));
+            fields.push(("problems", self.problems.iter().map(Error::to_value).collect::<Vec<Value>>().into()));
         }
         fields.extend(self.since_ms.map(|since| ("connected_since", rfc3339(since).into())));
         fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
-        fields.extend(self.last_error.as_ref().map(|error| ("last_error", error_value(error))));
+        fields.extend(self.last_error.as_ref().map(|error| ("last_error", error.to_value())));
         fields.extend(self.clock.map(|clock| ("clock_offset_ms", clock.offset_ms.into())));
         let stamps = self.clock.map(|clock| clock.stamps_ahead_ms).filter(|ahead| *ahead > 0);
         fields.extend(stamps.map(|ahead| ("stamps_ahead_ms", ahead.into())));
@@ -216,7 +216,7 @@ impl DocumentState {
             ("conflicts", status.disagreements.iter().map(conflict_value).collect::<Vec<_>>().into()),
         ];
         fields.extend(status.rejected.as_ref().map(|rejection| {
-            let errors: Vec<Value> = rejection.errors.iter().map(error_value).collect();
+            let errors: Vec<Value> = rejection.errors.iter().map(Error::to_value).collect();
             ("rejected", map([("cause", rejection.cause.clone().into()), ("errors", errors.into())]))
         }));
         if !status.withheld.is_empty() {
@@ -231,7 +231,7 @@ impl DocumentState {
         fields.extend(list("apart", status.apart.iter().map(Apart::to_value).collect()));
         fields.extend(list("kept", status.kept.iter().map(Aside::to_value).collect()));
         fields.extend(list("left_out", status.left_out.iter().map(LeftOut::to_value).collect()));
-        fields.extend(list("warnings", self.warnings.iter().map(error_value).collect()));
+        fields.extend(list("warnings", self.warnings.iter().map(Error::to_value).collect()));
         fields.extend(list("save_conflicts", status.save_conflicts.iter().map(SaveConflict::to_value).collect()));
         fields.extend(status.settling.as_ref().map(|settling| ("settling", settling_value(settling))));
         fields.extend(status.file.as_ref().map(|file: &Str| ("bound_file", file.clone().into())));
@@ -249,24 +249,14 @@ impl DocumentState {
             ("state", source.state.as_str().into()),
         ];
         fields.extend(self.stale_ms.get(&source.id).map(|ms| ("stale_ms", (*ms).into())));
-        fields.extend(error.map(|error| ("error", error_value(error))));
+        fields.extend(error.map(|error| ("error", error.to_value())));
         map(fields)
     }
 }
 
 /// Whether history is dropped, and whom that waits for.
 fn settling_value(settling: &Settling) -> Value {
-    let members = settling.members.iter().map(|member| {
-        let mut fields = vec![
-            ("replica", member.replica.to_string().into()),
-            ("own", member.is_own.into()),
-            ("connected", (member.is_own || member.is_connected).into()),
-            ("blocks", member.blocks.into()),
-        ];
-        fields.extend(member.instance.map(|instance| ("instance_id", instance.to_string().into())));
-        fields.extend(member.acknowledged_ms.map(|at| ("acknowledged", rfc3339(at).into())));
-        map(fields)
-    });
+    let members = settling.members.iter().map(Member::to_value);
     map([
         ("orphaned", settling.is_orphaned.into()),
         ("members", members.collect::<Vec<_>>().into()),

@@ -12,6 +12,7 @@ mod disk;
 mod health;
 mod http;
 mod mounts;
+mod operations;
 mod reports;
 mod writes;
 

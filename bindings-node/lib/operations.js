@@ -1,0 +1,64 @@
+// What a running mesh is asked by name. Printed from `core/src/api` by
+// `CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it.
+import { options, spelt } from "../wasm/values.js";
+
+/** `Reader` with a method for each. */
+export const withOperations = (Reader) => class extends Reader {
+  async read(path) {
+    return await this._call("read", { path });
+  }
+
+  async written(path) {
+    return await this._call("written", { path });
+  }
+
+  async conflicts(given) {
+    const { all } = options(given, ["all"], "conflicts");
+    return (await this._call("conflicts", { all })).map((one) => ({ ...spelt(one), sides: one.sides.map((one) => spelt(one)) }));
+  }
+
+  async assign(id, user) {
+    return spelt(await this._call("assign", { id, user: user ?? null }));
+  }
+
+  async resolve(id, given) {
+    const { take, value, keep, remove, user, force, fence } = options(given, ["take", "value", "keep", "remove", "user", "force", "fence"], "resolve");
+    return spelt(await this._call("resolve", { id, take, value, keep, remove, user, force, fence }));
+  }
+
+  async audit() {
+    return await this._call("audit", {});
+  }
+
+  async members() {
+    return await this._call("members", {});
+  }
+
+  async expel(replica) {
+    return await this._call("expel", { replica });
+  }
+
+  async forceSync() {
+    return await this._call("force_sync", {});
+  }
+
+  async kept() {
+    return await this._call("kept", {});
+  }
+
+  async confirmKept(id) {
+    await this._call("confirm_kept", { id });
+  }
+
+  async repairPlan() {
+    return await this._call("repair_plan", {});
+  }
+
+  async repair() {
+    return await this._call("repair", {});
+  }
+
+  async health() {
+    return await this._call("health", {});
+  }
+};

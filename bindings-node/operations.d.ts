@@ -1,0 +1,35 @@
+// What a running mesh is asked by name. Printed from `core/src/api` by
+// `CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it.
+import type { AuditEntry, Conflict, Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, Written, Value } from "./index.js";
+
+/** A method for each. */
+export interface Operations {
+  /** The value at a path, if one is there, with its version: what `if_version` of a write takes. */
+  read(path: string): Promise<Versioned>;
+  /** The shared writes that made what is at a path, the newest first: who, when, in whose name. */
+  written(path: string): Promise<Written[]>;
+  /** What instances wrote at the same time in different ways and waits for a decision. With `all` also what a rule decided, so that whatever lost can be seen. */
+  conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
+  /** Names for every instance who is to decide an open conflict; null withdraws the name. */
+  assign(id: string, user: string | null): Promise<Receipt>;
+  /** Settles a conflict: takes a side by its place in the list, writes a value, keeps what shows, or removes. */
+  resolve(id: string, options?: { take?: number | bigint; value?: unknown; keep?: boolean; remove?: boolean; user?: string; force?: boolean; fence?: number | bigint }): Promise<Receipt>;
+  /** How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first. */
+  audit(): Promise<AuditEntry[]>;
+  /** Who has to be reached before the history of the document is dropped, and who holds that up. */
+  members(): Promise<Member[]>;
+  /** Stops waiting for a member that is gone for good, so that it holds up the dropping of history no more. Only for the instance that all others dial: what the member wrote and this one has not seen is not taken any more. Should it come back, it takes over the document and makes its unshared writes again. */
+  expel(replica: string): Promise<string>;
+  /** Compares the document with every connected instance at once, and says how many are asked. They do so every few seconds anyway: this is for those who do not want to wait. */
+  forceSync(): Promise<number>;
+  /** What this instance held before other documents took its place, the oldest first, until it is confirmed. */
+  kept(): Promise<Kept[]>;
+  /** Says that what is kept under a number is not needed any more. A copy beside the bound file stays where it is. */
+  confirmKept(id: number | bigint): Promise<void>;
+  /** What a repair would remove: authors of whom no write is held, and members that are not connected. It changes nothing. */
+  repairPlan(): Promise<RepairPlan>;
+  /** Lets the document go on as another one, with the same content, without authors and members that nobody is. Everybody who shares the document follows, makes again what it wrote meanwhile, and keeps what it showed and the new one does not. */
+  repair(): Promise<Repaired>;
+  /** Whether requests may be sent to the instance, and what someone should look at. */
+  health(): Promise<Health>;
+}

@@ -1,0 +1,112 @@
+"""What a running mesh is asked by name. Printed from `core/src/api` by
+`CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._options import checked
+from ._pending import Pending
+from ._reader import _Reader
+
+if TYPE_CHECKING:
+    from ._types import Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, WriteConflict, Written
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None and value is not False}
+
+
+class _Operations(_Reader):
+    """A method for each."""
+
+    @checked
+    def read(self, path: str) -> Pending[Versioned]:
+        """The value at a path, if one is there, with its version: what `if_version` of a write takes."""
+        return Pending(self._live.call("read", {"path": path}))
+
+    @checked
+    def written(self, path: str) -> Pending[list[Written]]:
+        """The shared writes that made what is at a path, the newest first: who, when, in whose name."""
+        return Pending(self._live.call("written", {"path": path}))
+
+    @checked
+    def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:
+        """What instances wrote at the same time in different ways and waits for a decision.
+
+        With `all` also what a rule decided, so that whatever lost can be seen.
+        """
+        return Pending(self._live.call("conflicts", {**_given(all=all)}))
+
+    @checked
+    def assign(self, id: str, user: str | None) -> Pending[Receipt]:
+        """Names for every instance who is to decide an open conflict; null withdraws the name."""
+        return Pending(self._live.call("assign", {"id": id, "user": user}))
+
+    @checked
+    def resolve(self, id: str, *, take: int | None = None, value: Any = ..., keep: bool = False, remove: bool = False, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[Receipt]:
+        """Settles a conflict: takes a side by its place in the list, writes a value, keeps what shows, or removes."""
+        arguments: dict[str, Any] = {"id": id, **_given(take=take, keep=keep, remove=remove, user=user, force=force, fence=fence)}
+        if value is not ...:
+            arguments["value"] = value
+        return Pending(self._live.call("resolve", arguments))
+
+    @checked
+    def audit(self) -> Pending[list[dict[str, Any]]]:
+        """How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first."""
+        return Pending(self._live.call("audit", {}))
+
+    @checked
+    def members(self) -> Pending[list[Member]]:
+        """Who has to be reached before the history of the document is dropped, and who holds that up."""
+        return Pending(self._live.call("members", {}))
+
+    @checked
+    def expel(self, replica: str) -> Pending[str]:
+        """Stops waiting for a member that is gone for good, so that it holds up the dropping of history no more.
+
+        Only for the instance that all others dial: what the member wrote and this one has not seen is not taken any more. Should it come back, it takes over the document and makes its unshared writes again.
+        """
+        return Pending(self._live.call("expel", {"replica": replica}))
+
+    @checked
+    def force_sync(self) -> Pending[int]:
+        """Compares the document with every connected instance at once, and says how many are asked.
+
+        They do so every few seconds anyway: this is for those who do not want to wait.
+        """
+        return Pending(self._live.call("force_sync", {}))
+
+    @checked
+    def kept(self) -> Pending[list[Kept]]:
+        """What this instance held before other documents took its place, the oldest first, until it is confirmed."""
+        return Pending(self._live.call("kept", {}))
+
+    @checked
+    def confirm_kept(self, id: int) -> Pending[None]:
+        """Says that what is kept under a number is not needed any more.
+
+        A copy beside the bound file stays where it is.
+        """
+        return Pending(self._live.call("confirm_kept", {"id": id}))
+
+    @checked
+    def repair_plan(self) -> Pending[RepairPlan]:
+        """What a repair would remove: authors of whom no write is held, and members that are not connected.
+
+        It changes nothing.
+        """
+        return Pending(self._live.call("repair_plan", {}))
+
+    @checked
+    def repair(self) -> Pending[Repaired]:
+        """Lets the document go on as another one, with the same content, without authors and members that nobody is.
+
+        Everybody who shares the document follows, makes again what it wrote meanwhile, and keeps what it showed and the new one does not.
+        """
+        return Pending(self._live.call("repair", {}))
+
+    @checked
+    def health(self) -> Pending[Health]:
+        """Whether requests may be sent to the instance, and what someone should look at."""
+        return Pending(self._live.call("health", {}))

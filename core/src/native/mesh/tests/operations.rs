@@ -1,0 +1,120 @@
+//! The list of operations against the routes and the answers that are really there.
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use super::http::call;
+use super::*;
+use crate::api::{OPERATIONS, Reply, Type, find, mismatch};
+
+const METHODS: [&str; 5] = ["GET", "PUT", "POST", "PATCH", "DELETE"];
+
+/// The status of an answer, and its body where that is an error; a stream is not waited for.
+fn asked(to: SocketAddr, method: &str, target: &str) -> (u16, String) {
+    let mut io = TcpStream::connect(to).unwrap();
+    io.set_read_timeout(Some(LONG)).unwrap();
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    io.write_all(request.as_bytes()).unwrap();
+    let (mut reply, mut piece) = (Vec::new(), [0; 4_096]);
+    loop {
+        let count = io.read(&mut piece).unwrap();
+        reply.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&reply).into_owned();
+        let status = text.split(' ').nth(1).map(|status| status.parse().unwrap()).unwrap_or(0);
+        let head_is_there = text.contains("\r\n\r\n");
+        if count == 0 || (head_is_there && status == 200) {
+            return (status, text);
+        }
+    }
+}
+
+fn documented(to: SocketAddr) -> BTreeMap<String, Vec<String>> {
+    let answer = call(to, "GET /openapi.json", &[], "");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let described = answer.json();
+    assert_eq!(described.child("openapi"), Some(&"3.1.0".into()));
+    let paths = described.child("paths").unwrap().as_map().unwrap().clone();
+    let methods = |item: &Value| item.as_map().unwrap().keys().map(|method| method.to_ascii_uppercase()).collect();
+    paths.iter().map(|(path, item)| (path.to_string(), methods(item))).collect()
+}
+
+#[test]
+fn every_documented_route_answers_and_no_other_one_does() {
+    let mesh = listening().start().unwrap();
+    mesh.set("a", 1).wait().unwrap();
+    let to = mesh.addresses()[0];
+    let documented = documented(to);
+    assert!(documented.len() > 15, "{documented:?}");
+    for (path, methods) in &documented {
+        let target = path.replace("{name}", "default").replace("{id}", "1").replace("{replica}", "1");
+        assert!(!target.contains('{'), "{path} has a segment that this test does not know");
+        for method in METHODS {
+            let (status, text) = asked(to, method, &target);
+            if methods.iter().any(|known| known == method) {
+                let is_lost = status == 405 || text.contains(&format!("nothing is at `{target}`"));
+                assert!(!is_lost && status < 500, "{method} {path} is documented and not there: {status} {text}");
+            } else {
+                assert_eq!(status, 405, "{method} {path} is there and not documented: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_are_what_the_list_says() {
+    let mesh = listening().start().unwrap();
+    mesh.set("a.b", 1).wait().unwrap();
+    let to = mesh.addresses()[0];
+    let fits = |name: &str, target: &str, body: &str| {
+        let operation = find(name).unwrap();
+        let answer = call(to, target, &[("Content-Type", "application/json")], body);
+        assert_eq!(answer.status, 200, "{target}: {}", answer.body);
+        let reply = answer.json();
+        let wrong = match operation.reply {
+            Reply::Record(record) => mismatch(Type::Record(record), &reply),
+            Reply::Only(field) | Reply::Told(field) => mismatch(field.kind, reply.child(field.name).unwrap()),
+            Reply::Value(kind) => mismatch(kind, &reply),
+            _ => None,
+        };
+        assert_eq!(wrong, None, "{target}: {}", answer.body);
+    };
+    fits("status", "GET /status", "");
+    fits("health", "GET /health", "");
+    fits("get", "GET /config/default?path=a", "");
+    fits("set", "PUT /config/default?path=a.c", "2");
+    fits("replace", "PUT /config/default", r#"{"a": {"b": 3}}"#);
+    fits("merge_patch_document", "PATCH /config/default", r#"{"c": 1}"#);
+    fits("unset", "DELETE /config/default?path=c", "");
+    fits("explain", "GET /config/default/explain?path=a.b", "");
+    fits("written", "GET /config/default/written?path=a.b", "");
+    fits("conflicts", "GET /conflicts?all=true", "");
+    fits("audit", "GET /audit", "");
+    fits("members", "GET /members", "");
+    fits("force_sync", "POST /force-sync", "");
+    fits("kept", "GET /kept", "");
+    fits("repair_plan", "GET /repair", "");
+}
+
+#[test]
+fn an_operation_is_asked_for_by_name_and_checked_before() {
+    let mesh = MeshOptions::default().start().unwrap();
+    mesh.set("a", 1).wait().unwrap();
+    let call = |name: &str, arguments: &str| mesh.call(name, &json(arguments)).wait();
+    assert_eq!(call("read", r#"{"path": "a"}"#).unwrap().child("value"), Some(&1.into()));
+    assert_eq!(call("conflicts", "{}").unwrap(), json("[]"));
+    assert_eq!(call("health", "null").unwrap().child("status"), Some(&"healthy".into()));
+    for (name, arguments, code, hint) in [
+        ("confilcts", "{}", Code::NotFound, "did you mean `conflicts`?"),
+        ("conflicts", r#"{"al": true}"#, Code::Usage, "did you mean `all`?"),
+        ("conflicts", r#"{"all": "yes"}"#, Code::Usage, "`all`: whether"),
+        ("read", "{}", Code::Usage, "`path`: the path"),
+        ("audit", r#"{"x": 1}"#, Code::Usage, "it takes nothing"),
+    ] {
+        let refused = call(name, arguments).unwrap_err();
+        assert_eq!(refused.code(), code, "{refused:?}");
+        assert!(refused.hint().unwrap_or_default().starts_with(hint), "{refused:?}");
+    }
+    assert_eq!(call("merge", r#"{"layers": []}"#).unwrap_err().code(), Code::Usage, "it is asked of nobody");
+    assert_eq!(call("expel", r#"{"replica": "ff"}"#).unwrap_err().code(), Code::NotFound);
+    assert!(OPERATIONS.iter().any(|row| row.begin.is_none()));
+}
