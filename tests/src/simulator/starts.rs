@@ -260,7 +260,11 @@ impl Starts {
         id[0] = u8::try_from((seed >> (at % 5)) % 200).unwrap();
         id[1] = u8::try_from(at).unwrap();
         let records = node.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));
-        let config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
+        let mut config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
+        // Some lose the key that lies beside their store. Where that asks a member to be let in again, it may be that nobody is
+        // one any more, which people have to mend.
+        let lost_keys = if settle { 0 } else { node.life / 4 };
+        config.key = Some([1 + id[1] + 20 * u8::try_from(lost_keys % 10).unwrap(); 32]);
         let mut engine = match Engine::new(config, records) {
             Ok(engine) => engine,
             Err(error) => return violated(Property::Durability, format!("{at} cannot start: {error}")),

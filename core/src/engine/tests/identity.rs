@@ -283,6 +283,28 @@ fn a_document_has_a_bounded_number_of_members_and_who_is_one_too_many_is_told_wh
 }
 
 #[test]
+fn who_lost_its_key_and_knows_no_member_says_so_and_goes_on_after_a_repair() {
+    let mut world = World::new();
+    world.add_with(1, None, settling(false));
+    world.set(0, "a", 1);
+    world.run();
+    world.kill(0);
+    world.hosts[0].byte = 9;
+    world.hosts[0].engine = new_engine((9, 7), world.old_after_ms, &world.wire, &world.hosts[0].store);
+    world.boot(0);
+    let orphaned = |world: &World| world.hosts[0].engine.status()[0].settling.clone().unwrap().is_orphaned;
+    assert!(orphaned(&world));
+    assert_eq!(world.value(0), json(r#"{"a":1}"#));
+    world.hosts[0].engine.repair(&name(), world.now).unwrap();
+    world.settle(0);
+    world.run();
+    assert!(!orphaned(&world), "{:?}", world.hosts[0].engine.status()[0].settling);
+    world.set(0, "b", 2);
+    world.run();
+    assert_eq!(world.value(0), json(r#"{"a":1,"b":2}"#));
+}
+
+#[test]
 fn an_instance_that_is_no_member_and_knows_none_says_so() {
     let mut world = pair();
     let orphaned = |world: &World, at: usize| world.hosts[at].engine.status()[0].settling.clone().unwrap().is_orphaned;

@@ -20,7 +20,7 @@ pub fn instance_key(dir: &Path, fresh: &[u8; 32]) -> Result<[u8; 32]> {
     match read(&path) {
         Ok(text) => seed(&text).ok_or_else(|| {
             Error::new(Code::Damaged, format!("`{}` holds no key of an instance", path.display())).with_hint(
-                "put it back from a copy; or remove it: the instance then takes another name, and keeps its document",
+                "put it back from a copy; or remove it: the instance then takes another name and keeps its document, of which a peer or `confmesh repair` makes it a member again",
             )
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
