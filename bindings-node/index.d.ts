@@ -138,6 +138,8 @@ export interface Candidate {
   value: Value;
   origin: Origin;
   state: "wins" | "contributes" | "overridden" | "removed";
+  /** When the layer was loaded, where it was fetched from elsewhere. */
+  loaded?: string;
 }
 
 /** The whole account of one path. */
@@ -484,7 +486,56 @@ export interface LayeringOptions extends RuleOptions {
   interpolate?: boolean | string | Iterable<string>;
 }
 
+/** A document of a program's own source: `null` where there is none. */
+export type Loaded = { [key: string]: unknown } | null | undefined;
+
+/** A source of the program's own; what it throws, and what it takes longer for than `timeout`, leaves the last good document in force. */
+export interface Source {
+  load(): Loaded | Promise<Loaded>;
+}
+
+/** A source with its options; those of a text are written behind `;`: `"https://config.example/app;interval=10s;optional"`. */
+export interface SourceOptions {
+  /** `file:PATH`, `dotenv:PATH`, `env:PREFIX`, `http://…`, `https://…`, `exec:COMMAND`, or what loads it. */
+  source: string | Source | (() => Loaded | Promise<Loaded>);
+  name?: string;
+  /** Lower wins; of variables 10, of dotenv files 15, of files 30, of others 40. */
+  priority?: number;
+  /** `"10s"`; 30 s. */
+  interval?: string;
+  /** `"1s..60s"`: sooner while it changes. */
+  adaptive?: string;
+  format?: string;
+  /** Whether it may be missing. */
+  optional?: boolean;
+  /** Whether all of it is masked, and nothing kept on the disk. */
+  secret?: boolean;
+  timeout?: string;
+  /** After how long without a good answer nobody should rely on it. */
+  staleAfter?: string;
+  maxUpdatesPerMinute?: number;
+  tokenEnv?: string;
+  tokenFile?: string;
+  basicEnv?: string;
+  headers?: { [name: string]: string };
+  headerEnv?: { [name: string]: string };
+  /** A file of certificates that are trusted instead of the system's. */
+  ca?: string;
+  /** Which document of a YAML file. */
+  document?: number | "all";
+  /** Whether markers in the file take out what lies below. */
+  unset?: boolean;
+  /** Which variables count. */
+  mode?: string;
+}
+
+export type GivenSource = string | SourceOptions | Source | (() => Loaded | Promise<Loaded>);
+
 export interface OpenOptions extends LayeringOptions {
+  /** Sources beside the files. */
+  sources?: GivenSource | readonly GivenSource[];
+  /** Keeps the last good documents of sources, for a start while they do not answer. */
+  dataDir?: string;
   /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
   envPrefix?: string;
   /** Whether edits of the files show at once; true. */
@@ -494,12 +545,16 @@ export interface OpenOptions extends LayeringOptions {
 /** Opens configuration files; a later one wins over an earlier one. A browser has none: it takes layers, as `merge` does. */
 export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
 export declare function open(layers: readonly Layer[], options?: RuleOptions): Config;
+/** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
+export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
 
 export interface MeshOptions extends LayeringOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */
   files?: Iterable<string>;
+  /** Sources of every kind. */
+  sources?: GivenSource | readonly GivenSource[];
   /** `host:port`; port 0 takes a free one. */
   listen?: string | Iterable<string>;
   /** `ws://host:port` of other instances. */

@@ -104,4 +104,14 @@ export interface SourceStatus {
   state: "fresh" | "missing" | "stale";
   error?: Problem;
   stale_ms?: number;
+  /** Of those that are polled. */
+  optional?: boolean;
+  served_from?: "source" | "disk";
+  loaded?: string;
+  age_ms?: number;
+  stale_after_ms?: number;
+  next_poll_ms?: number;
+  failures?: number;
+  interval_ms?: number;
+  circuit?: "closed" | "open" | "half_open";
 }

@@ -142,9 +142,9 @@ export class Config extends Reader {
 }
 
 const LAYERING = ["rules", "schema", "profiles", "interpolate"];
-const OPENING = ["envPrefix", "watch", ...LAYERING];
+const OPENING = ["envPrefix", "watch", "sources", "dataDir", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "insecure", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", ...LAYERING];
+  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", ...LAYERING];
 const WRITING = ["ifVersion", "force", "fence", "user"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
@@ -157,9 +157,63 @@ const layering = ({ schema = null, profiles = null, interpolate = false }) => ({
   envNames: typeof interpolate === "boolean" ? [] : list(interpolate),
 });
 
+/** Options are written as in JavaScript here, and as everywhere else below. */
+const dashed = (given) =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`), value]));
+
+/** What loads a source of the program, if this is one. */
+const loaderOf = (own) => {
+  if (typeof own === "function") return own;
+  return typeof own?.load === "function" ? () => own.load() : undefined;
+};
+
+const describeThrown = (error) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+
+/** The sources for the addon; with `now` those of the program are asked at once, as nobody could wait for them. */
+function sources(given, dataDir, now) {
+  const each = given === undefined ? [] : Array.isArray(given) ? given : [given];
+  const loaders = [];
+  const specs = each.map((source) => {
+    const isMap = typeof source === "object" && source !== null && loaderOf(source) === undefined;
+    const { source: own, headers, ...rest } = isMap ? source : { source };
+    const load = loaderOf(own);
+    loaders.push(load);
+    const named = { ...dashed(rest), ...(headers && { headers }) };
+    if (load === undefined) {
+      if (typeof own !== "string") throw usage("this is no source", "a source is a text, a map with `source`, an object with `load()`, or a function");
+      return isMap ? { source: own, ...named } : own;
+    }
+    const name = rest.name ?? (own.name || own.constructor?.name || "source");
+    if (!now) return { own: name, options: named };
+    const first = load();
+    if (typeof first?.then === "function") {
+      Promise.resolve(first).catch(() => {});
+      throw usage(`\`open\` cannot wait for \`load\` of \`${name}\`, which is async`, "use `await openAsync(…)`");
+    }
+    return { own: name, options: named, first: first ?? null };
+  });
+  const ask = async ([number, question]) => {
+    try {
+      const found = await loaders[number]();
+      native.answerSource(question, text(found ?? null), undefined);
+    } catch (error) {
+      native.answerSource(question, undefined, describeThrown(error));
+    }
+  };
+  return { specs: text(specs), ask, dataDir };
+}
+
 export function open(files, given) {
-  const { envPrefix, rules = null, watch = true, ...rest } = options(given, OPENING, "open");
-  return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest))));
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "open");
+  const from = calling(() => sources(more, dataDir, true));
+  return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest), from)));
+}
+
+/** As `open`, and waits for sources that are asked without stopping the program. */
+export async function openAsync(files, given) {
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "openAsync");
+  const from = sources(more, dataDir, false);
+  return new Config()._adopt(await awaiting(() => native.openFilesLater(list(files), envPrefix, text(rules), watch, layering(rest), from)));
 }
 
 function terms(given, call) {
@@ -179,12 +233,12 @@ export class Mesh extends withOperations(Reader) {
   constructor(given) {
     super();
     const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, allowOrigins, allowHosts,
-      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, ...rest } =
+      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
       rules: text(rules), insecure, allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
-      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle,
+      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, false),
     };
   }
 

@@ -16,3 +16,4 @@ mod registered;
 mod replica;
 #[path = "../../bindings-wasm/src/replicated.rs"]
 mod replicated;
+mod source;

@@ -7,7 +7,7 @@ use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
-use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
+use confmesh::{Answer, Code, Error, GivenSource, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
@@ -15,6 +15,7 @@ use crate::algebra::nothing_at;
 use crate::convert::{policy, read, shown};
 use crate::error::{run, thrown};
 use crate::feed::Feed;
+use crate::source::Sources;
 
 /// A function of JavaScript that may be called from any thread, and does not keep the process alive.
 type Teller = ThreadsafeFunction<String, (), String, napi::Status, false, true>;
@@ -31,17 +32,42 @@ pub fn open_files(
     rules: String,
     watch: bool,
     layering: Layering,
+    sources: Sources,
 ) -> napi::Result<Live> {
-    run(|| {
-        let mut options = confmesh::open(files).policy(policy(&rules)?).watch(watch).interpolate(layering.interpolate);
-        options = options.env_names(layering.env_names.clone());
-        options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
-        options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
-        if let Some(prefix) = env_prefix {
-            options = options.env_prefix(prefix);
-        }
-        options.start().map(Live)
-    })
+    run(|| opened(files, env_prefix, &rules, watch, layering, sources.given()?))
+}
+
+/// Opens files of one process on another thread, where sources of the program are waited for.
+#[napi]
+pub async fn open_files_later(
+    files: Vec<String>,
+    env_prefix: Option<String>,
+    rules: String,
+    watch: bool,
+    layering: Layering,
+    sources: Sources,
+) -> napi::Result<Live> {
+    run(|| opened(files, env_prefix, &rules, watch, layering, sources.given()?))
+}
+
+fn opened(
+    files: Vec<String>,
+    env_prefix: Option<String>,
+    rules: &str,
+    watch: bool,
+    layering: Layering,
+    (sources, data_dir): (Vec<GivenSource>, Option<String>),
+) -> Result<Live> {
+    let mut options = confmesh::open(files).policy(policy(rules)?).watch(watch).interpolate(layering.interpolate);
+    options = options.env_names(layering.env_names.clone());
+    options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
+    options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
+    if let Some(prefix) = env_prefix {
+        options = options.env_prefix(prefix);
+    }
+    options = sources.into_iter().fold(options, OpenOptions::given_source);
+    options = data_dir.into_iter().fold(options, OpenOptions::data_dir);
+    options.start().map(Live)
 }
 
 /// How layers become the document.
@@ -90,6 +116,8 @@ pub struct StartOptions {
     pub allow_hosts: Vec<String>,
     /// How layers become the document.
     pub layering: Layering,
+    /// Sources beside the files.
+    pub sources: Sources,
     /// How long a new instance waits for its peers, in milliseconds.
     pub found_after: f64,
     /// How long a document has to be in use until it counts as old, in milliseconds.
@@ -124,6 +152,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             allow_origins,
             allow_hosts,
             layering,
+            sources,
             found_after,
             old_after,
             stale_after,
@@ -132,6 +161,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
+            sources: sources.given()?.0,
             listen,
             peers,
             env_prefix,

@@ -15,6 +15,7 @@ mod replica;
 mod report;
 mod schema;
 mod settling;
+mod source;
 
 use pyo3::prelude::*;
 

@@ -8,6 +8,7 @@ use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::{Mesh, MeshOptions, Path, Value};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use crate::answer::Answer;
 use crate::convert::{to_path, to_python, to_value};
@@ -17,6 +18,7 @@ use crate::feed::Feed;
 use crate::fork::Process;
 use crate::functions::to_policy;
 use crate::schema::to_schema;
+use crate::source::to_sources;
 
 /// A running configuration.
 #[pyclass(frozen, module = "confmesh._native")]
@@ -42,11 +44,13 @@ impl Drop for Live {
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, env_prefix, rules, watch, schema, profiles, interpolate, env_names))]
+#[pyo3(signature = (files, *, sources, data_dir, env_prefix, rules, watch, schema, profiles, interpolate, env_names))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
     files: Vec<PathBuf>,
+    sources: &Bound<'_, PyList>,
+    data_dir: Option<PathBuf>,
     env_prefix: Option<String>,
     rules: Option<&Bound<'_, PyAny>>,
     watch: bool,
@@ -57,11 +61,14 @@ pub fn open_files(
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
+    let sources = to_sources(py, sources)?;
     run(py, || {
         let mut options =
             confmesh::open(files).policy(policy).watch(watch).interpolate(interpolate).env_names(env_names);
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
+        options = sources.into_iter().fold(options, confmesh::OpenOptions::given_source);
+        options = data_dir.into_iter().fold(options, confmesh::OpenOptions::data_dir);
         if let Some(prefix) = env_prefix {
             options = options.env_prefix(prefix);
         }
@@ -78,12 +85,13 @@ pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Optio
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
     bind: Option<PathBuf>,
     files: Vec<PathBuf>,
+    sources: &Bound<'_, PyList>,
     listen: Vec<String>,
     peers: Vec<String>,
     env_prefix: Option<String>,
@@ -104,11 +112,13 @@ pub fn start_mesh(
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
+    let sources = to_sources(py, sources)?;
     run(py, || {
         let document = DocumentName::parse(document)?;
         let options = MeshOptions {
             bind,
             files,
+            sources,
             listen,
             peers,
             env_prefix,

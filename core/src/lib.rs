@@ -69,11 +69,13 @@ pub mod origin;
 pub mod path;
 pub mod pattern;
 pub mod policy;
+pub mod poll;
 pub mod protocol;
 pub mod replica;
 pub mod schema;
 pub mod secret;
 pub mod sequence;
+pub mod source;
 #[cfg(test)]
 mod testing;
 pub mod value;
@@ -81,8 +83,8 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Adoption, Answer, Config, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Subscription, open,
-    rebuild,
+    Adoption, Answer, Config, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Source,
+    Subscription, open, rebuild,
 };
 pub use path::Path;
 pub use pattern::Pattern;

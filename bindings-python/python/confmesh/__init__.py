@@ -42,6 +42,7 @@ from ._native import (
 )
 from ._options import checked
 from ._pending import Pending
+from ._sources import Source
 from ._types import (
     Absence,
     Adoption,
@@ -134,6 +135,7 @@ __all__ = [
     "Resolution",
     "Rule",
     "Schema",
+    "Source",
     "SourceStatus",
     "Status",
     "Subscription",

@@ -13,6 +13,8 @@ from ._operations import _Operations
 from ._options import checked
 from ._pending import Pending
 from ._reader import _Reader
+from ._sources import Given
+from ._sources import given as given_sources
 
 if TYPE_CHECKING:
     from ._native import Live, Schema
@@ -69,7 +71,7 @@ class Config(_Reader):
 
 @checked
 def open(
-    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     *,
     env_prefix: str | None = None,
     rules: Sequence[Rule] | None = None,
@@ -78,6 +80,8 @@ def open(
     profiles: str | Iterable[str] = (),
     interpolate: bool | Iterable[str] = False,
     model: type[Any] | None = None,
+    sources: Given | Iterable[Given] = (),
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
@@ -86,15 +90,21 @@ def open(
     refuses never comes into force. `profiles` are active maps below the key `profiles` of each file, the later one wins;
     `interpolate` replaces `${path}` in texts, and `${env:NAME}` of the variables that it lists (`["HOST", "APP_*"]`). A `model`, in the place of a schema, is what `extract` takes:
     what it refuses never comes into force, and `Config.model` is the document as it.
+
+    `sources` are more of them: `"https://config.example/app;interval=10s"`, `"exec:COMMAND"`, `"env:PREFIX"`, a dict with `source`
+    and the options, an object with `load()` (plain or `async`), or a function. Their last good documents are kept in `data_dir`.
     """
     schema = _schema(schema, model)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    others = given_sources(sources)
     active = [profiles] if isinstance(profiles, str) else list(profiles)
     names = _env_names(interpolate)
 
     def start() -> Live:
         return _native.open_files(
             given,
+            sources=others,
+            data_dir=data_dir,
             env_prefix=env_prefix,
             rules=rules,
             watch=watch,
@@ -135,7 +145,7 @@ class Mesh(_Operations):
     `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles`,
-    `interpolate` and `model` are those of `open`; what other instances write against the schema is held back until it is mended.
+    `interpolate`, `model` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
 
     Times are in milliseconds, as for the command: how long a new instance waits for its peers before it goes on alone
     (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
@@ -151,6 +161,7 @@ class Mesh(_Operations):
         *,
         bind: str | os.PathLike[str] | None = None,
         files: Iterable[str | os.PathLike[str]] = (),
+        sources: Given | Iterable[Given] = (),
         listen: str | Iterable[str] = (),
         peers: Iterable[str] = (),
         env_prefix: str | None = None,
@@ -172,7 +183,7 @@ class Mesh(_Operations):
         schema = _schema(schema, model)
         self._model = model
         addresses = [listen] if isinstance(listen, str) else list(listen)
-        sources, others = list(files), list(peers)
+        below, others, more = list(files), list(peers), given_sources(sources)
         origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)
         hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
         active = [profiles] if isinstance(profiles, str) else list(profiles)
@@ -181,7 +192,8 @@ class Mesh(_Operations):
         def start() -> Live:
             return _native.start_mesh(
                 bind=bind,
-                files=sources,
+                files=below,
+                sources=more,
                 listen=addresses,
                 peers=others,
                 env_prefix=env_prefix,

@@ -358,6 +358,8 @@ def unraisable(error: BaseException, object: object) -> None:
 def open_files(
     files: Sequence[str | os.PathLike[str]],
     *,
+    sources: list[tuple[Any, tuple[str, Callable[[], Any]] | None]],
+    data_dir: str | os.PathLike[str] | None,
     env_prefix: str | None,
     rules: Sequence[Rule] | None,
     watch: bool,
@@ -379,6 +381,7 @@ def start_mesh(
     *,
     bind: str | os.PathLike[str] | None,
     files: Sequence[str | os.PathLike[str]],
+    sources: list[tuple[Any, tuple[str, Callable[[], Any]] | None]],
     listen: Sequence[str],
     peers: Sequence[str],
     env_prefix: str | None,

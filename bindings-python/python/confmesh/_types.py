@@ -68,6 +68,7 @@ class Candidate(TypedDict):
     value: Any
     origin: Origin
     state: Literal["wins", "contributes", "overridden", "removed"]
+    loaded: NotRequired[str]
 
 
 class Absence(TypedDict):
@@ -277,6 +278,16 @@ class SourceStatus(TypedDict):
     state: Literal["fresh", "missing", "stale"]
     error: NotRequired[Problem]
     stale_ms: NotRequired[int]
+    # Of those that are polled:
+    optional: NotRequired[bool]
+    served_from: NotRequired[Literal["source", "disk"]]
+    loaded: NotRequired[str]
+    age_ms: NotRequired[int]
+    stale_after_ms: NotRequired[int]
+    next_poll_ms: NotRequired[int]
+    failures: NotRequired[int]
+    interval_ms: NotRequired[int]
+    circuit: NotRequired[Literal["closed", "open", "half_open"]]
 
 
 class DocumentStatus(TypedDict):

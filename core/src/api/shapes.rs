@@ -314,6 +314,15 @@ pub static SOURCE_STATUS: Record = record(
         needs("state", Type::OneOf(&["fresh", "missing", "stale"]), "how it is"),
         may("error", Type::Record(&PROBLEM), "what is wrong with it"),
         may("stale_ms", Type::Count, "for how long"),
+        may("optional", Type::Flag, "whether it may be missing; as what follows, of those that are polled"),
+        may("served_from", Type::OneOf(&["source", "disk"]), "where what is in force of it comes from"),
+        may("loaded", Type::Text, "when that was loaded"),
+        may("age_ms", Type::Count, "how long ago the last good answer came"),
+        may("stale_after_ms", Type::Count, "how old that may become until nobody should rely on it"),
+        may("next_poll_ms", Type::Count, "when it is asked next"),
+        may("failures", Type::Count, "how many answers in a row were none"),
+        may("interval_ms", Type::Count, "how often it is asked"),
+        may("circuit", Type::OneOf(&["closed", "open", "half_open"]), "whether it is asked, or only probed"),
     ],
 );
 

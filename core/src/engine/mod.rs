@@ -270,6 +270,11 @@ impl Engine {
         self.announce(name, revision, change, now);
     }
 
+    /// How a source of a document is; none where it has no such source.
+    pub fn source_state(&self, name: &DocumentName, source: &str) -> Option<SourceState> {
+        self.documents.get(name)?.source_state(source)
+    }
+
     /// A connection stands.
     pub fn handle_connected(&mut self, peer: PeerId, link: Link, now: Now) {
         self.connections.insert(peer, Connection::new(link, now));

@@ -47,13 +47,9 @@ impl FileArgument {
     /// # Errors
     /// [`Code::UnknownFormat`] where no format has the name, [`Code::Usage`] for options that are none.
     pub fn parse(argument: &str) -> Result<FileArgument> {
-        let starts = argument.match_indices(';').map(|(at, _)| at);
-        let is_option = |at: usize| argument.get(at + 1..).is_some_and(starts_option);
-        let is_plain = |at: usize| argument.get(..at).is_some_and(|before| before.ends_with('\\'));
-        let start = starts.filter(|at| is_option(*at)).find(|at| !is_plain(*at)).unwrap_or(argument.len());
-        let (path, options) = argument.split_at_checked(start).unwrap_or((argument, ""));
-        let mut file = FileArgument { path: unescaped(path), ..FileArgument::default() };
-        for option in options.split(';').skip(1) {
+        let (path, options) = split_options(argument, &starts_option);
+        let mut file = FileArgument { path, ..FileArgument::default() };
+        for option in &options {
             let wrong = || {
                 let message = format!("`{option}` is no option of the file `{}`", file.path);
                 Error::new(Code::Usage, message).with_hint(OPTIONS)
@@ -65,8 +61,8 @@ impl FileArgument {
                     Ok(number) if number > 0 => file.document = Some(Which::One(number)),
                     _ => return Err(wrong()),
                 },
-                None if option == "optional" => file.is_optional = true,
-                None if option == "unset" => file.removes = true,
+                None if *option == "optional" => file.is_optional = true,
+                None if *option == "unset" => file.removes = true,
                 _ => return Err(wrong()),
             }
         }
@@ -130,13 +126,33 @@ fn starts_option(rest: &str) -> bool {
     }
 }
 
+/// A text before its options, and the options behind it, which start at the first `;` that an option follows. A `;` of the
+/// text itself before the name of an option, and one of an option's value, is written `\;`.
+pub(crate) fn split_options(text: &str, is_option: &dyn Fn(&str) -> bool) -> (String, Vec<String>) {
+    let is_plain = |at: usize| text.get(..at).is_some_and(|before| before.ends_with('\\'));
+    let follows = |at: usize| text.get(at + 1..).is_some_and(is_option);
+    let mut starts = text.match_indices(';').map(|(at, _)| at).filter(|at| follows(*at) && !is_plain(*at));
+    let (before, options) = text.split_at_checked(starts.next().unwrap_or(text.len())).unwrap_or((text, ""));
+    let mut found: Vec<String> = Vec::new();
+    let mut is_continued = false;
+    for part in options.split(';').skip(1) {
+        let (part, goes_on) = part.strip_suffix('\\').map_or((part, false), |part| (part, true));
+        match found.last_mut().filter(|_| is_continued) {
+            Some(last) => last.push_str(&format!(";{part}")),
+            None => found.push(part.to_owned()),
+        }
+        is_continued = goes_on;
+    }
+    (unescaped(before, is_option), found)
+}
+
 /// A path whose `\;` before the name of an option is a plain `;`.
-fn unescaped(path: &str) -> String {
+fn unescaped(path: &str, is_option: &dyn Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((before, after)) = rest.split_once("\\;") {
         out.push_str(before);
-        out.push_str(if starts_option(after) { ";" } else { "\\;" });
+        out.push_str(if is_option(after) { ";" } else { "\\;" });
         rest = after;
     }
     out + rest

@@ -54,6 +54,7 @@ mod yaml_style;
 #[cfg(feature = "yaml")]
 mod yaml_tag;
 
+pub(crate) use argument::split_options;
 pub use argument::{FileArgument, Which};
 pub use hold::{Held, LeftOut, held, holdable, left_out};
 pub use note::{Noted, parse_noting};

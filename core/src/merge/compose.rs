@@ -133,13 +133,14 @@ impl Composition {
         {
             layers = Cow::Owned(layers.iter().map(|layer| schema.coerce(layer)).collect());
         }
+        let policy = self.hiding(&layers);
         let again = |last: Option<&Merged>, layers: &[Layer]| match last {
-            Some(last) => last.update(layers, &self.policy),
-            None => merge(layers, &self.policy),
+            Some(last) => last.update(layers, &policy),
+            None => merge(layers, &policy),
         };
         let Some(schema) = &self.schema else {
             let merged = again(last.map(|last| &last.merged), &layers);
-            return self.finished(merged, None, errors);
+            return self.finished(merged, None, errors, policy.into_owned());
         };
         let plain = again(last.and_then(|last| last.plain.as_ref()), &layers);
         let mut defaults = schema.defaults_for(&plain.value);
@@ -150,12 +151,29 @@ impl Composition {
         }
         let layers: Vec<Layer> = layers.iter().cloned().chain([defaults]).collect();
         let merged = again(last.map(|last| &last.merged), &layers);
-        self.finished(merged, Some(plain), errors)
+        self.finished(merged, Some(plain), errors, policy.into_owned())
     }
 
-    fn finished(&self, mut merged: Merged, plain: Option<Merged>, mut errors: Vec<Error>) -> Composed {
+    /// The policy, with all that layers hold that are secret as a whole.
+    fn hiding(&self, layers: &[Layer]) -> Cow<'_, Policy> {
+        let mut policy = Cow::Borrowed(&self.policy);
+        for layer in layers.iter().filter(|layer| layer.fetched.is_some_and(|fetched| fetched.is_secret)) {
+            let mut paths = Vec::new();
+            layer.value.for_each_leaf(&mut |path, _| paths.push(path.clone()));
+            let rules = paths.iter().filter(|path| !path.is_root());
+            hide(policy.to_mut(), rules.map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
+        }
+        policy
+    }
+
+    fn finished(
+        &self,
+        mut merged: Merged,
+        plain: Option<Merged>,
+        mut errors: Vec<Error>,
+        mut policy: Policy,
+    ) -> Composed {
         errors.extend(merged.take_unknown_variables());
-        let mut policy = self.policy.clone();
         let mut warnings = merged.warnings.clone();
         let mut unreplaced = BTreeMap::new();
         let locate = |path: &Path| place(&merged, path);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::canonical::canonical;
+use crate::clock::rfc3339;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::{MergeStrategy, Rule};
@@ -49,6 +50,8 @@ pub struct Candidate {
     pub origin: Origin,
     /// What became of it.
     pub state: CandidateState,
+    /// When the layer was loaded, in milliseconds since 1970, where it was fetched from elsewhere.
+    pub loaded_ms: Option<u64>,
 }
 
 /// Why a path that layers hold is not in the document.
@@ -299,6 +302,7 @@ impl Merged {
             value: self.policy.masked(path, value),
             origin: layer.origin(path),
             state,
+            loaded_ms: layer.fetched.map(|fetched| fetched.loaded_ms),
         }
     }
 
@@ -330,15 +334,16 @@ fn joined(ids: &[Str]) -> String {
 }
 
 impl Candidate {
-    /// `{"source", "priority", "value", "origin": {"source", "line"?, "column"?, "key"?}, "state"}`.
+    /// `{"source", "priority", "value", "origin": {"source", "line"?, "column"?, "key"?}, "state", "loaded"?}`.
     pub fn to_value(&self) -> Value {
-        let entries: [(&str, Value); 5] = [
+        let mut entries: Vec<(&str, Value)> = vec![
             ("source", self.source.clone().into()),
             ("priority", self.priority.into()),
             ("value", self.value.clone()),
             ("origin", self.origin.to_value()),
             ("state", self.state.as_str().into()),
         ];
+        entries.extend(self.loaded_ms.map(|at| ("loaded", rfc3339(at).into())));
         entries.into_iter().collect()
     }
 }
@@ -427,7 +432,10 @@ impl fmt::Display for Explanation {
                     candidate.origin.to_string(),
                     candidate.priority.to_string(),
                     shown(&candidate.value),
-                    candidate.state.as_str().to_owned(),
+                    match candidate.loaded_ms {
+                        Some(at) => format!("{} (loaded {})", candidate.state.as_str(), rfc3339(at)),
+                        None => candidate.state.as_str().to_owned(),
+                    },
                 ]
             })
             .collect();

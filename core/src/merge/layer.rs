@@ -23,6 +23,15 @@ pub struct SourceText {
     pub format: Format,
 }
 
+/// What is known of a layer that was fetched from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// When, in milliseconds since 1970.
+    pub loaded_ms: u64,
+    /// Whether all of it is secret.
+    pub is_secret: bool,
+}
+
 /// One prioritized map.
 #[derive(Clone)]
 pub struct Layer {
@@ -51,6 +60,8 @@ pub struct Layer {
     pub variables: Vec<Variable>,
     /// What was wrong with the input but not wrong enough to refuse the layer.
     pub warnings: Vec<Error>,
+    /// When it came, where it was fetched from elsewhere; no text of it reads variables of this instance.
+    pub fetched: Option<Fetched>,
     /// Where its value stands in the text, for a part of a document.
     pub(super) prefix: Path,
 }
@@ -71,6 +82,7 @@ impl Layer {
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
+            fetched: None,
             prefix: Path::root(),
         }
     }

@@ -29,7 +29,7 @@ mod withheld;
 pub use compose::{Composed, Composition};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
-pub use layer::{Layer, SourceText};
+pub use layer::{Fetched, Layer, SourceText};
 pub use options::{Checked, MergeOptions, Variables, merge_with};
 pub use profiles::{BASE, PROFILES, split_profiles};
 pub use variables::{EnvMode, Variable};
@@ -176,7 +176,7 @@ impl Merged {
             let id = id.split(['#', ':']).next().unwrap_or(id);
             id == "shared" || id == "runtime"
         };
-        !self.from(path).is_some_and(|layer| is_shared(&layer.id))
+        !self.from(path).is_some_and(|layer| layer.fetched.is_some() || is_shared(&layer.id))
     }
 
     /// The layer that a text comes from.

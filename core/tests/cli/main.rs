@@ -24,6 +24,7 @@ mod repair;
 mod schema;
 mod secrets;
 mod settling;
+mod sources;
 mod starts;
 
 use std::io::Write;

@@ -10,7 +10,7 @@ use super::{Offence, report};
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
     &["clock", "format", "canonical", "policy", "backoff", "identity"],
-    &["diff", "schema", "merge"],
+    &["diff", "schema", "merge", "poll", "source"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],
@@ -22,7 +22,6 @@ const FLOORS: &[&[&str]] = &[
         "native::io_error",
         "native::source",
         "native::watch",
-        "native::poll",
         "native::transport",
         "native::store",
         "native::guard",
@@ -35,6 +34,9 @@ const FLOORS: &[&[&str]] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("merge", "diff"),
     ("merge", "schema"),
+    ("source", "merge"),
+    ("source", "poll"),
+    ("source", "schema"),
     ("conflict", "sequence"),
     ("engine", "metrics"),
     ("native::mesh", "native::http"),

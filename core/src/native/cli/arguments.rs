@@ -85,6 +85,10 @@ pub(super) struct Composing {
     /// schema or a file has (with a schema the default), `;mode=all` every one, `;mode=strict` refuses the others.
     #[arg(long, value_name = "PREFIX")]
     pub env: Option<String>,
+    /// Add a source: file:PATH, dotenv:PATH, env:PREFIX, http://…, https://… or exec:COMMAND, with options behind `;` such as
+    /// `priority=35`, `interval=10s`, `format=yaml`, `optional`, `secret`, `token-env=NAME`, `timeout=5s`, `stale-after=1m`.
+    #[arg(long = "source", value_name = "SPEC")]
+    pub sources: Vec<String>,
     /// Hold the document to this schema: its types for variables, its defaults below every file, its rules.
     #[arg(long, value_name = "SCHEMA")]
     pub schema: Option<String>,
@@ -132,7 +136,7 @@ Example: maps unite key by key, the tags are joined, DEMO_DB__HOST sets db.host:
   confmesh merge base.json local.yaml --env DEMO --rule 'app.tags=union_set'")]
 pub(super) struct Merge {
     /// The files, the most important last; `-` is stdin.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "sources", value_name = "FILE")]
     pub files: Vec<String>,
     /// The format to print.
     #[arg(long, value_enum, default_value_t = Printed::Json)]
@@ -264,7 +268,7 @@ Example:
   confmesh validate base.json local.yaml --schema schema.yaml --env DEMO")]
 pub(super) struct Validate {
     /// The files; `-` is stdin.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "sources", value_name = "FILE")]
     pub files: Vec<String>,
     #[command(flatten)]
     pub composing: Composing,

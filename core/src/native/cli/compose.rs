@@ -5,18 +5,21 @@ use super::output::{Stop, complain, warn};
 use super::schema;
 use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
-use crate::merge::{Composed, Composition, Layer, priority};
+use crate::merge::{Composed, Composition, Layer};
 use crate::native::source::environment;
-use crate::native::source::files::expand;
+use crate::native::source::files::{expand, expand_sources};
+use crate::native::source::polled::load_once;
 use crate::pattern::Pattern;
 use crate::policy::{MergeStrategy, Policy, Rule};
+use crate::schema::Schema;
 use crate::secret::count_masks;
+use crate::source::{Place, SourceSpec, placed};
 use crate::value::Value;
 
 impl Composing {
     /// Whether anything but the files themselves can make the document wrong.
     pub fn checks(&self) -> bool {
-        self.schema.is_some() || !self.profiles.is_empty() || self.interpolate.is_some()
+        self.schema.is_some() || !self.profiles.is_empty() || self.interpolate.is_some() || !self.sources.is_empty()
     }
 
     /// Whether nothing is asked for.
@@ -36,8 +39,13 @@ impl Composing {
     pub fn compose(&self, inputs: &mut Inputs, files: &[String], as_json: bool) -> Result<Composed, Stop> {
         let mut composition = Composition::new(self.policy()?).with_profiles(&self.profiles);
         let schema = self.schema.as_deref().map(|file| schema::read(file, as_json)).transpose()?;
-        let mut layers = layers(inputs, files)?;
+        let mut specs = Vec::new();
+        for source in &self.sources {
+            specs.push(SourceSpec::parse(source)?);
+        }
         let mut errors = Vec::new();
+        let sourced = Sourced { schema: schema.as_ref(), policy: composition.policy(), as_json };
+        let mut layers = sourced.layers(inputs, files, specs)?;
         let (environment, warnings) = environment::layers(self.env.as_deref(), schema.as_ref(), composition.policy())?;
         warnings.iter().for_each(|warning| warn(warning, as_json));
         layers.extend(environment);
@@ -98,18 +106,80 @@ impl Secrecy {
     }
 }
 
-/// The layers of files, in the order that they were named. Directories and patterns stand for their files, and optional files
-/// that are missing for none.
-pub(super) fn layers(inputs: &mut Inputs, files: &[String]) -> Result<Vec<Layer>, Stop> {
-    let mut read = Vec::new();
-    for argument in files {
-        for file in expanded(argument)? {
-            read.extend(inputs.read_if_there(&file)?);
+/// What sources of variables have to know of the document.
+struct Sourced<'a> {
+    schema: Option<&'a Schema>,
+    policy: &'a Policy,
+    as_json: bool,
+}
+
+impl Sourced<'_> {
+    /// The layers of files, then those of sources; each is asked once.
+    fn layers(&self, inputs: &mut Inputs, files: &[String], specs: Vec<SourceSpec>) -> Result<Vec<Layer>, Stop> {
+        let mut named = Vec::new();
+        for argument in files {
+            for file in expanded(argument)? {
+                named.extend(inputs.read_if_there(&file)?);
+            }
         }
+        let specs = expand_sources(specs)?;
+        let (of_files, of_sources) = placed(&specs, named.len());
+        let mut layers: Vec<Layer> = Vec::new();
+        for (input, priority) in named.iter().zip(of_files) {
+            layers.push(input.layer(priority)?);
+        }
+        let asked = ask(&specs, &of_sources)?;
+        for ((spec, priority), asked) in specs.iter().zip(of_sources).zip(asked) {
+            if let Some(file) = spec.file() {
+                layers.extend(inputs.read_if_there(&file)?.map(|input| input.layer(priority)).transpose()?);
+            } else if let Place::Env(prefix) = &spec.place {
+                let (layer, warnings) = environment::layer(prefix, priority, self.schema, self.policy)?;
+                warnings.iter().for_each(|warning| warn(warning, self.as_json));
+                layers.push(layer);
+            } else {
+                match asked {
+                    Some(Err(error)) if spec.options.is_optional => warn(&error, self.as_json),
+                    Some(Err(error)) => return Err(error.into()),
+                    Some(Ok(layer)) => layers.extend(layer),
+                    None => {}
+                }
+            }
+        }
+        Ok(layers)
     }
-    let count = i32::try_from(read.len()).unwrap_or(i32::MAX - priority::FILE);
-    let priorities = (priority::FILE..priority::FILE.saturating_add(count)).rev();
-    read.iter().zip(priorities).map(|(input, at)| input.layer(at)).collect()
+}
+
+/// Asks all sources that are polled once, all at the same time; none for the others.
+fn ask(specs: &[SourceSpec], priorities: &[i32]) -> Result<Vec<Option<Result<Option<Layer>>>>, Stop> {
+    if !specs.iter().any(|spec| spec.place.is_polled()) {
+        return Ok(specs.iter().map(|_| None).collect());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(Code::Internal, format!("cannot start a runtime: {error}")))?;
+    let asked = runtime.block_on(async {
+        let tasks: Vec<_> = specs
+            .iter()
+            .zip(priorities)
+            .map(|(spec, priority)| {
+                let (spec, priority) = (spec.clone(), *priority);
+                spec.place.is_polled().then(|| tokio::spawn(async move { load_once(spec, priority).await }))
+            })
+            .collect();
+        let mut asked = Vec::new();
+        for task in tasks {
+            asked.push(match task {
+                None => None,
+                Some(task) => Some(match task.await {
+                    Ok(result) => result,
+                    Err(error) => Err(Error::new(Code::Internal, format!("asking a source broke: {error}"))),
+                }),
+            });
+        }
+        asked
+    });
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    Ok(asked)
 }
 
 /// The files of an argument.

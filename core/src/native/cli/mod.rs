@@ -74,7 +74,9 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Validate(arguments) => offline::run_validate(&arguments, as_json),
         Command::Schema(arguments) => schema::run_schema(&arguments, as_json),
         Command::Init(arguments) => schema::run_init(&arguments, as_json),
-        Command::Explain(arguments) if arguments.files.is_empty() => online::run_explain(&arguments, as_json),
+        Command::Explain(arguments) if arguments.files.is_empty() && arguments.composing.sources.is_empty() => {
+            online::run_explain(&arguments, as_json)
+        }
         Command::Explain(arguments) => offline::run_explain(&arguments, as_json),
         Command::Get(arguments) => online::run_get(&arguments, as_json),
         Command::Set(arguments) => match &arguments.file {

@@ -5,6 +5,7 @@ use super::compose::note_masks;
 use super::offline::{accounts_table, typed_value};
 use super::output::{DONE, NOT_IN_FORCE, Outcome, Stop, data, json, origin_from_value, warn};
 use super::suggest::not_found;
+use crate::clock::parse_rfc3339;
 use crate::error::{Code, Error};
 use crate::format::LeftOut;
 use crate::merge::{Absence, Candidate, CandidateState, Explanation, Withheld};
@@ -166,6 +167,7 @@ fn candidate(value: &Value) -> Option<Candidate> {
         value: value.child("value")?.clone(),
         origin: origin_from_value(value.child("origin")?)?,
         state: [Wins, Contributes, Overridden, Removed].into_iter().find(|known| known.as_str() == state)?,
+        loaded_ms: value.child("loaded").and_then(Value::as_str).and_then(parse_rfc3339),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::format::FileArgument;
 use crate::native::io_error::{failure, reason};
 use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
 use crate::policy::Policy;
+use crate::source::SourceSpec;
 
 /// Where an instance listens unless it is told otherwise.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8765";
@@ -97,6 +98,9 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
+    for source in &composing.sources {
+        options = options.source(SourceSpec::parse(source)?);
+    }
     options.peers = arguments.peers.clone();
     options.env_prefix = composing.env.clone();
     options.allow_origins = arguments.allow_origins.clone();
@@ -163,6 +167,9 @@ fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     }
     for file in &arguments.files {
         say(format!("  below {}", plain(file).display()));
+    }
+    for source in arguments.composing.sources.iter().filter_map(|source| SourceSpec::parse(source).ok()) {
+        say(format!("  from  {}", source.id()));
     }
     if let Some(prefix) = &arguments.composing.env {
         let prefix = prefix.split(';').next().unwrap_or(prefix);

@@ -16,8 +16,10 @@ use super::hosting::Hosting;
 use super::inputs::{Input, Inputs, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
-use super::options::{LayerFile, Setup};
+use super::options::Setup;
+use super::remotes::Remote;
 use super::reports::Report;
+use super::sources::LayerFile;
 use super::{CLOSE_WITHIN, Mesh, Owner, Shared, adopting, listen};
 use crate::canonical::canonical;
 use crate::driver::{Action, Driver};
@@ -29,6 +31,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::http;
+use crate::native::source::polled::KeptLayers;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
     DialOptions, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
@@ -49,6 +52,10 @@ pub(super) struct Actor {
     pub(super) senders: Senders,
     pub(super) watcher: Option<Watcher>,
     pub(super) layers: Vec<LayerFile>,
+    /// The sources that are asked again and again.
+    pub(super) remotes: Vec<Remote>,
+    /// Where their last good documents are kept.
+    pub(super) kept: Option<KeptLayers>,
     /// Where the bound files lie.
     pub(super) bound: BTreeMap<DocumentName, PathBuf>,
     /// Whether nobody else could mend an invalid document.
@@ -134,7 +141,7 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     for address in &setup.listen {
         listeners.push(listen::bind(address, setup.insecure).await?);
     }
-    let (mut actor, mut inputs) = launch(&mut setup)?;
+    let (mut actor, mut inputs) = launch(&mut setup).await?;
     let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
     let _ = actor.shared.addresses.set(addresses.clone()); // the only place that sets it
     actor.drain();
@@ -182,6 +189,8 @@ impl Actor {
             senders,
             watcher: None,
             layers: Vec::new(),
+            remotes: Vec::new(),
+            kept: None,
             bound: BTreeMap::new(),
             refuses_invalid: false,
             logged: BTreeMap::new(),
@@ -274,6 +283,7 @@ impl Actor {
             Input::File(event) => self.file_changed(event),
             Input::Link(id, event) => self.handle_link(id, event),
             Input::Wrote(wrote) => self.wrote_bound(wrote),
+            Input::News(news) => self.handle_news(news),
             Input::Persisted(ticket, result) => self.driver.handle_stored(ticket, result, now),
             Input::Due => self.driver.handle_timeout(now),
         }
@@ -476,6 +486,7 @@ impl Actor {
             server.abort();
         }
         self.watcher = None;
+        self.remotes.clear(); // nobody is asked any more
         inputs.requests.close(); // what waits in it is still done
         while let Ok(request) = inputs.requests.try_recv() {
             self.handle(Input::Request(request));

@@ -48,9 +48,21 @@ impl MeshStatus {
 
     /// Sources that are broken for longer than `stale_after`.
     fn stale_sources(&self) -> impl Iterator<Item = Error> {
-        let sources = self.documents.iter().flat_map(|document| &document.stale_ms);
-        sources.filter_map(|(source, stale_ms)| {
-            let (stale, after) = self.beyond(*stale_ms)?;
+        let sources =
+            self.documents.iter().flat_map(|document| document.stale_ms.iter().map(move |stale| (document, stale)));
+        sources.filter_map(|(document, (source, stale_ms))| {
+            let remote = document.remotes.get(source);
+            if let Some(error) = remote.and_then(|remote| never_loaded(source, remote)) {
+                return Some(error);
+            }
+            if remote.is_some_and(|remote| remote.is_optional) {
+                return None;
+            }
+            let own = remote.and_then(|remote| Some((remote.age_ms, remote.stale_after_ms?)));
+            let (stale, after) = match own {
+                Some((age_ms, after_ms)) => beyond(age_ms, Some(after_ms))?,
+                None => self.beyond(*stale_ms)?,
+            };
             let message = format!("`{source}` has been broken for {stale} s, longer than `stale_after` ({after} s)");
             Some(
                 Error::new(Code::NotReady, message)
@@ -73,8 +85,7 @@ impl MeshStatus {
 
     /// How long something lasts and how long it may, in seconds, where that is too long.
     fn beyond(&self, ms: u64) -> Option<(f64, f64)> {
-        let seconds = |ms: u64| (ms / 100) as f64 / 10.0;
-        self.stale_after_ms.filter(|after| ms > *after).map(|after| (seconds(ms), seconds(after)))
+        beyond(ms, self.stale_after_ms)
     }
 
     fn rejected(&self) -> impl Iterator<Item = Error> {
@@ -141,6 +152,20 @@ impl MeshStatus {
             })
         })
     }
+}
+
+/// How long something lasts and how long it may, in seconds, where that is too long.
+fn beyond(ms: u64, after_ms: Option<u64>) -> Option<(f64, f64)> {
+    let seconds = |ms: u64| (ms / 100) as f64 / 10.0;
+    after_ms.filter(|after| ms > *after).map(|after| (seconds(ms), seconds(after)))
+}
+
+/// That a source has to be there and never was: nobody should rely on a document without it.
+fn never_loaded(source: &str, remote: &super::RemoteStatus) -> Option<Error> {
+    (remote.loaded_ms.is_none() && !remote.is_optional).then(|| {
+        Error::new(Code::NotReady, format!("`{source}` has given no document since the start, and none is kept"))
+            .with_hint("where it may be missing say `;optional`")
+    })
 }
 
 /// A full disk has room again some day; what is read-only or damaged needs somebody.

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
 use crate::native::http::Elsewhere;
+use crate::native::source::polled::News;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
@@ -50,6 +51,8 @@ pub(super) enum Input {
     Link(LinkId, LinkEvent),
     Persisted(Ticket, Result<()>),
     Wrote(Wrote),
+    /// A source was asked.
+    News(News),
     /// Time has passed.
     Due,
 }
@@ -76,6 +79,7 @@ pub(super) struct Inputs {
     /// Unbounded, so that the store never waits for the actor that may be waiting for it; the engine bounds them.
     pub(super) persisted: mpsc::UnboundedReceiver<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Receiver<Wrote>,
+    pub(super) news: mpsc::Receiver<News>,
 }
 
 /// The world's ends of the queues; the actor holds one of each, so that none of them ever ends by itself.
@@ -85,6 +89,7 @@ pub(super) struct Senders {
     pub(super) links: mpsc::Sender<(LinkId, LinkEvent)>,
     pub(super) persisted: mpsc::UnboundedSender<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Sender<Wrote>,
+    pub(super) news: mpsc::Sender<News>,
 }
 
 impl Inputs {
@@ -93,8 +98,10 @@ impl Inputs {
         let (links_in, links) = mpsc::channel(256);
         let (persisted_in, persisted) = mpsc::unbounded_channel();
         let (wrote_in, wrote) = mpsc::channel(4);
-        let senders = Senders { files: files_in, links: links_in, persisted: persisted_in, wrote: wrote_in };
-        (senders, Inputs { requests, files, links, persisted, wrote })
+        let (news_in, news) = mpsc::channel(16);
+        let senders =
+            Senders { files: files_in, links: links_in, persisted: persisted_in, wrote: wrote_in, news: news_in };
+        (senders, Inputs { requests, files, links, persisted, wrote, news })
     }
 
     /// The next input, at the latest when something is due.
@@ -111,6 +118,7 @@ impl Inputs {
             Some((id, event)) = self.links.recv() => Input::Link(id, event),
             Some((ticket, result)) = self.persisted.recv() => Input::Persisted(ticket, result),
             Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
+            Some(news) = self.news.recv() => Input::News(news),
             () = due => Input::Due,
             else => Input::Due,
         }
@@ -123,6 +131,9 @@ impl Inputs {
         }
         if let Ok(wrote) = self.wrote.try_recv() {
             return Some(Input::Wrote(wrote));
+        }
+        if let Ok(news) = self.news.try_recv() {
+            return Some(Input::News(news));
         }
         if let Ok(event) = self.files.try_recv() {
             return Some(Input::File(event));

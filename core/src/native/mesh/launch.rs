@@ -38,7 +38,7 @@ fn seed_of(data_dir: Option<&std::path::Path>) -> Result<[u8; 32]> {
 }
 
 /// Opens everything and takes the first look at every source. Inputs that this causes wait in the queues.
-pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
+pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let clock = Clock::new();
     let now = clock.now();
     let name = setup.document.clone();
@@ -64,8 +64,14 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let mut driver = Driver::new(engine);
 
     let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-    let (environment, warnings) =
+    let (mut environment, mut warnings) =
         environment::layers(setup.env_prefix.as_deref(), setup.schema.as_ref(), &setup.policy)?;
+    for (prefix, priority) in &setup.environments {
+        let (layer, more) = environment::layer(prefix, *priority, setup.schema.as_ref(), &setup.policy)?;
+        environment.push(layer);
+        warnings.extend(more);
+    }
+    sources.extend(setup.remotes.iter().map(|remote| (remote.given.spec.id(), remote.priority)));
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
     let bound = setup.bind.take();
     let options = DocumentOptions {
@@ -92,7 +98,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     };
 
     let (requests, inbox) = mpsc::channel(MAX_REQUESTS);
-    let (senders, inputs) = Inputs::new(inbox);
+    let (senders, mut inputs) = Inputs::new(inbox);
     let shared = Arc::new(Shared {
         document: name,
         instance,
@@ -121,6 +127,7 @@ pub(super) fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     actor.stale_after_ms = setup.stale_after_ms;
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
+    actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), &mut inputs).await;
     first_look(&mut actor, setup.peers.is_empty())?;
     Ok((actor, inputs))
 }
@@ -152,7 +159,11 @@ fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
                 return Err(Error::new(Code::File, format!("cannot read `{path}`: no such file or directory"))
                     .with_hint("create the file, or correct the path"));
             }
-            _ => {}
+            state => {
+                if let Some(error) = actor.remotes.iter().find_map(|remote| remote.ends_start(&source.id, &state)) {
+                    return Err(error);
+                }
+            }
         }
     }
     match status.rejected {

@@ -16,7 +16,9 @@ mod open;
 mod options;
 mod peers;
 mod rebuild;
+mod remotes;
 mod reports;
+mod sources;
 mod status;
 mod subscription;
 #[cfg(test)]
@@ -31,13 +33,16 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub use crate::native::http::{Check, Health, Verdict};
+pub use crate::native::source::polled::Source;
 pub use adopting::Adoption;
 pub use answer::Answer;
 pub use log::LogLevel;
 pub use open::{OpenOptions, open};
 pub use options::MeshOptions;
 pub use rebuild::rebuild;
+pub use remotes::RemoteStatus;
 pub use reports::{Report, Reports};
+pub use sources::GivenSource;
 pub use status::{Direction, DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
 

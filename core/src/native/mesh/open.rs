@@ -4,18 +4,23 @@ use std::path::PathBuf;
 use super::Config;
 use super::actor::start;
 use super::log::LogLevel;
-use super::options::{Setup, layers};
+use super::options::Setup;
+use super::sources::{GivenSource, Sources};
 use crate::error::Result;
 use crate::id::DocumentName;
 use crate::native::http::Allowed;
+use crate::native::source::polled::Source;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
 use crate::schema::Schema;
+use crate::source::SourceSpec;
 
 /// A configuration before it is read; [`OpenOptions::start`] reads it.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     files: Vec<PathBuf>,
+    sources: Vec<GivenSource>,
+    data_dir: Option<PathBuf>,
     env_prefix: Option<String>,
     policy: Policy,
     schema: Option<Schema>,
@@ -36,6 +41,8 @@ pub struct OpenOptions {
 pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions {
     OpenOptions {
         files: files.into_iter().map(Into::into).collect(),
+        sources: Vec::new(),
+        data_dir: None,
         env_prefix: None,
         policy: Policy::default(),
         schema: None,
@@ -52,6 +59,34 @@ impl OpenOptions {
     #[must_use]
     pub fn env_prefix(mut self, prefix: impl Into<String>) -> OpenOptions {
         self.env_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Adds a source: a file, variables, a URL or a command, see [`MeshOptions::source`](super::MeshOptions::source). One that
+    /// gives no document at the start, and is not optional, is an error.
+    #[must_use]
+    pub fn source(mut self, spec: SourceSpec) -> OpenOptions {
+        self.sources.push(spec.into());
+        self
+    }
+
+    /// Adds a source of the program's own.
+    #[must_use]
+    pub fn custom_source(self, spec: SourceSpec, own: impl Source) -> OpenOptions {
+        self.given_source(GivenSource::custom(spec, own))
+    }
+
+    /// Adds a source that was described elsewhere.
+    #[must_use]
+    pub fn given_source(mut self, source: GivenSource) -> OpenOptions {
+        self.sources.push(source);
+        self
+    }
+
+    /// Keeps the last good document of each polled source in a directory, so that a start while nobody answers has them.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> OpenOptions {
+        self.data_dir = Some(path.into());
         self
     }
 
@@ -114,17 +149,21 @@ impl OpenOptions {
     /// What is wrong with a file, with its path, line and column; a missing file is wrong too. What is wrong with the
     /// document, if there is a schema: the first problem, with the others related to it.
     pub fn start(self) -> Result<Config> {
+        let Sources { layers, environments, remotes } = Sources::of(self.files, self.sources, true)?;
         start(Setup {
             document: DocumentName::default_name(),
             shared: false,
             bind: None,
-            layers: layers(self.files, true)?,
+            layers,
+            environments,
+            remotes,
             listen: Vec::new(),
             insecure: false,
             allowed: Allowed::default(),
             peers: Vec::new(),
             env_prefix: self.env_prefix,
             data_dir: None,
+            kept_dir: self.data_dir,
             policy: self.policy,
             schema: self.schema,
             profiles: self.profiles,

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use super::Mesh;
 use super::actor::start;
 use super::log::LogLevel;
+use super::sources::{GivenSource, LayerFile, RemoteSource, Sources, argument};
 use crate::error::{Code, Error, Result};
-use crate::format::{FileArgument, Format};
+use crate::format::Format;
 use crate::id::DocumentName;
-use crate::merge::priority;
 use crate::native::http::Allowed;
-use crate::native::source::files::expand;
+use crate::native::source::polled::Source;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
 use crate::schema::Schema;
+use crate::source::SourceSpec;
 use crate::value::Str;
 
 /// A mesh before it runs; [`MeshOptions::start`] starts it.
@@ -33,6 +34,8 @@ pub struct MeshOptions {
     /// Files that are read only and lie below the shared layer; a later one wins over an earlier one. `PATH;format=NAME` as
     /// above.
     pub files: Vec<PathBuf>,
+    /// Sources of every kind, see [`crate::source::SourceSpec`]; those that are polled lie below the files.
+    pub sources: Vec<GivenSource>,
     /// Addresses to listen on, as `host:port`; port 0 takes a free one. Empty: nobody can connect.
     pub listen: Vec<String>,
     /// Whether anybody on the network may be listened to: there is no authentication.
@@ -84,6 +87,7 @@ impl Default for MeshOptions {
             document: DocumentName::default_name(),
             bind: None,
             files: Vec::new(),
+            sources: Vec::new(),
             listen: Vec::new(),
             insecure: false,
             allow_origins: Vec::new(),
@@ -126,6 +130,30 @@ impl MeshOptions {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
         self.files.push(path.into());
+        self
+    }
+
+    /// Adds a source: a file, variables, a URL or a command.
+    ///
+    /// ```no_run
+    /// # fn main() -> confmesh::Result<()> {
+    /// use confmesh::MeshOptions;
+    /// use confmesh::source::SourceSpec;
+    /// let spec = SourceSpec::parse("https://config.example/app.json;interval=10s;token-env=TOKEN")?;
+    /// let mesh = MeshOptions::default().data_dir("/var/lib/app").source(spec).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn source(mut self, spec: SourceSpec) -> MeshOptions {
+        self.sources.push(spec.into());
+        self
+    }
+
+    /// Adds a source of the program's own.
+    #[must_use]
+    pub fn custom_source(mut self, spec: SourceSpec, own: impl Source) -> MeshOptions {
+        self.sources.push(GivenSource::custom(spec, own));
         self
     }
 
@@ -281,16 +309,20 @@ impl MeshOptions {
     pub fn start(self) -> Result<Mesh> {
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let bind = self.bind.map(BoundPath::new).transpose()?;
+        let Sources { layers, environments, remotes } = Sources::of(self.files, self.sources, false)?;
         start(Setup {
             document: self.document,
             shared: true,
             bind,
-            layers: layers(self.files, false)?,
+            layers,
+            environments,
+            remotes,
             listen: self.listen,
             insecure: self.insecure,
             allowed: Allowed::parse(&self.allow_origins, &self.allow_hosts)?,
             peers,
             env_prefix: self.env_prefix,
+            kept_dir: self.data_dir.clone(),
             data_dir: self.data_dir,
             policy: self.policy,
             schema: self.schema,
@@ -314,12 +346,17 @@ pub(super) struct Setup {
     pub(super) shared: bool,
     pub(super) bind: Option<BoundPath>,
     pub(super) layers: Vec<LayerFile>,
+    /// Prefixes of variables with priorities, beside `env_prefix`.
+    pub(super) environments: Vec<(String, i32)>,
+    pub(super) remotes: Vec<RemoteSource>,
     pub(super) listen: Vec<String>,
     pub(super) insecure: bool,
     pub(super) allowed: Allowed,
     pub(super) peers: Vec<Address>,
     pub(super) env_prefix: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
+    /// Where the last good documents of sources are kept.
+    pub(super) kept_dir: Option<PathBuf>,
     pub(super) policy: Policy,
     pub(super) schema: Option<Schema>,
     pub(super) profiles: Vec<String>,
@@ -350,54 +387,5 @@ impl BoundPath {
         }
         let id = Str::from(path.display().to_string());
         Ok(BoundPath { format: file.format()?, id, path })
-    }
-}
-
-/// A file that is read only.
-#[derive(Clone, Debug)]
-pub(super) struct LayerFile {
-    pub(super) path: PathBuf,
-    pub(super) id: Str,
-    pub(super) format: Format,
-    pub(super) file: FileArgument,
-    pub(super) priority: i32,
-    /// Whether it must be there at the start.
-    pub(super) required: bool,
-}
-
-/// The last file has [`priority::FILE`], each before it one more. Directories and patterns stand for their files, see [`expand`].
-pub(super) fn layers(files: Vec<PathBuf>, required: bool) -> Result<Vec<LayerFile>> {
-    let mut found: Vec<(PathBuf, FileArgument, bool)> = Vec::new();
-    for given in files {
-        let (path, file) = argument(given)?;
-        if path.to_str().is_none() {
-            found.push((path, file, required));
-            continue;
-        }
-        let required = required && !file.is_optional;
-        found.extend(expand(&file)?.into_iter().map(|file| (PathBuf::from(&file.path), file, required)));
-    }
-    let priorities = (priority::FILE..).take(found.len()).collect::<Vec<_>>();
-    let mut layers: Vec<LayerFile> = Vec::new();
-    for ((path, file, required), priority) in found.into_iter().zip(priorities.into_iter().rev()) {
-        let format = file.format()?;
-        let id = Str::from(format!("file:{}", path.display()));
-        if layers.iter().any(|layer| layer.id == id) {
-            return Err(Error::new(Code::Usage, format!("the file `{}` is given twice", path.display()))
-                .with_hint("leave one of them out: the later one would win anyway"));
-        }
-        layers.push(LayerFile { format, file, id, path, priority, required });
-    }
-    Ok(layers)
-}
-
-/// A file argument and the path in it, which may be no UTF-8.
-fn argument(path: PathBuf) -> Result<(PathBuf, FileArgument)> {
-    match path.to_str() {
-        Some(text) => FileArgument::parse(text).map(|file| (PathBuf::from(&file.path), file)),
-        None => {
-            let shown = path.to_string_lossy().into_owned();
-            Ok((path, FileArgument { path: shown, ..FileArgument::default() }))
-        }
     }
 }

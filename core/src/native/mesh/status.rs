@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::actor::Actor;
+use super::remotes::RemoteStatus;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
     Apart, Aside, DocumentStatus, LinkState, Member, PeerClock, SaveConflict, Settling, SourceState, SourceStatus,
@@ -54,6 +55,8 @@ pub struct DocumentState {
     pub secrets: Vec<Path>,
     /// For how long its stale sources are stale, in milliseconds.
     pub stale_ms: BTreeMap<Str, u64>,
+    /// More about the sources that are polled.
+    pub remotes: BTreeMap<Str, RemoteStatus>,
     /// What is odd about the sources: variables that are ignored, scalars that readers take differently.
     pub warnings: Vec<Error>,
 }
@@ -250,6 +253,7 @@ impl DocumentState {
         ];
         fields.extend(self.stale_ms.get(&source.id).map(|ms| ("stale_ms", (*ms).into())));
         fields.extend(error.map(|error| ("error", error.to_value())));
+        fields.extend(self.remotes.get(&source.id).into_iter().flat_map(RemoteStatus::fields));
         map(fields)
     }
 }
@@ -299,7 +303,8 @@ impl Actor {
                 Some((source.id.clone(), now.mono_ms.saturating_sub(*since)))
             };
             let stale_ms = status.sources.iter().filter_map(stale_ms).collect();
-            DocumentState { status, keys, secrets, stale_ms, warnings }
+            let remotes = self.remotes.iter().map(|remote| (remote.id.clone(), remote.status(now.mono_ms))).collect();
+            DocumentState { status, keys, secrets, stale_ms, remotes, warnings }
         });
         let peers = self.peer_statuses();
         MeshStatus {

@@ -13,7 +13,9 @@ mod health;
 mod http;
 mod mounts;
 mod operations;
+mod polled;
 mod reports;
+mod server;
 mod writes;
 
 const LONG: Duration = Duration::from_secs(20);

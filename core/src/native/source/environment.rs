@@ -9,6 +9,7 @@ use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::schema::{Schema, secret_file};
+use crate::value::Value;
 
 /// The variables of one prefix at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,17 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
     }
     layers.push(layer);
     Ok((layers, found.warnings))
+}
+
+/// The layer of one prefix with a priority of its own, and what was left out of it.
+///
+/// # Errors
+/// As [`layers`].
+pub fn layer(prefix: &str, priority: i32, schema: Option<&Schema>, policy: &Policy) -> Result<(Layer, Vec<Error>)> {
+    let (layers, warnings) = layers(Some(prefix), schema, policy)?;
+    let layer =
+        layers.into_iter().last().unwrap_or_else(|| Layer::new(format!("env:{prefix}"), priority, Value::empty_map()));
+    Ok((layer.with_priority(priority), warnings))
 }
 
 /// The content of the file that a text names, without the line break at its end; none where it names none.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Code, Result};
 use crate::format::{FileArgument, Format};
 use crate::native::io_error::failure;
+use crate::source::{Place, SourceSpec};
 
 /// The files of an argument: what a pattern with `*` or `?` matches, and the files of a directory whose format their names tell,
 /// each in the order of their names; else the argument itself. Hidden files are left out unless a pattern begins with a dot.
@@ -48,6 +49,28 @@ pub fn expand(file: &FileArgument) -> Result<Vec<FileArgument>> {
         found = next;
     }
     Ok(found.into_iter().filter(|path| path.is_file()).filter_map(one).collect())
+}
+
+/// The sources with those of files taken apart, as [`expand`] does.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_sources(specs: impl IntoIterator<Item = SourceSpec>) -> Result<Vec<SourceSpec>> {
+    let mut found = Vec::new();
+    for spec in specs {
+        let Some(file) = spec.file() else {
+            found.push(spec);
+            continue;
+        };
+        for file in expand(&file)? {
+            let place = match &spec.place {
+                Place::Dotenv(_) => Place::Dotenv(file.path),
+                _ => Place::File(file.path),
+            };
+            found.push(SourceSpec { place, options: spec.options.clone() });
+        }
+    }
+    Ok(found)
 }
 
 /// What stands in a directory, by name.

@@ -1,0 +1,86 @@
+//! `--source` in `merge`, `explain` and `serve`.
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::process::{Instance, wait_for};
+use crate::{dir, json, run, run_with};
+
+/// A server that answers everybody with this JSON text, or with 503 where it is empty.
+fn server() -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/app", listener.local_addr().unwrap());
+    let text: Arc<Mutex<String>> = Arc::default();
+    let shown = Arc::clone(&text);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head); // one read holds the whole head of a client on loopback
+            let body = shown.lock().unwrap().clone();
+            let status = if body.is_empty() { "503 Service Unavailable" } else { "200 OK" };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (url, text)
+}
+
+#[test]
+fn merge_and_explain_take_sources_of_every_kind_by_their_priorities() {
+    let dir = dir(&[("a.yaml", "limit: 1\nfile: a\n"), (".env", "DOTENV=2\n")]);
+    let (url, text) = server();
+    *text.lock().unwrap() = r#"{"limit": 4, "http": true}"#.to_owned();
+    let sources = ["file:a.yaml", "dotenv:.env", "env:SRC", &url, "exec:echo 'limit: 5';format=yaml;priority=3"];
+    let mut arguments: Vec<&str> = vec!["merge"];
+    sources.iter().for_each(|source| arguments.extend(["--source", source]));
+    let merged = run_with(dir.path(), &arguments, &[("SRC_NAME", "x")], "").data();
+    assert_eq!(json(&merged), json(r#"{"limit": 5, "file": "a", "dotenv": "2", "name": "x", "http": true}"#));
+    let explained =
+        run(dir.path(), &["--json", "explain", "limit", "a.yaml", "--source", &url, "--source", sources[4]]).data();
+    let explained = json(&explained);
+    assert_eq!(explained["winner"]["source"], "exec:echo limit: 5");
+    assert_eq!(explained["others"][0]["source"], "a.yaml");
+    assert_eq!((&explained["others"][1]["source"], &explained["others"][1]["priority"]), (&url.into(), &40.into()));
+    assert!(explained["others"][1]["loaded"].as_str().unwrap().starts_with("20"));
+}
+
+#[test]
+fn a_source_that_gives_nothing_ends_a_merge_unless_it_is_optional() {
+    let dir = dir(&[("a.yaml", "limit: 1\n")]);
+    let (url, _) = server();
+    let complaint = run(dir.path(), &["merge", "a.yaml", "--source", &url]).complaint(1);
+    assert!(complaint.contains("answered 503: it is not available") && complaint.contains(&url), "{complaint}");
+    let optional = run(dir.path(), &["merge", "a.yaml", "--source", &format!("{url};optional")]);
+    assert_eq!((optional.status, json(&optional.stdout)), (0, json(r#"{"limit": 1}"#)));
+    assert!(optional.stderr.contains("answered 503"), "{}", optional.stderr);
+    let complaint = run(dir.path(), &["merge", "--source", "https://c.example/;intervall=3s"]).complaint(1);
+    assert!(complaint.contains("did you mean `interval=…`"), "{complaint}");
+}
+
+#[test]
+fn serve_follows_a_source_and_starts_without_it_from_what_is_kept() {
+    let dir = dir(&[]);
+    let (url, text) = server();
+    *text.lock().unwrap() = r#"{"limit": 1}"#.to_owned();
+    let source = format!("{url};interval=100ms");
+    let arguments = ["--source", &source, "--data-dir", "data"];
+    let instance = Instance::start(dir.path(), &arguments, &[]);
+    wait_for("the first document", || (instance.data(&["get", "limit"]) == "1\n").then_some(()));
+    *text.lock().unwrap() = r#"{"limit": 2}"#.to_owned();
+    wait_for("the second document", || (instance.data(&["get", "limit"]) == "2\n").then_some(()));
+    text.lock().unwrap().clear();
+    drop(instance);
+    let instance = Instance::start(dir.path(), &arguments, &[]);
+    assert_eq!(instance.data(&["get", "limit"]), "2\n");
+    let status = instance.status();
+    let shown = &status["documents"][0]["sources"];
+    let source = shown.as_array().unwrap().iter().find(|source| source["id"] == url).unwrap();
+    assert_eq!((&source["served_from"], &source["state"]), (&"disk".into(), &"stale".into()), "{source}");
+    assert_eq!(status["health"]["status"], "degraded");
+    assert!(instance.data(&["explain", "limit"]).contains("(loaded 20"));
+}
