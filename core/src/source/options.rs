@@ -146,7 +146,15 @@ impl SourceOptions {
         let duration = || duration_ms(value).map(Some).ok_or_else(wrong_value);
         match name.as_str() {
             "priority" => self.priority = Some(value.parse().map_err(|_| wrong_value())?),
-            "name" => self.name = text()?,
+            "name" => {
+                let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+                // Of those names confmesh itself has layers.
+                if value.is_empty() || !value.chars().all(is_plain) || ["shared", "runtime", "default"].contains(&value)
+                {
+                    return Err(wrong(&name, &format!("cannot be `{value}`"), "name=WORD"));
+                }
+                self.name = text()?;
+            }
             "format" => self.format = Some(Format::from_name(value)?),
             "optional" => self.is_optional = true,
             "secret" => self.is_secret = true,

@@ -51,6 +51,7 @@ fn what_is_wrong_is_named_with_the_nearest_name() {
         ("https://c.example/;interval=1ms", "is not `1ms`"),
         ("https://c.example/;adaptive=60s..1s", "(write `adaptive=1s..60s`)"),
         ("https://c.example/;interval=1s;adaptive=1s..60s", "a second time"),
+        ("https://c.example/;name=shared", "the option `name` of a source cannot be `shared`"),
         ("https://c.example/;token-env=A;basic-env=B", "names credentials a second time"),
         ("http://c.example/;token-env=A", "`http://c.example/` would send credentials in the clear (write `https://`)"),
         ("https://user:pw@c.example/", "a user or password in it would be shown"),

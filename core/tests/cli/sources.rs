@@ -39,7 +39,7 @@ fn merge_and_explain_take_sources_of_every_kind_by_their_priorities() {
     let mut arguments: Vec<&str> = vec!["merge"];
     sources.iter().for_each(|source| arguments.extend(["--source", source]));
     let merged = run_with(dir.path(), &arguments, &[("SRC_NAME", "x")], "").data();
-    assert_eq!(json(&merged), json(r#"{"limit": 5, "file": "a", "dotenv": "2", "name": "x", "http": true}"#));
+    assert_eq!(json(&merged), json(r#"{"limit": 5, "file": "a", "DOTENV": "2", "name": "x", "http": true}"#));
     let explained =
         run(dir.path(), &["--json", "explain", "limit", "a.yaml", "--source", &url, "--source", sources[4]]).data();
     let explained = json(&explained);

@@ -15,7 +15,7 @@ use crate::engine::{Level, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
 use crate::merge::{Fetched, Layer};
-use crate::native::source::polled::{Followed, Kept, KeptLayers, News, Said, follow};
+use crate::native::source::polled::{Followed, Kept, KeptLayers, News, Said, Taken, follow};
 use crate::poll::Progress;
 use crate::secret::secret_paths;
 use crate::source::SourceSpec;
@@ -211,13 +211,14 @@ impl Actor {
         let id = remote.id.clone();
         let engine = self.driver.engine_mut();
         let is_fresh = |engine: &crate::engine::Engine| engine.source_state(&document, &id) == Some(SourceState::Fresh);
-        let is_taken = match said {
-            Said::Layer(layer, kept) => {
+        let mut keep_in = None;
+        let in_force = match said {
+            Said::Layer(layer) => {
                 engine.handle_layer(&document, &id, Ok(Some((*layer).clone())), now);
                 let is_taken = is_fresh(engine);
                 if is_taken {
                     (remote.layer, remote.from_disk) = (Some(*layer), false);
-                    self.keep_document(at, kept);
+                    keep_in = self.place_for(at);
                 }
                 is_taken
             }
@@ -237,27 +238,30 @@ impl Actor {
                 engine.handle_layer(&document, &id, Err(error), now);
                 false
             }
+            Said::NotKept(error) => {
+                self.tell(Level::Warning, None, error);
+                true
+            }
         };
-        let _ = taken.send(is_taken); // it may be stopping
+        let _ = taken.send(Taken { in_force, keep_in }); // it may be stopping
     }
 
-    /// Keeps a document that is in force on the disk, unless it holds a secret.
-    fn keep_document(&mut self, at: usize, document: Kept) {
-        let Some((kept, remote)) = self.kept.clone().zip(self.remotes.get(at)) else { return };
-        let id = remote.id.clone();
+    /// Where a document that is in force is to be kept; nowhere, and what was there before is gone, where it holds a secret.
+    fn place_for(&mut self, at: usize) -> Option<KeptLayers> {
+        let (kept, remote) = self.kept.clone().zip(self.remotes.get(at))?;
         if remote.spec.options.is_secret {
-            return;
+            return None;
         }
+        let id = remote.id.clone();
         let holds_secrets = self.driver.engine().snapshot(&self.shared.document).is_some_and(|snapshot| {
             remote.layer.as_ref().is_some_and(|layer| !secret_paths(snapshot.policy(), &layer.value).is_empty())
         });
-        if holds_secrets {
-            self.unkept(at, "it holds secrets");
-            return kept.forget(&id).unwrap_or_else(|error| self.tell(Level::Warning, None, error));
+        if !holds_secrets {
+            return Some(kept);
         }
-        if let Err(error) = kept.write(&id, &document) {
-            self.tell(Level::Warning, None, error);
-        }
+        self.unkept(at, "it holds secrets");
+        kept.forget(&id).unwrap_or_else(|error| self.tell(Level::Warning, None, error));
+        None
     }
 
     /// Says once that nothing of a source is kept.

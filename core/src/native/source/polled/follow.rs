@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Answer, Failure, Kept, Loader, Source};
+use super::{Answer, Failure, Kept, KeptLayers, Loader, Source};
 use crate::canonical::canonical;
 use crate::clock::Now;
 use crate::error::{Code, Error, Result};
@@ -40,7 +40,15 @@ pub struct News {
     /// How it goes, as far as that is known before the document was taken.
     pub progress: Progress,
     /// Answered with whether the document is in force.
-    pub taken: oneshot::Sender<bool>,
+    pub taken: oneshot::Sender<Taken>,
+}
+
+/// What became of a document.
+pub struct Taken {
+    /// Whether it is in force.
+    pub in_force: bool,
+    /// Where it is to be kept; nowhere.
+    pub keep_in: Option<KeptLayers>,
 }
 
 /// What a source said.
@@ -48,11 +56,13 @@ pub enum Said {
     /// What is in force of it.
     Unchanged,
     /// Another document.
-    Layer(Box<Layer>, Kept),
+    Layer(Box<Layer>),
     /// That there is none.
     Missing,
     /// Nothing of use.
     Failed(Error),
+    /// What is in force of it; it could not be kept.
+    NotKept(Error),
 }
 
 /// A layer of an answer, and the text that is kept of it.
@@ -122,7 +132,7 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
         {
             limit.takes(now_ms);
             let print = kept.print();
-            let Some(taken) = tell(&followed, &news, &poll, Said::Layer(Box::new(layer), kept)).await else { return };
+            let Some(taken) = offer(&followed, &news, &poll, layer, kept).await else { return };
             if taken {
                 in_force = Some(print);
                 loader.as_mut().into_iter().for_each(Loader::accepted);
@@ -162,8 +172,7 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
                 let mut after = poll.clone();
                 after.end(Polled::Changed, ended_ms, chance);
                 let print = found.1.print();
-                let said = Said::Layer(Box::new(found.0), found.1);
-                let Some(taken) = tell(&followed, &news, &after, said).await else { return };
+                let Some(taken) = offer(&followed, &news, &after, found.0, found.1).await else { return };
                 poll.end(if taken { Polled::Changed } else { Polled::Refused }, ended_ms, chance);
                 if taken {
                     // Only what is in force may be asked not to be sent again.
@@ -229,8 +238,28 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Hands news on; whether the document is in force, or none where nobody listens.
-async fn tell(followed: &Followed, news: &mpsc::Sender<News>, poll: &Poll, said: Said) -> Option<bool> {
+/// Hands a document on, and keeps it where that is wanted; whether it is in force, or none where nobody listens.
+async fn offer(
+    followed: &Followed,
+    news: &mpsc::Sender<News>,
+    poll: &Poll,
+    layer: Layer,
+    document: Kept,
+) -> Option<bool> {
+    let taken = tell(followed, news, poll, Said::Layer(Box::new(layer))).await?;
+    if let Some(layers) = taken.keep_in {
+        let id = followed.spec.id();
+        // The disk may be slow, and documents are kept one after the other.
+        let kept = tokio::task::spawn_blocking(move || layers.write(&id, &document)).await;
+        if let Ok(Err(error)) = kept {
+            tell(followed, news, poll, Said::NotKept(error)).await?;
+        }
+    }
+    Some(taken.in_force)
+}
+
+/// Hands news on; what became of them, or none where nobody listens.
+async fn tell(followed: &Followed, news: &mpsc::Sender<News>, poll: &Poll, said: Said) -> Option<Taken> {
     let (taken, answer) = oneshot::channel();
     news.send(News { at: followed.at, said, progress: poll.progress(), taken }).await.ok()?;
     answer.await.ok()

@@ -8,7 +8,7 @@ mod http;
 mod kept;
 
 pub use custom::Source;
-pub use follow::{Followed, News, Said, follow, load_once};
+pub use follow::{Followed, News, Said, Taken, follow, load_once};
 pub use kept::{Kept, KeptLayers};
 
 use std::sync::Arc;
