@@ -90,7 +90,7 @@ impl Layering {
 }
 
 /// How a mesh is started.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct StartOptions {
     /// The file that mirrors the shared document.
     pub bind: Option<String>,
