@@ -1,10 +1,12 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
 import type { Operations } from "./operations.js";
 import type { Adoption } from "./settling.js";
+import type { GivenSource } from "./sources.js";
 import type { Problem, Status } from "./status.js";
 
 export * from "./following.js";
 export * from "./settling.js";
+export * from "./sources.js";
 export * from "./status.js";
 
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
@@ -485,51 +487,6 @@ export interface LayeringOptions extends RuleOptions {
   /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` may read (`["HOST", "APP_*"]`); no. */
   interpolate?: boolean | string | Iterable<string>;
 }
-
-/** A document of a program's own source: `null` where there is none. */
-export type Loaded = { [key: string]: unknown } | null | undefined;
-
-/** A source of the program's own; what it throws, and what it takes longer for than `timeout`, leaves the last good document in force. */
-export interface Source {
-  load(): Loaded | Promise<Loaded>;
-}
-
-/** A source with its options; those of a text are written behind `;`: `"https://config.example/app;interval=10s;optional"`. */
-export interface SourceOptions {
-  /** `file:PATH`, `dotenv:PATH`, `env:PREFIX`, `http://…`, `https://…`, `exec:COMMAND`, or what loads it. */
-  source: string | Source | (() => Loaded | Promise<Loaded>);
-  name?: string;
-  /** Lower wins; of variables 10, of dotenv files 15, of files 30, of others 40. */
-  priority?: number;
-  /** `"10s"`; 30 s. */
-  interval?: string;
-  /** `"1s..60s"`: sooner while it changes. */
-  adaptive?: string;
-  format?: string;
-  /** Whether it may be missing. */
-  optional?: boolean;
-  /** Whether all of it is masked, and nothing kept on the disk. */
-  secret?: boolean;
-  timeout?: string;
-  /** After how long without a good answer nobody should rely on it. */
-  staleAfter?: string;
-  maxUpdatesPerMinute?: number;
-  tokenEnv?: string;
-  tokenFile?: string;
-  basicEnv?: string;
-  headers?: { [name: string]: string };
-  headerEnv?: { [name: string]: string };
-  /** A file of certificates that are trusted instead of the system's. */
-  ca?: string;
-  /** Which document of a YAML file. */
-  document?: number | "all";
-  /** Whether markers in the file take out what lies below. */
-  unset?: boolean;
-  /** Which variables count. */
-  mode?: string;
-}
-
-export type GivenSource = string | SourceOptions | Source | (() => Loaded | Promise<Loaded>);
 
 export interface OpenOptions extends LayeringOptions {
   /** Sources beside the files. */

@@ -1,4 +1,4 @@
-//! `tests/requirements.toml` says which tests prove which requirement, `tests/properties.toml` which ones show what holds of
+//! `tests/requirements*.toml` say which tests prove which requirement, `tests/properties.toml` which ones show what holds of
 //! the replicated document; every test that they name exists.
 
 use std::fs;
@@ -54,7 +54,7 @@ fn is_test_in(file: &str, name: &str, text: &str) -> bool {
 
 #[test]
 fn every_requirement_names_tests_that_exist() {
-    for file in ["tests/requirements.toml", "tests/properties.toml"] {
+    for file in ["tests/requirements.toml", "tests/requirements-sources.toml", "tests/properties.toml"] {
         let table = fs::read_to_string(root().join(file)).unwrap();
         let wrong = check(&table, |file| fs::read_to_string(root().join(file)).ok());
         assert!(wrong.is_empty(), "{file}:\n  {}", wrong.join("\n  "));

@@ -27,13 +27,16 @@ pub(super) static OPEN: Operation = Operation {
         field("profiles", Type::List(&Type::Text), "the active profiles").optional(),
         field("interpolate", Type::Any, "whether references are replaced, and which variables they may read")
             .optional(),
+        field("sources", Type::List(&Type::Any), "sources of every kind, as texts or maps, and of the program's own")
+            .optional(),
+        field("data_dir", Type::Text, "where the last good documents of sources are kept").optional(),
     ],
     doors: Doors {
         rust: Door::Open(&["open"]),
         http: FROM_INSIDE,
         command: Door::Shut("a command merges files at once: `confmesh merge`"),
         python: Door::Open(&["open"]),
-        node: Door::Open(&["open"]),
+        node: Door::Open(&["open", "openAsync"]),
         browser: Door::Open(&["open"]),
         guest: FROM_INSIDE,
     },
