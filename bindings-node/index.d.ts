@@ -64,6 +64,8 @@ export interface Rule {
   atomic?: boolean;
   /** Leaves out warnings about scalars there, and below, that readers take differently, and about repeated keys. */
   quiet?: boolean;
+  /** Lets `{"$unset": true}` in texts of layers and files there, and below, take out what lies below. */
+  removals?: boolean;
 }
 
 /** What a merge goes by. */

@@ -39,7 +39,7 @@
 //!
 //! `native` (default) is everything that touches the world; it has no effect on WebAssembly. `cli` (default) is the
 //! `confmesh` command. `yaml`, `toml`, `json5` and `properties` (default) are formats that the browser build leaves out for
-//! size. `binary` (default) is the short form of messages between instances, and of what a `document::Document` saves; `deflate` (default) compresses
+//! size, and `json-schema` (default) is the check of whole JSON Schema documents, which it leaves out too. `binary` (default) is the short form of messages between instances, and of what a `document::Document` saves; `deflate` (default) compresses
 //! the former. `replication` (default, and part of `native`) lets an [`engine::Engine`] hold documents that instances
 //! replicate; without it, with `layers` alone, an engine merges layers of its own or follows a host as its guest; without
 //! both it only follows. `serde` (default) reads documents as types of a program, and makes values of them. Features only

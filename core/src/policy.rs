@@ -132,6 +132,8 @@ pub struct Rule {
     pub atomic: Option<bool>,
     /// Whether warnings about values there, and below, are left out: what is ambiguous is meant so.
     pub quiet: Option<bool>,
+    /// Whether markers in files there, and below, take out what lies below, as in a file with `;unset`.
+    pub removals: Option<bool>,
 }
 
 impl Rule {
@@ -147,6 +149,7 @@ impl Rule {
             secret: None,
             atomic: None,
             quiet: None,
+            removals: None,
         }
     }
 
@@ -206,8 +209,15 @@ impl Rule {
         self
     }
 
+    /// This rule with a say on whether markers of removals act in files.
+    #[must_use]
+    pub fn removals(mut self, removals: bool) -> Rule {
+        self.removals = Some(removals);
+        self
+    }
+
     /// Reads `{"pattern": …, "merge": …, "key": …, "conflict": …, "meanwhile": …, "stale": …, "secret": …, "atomic": …,
-    /// "quiet": …}`;
+    /// "quiet": …, "removals": …}`;
     /// all but the pattern may be missing.
     ///
     /// # Errors
@@ -238,9 +248,13 @@ impl Rule {
                 "quiet" => {
                     rule.quiet = Some(field.as_bool().ok_or_else(|| bad("`quiet` of a rule is a bool".to_owned()))?);
                 }
+                "removals" => {
+                    let acts = field.as_bool().ok_or_else(|| bad("`removals` of a rule is a bool".to_owned()))?;
+                    rule.removals = Some(acts);
+                }
                 other => {
                     return Err(bad(format!("a rule has no field `{other}`"))
-                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic` and `quiet`"));
+                        .with_hint("the fields are `pattern`, `merge`, `key`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic`, `quiet` and `removals`"));
                 }
             }
         }
@@ -258,6 +272,7 @@ impl Rule {
         entries.extend(self.secret.map(|secret| ("secret".into(), secret.into())));
         entries.extend(self.atomic.map(|atomic| ("atomic".into(), atomic.into())));
         entries.extend(self.quiet.map(|quiet| ("quiet".into(), quiet.into())));
+        entries.extend(self.removals.map(|acts| ("removals".into(), acts.into())));
         Value::Map(entries.into_iter().collect())
     }
 }
@@ -294,8 +309,9 @@ impl Policy {
             );
         }
         if rule == Rule::on(rule.pattern.clone()) {
-            return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern))
-                .with_hint("give it `merge`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic` or `quiet`"));
+            return Err(Error::new(Code::Policy, format!("the rule on `{}` says nothing", rule.pattern)).with_hint(
+                "give it `merge`, `conflict`, `meanwhile`, `stale`, `secret`, `atomic`, `quiet` or `removals`",
+            ));
         }
         if rule.secret == Some(true)
             && (rule.merge.is_some_and(|merge| merge != MergeStrategy::Override)
@@ -407,11 +423,20 @@ impl Policy {
 
     /// Whether warnings about a path are left out: by the most specific rule that matches the path or one above it.
     pub fn is_quiet(&self, path: &Path) -> bool {
-        let mut rules = self.rules.iter().filter(|rule| rule.quiet.is_some());
-        let covers = |rule: &&Rule| {
+        self.covering(path, |rule| rule.quiet).unwrap_or(false)
+    }
+
+    /// Whether markers of removals in files act at a path: by the most specific rule that matches the path or one above it.
+    pub fn removes(&self, path: &Path) -> bool {
+        self.covering(path, |rule| rule.removals).unwrap_or(false)
+    }
+
+    /// What the most specific rule says that says it of the path or one above it.
+    fn covering<T>(&self, path: &Path, says: impl Fn(&Rule) -> Option<T>) -> Option<T> {
+        let covers = |rule: &Rule| {
             std::iter::successors(Some(path.clone()), Path::parent).any(|above| rule.pattern.matches(&above))
         };
-        rules.find(covers).and_then(|rule| rule.quiet).unwrap_or(false)
+        self.rules.iter().filter(|rule| says(rule).is_some()).find(|rule| covers(rule)).and_then(says)
     }
 
     /// Whether the value at a path is secret: by the most specific rule that matches the path or one above it.

@@ -58,6 +58,7 @@ class Rule(TypedDict):
     secret: NotRequired[bool]
     atomic: NotRequired[bool]
     quiet: NotRequired[bool]
+    removals: NotRequired[bool]
 
 
 class Candidate(TypedDict):

@@ -172,6 +172,7 @@ impl Document {
                 self.sources_turn += 1;
             }
         }
+        self.sources.retain(|source| !source.is_leaving || source.newest.is_some());
         (self.accepted, self.admission) = (plan.shared, plan.admission);
         let same = self.rejection.as_ref().filter(|before| before.errors == plan.errors && !self.is_opening());
         let cause = same.map_or_else(|| Str::from(cause), |before| before.cause.clone());

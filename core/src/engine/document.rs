@@ -83,6 +83,8 @@ pub(super) struct Source {
     pub(super) state: SourceState,
     /// Whether it ever told anything.
     pub(super) was_heard: bool,
+    /// Whether it goes as soon as the document allows it.
+    pub(super) is_leaving: bool,
 }
 
 impl Document {
@@ -202,6 +204,7 @@ impl Document {
         };
         let Some(source) = self.sources.get_mut(at) else { return };
         source.was_heard = true;
+        source.is_leaving = false;
         // What was held back is not what the source says any more.
         source.newest = None;
         source.state = match outcome {
@@ -228,6 +231,23 @@ impl Document {
             Ok(None) => SourceState::Missing,
             Err(error) => SourceState::Stale(error),
         };
+    }
+
+    /// Sources come and go, and stand in another order. One that goes counts as empty from now on, if the document allows it.
+    pub(super) fn rearrange(&mut self, gone: &[Str], order: &[(Str, i32)]) {
+        self.sources_turn += 1;
+        for source in &mut self.sources {
+            if let Some((_, priority)) = order.iter().find(|(id, _)| *id == source.id) {
+                source.priority = *priority;
+                for layer in source.layer.iter_mut().chain(&mut source.newest) {
+                    layer.priority = *priority;
+                }
+            } else if gone.contains(&source.id) {
+                source.is_leaving = true;
+                source.was_heard = true;
+                source.newest = Some(Layer::new(&source.id, source.priority, Value::empty_map()));
+            }
+        }
     }
 
     pub(super) fn source_state(&self, id: &str) -> Option<SourceState> {
@@ -336,7 +356,15 @@ impl Document {
 
 impl Source {
     fn new(id: Str, priority: i32) -> Source {
-        Source { id, priority, layer: None, newest: None, state: SourceState::Missing, was_heard: false }
+        Source {
+            id,
+            priority,
+            layer: None,
+            newest: None,
+            state: SourceState::Missing,
+            was_heard: false,
+            is_leaving: false,
+        }
     }
 }
 

@@ -85,7 +85,7 @@ use crate::merge::Layer;
 use crate::path::Path;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
 use crate::replica::{Disagreement, REPLICATES};
-use crate::value::Value;
+use crate::value::{Str, Value};
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
@@ -273,6 +273,16 @@ impl Engine {
     /// How a source of a document is; none where it has no such source.
     pub fn source_state(&self, name: &DocumentName, source: &str) -> Option<SourceState> {
         self.documents.get(name)?.source_state(source)
+    }
+
+    /// Of the sources that are looked up anew, as the files of a directory, some are gone, and the others have these priorities
+    /// now. New ones come with their first [`Engine::handle_layer`].
+    pub fn handle_sources(&mut self, name: &DocumentName, gone: &[Str], order: &[(Str, i32)], now: Now) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        document.rearrange(gone, order);
+        let revision = document.snapshot.revision;
+        let change = document.refresh(gone.first().map_or("", Str::as_str));
+        self.announce(name, revision, change, now);
     }
 
     /// A connection stands.

@@ -30,11 +30,17 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
     Node::map(entries, 0..text.len()).map_err(|duplicate| duplicate.error(text))
 }
 
-/// Keys that a later line sets again.
+/// Keys that a later line sets again, and keys alone.
 pub(super) fn notes(text: &str) -> Vec<Note> {
     let mut last = BTreeMap::new();
     let mut notes = Vec::new();
-    for entry in read(text).unwrap_or_default() {
+    let Ok((entries, bare)) = read_all(text) else { return notes };
+    for (at, key) in bare {
+        let message = format!("the key `{key}` has no `=`, and sets nothing");
+        let hint = "write `KEY=value`, or `KEY=` for an empty text";
+        notes.push(Note { at, path: Path::root().child(&key), code: Code::Ambiguous, message, hint });
+    }
+    for entry in entries {
         let path = Path::root().child(&entry.key);
         if let Some(before) = last.insert(entry.key, entry.key_span.start) {
             notes.push(Note::repeated(before, path));
@@ -45,7 +51,13 @@ pub(super) fn notes(text: &str) -> Vec<Note> {
 
 /// Every entry, also those that a later one takes the place of.
 fn read(text: &str) -> Result<Vec<Entry>> {
+    Ok(read_all(text)?.0)
+}
+
+/// Every entry, and the keys that stand alone.
+fn read_all(text: &str) -> Result<(Vec<Entry>, Vec<(usize, Str)>)> {
     let mut entries = Vec::new();
+    let mut alone = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let line_end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
@@ -53,7 +65,11 @@ fn read(text: &str) -> Result<Vec<Entry>> {
         let body = line.trim_start();
         let bare = body.split_once(" #").map_or(body, |(bare, _)| bare).trim_end();
         let bare = bare.strip_prefix("export ").map_or(bare, str::trim_start);
-        if body.trim_end().is_empty() || body.starts_with('#') || is_key(bare) {
+        let is_alone = is_key(bare);
+        if body.trim_end().is_empty() || body.starts_with('#') || is_alone {
+            if is_alone {
+                alone.push((at + (line.len() - body.len()), Str::from(bare)));
+            }
             at = line_end + 1;
             continue;
         }
@@ -61,7 +77,7 @@ fn read(text: &str) -> Result<Vec<Entry>> {
         entries.push(entry);
         at = end;
     }
-    Ok(entries)
+    Ok((entries, alone))
 }
 
 /// Reads the entry at `start`; returns where the next line starts.

@@ -54,6 +54,8 @@ pub struct Layer {
     pub(super) is_exact: bool,
     /// Whether items of its lists take others out.
     pub(super) marks_items: bool,
+    /// Where markers of removals stand that do not act of themselves; a rule may let them.
+    pub(super) markers: Vec<Path>,
     /// Paths that this layer removes from every layer below it. Not the same as null, which is a value.
     pub unset: Vec<Path>,
     /// Which variables set which paths, where the layer comes from variables.
@@ -79,6 +81,7 @@ impl Layer {
             env_mode: EnvMode::Auto,
             is_exact: false,
             marks_items: false,
+            markers: Vec::new(),
             unset: Vec::new(),
             variables: Vec::new(),
             warnings: Vec::new(),
@@ -136,8 +139,11 @@ impl Layer {
         file: &FileArgument,
     ) -> Result<Layer> {
         let id = id.as_ref();
+        let format = file.format_of(&text, format);
         let part = file.part(text, format).map_err(|error| error.with_origin(Origin::source(id)))?;
-        Ok(marked(Layer::from_text(id, priority, part, format)?, file.removes))
+        let mut layer = marked(Layer::from_text(id, priority, part, format)?, file.removes);
+        layer.warnings.extend(file.note(id, format));
+        Ok(layer)
     }
 
     /// Takes out the warnings from one on that make a document wrong: all but those about what Kubernetes sets.
@@ -181,9 +187,12 @@ impl Layer {
         let id = Str::from(format!("{}#{name}", self.id));
         let prefix = self.prefix.child(super::PROFILES).child(name);
         let inside = Path::root().child(super::PROFILES).child(name);
-        let below = self.unset.iter().filter(|path| path.starts_with(&inside));
-        let unset = below.map(|path| path.segments().iter().skip(inside.len()).cloned().collect()).collect();
-        Layer { id, value, prefix, unset, warnings: Vec::new(), ..self.clone() }
+        let below = |paths: &[Path]| -> Vec<Path> {
+            let below = paths.iter().filter(|path| path.starts_with(&inside));
+            below.map(|path| path.segments().iter().skip(inside.len()).cloned().collect()).collect()
+        };
+        let (unset, markers) = (below(&self.unset), below(&self.markers));
+        Layer { id, value, prefix, unset, markers, warnings: Vec::new(), ..self.clone() }
     }
 
     /// Where this layer holds a path: its id, the place in its text, the variable.

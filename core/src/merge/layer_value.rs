@@ -66,6 +66,9 @@ impl Layer {
                 }
             }
         }
+        if spec.contains_key("text") && !spec.contains_key("removals") {
+            layer = super::removal::marked(layer, false);
+        }
         Ok(layer)
     }
 }

@@ -102,7 +102,7 @@ pub struct Merged {
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
-    let mut layers = by_priority(layers);
+    let mut layers = by_priority(layers, policy);
     let (effective, prepared) = prepare::prepare(&mut layers, policy, None);
     let mut merger = Merger::new(&layers);
     let held: Vec<Held<'_>> = effective.iter().enumerate().collect();
@@ -112,8 +112,9 @@ pub fn merge(layers: &[Layer], policy: &Policy) -> Merged {
     Merged::of(value, layers, effective, policy, prepared, clashes, clash_warnings)
 }
 
-fn by_priority(layers: &[Layer]) -> Vec<Layer> {
-    let mut layers = layers.to_vec();
+/// The layers from the highest down, with what they take out by rule.
+fn by_priority(layers: &[Layer], policy: &Policy) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = layers.iter().map(|layer| removal::by_rules(layer.clone(), policy)).collect();
     layers.sort_by_key(|layer| layer.priority);
     layers
 }

@@ -10,46 +10,70 @@ use super::Layer;
 
 const MARKER: &str = "$unset";
 
+/// What a marker tells where it does not act.
+const PLAIN: &str = "the marker of a removal is a value like any other here";
+
 /// The layer with its markers taken as removals where they act, else with a warning for each.
 pub(super) fn marked(mut layer: Layer, acts: bool) -> Layer {
     let may_be_marked = |text: &str| [MARKER, "!unset", "!reset"].iter().any(|marker| text.contains(marker));
     if !layer.text.as_ref().is_some_and(|source| may_be_marked(&source.text)) {
         return layer;
     }
-    let mut walk = Walk { acts, paths: Vec::new(), marks_items: false };
-    let value = layer.value.clone();
-    layer.value = walk.value(&Path::root(), &value).unwrap_or_else(Value::empty_map);
-    layer.marks_items = walk.marks_items;
-    if acts {
-        layer.unset.extend(walk.paths);
-        return layer;
-    }
-    for path in walk.paths {
-        let error = Error::new(Code::Ambiguous, "the marker of a removal is a value like any other here");
-        let origin = layer.origin(&path);
-        layer.warnings.push(
-            error
-                .with_origin(origin)
-                .with_path(path)
-                .with_hint("add `;unset` to the file for it to take out what lies below"),
-        );
-    }
+    take(&mut layer, &|_| acts);
+    let told = layer.markers.iter().map(|path| {
+        Error::new(Code::Ambiguous, PLAIN)
+            .with_origin(layer.origin(path))
+            .with_path(path.clone())
+            .with_hint("add `;unset` to the file, or a rule `removals`, for it to take out what lies below")
+    });
+    let told: Vec<Error> = told.collect();
+    layer.warnings.extend(told);
     layer
 }
 
-struct Walk {
-    acts: bool,
-    /// Where markers stand.
-    paths: Vec<Path>,
+/// The layer with the markers acting that rules let act, and without the warnings about these.
+pub(super) fn by_rules(mut layer: Layer, policy: &Policy) -> Layer {
+    // What stands in a profile is told where it stands, and acts where it comes into force.
+    let in_force = |path: &Path| match path.segments() {
+        [first, _, rest @ ..] if first.as_str() == super::PROFILES => rest.iter().cloned().collect(),
+        _ => path.clone(),
+    };
+    if !layer.markers.iter().any(|path| policy.removes(path) || policy.removes(&in_force(path))) {
+        return layer;
+    }
+    take(&mut layer, &|path| policy.removes(path));
+    let mut warnings = std::mem::take(&mut layer.warnings);
+    let acts = |path: &Path| !layer.markers.contains(path) && policy.removes(&in_force(path));
+    warnings.retain(|warning| warning.message() != PLAIN || !warning.path().is_some_and(acts));
+    layer.warnings = warnings;
+    layer
+}
+
+/// Takes the markers that act as removals, and remembers the others.
+fn take(layer: &mut Layer, acts: &dyn Fn(&Path) -> bool) {
+    let mut walk = Walk { acts, removed: Vec::new(), plain: Vec::new(), marks_items: false };
+    let value = layer.value.clone();
+    layer.value = walk.value(&Path::root(), &value).unwrap_or_else(Value::empty_map);
+    layer.marks_items |= walk.marks_items;
+    layer.unset.extend(walk.removed);
+    layer.markers = walk.plain;
+}
+
+struct Walk<'a> {
+    acts: &'a dyn Fn(&Path) -> bool,
+    /// Where markers stand that act, and where others do.
+    removed: Vec<Path>,
+    plain: Vec<Path>,
     marks_items: bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// The value without what it removes; none where it is a marker itself.
     fn value(&mut self, path: &Path, value: &Value) -> Option<Value> {
         if !path.is_root() && is_marker(value) {
-            self.paths.push(path.clone());
-            return (!self.acts).then(|| value.clone());
+            let acts = (self.acts)(path);
+            if acts { &mut self.removed } else { &mut self.plain }.push(path.clone());
+            return (!acts).then(|| value.clone());
         }
         match value {
             Value::Map(map) => {
@@ -68,8 +92,8 @@ impl Walk {
     fn item(&mut self, path: &Path, item: &Value) -> Value {
         match item {
             Value::Map(map) if map.get(MARKER) == Some(&Value::Bool(true)) && map.len() > 1 => {
-                if !self.acts {
-                    self.paths.push(path.clone());
+                if !(self.acts)(path) {
+                    self.plain.push(path.clone());
                     return item.clone();
                 }
                 self.marks_items = true;

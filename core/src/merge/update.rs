@@ -28,7 +28,7 @@ impl Merged {
     /// ```
     #[must_use]
     pub fn update(&self, layers: &[Layer], policy: &Policy) -> Merged {
-        let mut layers = by_priority(layers);
+        let mut layers = by_priority(layers, policy);
         let Value::Map(was) = &self.value else { return merge(&layers, policy) };
         if *policy != self.policy || layers.len() != self.layers.len() || !self.pairs(&layers).all(alike) {
             return merge(&layers, policy);

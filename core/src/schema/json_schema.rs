@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::field::{Bound, Field, Kind, Others};
-use super::json_references::{Outline, Target};
 use super::read::{count, flag, list, number, text, wrong};
 use super::text_format::TextFormat;
-use super::whole::{Draft, Whole};
+use super::whole::{Draft, Outline, Target, Whole};
 use super::{Parts, Schema, nearest};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
@@ -304,6 +303,10 @@ impl Reader<'_> {
 
     /// Keywords of the whole document's check. What they hold is read all the same, for what it makes secret.
     fn beyond(&mut self, field: &mut Field, keyword: &str, value: &Value, at: Path) -> Result<()> {
+        if !Whole::IS_THERE {
+            self.beyond.push((at, keyword.into()));
+            return Ok(());
+        }
         match keyword {
             "then" | "else" => field.elsewhere.push(self.field(value, &at)?),
             "dependentSchemas" | "dependencies" => {

@@ -47,7 +47,6 @@ mod field;
 mod initial;
 #[cfg(feature = "json-schema")]
 mod json_print;
-mod json_references;
 mod json_schema;
 mod nearest;
 mod read;

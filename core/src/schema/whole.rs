@@ -9,14 +9,29 @@ mod absent;
 #[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
 mod check;
 #[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
+mod outline;
+#[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
 mod told;
 
 #[cfg(not(all(feature = "json-schema", not(target_family = "wasm"))))]
-pub(super) use absent::Whole;
+pub(super) use absent::{Outline, Whole};
 #[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
 pub(super) use check::Whole;
+#[cfg(all(feature = "json-schema", not(target_family = "wasm")))]
+pub(super) use outline::Outline;
 
+use crate::path::Path;
 use crate::value::Value;
+
+/// What a reference leads to.
+pub(super) enum Target {
+    /// A place of the document.
+    Place(Path),
+    /// The description of a draft itself, which the check of the whole document knows.
+    Standard,
+    /// Another document.
+    Elsewhere,
+}
 
 /// The version of the standard that a document follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -100,3 +100,81 @@ fn what_is_odd_about_a_bound_file_stands_in_the_status_until_it_is_mended() {
     std::fs::write(dir.path().join("a.yaml"), "mode: '0644'\n").unwrap();
     wait_for("the mended file", || (!served.data(&["status"]).contains("warning")).then_some(()));
 }
+
+#[test]
+fn a_rule_lets_markers_in_files_take_out_what_lies_below() {
+    let dir = dir(&[
+        ("a.json", r#"{"plugins": {"x": 1, "y": 2}, "n": 1}"#),
+        ("b.yaml", "plugins:\n  x: !unset\nn: !unset\n"),
+    ]);
+    let merged = run(dir.path(), &["merge", "a.json", "b.yaml", "--rule", "plugins=removals"]);
+    let told = json(&merged.stdout);
+    assert_eq!(told["plugins"], json(r#"{"y":2}"#), "{merged:?}");
+    assert_ne!(told["n"], json("1"), "no rule speaks of it: {merged:?}");
+    assert_eq!(merged.stderr.matches("marker of a removal").count(), 1, "{merged:?}");
+    std::fs::write(dir.path().join("rules.json"), r#"[{"pattern": "**", "removals": true}]"#).unwrap();
+    let arguments = ["--file", "a.json", "--file", "b.yaml", "--policy", "rules.json"];
+    let served = Instance::start(dir.path(), &arguments, &[]);
+    assert_eq!(json(&served.data(&["get", "plugins"])), json(r#"{"y":2}"#));
+    std::fs::write(dir.path().join("b.yaml"), "plugins:\n  y: !unset\n").unwrap();
+    wait_for("the other removal", || (json(&served.data(&["get", "plugins"])) == json(r#"{"x":1}"#)).then_some(()));
+}
+
+#[test]
+fn a_json_file_with_comments_is_read_as_such_and_told() {
+    let text = "{\n  // ours\n  \"port\": 80,\n}\n";
+    let dir = dir(&[
+        ("a.json", text),
+        ("half.json", "{\n  // ours\n  \"port\": 80,\n  oops\n}\n"),
+        ("b.json", "{\"n\": 1,, }"),
+    ]);
+    let merged = run(dir.path(), &["merge", "a.json"]);
+    assert_eq!(json(&merged.stdout), json(r#"{"port":80}"#));
+    assert!(merged.stderr.contains("a.json: the JSON file holds comments"), "{merged:?}");
+    let meant = run(dir.path(), &["merge", "a.json;format=jsonc"]);
+    assert_eq!((meant.status, meant.stderr.as_str()), (0, ""));
+    run(dir.path(), &["set", "port", "81", "--file", "a.json"]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("a.json")).unwrap(), text.replace("80", "81"));
+    assert!(run(dir.path(), &["merge", "half.json"]).complaint(1).contains("half.json:4:3"), "what is wrong is told");
+    assert!(run(dir.path(), &["merge", "b.json"]).complaint(1).contains("b.json:1:9"));
+    run(dir.path(), &["merge", "a.json;format=json"]).complaint(1);
+    let served = Instance::start(dir.path(), &["--file", "a.json"], &[]);
+    assert_eq!(served.data(&["get", "port"]).trim(), "81");
+    drop(served);
+    let bound = Instance::start(dir.path(), &["--bind", "a.json"], &[]);
+    bound.data(&["set", "port", "82"]);
+    let mirrored =
+        || (std::fs::read_to_string(dir.path().join("a.json")).unwrap() == text.replace("80", "82")).then_some(());
+    wait_for("the bound file keeps its comments", mirrored);
+}
+
+#[test]
+fn keys_alone_in_a_dotenv_file_are_told() {
+    let dir = dir(&[("a.env", "A=1\nexport TOKEN\nB=2\n")]);
+    let merged = run(dir.path(), &["merge", "a.env"]);
+    assert_eq!(json(&merged.stdout), json(r#"{"A":"1","B":"2"}"#));
+    assert!(merged.stderr.contains("a.env:2:1: the key `TOKEN` has no `=`"), "{merged:?}");
+}
+
+#[test]
+fn files_that_come_and_go_in_a_directory_are_followed_in_their_order() {
+    let dir = dir(&[("a.json", r#"{"n": 0}"#)]);
+    let conf = dir.path().join("conf.d");
+    std::fs::create_dir(&conf).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(conf.join(name), text).unwrap();
+    put("40-a.yaml", "n: 40\n");
+    let served = Instance::start(dir.path(), &["--file", "a.json", "--file", "conf.d/*.yaml"], &[]);
+    let shows = |n: &str| (served.data(&["get", "n"]).trim() == n).then_some(());
+    assert_eq!(shows("40"), Some(()));
+    put("50-x.yaml", "n: 50\nx: 1\n");
+    wait_for("a new file wins over those before it", || shows("50"));
+    put("45-y.yaml", "n: 45\ny: 1\n");
+    wait_for("another one between", || served.data(&["get"]).contains("\"y\": 1").then_some(()));
+    assert_eq!(shows("50"), Some(()));
+    std::fs::remove_file(conf.join("50-x.yaml")).unwrap();
+    wait_for("one that is removed goes", || shows("45"));
+    assert!(!served.data(&["get"]).contains("\"x\""));
+    assert!(!served.data(&["status"]).contains("50-x.yaml"), "it is no source any more");
+    put("45-y.yaml", "n: 46\n");
+    wait_for("new files are watched", || shows("46"));
+}

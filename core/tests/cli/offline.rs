@@ -168,7 +168,7 @@ fn validate_lists_every_problem_with_its_place() {
     let dir =
         dir(&[("a.json", "{}"), ("b.json", "{\n  \"a\": 1,\n}\n"), ("c.yaml", "- 1\n"), ("d.yaml", "a: 1\na: 2\n")]);
     assert_eq!(run(dir.path(), &["validate", "a.json"]).data(), "a.json: ok\n");
-    let ran = run(dir.path(), &["validate", "a.json", "b.json", "c.yaml", "d.yaml", "missing.json"]);
+    let ran = run(dir.path(), &["validate", "a.json", "b.json;format=json", "c.yaml", "d.yaml", "missing.json"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines[0], "a.json: ok");
@@ -178,7 +178,7 @@ fn validate_lists_every_problem_with_its_place() {
     {
         assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
     }
-    let list = run(dir.path(), &["validate", "a.json", "b.json", "--json"]);
+    let list = run(dir.path(), &["validate", "a.json", "b.json;format=json", "--json"]);
     assert_eq!(list.status, 1);
     let list = json(&list.stdout);
     assert_eq!((&list[0]["ok"], &list[1]["ok"]), (&json("true"), &json("false")));
@@ -211,7 +211,7 @@ fn errors_name_the_place_and_what_to_do() {
     ] {
         assert_eq!(run(dir.path(), arguments).complaint(1), expected);
     }
-    let complaint = run(dir.path(), &["hash", "bad.json"]).complaint(1);
+    let complaint = run(dir.path(), &["hash", "bad.json;format=json"]).complaint(1);
     assert!(complaint.starts_with("error: bad.json:1:8: ") && complaint.contains("\n\nhint: "), "{complaint}");
     let complaint = run(dir.path(), &["merge", "bad.json", "--rule", "a=deep"]).complaint(1);
     assert!(

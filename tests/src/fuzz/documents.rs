@@ -4,7 +4,7 @@ use confmesh::canonical::canonical;
 use confmesh::diff::{Patch, apply_merge_patch, diff, merge_patch_between, three_way as merge_three};
 use confmesh::format::{Format, holdable, parse, print};
 use confmesh::merge::{Layer, interpolate as replace, merge as merge_layers, split_profiles};
-use confmesh::schema::{ReferenceOptions, Schema};
+use confmesh::schema::{ReferenceOptions, ReferenceStyle, Schema};
 use confmesh::{Code, Path, Pattern, Policy, Value};
 
 use super::{assert_sound, json_parts, parts, paths};
@@ -245,6 +245,12 @@ pub fn schema(data: &[u8]) {
         }
     }
     assert!(schema.reference(&ReferenceOptions::default()).is_ok());
+    let for_editors = ReferenceOptions { style: ReferenceStyle::JsonSchema, ..ReferenceOptions::default() };
+    // A build without it says so.
+    if let Ok(text) = schema.reference(&for_editors) {
+        let printed = Schema::from_value(&parse(&text, Format::Json).unwrap());
+        assert!(printed.is_ok(), "{printed:?}: {text}");
+    }
     if let Ok(layer) = Layer::from_env("APP", variables(&document)) {
         let typed = schema.coerce(&layer);
         assert!(print(&typed.value, Format::Json).is_ok());

@@ -45,6 +45,7 @@ targets! {
     rewrite_ini: |data| texts::rewrites(Format::Ini, data);
     rewrite_json5: |data| texts::rewrites(Format::Json5, data);
     rewrite_properties: |data| texts::rewrites(Format::Properties, data);
+    documents_yaml: texts::documents;
     path: documents::path;
     pattern: documents::pattern;
     patch: documents::patch;

@@ -1,6 +1,8 @@
 //! Formats: reading, printing, finding places, and editing in place.
 
-use confmesh::format::{Format, holdable, locate_all, parse, print, rewrite};
+use confmesh::format::{
+    FileArgument, Format, holdable, locate_all, parse, parse_noting, print, rewrite, rewrite_document,
+};
 use confmesh::{Error, Path, Value};
 
 use super::{assert_sound, paths};
@@ -34,6 +36,37 @@ pub fn parses(format: Format, data: &[u8]) {
         assert_within(&text, place.line, place.column);
     }
     assert_eq!(rewrite(&text, format, &value).as_deref(), Ok(text.as_ref()), "an edit that changes nothing");
+    let noted = parse_noting(&text, format, "f").unwrap_or_else(|error| panic!("it is noted otherwise: {error:?}"));
+    assert_eq!(noted.value, value, "notes change nothing");
+    for note in &noted.notes {
+        assert_placed(&text, note);
+    }
+}
+
+/// Of several documents in a YAML text one is edited, and the others stay as they are.
+pub fn documents(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let all = |text: &str| {
+        let argument = FileArgument::parse("f;document=all").unwrap();
+        argument
+            .value(text, Format::Yaml, "f")
+            .map(|value| value.as_list().unwrap().iter().cloned().collect::<Vec<_>>())
+    };
+    let old = match all(&text) {
+        Ok(old) => old,
+        Err(error) => return assert!(!error.message().is_empty()),
+    };
+    let seed = data.iter().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add((*byte).into()));
+    for (at, document) in old.iter().enumerate().take(4) {
+        let target = edited(document, seed % 97, (seed % 251) as u8, seed % 89);
+        let new = match rewrite_document(&text, at + 1, &target) {
+            Ok(new) => new,
+            Err(error) => return assert_eq!(error.code(), confmesh::Code::Unrepresentable, "{error:?}"),
+        };
+        let mut want = old.clone();
+        want[at] = target;
+        assert_eq!(all(&new), Ok(want), "\n{text}\n=>\n{new}");
+    }
 }
 
 /// Whether a format reads back what it prints.

@@ -194,7 +194,7 @@ fn read_secret(pattern: &str) -> Result<Rule> {
     Ok(Rule::on(Pattern::parse(pattern)?).secret(true))
 }
 
-/// `PATTERN=STRATEGY`, `PATTERN=keyed_list:KEY`, or `PATTERN=quiet`.
+/// `PATTERN=STRATEGY`, `PATTERN=keyed_list:KEY`, `PATTERN=quiet` or `PATTERN=removals`.
 fn read_rule(text: &str) -> Result<Rule> {
     let advice = "write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`";
     let (pattern, strategy) = text
@@ -207,6 +207,7 @@ fn read_rule(text: &str) -> Result<Rule> {
                 .with_hint(format!("name the field that tells the items apart: `{pattern}=keyed_list:name`")))
         }
         None if strategy == "quiet" => Ok(rule.quiet(true)),
+        None if strategy == "removals" => Ok(rule.removals(true)),
         None => Ok(rule.merge(strategy.parse()?)),
         Some((strategy, key)) => {
             let strategy: MergeStrategy = strategy.parse()?;

@@ -2,7 +2,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::path::Path as FilePath;
 
-use super::output::{CORRECTABLE, Stop};
+use super::output::{CORRECTABLE, Stop, warn};
 use crate::error::{Code, Error};
 use crate::format::{FileArgument, Format};
 use crate::limits::MAX_TEXT_BYTES;
@@ -30,6 +30,17 @@ impl Input {
     /// Any JSON value.
     pub fn value(&self) -> Result<Value, Stop> {
         self.file.value(&self.text, self.format, &self.source).map_err(|error| self.advised(error))
+    }
+
+    /// Any JSON value, after a word where the text is not what the file's name says.
+    pub fn told(&self, as_json: bool) -> Result<Value, Stop> {
+        self.note().iter().for_each(|note| warn(note, as_json));
+        self.value()
+    }
+
+    /// The note on a text that is not what the file's name says.
+    pub fn note(&self) -> Option<Error> {
+        self.file.note(&self.source, self.format)
     }
 
     /// A layer: a map.
@@ -87,13 +98,15 @@ impl Inputs {
             return Ok(Input { text, format, source: STDIN.to_owned(), file: FileArgument::default(), assumed });
         }
         let text = read_file(&file.path)?;
-        let format = match file.named_format.or(self.forced) {
+        let file = FileArgument { named_format: file.named_format.or(self.forced), ..file };
+        let format = match file.named_format {
             Some(format) => format,
             None => file.format().map_err(|error| {
                 let known = error.hint().unwrap_or_default().to_owned();
                 error.with_hint(format!("add `;format=NAME` to the file, or `--input-format`; {known}"))
             })?,
         };
+        let format = file.format_of(&text, format);
         Ok(Input { text, format, source: file.path.clone(), file, assumed: false })
     }
 }

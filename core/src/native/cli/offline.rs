@@ -56,7 +56,7 @@ fn places(found: &Explanation) -> String {
 }
 
 pub(super) fn run_hash(arguments: &Hash, as_json: bool) -> Outcome {
-    let value = Inputs::new(arguments.reading.input_format).read(&arguments.file)?.value()?;
+    let value = Inputs::new(arguments.reading.input_format).read(&arguments.file)?.told(as_json)?;
     if arguments.canonical {
         data(&canonical(&value))?;
     } else if as_json {
@@ -69,8 +69,8 @@ pub(super) fn run_hash(arguments: &Hash, as_json: bool) -> Outcome {
 
 pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
-    let old = inputs.read(&arguments.old)?.value()?;
-    let new = inputs.read(&arguments.new)?.value()?;
+    let old = inputs.read(&arguments.old)?.told(as_json)?;
+    let new = inputs.read(&arguments.new)?.told(as_json)?;
     let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
         json(&policy.masked(&Path::root(), &merge_patch_between(&old, &new)?))?;
@@ -100,9 +100,9 @@ pub(super) fn run_patch(arguments: &Patch, as_json: bool) -> Outcome {
         edit_file::read("-")?;
     }
     let input = inputs.read(&arguments.document)?;
-    let document = input.value()?;
+    let document = input.told(as_json)?;
     let patch = inputs.read(&arguments.patch)?;
-    let change = patch.value()?;
+    let change = patch.told(as_json)?;
     let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
         if arguments.in_place {

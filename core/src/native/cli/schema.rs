@@ -91,7 +91,7 @@ fn told(inputs: &mut Inputs, argument: &str) -> Result<(Schema, Vec<Error>), Sto
         }
     };
     let schema = Schema::from_value(&input.value()?).map_err(&placed)?;
-    let notes = schema.notes().iter().cloned().map(placed).collect();
+    let notes = input.note().into_iter().chain(schema.notes().iter().cloned().map(placed)).collect();
     Ok((schema, notes))
 }
 

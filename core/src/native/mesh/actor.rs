@@ -281,6 +281,7 @@ impl Actor {
             Input::Request(Request::Call(call, reply)) => self.call(&call, Reply::to(reply)),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
+            Input::Listed(found) => self.take_listing(found),
             Input::Link(id, event) => self.handle_link(id, event),
             Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::News(news) => self.handle_news(news),

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::adopting::Adoption;
+use super::sources::LayerFile;
 use super::status::MeshStatus;
 use crate::api::Call;
 use crate::engine::{
@@ -48,6 +49,8 @@ pub(super) enum Input {
     Request(Request),
     /// A file holds still with another content.
     File(FileEvent),
+    /// Directories and patterns stand for these files now.
+    Listed(Vec<LayerFile>),
     Link(LinkId, LinkEvent),
     Persisted(Ticket, Result<()>),
     Wrote(Wrote),
@@ -80,6 +83,7 @@ pub(super) struct Inputs {
     pub(super) persisted: mpsc::UnboundedReceiver<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Receiver<Wrote>,
     pub(super) news: mpsc::Receiver<News>,
+    pub(super) listed: mpsc::Receiver<Vec<LayerFile>>,
 }
 
 /// The world's ends of the queues; the actor holds one of each, so that none of them ever ends by itself.
@@ -90,6 +94,7 @@ pub(super) struct Senders {
     pub(super) persisted: mpsc::UnboundedSender<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Sender<Wrote>,
     pub(super) news: mpsc::Sender<News>,
+    pub(super) listed: mpsc::Sender<Vec<LayerFile>>,
 }
 
 impl Inputs {
@@ -99,9 +104,16 @@ impl Inputs {
         let (persisted_in, persisted) = mpsc::unbounded_channel();
         let (wrote_in, wrote) = mpsc::channel(4);
         let (news_in, news) = mpsc::channel(16);
-        let senders =
-            Senders { files: files_in, links: links_in, persisted: persisted_in, wrote: wrote_in, news: news_in };
-        (senders, Inputs { requests, files, links, persisted, wrote, news })
+        let (listed_in, listed) = mpsc::channel(1);
+        let senders = Senders {
+            files: files_in,
+            links: links_in,
+            persisted: persisted_in,
+            wrote: wrote_in,
+            news: news_in,
+            listed: listed_in,
+        };
+        (senders, Inputs { requests, files, links, persisted, wrote, news, listed })
     }
 
     /// The next input, at the latest when something is due.
@@ -119,6 +131,7 @@ impl Inputs {
             Some((ticket, result)) = self.persisted.recv() => Input::Persisted(ticket, result),
             Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
             Some(news) = self.news.recv() => Input::News(news),
+            Some(found) = self.listed.recv() => Input::Listed(found),
             () = due => Input::Due,
             else => Input::Due,
         }

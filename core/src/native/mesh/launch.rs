@@ -9,6 +9,7 @@ use super::actor::Actor;
 use super::clock::Clock;
 use super::files::patience;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
+use super::listing;
 use super::options::Setup;
 use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
@@ -73,7 +74,8 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     }
     sources.extend(setup.remotes.iter().map(|remote| (remote.given.spec.id(), remote.priority)));
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
-    let bound = setup.bind.take();
+    let mut bound = setup.bind.take();
+    let note = bound.as_mut().and_then(|bound| bound.note.take());
     let options = DocumentOptions {
         shared: setup.shared,
         file: bound.as_ref().map(|bound| FileBinding { id: bound.id.clone(), format: bound.format }),
@@ -118,8 +120,11 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         }
     }
     let layers = setup.layers.clone();
+    if let (Some(listing), Some(watch)) = (setup.listing.take(), setup.watch) {
+        listing::follow(listing, &layers, watch, senders.listed.clone());
+    }
     let mut actor = Actor::new(shared, driver, clock, writer, senders, setup.log);
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(note) {
         actor.tell(Level::Warning, None, warning);
     }
     actor.watcher = watcher;

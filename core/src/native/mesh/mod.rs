@@ -10,6 +10,7 @@ mod hosting;
 mod inputs;
 mod launch;
 mod listen;
+mod listing;
 mod log;
 mod log_writer;
 mod open;

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::Config;
 use super::actor::start;
+use super::listing::Listing;
 use super::log::LogLevel;
 use super::options::Setup;
 use super::sources::{GivenSource, Sources};
@@ -149,6 +150,7 @@ impl OpenOptions {
     /// What is wrong with a file, with its path, line and column; a missing file is wrong too. What is wrong with the
     /// document, if there is a schema: the first problem, with the others related to it.
     pub fn start(self) -> Result<Config> {
+        let listing = Listing::of(&self.files, &self.sources);
         let Sources { layers, environments, remotes } = Sources::of(self.files, self.sources, true)?;
         start(Setup {
             document: DocumentName::default_name(),
@@ -157,6 +159,7 @@ impl OpenOptions {
             layers,
             environments,
             remotes,
+            listing,
             listen: Vec::new(),
             insecure: false,
             allowed: Allowed::default(),

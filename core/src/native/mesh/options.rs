@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::Mesh;
 use super::actor::start;
+use super::listing::Listing;
 use super::log::LogLevel;
 use super::sources::{GivenSource, LayerFile, RemoteSource, Sources, argument};
 use crate::error::{Code, Error, Result};
@@ -309,6 +310,7 @@ impl MeshOptions {
     pub fn start(self) -> Result<Mesh> {
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let bind = self.bind.map(BoundPath::new).transpose()?;
+        let listing = Listing::of(&self.files, &self.sources);
         let Sources { layers, environments, remotes } = Sources::of(self.files, self.sources, false)?;
         start(Setup {
             document: self.document,
@@ -317,6 +319,7 @@ impl MeshOptions {
             layers,
             environments,
             remotes,
+            listing,
             listen: self.listen,
             insecure: self.insecure,
             allowed: Allowed::parse(&self.allow_origins, &self.allow_hosts)?,
@@ -349,6 +352,7 @@ pub(super) struct Setup {
     /// Prefixes of variables with priorities, beside `env_prefix`.
     pub(super) environments: Vec<(String, i32)>,
     pub(super) remotes: Vec<RemoteSource>,
+    pub(super) listing: Option<Listing>,
     pub(super) listen: Vec<String>,
     pub(super) insecure: bool,
     pub(super) allowed: Allowed,
@@ -376,6 +380,8 @@ pub(super) struct BoundPath {
     pub(super) path: PathBuf,
     pub(super) id: Str,
     pub(super) format: Format,
+    /// What its text is read as other than its name says.
+    pub(super) note: Option<Error>,
 }
 
 impl BoundPath {
@@ -386,6 +392,10 @@ impl BoundPath {
                 .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
         }
         let id = Str::from(path.display().to_string());
-        Ok(BoundPath { format: file.format()?, id, path })
+        let named = file.format()?;
+        // What cannot be read is told where the file is looked at.
+        let text = crate::native::file::read_regular(&path).ok().flatten();
+        let format = text.map_or(named, |text| file.format_of(&text, named));
+        Ok(BoundPath { note: file.note(&id, format), format, id, path })
     }
 }

@@ -9,8 +9,6 @@ use crate::source::{Place, SourceSpec};
 /// The files of an argument: what a pattern with `*` or `?` matches, and the files of a directory whose format their names tell,
 /// each in the order of their names; else the argument itself. Hidden files are left out unless a pattern begins with a dot.
 ///
-/// Which files there are is looked up once.
-///
 /// # Errors
 /// [`Code::File`] where a directory cannot be read.
 pub fn expand(file: &FileArgument) -> Result<Vec<FileArgument>> {

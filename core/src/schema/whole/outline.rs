@@ -1,20 +1,11 @@
-//! Where the references of a JSON Schema document lead.
+//! The parts of a JSON Schema document that references lead to: by place, by name and by address.
 
+use super::Target;
 use crate::path::Path;
 use crate::value::Value;
 
-/// What a reference leads to.
-pub(super) enum Target {
-    /// A place of the document.
-    Place(Path),
-    /// The description of a draft itself, which the check of the whole document knows.
-    Standard,
-    /// Another document.
-    Elsewhere,
-}
-
 /// The parts of a document with an address (`$id`) of their own; the document itself comes first.
-pub(super) struct Outline<'v> {
+pub(in crate::schema) struct Outline<'v> {
     document: &'v Value,
     parts: Vec<(String, Path)>,
 }
