@@ -93,6 +93,7 @@ fn a_write_that_edits_a_sequence_has_one_content_in_the_document_that_it_comes_b
 
 /// Starts that broke something once, and what.
 const FOUND_STARTS: &[(u64, &str)] = &[
+    (2395, "the file was kept of a document that gave way, which did not hold the last write yet"),
     (8637, "a write planned before a document took the place of a file counted as the one that keeps a copy of it"),
     (18_475, "as before, of a document with an earlier life"),
     (43_391, "who was no member yet told that the document is old, and nobody listened"),

@@ -415,6 +415,11 @@ impl BoundFile {
         is_missed
     }
 
+    /// Whether all of a document stands in the file.
+    pub(super) fn shows(&self, document: &Value) -> bool {
+        self.base.as_ref().is_some_and(|base| is_shown(document, &base.value))
+    }
+
     fn broken(&mut self, error: Error) -> Look {
         self.seen = Seen::Broken;
         self.failure = Some(error);

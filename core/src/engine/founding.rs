@@ -220,21 +220,26 @@ impl Engine {
         }
         let shown = founded.pending_value.clone();
         let why = if is_forced { WHY_FORCED } else { WHY_MOVED };
-        let mut aside = None;
+        let mut asides = Vec::new();
+        let mut is_in_file = false;
         if let Some(file) = &mut document.file {
-            if file.set_aside_if_different(&shown) {
-                aside = file.text().map(|text| (file.binding.format, text.to_owned()));
+            if file.set_aside_if_different(&shown)
+                && let Some(text) = file.text()
+            {
+                asides.push((file.binding.format, text.to_owned()));
+                // What was written last may not have got there.
+                is_in_file = file.shows(&before);
             }
             records.extend(file.records(name));
         }
         let is_missing = moved.left > 0 || moved.refused > 0 || !super::aside::is_shown(&before, &shown);
         // What somebody removed and is there again is missed as well.
         let is_missing = is_missing || (is_forced && before != shown);
-        if aside.is_none() && is_missing {
-            aside = Some((crate::format::Format::Json, crate::canonical::canonical(&before)));
+        if is_missing && !is_in_file {
+            asides.push((crate::format::Format::Json, crate::canonical::canonical(&before)));
         }
-        let is_kept = aside.is_some();
-        if let Some((format, text)) = aside {
+        let is_kept = !asides.is_empty();
+        for (format, text) in asides {
             let kept = Aside { left: moved.left, ..Aside::new(now.wall_ms, why, Some(mine), format, text) };
             records.extend(document.keep(kept));
         }
