@@ -119,6 +119,12 @@ export declare class ConfigWebSocketClient {
   /** Writes what a JSON Patch (RFC 6902) changes in the document as it shows here. */
   patchConfig(operations: readonly Operation[]): Promise<Receipt>;
 
+  /**
+   * Asks the instance for an operation that is open to guests, such as `conflicts`, with its arguments; resolves to the reply.
+   * Only while it is connected: a question is not kept.
+   */
+  call(operation: string, given?: { [argument: string]: Value }): Promise<Value>;
+
   /** The value at a path, or the whole document; `undefined` where nothing is. */
   getConfig(path?: string): Value | undefined;
   /** The canonical JSON text at a path, or of the whole document. */

@@ -5,6 +5,7 @@ import type { GivenSource } from "./sources.js";
 import type { Problem, Status } from "./status.js";
 
 export * from "./following.js";
+export * from "./operations.js";
 export * from "./settling.js";
 export * from "./sources.js";
 export * from "./status.js";

@@ -11,6 +11,8 @@ const ANSWER_MS = 10_000;
 const ATTEMPT_MS = 10_000;
 /** How long it is tried to find out why an attempt failed. */
 const PROBE_MS = 2_000;
+/** How long an operation may take that is asked for by name. */
+const CALL_MS = 30_000;
 /** How many scalars are kept at hand. */
 const REMEMBERED_READS = 1_000;
 
@@ -30,6 +32,9 @@ export class ConfigWebSocketClient {
   #handlers = new Map(EVENTS.map((event) => [event, []]));
   /** Promises of `setConfig` and `unsetConfig`, by request. */
   #open = new Map();
+  /** Promises of `call`, by request id, with their timers. */
+  #calls = new Map();
+  #lastCall = 0;
   #patterns;
   /** Scalars that were read since the document last changed. */
   #read = new Map();
@@ -143,6 +148,21 @@ export class ConfigWebSocketClient {
     return this.#write((now) => this.#engine.patch(toText(operations), ...now));
   }
 
+  /**
+   * Asks the instance for an operation that is open to guests, such as `conflicts`; resolves to its reply. Only while it is
+   * connected: a question is not kept.
+   */
+  call(operation, given = {}) {
+    if (this.#isClosed) return Promise.reject(closed());
+    if (!this.#isLive) return Promise.reject(unanswered(operation, "the instance is not connected"));
+    const answer = withResolvers();
+    const request_id = `call-${++this.#lastCall}`;
+    const timer = setTimeout(() => this.#answer({ request_id, error: unanswered(operation, "the instance does not answer") }), CALL_MS);
+    this.#calls.set(request_id, { ...answer, operation, timer });
+    this.#socket.send(toText({ type: "call", document: this.#document, operation, arguments: given, request_id }));
+    return answer.promise;
+  }
+
   /** The value at a path, or the whole document; `undefined` where nothing is. */
   getConfig(path = "") {
     const known = this.#read.get(path);
@@ -192,6 +212,22 @@ export class ConfigWebSocketClient {
     this.#engine?.free();
     this.#engine = undefined;
     this.#read.clear();
+  }
+
+  #answer({ request_id, result, error }) {
+    const call = this.#calls.get(request_id);
+    if (!call) return;
+    this.#calls.delete(request_id);
+    clearTimeout(call.timer);
+    if (error) call.reject(error instanceof ConfmeshError ? error : new ConfmeshError(error));
+    else call.resolve(result);
+  }
+
+  /** Nobody answers any more what was asked over a connection that has ended. */
+  #forget() {
+    for (const [request_id, { operation }] of this.#calls) {
+      this.#answer({ request_id, error: unanswered(operation, "the connection was lost") });
+    }
   }
 
   #handlersOf(event) {
@@ -247,7 +283,11 @@ export class ConfigWebSocketClient {
     socket.addEventListener("open", ours(() => this.#step((engine) => engine.connected(...now()))));
     socket.addEventListener("message", ours(({ data }) => {
       this.#heardAt = performance.now();
-      if (typeof data === "string") this.#step((engine) => engine.message(data, ...now()));
+      if (typeof data !== "string") return;
+      // Every answer has these words; whether it is one its top says.
+      const message = data.includes('"type":"answer"') ? fromText(data) : undefined;
+      if (message?.type === "answer") this.#answer(message);
+      else this.#step((engine) => engine.message(data, ...now()));
     }));
     socket.addEventListener("close", ours(lost));
     // Browsers say nothing about the cause, and `close` follows.
@@ -380,6 +420,7 @@ export class ConfigWebSocketClient {
   }
 
   #goOffline() {
+    this.#forget();
     if (!this.#isLive) return;
     this.#isLive = false;
     // Whoever asks to connect from now on waits for the next connection.
@@ -431,6 +472,9 @@ export class ConfigWebSocketClient {
     this.#timers.delete(name);
   }
 }
+
+const unanswered = (operation, message) =>
+  new ConfmeshError({ code: "unreachable", message: `\`${operation}\` has no answer: ${message}`, hint: "await `connect()`, and ask again" });
 
 function closed() {
   const hint = "make a new ConfigWebSocketClient";

@@ -49,19 +49,8 @@ pub enum Begun {
     Expelling(ReplicaId),
     /// A document is being given up for this one, see [`Engine::is_given_up_for`]; what the answer says besides its birth.
     GivingUp(Genesis, Vec<(Str, Value)>),
-    /// Whoever runs the engine knows.
-    Asking(Question),
-}
-
-/// What only those know who run an engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// The newest entries of the audit trail.
-    Audit,
-    /// How the instance is doing.
-    Status,
-    /// Its checks.
-    Health,
+    /// Whoever runs the engine does it.
+    Asking,
 }
 
 impl Call {

@@ -26,10 +26,10 @@ mod reference;
 mod shapes;
 mod sugar;
 
-pub use call::{At, Begin, Begun, Call, Question, find};
+pub use call::{At, Begin, Begun, Call, find};
 pub use openapi::openapi;
 pub use operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 pub use operations::OPERATIONS;
 pub use reference::reference;
-pub use shapes::{RECORDS, Record, mismatch};
+pub use shapes::{Record, mismatch, records};
 pub use sugar::{node_operations, node_types, python_operations};

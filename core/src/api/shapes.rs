@@ -1,7 +1,8 @@
 //! The records that replies are made of. What makes each of them stands beside its type (`to_value`), once; a test holds real
 //! answers, and the types of every language, to what is said here.
 
-use super::operation::{Field, Type};
+use super::operation::{Field, Reply, Type};
+use super::operations::OPERATIONS;
 use crate::value::Value;
 
 /// A map with known keys.
@@ -13,17 +14,19 @@ pub struct Record {
     pub types: (&'static str, &'static str),
     /// Whether Node spells its keys as JavaScript does; else they are as they are everywhere.
     pub camel: bool,
+    /// Whether its type in Python and Node is printed from here; else it is written there, with more to say, and compared.
+    pub printed: bool,
     /// What it is, in one sentence.
     pub about: &'static str,
     /// Its fields.
     pub fields: &'static [Field],
 }
 
-const fn record(name: &'static str, about: &'static str, fields: &'static [Field]) -> Record {
-    Record { name, types: (name, name), camel: false, about, fields }
+pub(super) const fn record(name: &'static str, about: &'static str, fields: &'static [Field]) -> Record {
+    Record { name, types: (name, name), camel: false, printed: false, about, fields }
 }
 
-const fn needs(name: &'static str, kind: Type, about: &'static str) -> Field {
+pub(super) const fn needs(name: &'static str, kind: Type, about: &'static str) -> Field {
     Field::new(name, kind, about)
 }
 
@@ -429,34 +432,31 @@ pub static REPORT: Record = record(
     ],
 );
 
-/// Every record, for what is printed of them.
-pub static RECORDS: &[&Record] = &[
-    &ADOPTION,
-    &AUDIT_ENTRY,
-    &CHECK,
-    &CONFLICT,
-    &CONFLICT_SIDE,
-    &DOCUMENT_STATUS,
-    &EVENT,
-    &EXPLANATION,
-    &HEALTH,
-    &HTTP_PROBLEM,
-    &KEPT,
-    &LEFT_OUT,
-    &MEMBER,
-    &ORIGIN,
-    &PEER_STATUS,
-    &PROBLEM,
-    &RECEIPT,
-    &REPAIRED,
-    &REPAIR_PLAN,
-    &REPORT,
-    &SOURCE_STATUS,
-    &STATUS,
-    &VERSIONED,
-    &WITHHELD,
-    &WRITTEN,
-];
+/// Every record that a reply holds, by name.
+pub fn records() -> Vec<&'static Record> {
+    let mut found: Vec<&'static Record> = vec![&HTTP_PROBLEM, &PROBLEM, &ORIGIN];
+    for row in OPERATIONS {
+        match row.reply {
+            Reply::Record(record) | Reply::Stream(record) => gather(Type::Record(record), &mut found),
+            Reply::Only(field) | Reply::Told(field) => gather(field.kind, &mut found),
+            Reply::Value(kind) => gather(kind, &mut found),
+            Reply::Nothing | Reply::Text(_) | Reply::Connection => {}
+        }
+    }
+    found.sort_by_key(|record| record.name);
+    found
+}
+
+fn gather(kind: Type, found: &mut Vec<&'static Record>) {
+    match kind {
+        Type::List(kind) | Type::OrNull(kind) => gather(*kind, found),
+        Type::Record(record) if !found.iter().any(|known| known.name == record.name) => {
+            found.push(record);
+            record.fields.iter().for_each(|field| gather(field.kind, found));
+        }
+        _ => {}
+    }
+}
 
 /// Where a value is not of its type, with the path to it; none where all is as it is said to be.
 pub fn mismatch(kind: Type, value: &Value) -> Option<String> {

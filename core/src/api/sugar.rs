@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::operation::{Field, Operation, Reply, Type};
 use super::operations::OPERATIONS;
-use super::shapes::Record;
+use super::shapes::{Record, records};
 
 const PRINTED: &str = "Printed from `core/src/api` by\n\
     `CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it.";
@@ -46,10 +46,10 @@ fn bare(reply: Reply) -> Option<Type> {
     }
 }
 
-fn records(kind: Type, found: &mut Vec<&'static Record>) {
+fn records_in(kind: Type, found: &mut Vec<&'static Record>) {
     match kind {
         Type::Record(record) => found.push(record),
-        Type::List(kind) | Type::OrNull(kind) => records(*kind, found),
+        Type::List(kind) | Type::OrNull(kind) => records_in(*kind, found),
         _ => {}
     }
 }
@@ -60,23 +60,30 @@ fn imports(
     named: impl Fn(&Record) -> &'static str,
 ) -> Vec<&'static str> {
     let mut found = Vec::new();
-    rows.filter_map(|row| bare(row.reply)).for_each(|kind| records(kind, &mut found));
-    let names: BTreeSet<&str> = found.into_iter().map(named).filter(|name| !name.contains('[')).collect();
+    rows.filter_map(|row| bare(row.reply)).for_each(|kind| records_in(kind, &mut found));
+    let names: BTreeSet<&str> =
+        found.into_iter().filter(|record| !record.printed).map(named).filter(|name| !name.contains('[')).collect();
     names.into_iter().collect()
 }
 
 /// `bindings-python/python/confmesh/_operations.py`.
 pub fn python_operations() -> String {
     let rows = || called(|row| row.doors.python.names());
-    let types = imports(rows(), |record| record.types.0).join(", ");
+    let mut types = imports(rows(), |record| record.types.0);
+    if records().iter().any(|record| record.printed) {
+        types.push("Problem");
+    }
+    let types = types.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+    let classes: String = printed_records().map(python_class).collect();
     let mut text = format!(
         "\"\"\"What a running mesh is asked by name. {PRINTED}\"\"\"\n\n\
          from __future__ import annotations\n\n\
-         from typing import TYPE_CHECKING, Any\n\n\
+         from typing import TYPE_CHECKING, Any, TypedDict\n\n\
          from ._options import checked\n\
          from ._pending import Pending\n\
          from ._reader import _Reader\n\n\
          if TYPE_CHECKING:\n    from ._types import {types}\n\n\n\
+         {classes}\
          def _given(**arguments: Any) -> dict[str, Any]:\n    \
              return {{name: value for name, value in arguments.items() if value is not None and value is not False}}\n\n\n\
          class _Operations(_Reader):\n    \"\"\"A method for each.\"\"\"\n"
@@ -118,6 +125,34 @@ pub fn python_operations() -> String {
         let _ = writeln!(text, "        return Pending(self._live.call(\"{}\", arguments))", row.name);
     }
     text
+}
+
+/// Records whose types are printed; all that they hold has to be there.
+fn printed_records() -> impl Iterator<Item = &'static Record> {
+    records().into_iter().filter(|record| record.printed)
+}
+
+fn python_class(record: &Record) -> String {
+    let fields = record.fields.iter().map(|field| format!("    {}: {}\n", field.name, python_type(field.kind)));
+    format!(
+        "class {}(TypedDict):\n    \"\"\"{}\"\"\"\n\n{}\n\n",
+        record.types.0,
+        record.about,
+        fields.collect::<String>()
+    )
+}
+
+fn node_interface(record: &Record) -> String {
+    let fields = record.fields.iter().map(|field| {
+        format!("  /** {}. */\n  {}: {};\n", sentence(field.about), field.name, node_type(field.kind, false))
+    });
+    format!("/** {} */\nexport interface {} {{\n{}}}\n\n", record.about, record.types.1, fields.collect::<String>())
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn python_type(kind: Type) -> String {
@@ -205,8 +240,9 @@ pub fn node_types() -> String {
     let mut text = format!(
         "// What a running mesh is asked by name. {printed}\n\
          import type {{ {} }} from \"./index.js\";\n\n\
-         /** A method for each. */\nexport interface Operations {{\n",
-        imports(rows(), |record| record.types.1).into_iter().chain(["Value"]).collect::<Vec<_>>().join(", ")
+         {}/** A method for each. */\nexport interface Operations {{\n",
+        imports(rows(), |record| record.types.1).into_iter().chain(["Problem", "Value"]).collect::<Vec<_>>().join(", "),
+        printed_records().map(node_interface).collect::<String>()
     );
     for row in rows() {
         let more = if row.more.is_empty() { String::new() } else { format!(" {}", row.more) };

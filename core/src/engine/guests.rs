@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::shared::{Command, Founded};
 use super::terms::WriteTerms;
-use super::types::{ChangeEvent, PeerId, Receipt, RequestId, Transmit};
+use super::types::{ChangeEvent, Event, PeerId, Receipt, RequestId, Transmit};
 use super::{Engine, REPLICATES, Session, unknown};
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Now, VersionVector};
@@ -56,6 +56,21 @@ fn key_bytes(answer: &Message) -> usize {
         Message::ConfigChangeResponse { key, .. } => key.len(),
         _ => 0,
     }
+}
+
+/// An operation that a guest asks for by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Called {
+    /// Who asks.
+    pub peer: PeerId,
+    /// Of which document.
+    pub document: DocumentName,
+    /// What.
+    pub operation: String,
+    /// A map of arguments.
+    pub arguments: Value,
+    /// Comes back in the answer.
+    pub request_id: String,
 }
 
 struct OpenRequest {
@@ -133,8 +148,20 @@ impl Engine {
                 let terms = WriteTerms { user: user.map(Str::from), if_hash, ..WriteTerms::default() };
                 self.guest_writes(peer, &document, (Path::root().to_string(), command), terms, request_id, now);
             }
+            Message::Call { document, operation, arguments, request_id } => {
+                let called = Called { peer, document, operation, arguments, request_id };
+                self.events.push_back(Event::Called(Box::new(called)));
+            }
             // Answers to what a host never asks.
             _ => {}
+        }
+    }
+
+    /// Answers what a guest asked for by name; one that has gone hears nothing.
+    pub fn answer_call(&mut self, called: &Called, result: Result<Value>, now: Now) {
+        if self.guest(called.peer).is_some() {
+            let message = Message::Answer { request_id: called.request_id.clone(), result };
+            self.send(called.peer, &message, now);
         }
     }
 

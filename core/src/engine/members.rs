@@ -7,15 +7,30 @@
 
 use super::records::{base_records, dropped_records, effect_records, replica_record};
 use super::shared::{Shared, Step};
-use super::types::{Level, PeerId, StoreWrite};
+use super::types::{Level, Member, PeerId, StoreWrite};
 use super::{Engine, Session, unknown};
-use crate::clock::{Now, VersionVector};
+use crate::clock::{Now, VersionVector, rfc3339};
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::limits::MAX_MEMBERS;
 use crate::protocol::ReplicaLink;
 use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, signed};
 use crate::value::Value;
+
+impl Member {
+    /// `{"replica", "own", "connected", "blocks", "instance_id"?, "acknowledged"?}`.
+    pub fn to_value(&self) -> Value {
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("replica", self.replica.to_string().into()),
+            ("own", self.is_own.into()),
+            ("connected", (self.is_own || self.is_connected).into()),
+            ("blocks", self.blocks.into()),
+        ];
+        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
+        fields.extend(self.acknowledged_ms.map(|at| ("acknowledged", rfc3339(at).into())));
+        fields.into_iter().collect()
+    }
+}
 
 impl Engine {
     /// The replicas that write a document and have to be reached before its history is dropped; none where it is kept.

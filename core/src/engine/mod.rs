@@ -60,6 +60,7 @@ pub use aside::Aside;
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
 pub use conflicts::{Conflict, ConflictSide};
+pub use guests::Called;
 pub use links::{LinkState, Peer};
 pub use repair::{IdleAuthor, Repair};
 pub use save_conflicts::SaveConflict;

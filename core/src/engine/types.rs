@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::terms::PathVersion;
 use crate::canonical::{ContentHash, content_hash};
-use crate::clock::{Dot, rfc3339};
+use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
 use crate::format::{Format, LeftOut};
@@ -275,6 +275,8 @@ pub enum Event {
         /// The message.
         error: Error,
     },
+    /// A guest asks for an operation by name; answer with [`super::Engine::answer_call`].
+    Called(Box<super::Called>),
     /// Something to be written down: see [`super::Audit::to_value`].
     Audit(Box<super::Audit>),
     /// The history of a document was dropped.
@@ -570,21 +572,6 @@ pub struct Member {
     /// Whether history waits for it, as seen from here: it has not said that it has everything. Instances that are not
     /// connected to this one always seem to block; the one that all others dial knows.
     pub blocks: bool,
-}
-
-impl Member {
-    /// `{"replica", "own", "connected", "blocks", "instance_id"?, "acknowledged"?}`.
-    pub fn to_value(&self) -> Value {
-        let mut fields: Vec<(&str, Value)> = vec![
-            ("replica", self.replica.to_string().into()),
-            ("own", self.is_own.into()),
-            ("connected", (self.is_own || self.is_connected).into()),
-            ("blocks", self.blocks.into()),
-        ];
-        fields.extend(self.instance.map(|instance| ("instance_id", instance.to_string().into())));
-        fields.extend(self.acknowledged_ms.map(|at| ("acknowledged", rfc3339(at).into())));
-        fields.into_iter().collect()
-    }
 }
 
 /// How a source is doing.

@@ -173,6 +173,18 @@ fn body(message: &Message) -> (&'static str, Fields) {
             fields.extend(seen_field(seen.as_ref()));
             ("config_sync", fields)
         }
+        Message::Call { document, operation, arguments, request_id } => {
+            let fields = [("operation", operation.as_str().into()), ("arguments", arguments.clone())];
+            let fields = named(document, fields).into_iter().chain([("request_id", request_id.as_str().into())]);
+            ("call", fields.collect())
+        }
+        Message::Answer { request_id, result } => {
+            let what = match result {
+                Ok(reply) => ("result", reply.clone()),
+                Err(error) => ("error", error.to_value()),
+            };
+            ("answer", vec![("request_id", request_id.as_str().into()), what])
+        }
         Message::Ping => ("ping", Fields::new()),
         Message::Pong => ("pong", Fields::new()),
         Message::Error { error, request_id } => {
@@ -249,6 +261,19 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 new: r.value.child("new_value").cloned(),
             },
             seen: r.optional_seen()?,
+        },
+        "call" => Message::Call {
+            document: r.document()?,
+            operation: r.text("operation")?.to_owned(),
+            arguments: r.value.child("arguments").cloned().unwrap_or_default(),
+            request_id: r.text("request_id")?.to_owned(),
+        },
+        "answer" => Message::Answer {
+            request_id: r.text("request_id")?.to_owned(),
+            result: match r.value.child("error") {
+                Some(error) => Err(received_error(&Reader { value: error }, "message")),
+                None => Ok(r.field("result")?.clone()),
+            },
         },
         "ping" => Message::Ping,
         "pong" => Message::Pong,

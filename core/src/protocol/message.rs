@@ -200,6 +200,24 @@ pub enum Message {
         /// The shared writes that the revision shows.
         seen: Option<VersionVector>,
     },
+    /// A guest asks for an operation of the list, by name.
+    Call {
+        /// Of which document.
+        document: DocumentName,
+        /// What.
+        operation: String,
+        /// A map of arguments.
+        arguments: Value,
+        /// Comes back in the answer.
+        request_id: String,
+    },
+    /// The answer to a `call`.
+    Answer {
+        /// From the question.
+        request_id: String,
+        /// The reply, or what was wrong.
+        result: Result<Value, crate::Error>,
+    },
     /// Asks for a `pong`.
     Ping,
     /// Answers a `ping`.

@@ -1,8 +1,8 @@
 //! Conflicts: listed, and settled; and the trail of how they ended.
 
 use super::fields::{ASKED, FENCE, FORCE, USER, field, list};
-use crate::api::call::{Begun, Question};
-use crate::api::operation::{Door, Doors, Field, Operation, Place, Reply, Right, Type};
+use crate::api::call::Begun;
+use crate::api::operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::{AUDIT_ENTRY, CONFLICT, RECEIPT};
 use crate::engine::{Choice, Command, Conflict, WriteTerms};
 use crate::error::{Code, Error, Result};
@@ -26,7 +26,8 @@ pub(super) static CONFLICTS: Operation = Operation {
         command: Door::Open(&["conflicts"]),
         python: Door::Open(&["Mesh.conflicts"]),
         node: Door::Open(&["Mesh.conflicts"]),
-        ..ASKED.doors
+        browser: Door::Open(&["ConfigWebSocketClient.call"]),
+        guest: Door::Open(&[CALL]),
     },
     begin: Some(|at, call| {
         let found = at.engine.conflicts(at.document, call.flag("all"));
@@ -108,6 +109,6 @@ pub(super) static AUDIT: Operation = Operation {
         node: Door::Open(&["Mesh.audit"]),
         ..ASKED.doors
     },
-    begin: Some(|_, _| Ok(Begun::Asking(Question::Audit))),
+    begin: Some(|_, _| Ok(Begun::Asking)),
     ..ASKED
 };

@@ -1,7 +1,7 @@
 //! An instance and its life: started, asked how it is, ended.
 
 use super::fields::{ASKED, GUESTS_DO_NOT_OPERATE, IN_THE_PROGRAM, NO_INSTANCE, OVER_HTTP, field};
-use crate::api::call::{Begun, Question};
+use crate::api::call::Begun;
 use crate::api::operation::{Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::{HEALTH as CHECKS, REPORT, STATUS as INSTANCE};
 
@@ -104,7 +104,7 @@ pub(super) static STATUS: Operation = Operation {
         browser: OVER_HTTP,
         guest: GUESTS_DO_NOT_OPERATE,
     },
-    begin: Some(|_, _| Ok(Begun::Asking(Question::Status))),
+    begin: Some(|_, _| Ok(Begun::Asking)),
     ..FREE
 };
 
@@ -126,7 +126,7 @@ pub(super) static HEALTH: Operation = Operation {
         browser: OVER_HTTP,
         guest: GUESTS_DO_NOT_OPERATE,
     },
-    begin: Some(|_, _| Ok(Begun::Asking(Question::Health))),
+    begin: Some(|_, _| Ok(Begun::Asking)),
     ..FREE
 };
 

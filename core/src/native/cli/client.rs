@@ -95,6 +95,13 @@ impl Client {
         self.ask_under(Method::DELETE, &terms.target(&at(DOCUMENT, path)), None, terms)
     }
 
+    /// Any request of the list.
+    pub fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Value, Stop> {
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Error::new(Code::Internal, format!("`{method}` is no method")))?;
+        self.ask(method, target, body.map(crate::canonical::canonical))
+    }
+
     /// What waits for a decision, and with `all` what a rule decided.
     pub fn conflicts(&self, all: bool) -> Result<Value, Stop> {
         self.ask(Method::GET, if all { "/conflicts?all=true" } else { "/conflicts" }, None)

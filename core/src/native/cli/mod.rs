@@ -8,6 +8,7 @@ mod edit_file;
 mod follow;
 mod input;
 mod join;
+mod listed;
 mod members;
 mod offline;
 mod online;
@@ -25,8 +26,8 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
 use arguments::{Arguments, Command};
 use output::{CORRECTABLE, DONE, FAILED, Outcome, Stop, complain, data, say};
@@ -47,14 +48,30 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: &[OsString]) -> u8 {
-    let parsed = match Arguments::try_parse_from(arguments) {
+    let command = Arguments::command();
+    let parsed = listed::with_rows(command.clone()).try_get_matches_from(arguments).and_then(|matches| {
+        let made = matches.subcommand().and_then(|(word, of)| Some((listed::row_of(&command, word)?, of.clone())));
+        match made {
+            Some(made) => Ok((matches.get_flag("json"), Err(made))),
+            None => Arguments::from_arg_matches(&matches).map(|parsed| (parsed.json, Ok(parsed))),
+        }
+    });
+    let (as_json, parsed) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return misunderstood(&error, arguments),
     };
-    let as_json = parsed.json;
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err((row, matches)) => return ended(listed::run(row, &matches, as_json), as_json, false),
+    };
     // As in git: with `--exit-code` the status 1 means a difference, so errors need another one.
     let raised = matches!(&parsed.command, Command::Diff(diff) if diff.exit_code);
-    match dispatch(parsed.command, as_json) {
+    ended(dispatch(parsed.command, as_json), as_json, raised)
+}
+
+/// The exit status of what a command came to.
+fn ended(outcome: Outcome, as_json: bool, raised: bool) -> u8 {
+    match outcome {
         Ok(status) => status,
         Err(Stop::ReaderGone) => DONE,
         Err(Stop::Error(error, status)) => {

@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 use super::calls::Reply;
 use super::clock::Clock;
 use super::hosting::Hosting;
-use super::inputs::{Input, Inputs, Request, Senders};
+use super::inputs::{Input, Inputs, Later, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
 use super::options::Setup;
@@ -75,6 +75,8 @@ pub(super) struct Actor {
     pub(super) adopting: Vec<(Genesis, Reply<Genesis>)>,
     /// Members that are being expelled.
     pub(super) expelling: Vec<(ReplicaId, Reply<ReplicaId>)>,
+    /// What waits until neither the store nor a file owes an answer.
+    pub(super) at_rest: Vec<Later>,
     pub(super) links: BTreeMap<LinkId, (PeerId, LinkSender)>,
     /// Where the connections come from that others made.
     pub(super) accepted: BTreeMap<PeerId, String>,
@@ -202,6 +204,7 @@ impl Actor {
             waiting: BTreeMap::new(),
             adopting: Vec::new(),
             expelling: Vec::new(),
+            at_rest: Vec::new(),
             links: BTreeMap::new(),
             accepted: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -285,6 +288,7 @@ impl Actor {
             Input::Link(id, event) => self.handle_link(id, event),
             Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::News(news) => self.handle_news(news),
+            Input::Later(later) => later(self),
             Input::Persisted(ticket, result) => self.driver.handle_stored(ticket, result, now),
             Input::Due => self.driver.handle_timeout(now),
         }
@@ -389,6 +393,9 @@ impl Actor {
         self.publish();
         self.log_warnings();
         self.answer_expelled();
+        if !self.driver.is_busy() {
+            std::mem::take(&mut self.at_rest).into_iter().for_each(|later| later(self));
+        }
     }
 
     /// Hands a batch to the store; where there is none, it is as good as stored.
@@ -424,6 +431,7 @@ impl Actor {
             }
             Event::Source { source, state, .. } => self.log_source(&source, state),
             Event::Notice { level, error } => self.tell(level, None, error),
+            Event::Called(called) => self.called(*called),
             Event::Audit(audit) => self.keep(*audit),
             Event::Settled { decided, .. } => self.log_decided(&decided),
             Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
@@ -503,6 +511,7 @@ impl Actor {
             self.drain();
         }
         self.expelling.clear();
+        self.at_rest.clear();
         self.adopting.clear();
         self.waiting.clear(); // what nobody could answer is answered by that
         for (_, sender) in self.links.values() {

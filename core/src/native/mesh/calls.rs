@@ -2,9 +2,10 @@
 use tokio::sync::oneshot;
 
 use super::actor::Actor;
-use crate::api::{At, Begun, Call, Question};
-use crate::engine::{Audit, Receipt};
-use crate::error::Result;
+use super::inputs::Later;
+use crate::api::{At, Begun, Call};
+use crate::engine::{Audit, Called, Receipt};
+use crate::error::{Code, Error, Result};
 use crate::id::{Genesis, ReplicaId};
 use crate::value::Value;
 
@@ -54,15 +55,50 @@ impl Actor {
                 };
                 self.adopting.push((genesis, reply.of(shown)));
             }
-            Ok(Begun::Asking(question)) => reply.send(Ok(self.answer(question))),
+            Ok(Begun::Asking) => self.answer(call, reply),
         }
     }
 
-    fn answer(&self, question: Question) -> Value {
-        match question {
-            Question::Audit => self.audit.iter().map(Audit::to_value).collect::<Vec<_>>().into(),
-            Question::Status => self.status().to_value(),
-            Question::Health => self.status().health().to_value(),
+    /// What only those know who run an engine.
+    fn answer(&mut self, call: &Call, reply: Reply<Value>) {
+        let known = match call.operation.name {
+            "audit" => Ok(self.audit.iter().map(Audit::to_value).collect::<Vec<_>>().into()),
+            "status" => Ok(self.status().to_value()),
+            "health" => Ok(self.status().health().to_value()),
+            other => Err(Error::new(Code::Internal, format!("nobody does `{other}` here"))),
+        };
+        reply.send(known);
+    }
+
+    /// A guest asks for an operation by name: for one that is open to guests, of the document that is here.
+    pub(super) fn called(&mut self, called: Called) {
+        let found = Call::new(&called.operation, &called.arguments).and_then(|call| {
+            if called.document != self.shared.document {
+                return Err(Error::new(
+                    Code::UnknownDocument,
+                    format!("there is no document `{}` here", called.document),
+                ));
+            }
+            if call.operation.is_called_by_guests() {
+                return Ok(call);
+            }
+            Err(Error::new(Code::Usage, format!("guests do not ask for `{}`", call.operation.name))
+                .with_hint("ask for it over HTTP: `/openapi.json` lists the routes"))
+        });
+        match found {
+            Err(error) => self.driver.engine_mut().answer_call(&called, Err(error), self.clock.now()),
+            Ok(call) => {
+                let (later, asked) = (self.senders.later.clone(), call.clone());
+                let back = move |result: Result<Value>| {
+                    let result = result.map(|reply| asked.record(reply));
+                    let answer: Later = Box::new(move |actor: &mut Actor| {
+                        let now = actor.clock.now();
+                        actor.driver.engine_mut().answer_call(&called, result, now);
+                    });
+                    let _ = later.send(answer); // fails once the actor is gone, and its guests with it
+                };
+                self.call(&call, Reply(Box::new(back)));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+use super::actor::Actor;
 use super::adopting::Adoption;
 use super::sources::LayerFile;
 use super::status::MeshStatus;
@@ -56,6 +57,8 @@ pub(super) enum Input {
     Wrote(Wrote),
     /// A source was asked.
     News(News),
+    /// What was begun elsewhere goes on here.
+    Later(Later),
     /// Time has passed.
     Due,
 }
@@ -71,6 +74,9 @@ pub(super) struct Wrote {
     pub(super) result: Result<Replaced>,
 }
 
+/// What goes on in the actor once work on another thread is done, or once an answer is there.
+pub(super) type Later = Box<dyn FnOnce(&mut Actor) + Send>;
+
 /// How many handles' requests may wait.
 pub(super) const MAX_REQUESTS: usize = 16_384;
 
@@ -84,6 +90,8 @@ pub(super) struct Inputs {
     pub(super) wrote: mpsc::Receiver<Wrote>,
     pub(super) news: mpsc::Receiver<News>,
     pub(super) listed: mpsc::Receiver<Vec<LayerFile>>,
+    /// Unbounded, as each of them was asked for through a bounded queue.
+    pub(super) later: mpsc::UnboundedReceiver<Later>,
 }
 
 /// The world's ends of the queues; the actor holds one of each, so that none of them ever ends by itself.
@@ -95,6 +103,7 @@ pub(super) struct Senders {
     pub(super) wrote: mpsc::Sender<Wrote>,
     pub(super) news: mpsc::Sender<News>,
     pub(super) listed: mpsc::Sender<Vec<LayerFile>>,
+    pub(super) later: mpsc::UnboundedSender<Later>,
 }
 
 impl Inputs {
@@ -105,6 +114,7 @@ impl Inputs {
         let (wrote_in, wrote) = mpsc::channel(4);
         let (news_in, news) = mpsc::channel(16);
         let (listed_in, listed) = mpsc::channel(1);
+        let (later_in, later) = mpsc::unbounded_channel();
         let senders = Senders {
             files: files_in,
             links: links_in,
@@ -112,8 +122,9 @@ impl Inputs {
             wrote: wrote_in,
             news: news_in,
             listed: listed_in,
+            later: later_in,
         };
-        (senders, Inputs { requests, files, links, persisted, wrote, news, listed })
+        (senders, Inputs { requests, files, links, persisted, wrote, news, listed, later })
     }
 
     /// The next input, at the latest when something is due.
@@ -132,6 +143,7 @@ impl Inputs {
             Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
             Some(news) = self.news.recv() => Input::News(news),
             Some(found) = self.listed.recv() => Input::Listed(found),
+            Some(later) = self.later.recv() => Input::Later(later),
             () = due => Input::Due,
             else => Input::Due,
         }
@@ -147,6 +159,9 @@ impl Inputs {
         }
         if let Ok(news) = self.news.try_recv() {
             return Some(Input::News(news));
+        }
+        if let Ok(later) = self.later.try_recv() {
+            return Some(Input::Later(later));
         }
         if let Ok(event) = self.files.try_recv() {
             return Some(Input::File(event));
