@@ -1,6 +1,24 @@
 // What a running mesh is asked by name. Printed from `core/src/api` by
 // `CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it.
-import type { AuditEntry, Conflict, Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, Written, Value } from "./index.js";
+import type { AuditEntry, Conflict, Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, Written, Problem, Value } from "./index.js";
+
+/** A source whose newest content is not in force. */
+export interface FailedSource {
+  /** The source's id, or what of the document is refused. */
+  source: string;
+  /** What is wrong with it. */
+  error: Problem;
+}
+
+/** What looking at every source came to. */
+export interface Reloaded {
+  /** The number of the document after it. */
+  revision: number;
+  /** The paths that changed. */
+  changed: string[];
+  /** What is not in force as it lies there. */
+  failed: FailedSource[];
+}
 
 /** A method for each. */
 export interface Operations {
@@ -30,6 +48,8 @@ export interface Operations {
   repairPlan(): Promise<RepairPlan>;
   /** Lets the document go on as another one, with the same content, without authors and members that nobody is. Everybody who shares the document follows, makes again what it wrote meanwhile, and keeps what it showed and the new one does not. */
   repair(): Promise<Repaired>;
+  /** Looks at every file, the bound file and every source that is polled at once, and says what changed and what failed. They are watched and asked anyway: this is for those who do not want to wait. A polled source has ten seconds. */
+  reload(): Promise<Reloaded>;
   /** Whether requests may be sent to the instance, and what someone should look at. */
   health(): Promise<Health>;
 }

@@ -58,6 +58,10 @@ export const withOperations = (Reader) => class extends Reader {
     return await this._call("repair", {});
   }
 
+  async reload() {
+    return await this._call("reload", {});
+  }
+
   async health() {
     return await this._call("health", {});
   }

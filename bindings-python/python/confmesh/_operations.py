@@ -3,14 +3,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ._options import checked
 from ._pending import Pending
 from ._reader import _Reader
 
 if TYPE_CHECKING:
-    from ._types import Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, WriteConflict, Written
+    from ._types import Health, Kept, Member, Problem, Receipt, RepairPlan, Repaired, Versioned, WriteConflict, Written
+
+
+class FailedSource(TypedDict):
+    """A source whose newest content is not in force."""
+
+    source: str
+    error: Problem
+
+
+class Reloaded(TypedDict):
+    """What looking at every source came to."""
+
+    revision: int
+    changed: list[str]
+    failed: list[FailedSource]
 
 
 def _given(**arguments: Any) -> dict[str, Any]:
@@ -105,6 +120,14 @@ class _Operations(_Reader):
         Everybody who shares the document follows, makes again what it wrote meanwhile, and keeps what it showed and the new one does not.
         """
         return Pending(self._live.call("repair", {}))
+
+    @checked
+    def reload(self) -> Pending[Reloaded]:
+        """Looks at every file, the bound file and every source that is polled at once, and says what changed and what failed.
+
+        They are watched and asked anyway: this is for those who do not want to wait. A polled source has ten seconds.
+        """
+        return Pending(self._live.call("reload", {}))
 
     @checked
     def health(self) -> Pending[Health]:

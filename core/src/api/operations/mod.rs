@@ -6,6 +6,7 @@ mod functions;
 mod instance;
 mod members;
 mod read;
+mod reload;
 mod replica;
 mod schema;
 mod write;
@@ -50,6 +51,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &instance::START,
     &instance::CLOSE,
     &instance::CONNECT,
+    &reload::RELOAD,
     &instance::STATUS,
     &instance::HEALTH,
     &instance::LIVE,

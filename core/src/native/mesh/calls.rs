@@ -1,13 +1,22 @@
 //! Operations of the list that are asked for by name.
+use std::path::{Path, PathBuf};
+use std::thread;
+
 use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::inputs::Later;
 use crate::api::{At, Begun, Call};
-use crate::engine::{Audit, Called, Receipt};
+use crate::diff::{diff, leaves};
+use crate::engine::{Audit, Called, Receipt, Snapshot, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::id::{Genesis, ReplicaId};
+use crate::native::file;
+use crate::native::watch::{FileEvent, WatchOptions};
 use crate::value::Value;
+
+/// How often a file is looked at that is another one each time.
+const LOOKS: usize = 50;
 
 /// Where an answer goes; dropped without one, it says that the mesh has ended.
 pub(super) struct Reply<T>(Box<dyn FnOnce(Result<T>) + Send>);
@@ -62,12 +71,50 @@ impl Actor {
     /// What only those know who run an engine.
     fn answer(&mut self, call: &Call, reply: Reply<Value>) {
         let known = match call.operation.name {
+            "reload" => return self.reload(reply),
             "audit" => Ok(self.audit.iter().map(Audit::to_value).collect::<Vec<_>>().into()),
             "status" => Ok(self.status().to_value()),
             "health" => Ok(self.status().health().to_value()),
             other => Err(Error::new(Code::Internal, format!("nobody does `{other}` here"))),
         };
         reply.send(known);
+    }
+
+    /// Looks at every file, and answers when what came of it is in force, and stored.
+    fn reload(&mut self, reply: Reply<Value>) {
+        let files = self.layers.iter().map(|layer| layer.path.clone()).chain(self.bound.values().cloned());
+        let (files, later): (Vec<PathBuf>, _) = (files.collect(), self.senders.later.clone());
+        let before = self.shared.snapshot.load_full();
+        drop(tokio::task::spawn_blocking(move || {
+            let found: Vec<FileEvent> =
+                files.into_iter().map(|path| FileEvent { text: held_still(&path), path }).collect();
+            let look: Later = Box::new(move |actor: &mut Actor| {
+                found.into_iter().for_each(|event| actor.file_changed(event));
+                actor.at_rest.push(Box::new(move |actor: &mut Actor| reply.send(Ok(actor.reloaded(&before)))));
+            });
+            let _ = later.send(look); // fails once the actor is gone
+        }));
+    }
+
+    /// `{"revision", "changed", "failed"}`.
+    fn reloaded(&self, before: &Snapshot) -> Value {
+        let now = self.shared.snapshot.load_full();
+        let changes = leaves(&diff(&before.value, &now.value));
+        let changed: Vec<Value> = changes.iter().map(|change| change.path.to_string().into()).collect();
+        let failed =
+            |source: Value, error: &Error| [("source", source), ("error", error.to_value())].into_iter().collect();
+        let status = self.driver.engine().status().into_iter().find(|status| status.document == self.shared.document);
+        let mut refused: Vec<Value> = Vec::new();
+        if let Some(status) = status {
+            refused.extend(status.sources.iter().filter_map(|source| match &source.state {
+                SourceState::Stale(error) => Some(failed(source.id.clone().into(), error)),
+                SourceState::Fresh | SourceState::Missing => None,
+            }));
+            refused.extend(status.rejected.map(|found| failed(found.cause.clone().into(), &found.to_error())));
+        }
+        [("revision", now.revision.into()), ("changed", Value::from(changed)), ("failed", refused.into())]
+            .into_iter()
+            .collect()
     }
 
     /// A guest asks for an operation by name: for one that is open to guests, of the document that is here.
@@ -101,4 +148,21 @@ impl Actor {
             }
         }
     }
+}
+
+/// What a file holds once it is the same at two looks; a missing or empty one may be in the middle of a save for longer.
+fn held_still(path: &Path) -> Result<Option<String>> {
+    let options = WatchOptions::default();
+    let mut before = file::read_regular(path)?;
+    for _ in 0..LOOKS {
+        let is_nothing = before.as_ref().is_none_or(|text| text.trim().is_empty());
+        thread::sleep(if is_nothing { options.cap } else { options.settle });
+        let now = file::read_regular(path)?;
+        if now == before {
+            return Ok(now);
+        }
+        before = now;
+    }
+    Err(Error::new(Code::File, format!("`{}` does not hold still", path.display()))
+        .with_hint("something keeps writing it: ask again once it has ended"))
 }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::http::call;
 use super::*;
 use crate::api::{OPERATIONS, Reply, Type, find, mismatch};
+use crate::native::watch::WatchOptions;
 
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "PATCH", "DELETE"];
 
@@ -117,4 +118,36 @@ fn an_operation_is_asked_for_by_name_and_checked_before() {
     assert_eq!(call("merge", r#"{"layers": []}"#).unwrap_err().code(), Code::Usage, "it is asked of nobody");
     assert_eq!(call("expel", r#"{"replica": "ff"}"#).unwrap_err().code(), Code::NotFound);
     assert!(OPERATIONS.iter().any(|row| row.begin.is_none()));
+}
+
+#[test]
+fn a_reload_looks_at_every_file_at_once_and_says_what_changed_and_what_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("base.json"), r#"{"limit": 1, "name": "a"}"#).unwrap();
+    fs::write(at("bound.json"), r#"{"shared": 1}"#).unwrap();
+    // The watcher believes nothing for minutes: what shows, shows because of the reload.
+    let long = Duration::from_secs(300);
+    let watch = WatchOptions { settle: long, cap: long, poll: long };
+    let options = MeshOptions { bind: Some(at("bound.json")), files: vec![at("base.json")], watch, ..listening() };
+    let mesh = options.start().unwrap();
+    let reload = || mesh.call("reload", &Value::Null).wait().unwrap();
+    assert_eq!(reload().child("changed"), Some(&json("[]")));
+    fs::write(at("base.json"), r#"{"limit": 2, "name": "a"}"#).unwrap();
+    fs::write(at("bound.json"), r#"{"shared": 2}"#).unwrap();
+    let reloaded = reload();
+    assert_eq!(reloaded.child("changed"), Some(&json(r#"["limit", "shared"]"#)), "{reloaded:?}");
+    assert_eq!((reloaded.child("failed"), mesh.get("limit").unwrap()), (Some(&json("[]")), Some(2.into())));
+    fs::write(at("base.json"), r#"{"limit": }"#).unwrap();
+    let broken = call(mesh.addresses()[0], "POST /reload", &[], "").json();
+    let failed = &broken.child("failed").unwrap().as_list().unwrap().iter().collect::<Vec<_>>()[0];
+    assert!(failed.child("source").unwrap().as_str().unwrap().ends_with("base.json"), "{broken:?}");
+    assert_eq!(failed.child("error").unwrap().child("code"), Some(&"syntax".into()));
+    assert_eq!(mesh.get("limit").unwrap(), Some(2.into()), "the last good content is in force");
+    assert_eq!(mismatch(Type::Record(record_of("reload")), &broken), None);
+}
+
+fn record_of(name: &str) -> &'static crate::api::Record {
+    let Reply::Record(record) = find(name).unwrap().reply else { panic!("`{name}` gives no record") };
+    record
 }
