@@ -271,7 +271,7 @@ def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
             assert conflict["path"] == "app.limit" and conflict["shown"] == 0 and second["app.limit"] == 0
             assert {side["user"]: side["value"] for side in conflict["sides"]} == {"ann": 1, "ben": 2}
             with pytest.raises(confmesh.UsageError):
-                second.resolve(conflict["id"])
+                second.resolve(conflict["id"]).wait()
             second.assign(conflict["id"], "eve").wait()
             _until(lambda: [one["assigned_to"] for one in first.conflicts().wait()] == ["eve"])
             second.resolve(conflict["id"], value=5).wait()
@@ -305,3 +305,33 @@ def a_schema_profiles_and_references_hold_in_a_running_configuration(tmp_path: P
     with pytest.raises(confmesh.Error) as caught:
         confmesh.open(_write(tmp_path / "c.json", '{"port": 0}'), schema=schema)
     assert caught.value.origin is not None and caught.value.origin["line"] == 1
+
+
+def a_mesh_is_asked_for_what_the_list_of_operations_has(tmp_path: Path) -> None:
+    base = tmp_path / "base.json"
+    base.write_text('{"limit": 1}')
+    with confmesh.Mesh(files=[base], bind=tmp_path / "shared.json", settle=True) as mesh:
+        mesh.set("app.name", "a", user="ann").wait()
+        (written,) = mesh.written("app.name").wait()
+        assert (written["path"], written.get("user")) == ("app.name", "ann")
+        (member,) = mesh.members().wait()
+        assert member["own"] and member["connected"]
+        plan = mesh.repair_plan().wait()
+        assert (plan["idle"], plan["members"], plan["orphaned"]) == (0, [], False)
+        with pytest.raises(confmesh.UsageError, match="nothing to repair"):
+            mesh.repair().wait()
+        with pytest.raises(confmesh.UsageError, match="whole number"):
+            mesh.confirm_kept("1").wait()  # type: ignore[arg-type]
+
+
+def a_reload_says_what_changed_and_what_failed(tmp_path: Path) -> None:
+    base = tmp_path / "base.json"
+    base.write_text('{"limit": 1}')
+    with confmesh.Mesh(files=[base]) as mesh:
+        base.write_text('{"limit": }')
+        reloaded = mesh.reload().wait()
+        assert reloaded["changed"] == [] and mesh["limit"] == 1
+        (failed,) = reloaded["failed"]
+        assert failed["source"].endswith("base.json") and failed["error"]["code"] == "syntax"
+        base.write_text('{"limit": 2}')
+        assert mesh.reload().wait()["failed"] == [] and mesh["limit"] == 2
