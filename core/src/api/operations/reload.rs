@@ -32,8 +32,8 @@ static RELOADED: Record = Record {
 
 pub(super) static RELOAD: Operation = Operation {
     name: "reload",
-    about: "Looks at every file and the bound file at once, and says what changed and what failed.",
-    more: "Files are watched anyway: this is for file systems that tell nothing, and for those who do not want to wait.",
+    about: "Looks at every file, the bound file and every source that is polled at once, and says what changed and what failed.",
+    more: "They are watched and asked anyway: this is for those who do not want to wait. A polled source has ten seconds.",
     right: Right::Operate,
     reply: Reply::Record(&RELOADED),
     doors: Doors {

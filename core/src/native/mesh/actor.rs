@@ -393,7 +393,7 @@ impl Actor {
         self.publish();
         self.log_warnings();
         self.answer_expelled();
-        if !self.driver.is_busy() {
+        if !self.driver.is_busy() && !self.awaits_remotes() {
             std::mem::take(&mut self.at_rest).into_iter().for_each(|later| later(self));
         }
     }

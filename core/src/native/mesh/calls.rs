@@ -1,6 +1,7 @@
 //! Operations of the list that are asked for by name.
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,6 +16,8 @@ use crate::native::file;
 use crate::native::watch::{FileEvent, WatchOptions};
 use crate::value::Value;
 
+/// How long a reload waits for sources that are polled.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How often a file is looked at that is another one each time.
 const LOOKS: usize = 50;
 
@@ -80,11 +83,12 @@ impl Actor {
         reply.send(known);
     }
 
-    /// Looks at every file, and answers when what came of it is in force, and stored.
+    /// Looks at every file, asks every source that is polled, and answers when what came of it is in force, and stored.
     fn reload(&mut self, reply: Reply<Value>) {
         let files = self.layers.iter().map(|layer| layer.path.clone()).chain(self.bound.values().cloned());
         let (files, later): (Vec<PathBuf>, _) = (files.collect(), self.senders.later.clone());
         let before = self.shared.snapshot.load_full();
+        self.ask_remotes(ANSWER_WITHIN);
         drop(tokio::task::spawn_blocking(move || {
             let found: Vec<FileEvent> =
                 files.into_iter().map(|path| FileEvent { text: held_still(&path), path }).collect();

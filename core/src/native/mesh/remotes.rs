@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::actor::Actor;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Later};
 use super::sources::RemoteSource;
 use crate::clock::rfc3339;
 use crate::engine::{Level, SourceState};
@@ -31,6 +31,10 @@ pub(super) struct Remote {
     priority: i32,
     required: bool,
     task: Option<JoinHandle<()>>,
+    /// Asks it at once, whatever its schedule says.
+    hurry: Arc<Notify>,
+    /// Whether somebody waits for what it says next.
+    is_awaited: bool,
     /// Whether it was heard since the start.
     is_heard: bool,
     progress: Option<Progress>,
@@ -130,6 +134,7 @@ impl Actor {
         let mut longest = Duration::ZERO;
         for (at, RemoteSource { given, priority, required }) in given.into_iter().enumerate() {
             let id = given.spec.id();
+            let hurry = Arc::new(Notify::new());
             longest = longest.max(Duration::from_millis(given.spec.options.patience_ms()));
             self.remotes.push(Remote {
                 id,
@@ -137,6 +142,8 @@ impl Actor {
                 priority,
                 required,
                 task: None,
+                hurry: Arc::clone(&hurry),
+                is_awaited: false,
                 is_heard: false,
                 progress: None,
                 layer: None,
@@ -151,7 +158,7 @@ impl Actor {
                 priority,
                 at,
                 clock: Arc::new(move || clock.now()),
-                hurry: Arc::new(Notify::new()),
+                hurry,
             };
             let task = tokio::spawn(follow(followed, self.senders.news.clone()));
             if let Some(remote) = self.remotes.get_mut(at) {
@@ -165,6 +172,26 @@ impl Actor {
                 Ok(None) | Err(_) => break,
             }
         }
+    }
+
+    /// Asks every source that is polled at once; what goes on at rest waits for their answers, at most so long.
+    pub(super) fn ask_remotes(&mut self, within: Duration) {
+        for remote in &mut self.remotes {
+            remote.is_awaited = true;
+            remote.hurry.notify_one();
+        }
+        let later = self.senders.later.clone();
+        drop(tokio::spawn(async move {
+            tokio::time::sleep(within).await;
+            let give_up: Later =
+                Box::new(|actor: &mut Actor| actor.remotes.iter_mut().for_each(|remote| remote.is_awaited = false));
+            let _ = later.send(give_up); // fails once the actor is gone
+        }));
+    }
+
+    /// Whether a source that was asked at once has not answered yet.
+    pub(super) fn awaits_remotes(&self) -> bool {
+        self.remotes.iter().any(|remote| remote.is_awaited)
     }
 
     /// Puts in force what is kept of a source, until it answers.
@@ -207,6 +234,7 @@ impl Actor {
         let (document, now) = (self.shared.document.clone(), self.clock.now());
         let Some(remote) = self.remotes.get_mut(at) else { return };
         remote.is_heard = true;
+        remote.is_awaited = false;
         remote.progress = Some(progress);
         let id = remote.id.clone();
         let engine = self.driver.engine_mut();
