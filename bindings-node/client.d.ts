@@ -1,4 +1,4 @@
-import type { ConfmeshError as AnyError, Operation, Value, WasmSource } from "./index.js";
+import type { ConfmeshError as AnyError, Explanation, Operation, Value, WasmSource } from "./index.js";
 
 /** Loads the WebAssembly module; later calls do nothing. In Node it is loaded on import already. */
 export declare function ready(source?: WasmSource): Promise<void>;
@@ -124,6 +124,9 @@ export declare class ConfigWebSocketClient {
    * Only while it is connected: a question is not kept.
    */
   call(operation: string, given?: { [argument: string]: Value }): Promise<Value>;
+
+  /** Why the value at a path is what it is on the instance: who set it, where, and what it overrides. */
+  explain(path: string): Promise<Explanation>;
 
   /** The value at a path, or the whole document; `undefined` where nothing is. */
   getConfig(path?: string): Value | undefined;

@@ -230,6 +230,11 @@ export class ConfigWebSocketClient {
     }
   }
 
+  /** Why the value at a path is what it is on the instance: who set it, where, and what it overrides. */
+  explain(path) {
+    return this.call("explain", { path });
+  }
+
   #handlersOf(event) {
     const handlers = this.#handlers.get(event);
     if (handlers) return handlers;

@@ -1,8 +1,8 @@
 //! Reading a document, and following it.
 
-use super::fields::{ASKED, MASK, OVER_HTTP, PATH, field, list, no_document, nothing_at};
+use super::fields::{ASKED, MASK, PATH, field, list, no_document, nothing_at};
 use crate::api::call::{At, Begun, Call};
-use crate::api::operation::{Door, Doors, Field, Operation, Place, Reply, Right, Type};
+use crate::api::operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::{EVENT, EXPLANATION, VERSIONED, WRITTEN as WRITE};
 use crate::engine::Written;
 use crate::error::Result;
@@ -71,8 +71,8 @@ pub(super) static EXPLAIN: Operation = Operation {
         command: Door::Open(&["explain"]),
         python: Door::Open(&["Reader.explain"]),
         node: Door::Open(&["Reader.explain"]),
-        browser: OVER_HTTP,
-        guest: Door::Shut("a guest is told values; who asks why asks over HTTP"),
+        browser: Door::Open(&["ConfigWebSocketClient.explain"]),
+        guest: Door::Open(&[CALL]),
     },
     begin: Some(explain),
     ..ASKED

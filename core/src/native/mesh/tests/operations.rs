@@ -3,6 +3,10 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
 use super::http::call;
 use super::*;
 use crate::api::{OPERATIONS, Reply, Type, find, mismatch};
@@ -150,4 +154,43 @@ fn a_reload_looks_at_every_file_at_once_and_says_what_changed_and_what_failed() 
 fn record_of(name: &str) -> &'static crate::api::Record {
     let Reply::Record(record) = find(name).unwrap().reply else { panic!("`{name}` gives no record") };
     record
+}
+
+#[test]
+fn a_guest_asks_why_a_value_is_what_it_is() {
+    let mesh = listening().start().unwrap();
+    mesh.set("app.limit", 1).wait().unwrap();
+    let to = mesh.addresses()[0];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut guest, _) = connect_async(format!("ws://{to}/sync")).await.unwrap();
+        let mut ask = async |operation: &str, arguments: &str| {
+            let question =
+                format!(r#"{{"type":"call","operation":"{operation}","arguments":{arguments},"request_id":"1"}}"#);
+            guest.send(Message::text(question)).await.unwrap();
+            loop {
+                let frame = tokio::time::timeout(LONG, guest.next()).await.unwrap().unwrap().unwrap();
+                let Message::Text(text) = frame else { continue };
+                let answer = json(&text);
+                if answer.child("type") == Some(&"answer".into()) {
+                    assert_eq!(answer.child("request_id"), Some(&"1".into()));
+                    return answer;
+                }
+            }
+        };
+        let answer = ask("explain", r#"{"path": "app.limit"}"#).await;
+        let over_http = call(to, "GET /config/default/explain?path=app.limit", &[], "").json();
+        assert_eq!(answer.child("result"), Some(&over_http));
+        assert_eq!(ask("conflicts", "{}").await.child("result"), Some(&json(r#"{"conflicts": []}"#)));
+        for (operation, arguments, code) in [
+            ("explain", r#"{"path": "app.other"}"#, "not_found"),
+            ("explain", r#"{"paht": "app"}"#, "usage"),
+            ("explian", "{}", "not_found"),
+            // Nobody who only follows runs the instance.
+            ("reload", "{}", "usage"),
+        ] {
+            let answer = ask(operation, arguments).await;
+            assert_eq!(answer.child("error").unwrap().child("code"), Some(&code.into()), "{operation}: {answer:?}");
+        }
+    });
 }
