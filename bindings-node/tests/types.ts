@@ -3,7 +3,7 @@ import {
   canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
   viewDeltas,
 } from "confmesh";
-import type { Adoption, Change, Choice, Operation, Receipt, Report, Resolution, Step, Value } from "confmesh";
+import type { Adoption, Change, Choice, Operation, Receipt, Reloaded, RepairPlan, Report, Resolution, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 import { Replica as Apart } from "confmesh/replica";
 import type { Disagreement } from "confmesh/replica";
@@ -60,6 +60,9 @@ async function live(): Promise<Receipt> {
   const { lost, done }: Adoption = await mesh.adopt("http://10.0.0.7:8765", { yes: false });
   console.log(done, lost.map((change) => [change.path, change.old, change.new]), await mesh.forceSync(), (await mesh.expel("3fd2a1")).length);
   for (const { id, why, text, file } of await mesh.kept()) console.log(why, text, file, await mesh.confirmKept(id));
+  const { idle, undecided }: RepairPlan = await mesh.repairPlan();
+  const { changed: paths, failed }: Reloaded = await mesh.reload();
+  console.log(idle, undecided.length, paths, failed.map(({ source, error }) => [source, error.code]), (await mesh.members())[0]?.blocks);
   const status = await mesh.status();
   console.log(status.documents[0]?.apart?.[0]?.hint, status.out_of_step_ms, status.documents[0]?.sources[0]?.stale_ms);
   try {
