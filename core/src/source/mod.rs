@@ -18,5 +18,5 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use options::{SourceOptions, duration_ms};
+pub use options::{Hidden, SourceOptions, duration_ms};
 pub use spec::{Place, SourceSpec, placed};

@@ -36,7 +36,7 @@ pub struct SourceOptions {
     /// `basic-env=NAME`: the variable with `user:password`.
     pub basic_env: Option<String>,
     /// `header=NAME: VALUE`, as often as wanted.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Hidden)>,
     /// `header-env=NAME: VARIABLE`: a header whose value a variable has, an API key for instance.
     pub header_envs: Vec<(String, String)>,
     /// `timeout=5s`: how long one answer may take in all.
@@ -47,6 +47,23 @@ pub struct SourceOptions {
     pub ca: Option<String>,
     /// `max-updates-per-minute=N`: more wait, and only the newest of them counts.
     pub max_updates_per_minute: Option<u32>,
+}
+
+/// A text that may be a secret: it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// The kinds of sources, as bits.
@@ -178,7 +195,10 @@ impl SourceOptions {
             "token-env" => self.token_env = text()?,
             "token-file" => self.token_file = text()?,
             "basic-env" => self.basic_env = text()?,
-            "header" => self.headers.push(header(value).ok_or_else(|| unshown(&name))?),
+            "header" => {
+                let (name, value) = header(value).ok_or_else(|| unshown(&name))?;
+                self.headers.push((name, Hidden(value)));
+            }
             "header-env" => self.header_envs.push(header(value).ok_or_else(wrong_value)?),
             "ca" => self.ca = text()?,
             _ => return Err(Error::new(Code::Internal, format!("the option `{name}` is not read"))),

@@ -50,12 +50,12 @@ impl MeshStatus {
     fn stale_sources(&self) -> impl Iterator<Item = Error> {
         let sources =
             self.documents.iter().flat_map(|document| document.stale_ms.iter().map(move |stale| (document, stale)));
-        sources.filter_map(|(document, (source, stale_ms))| {
+        let polled = self.documents.iter().flat_map(|document| &document.remotes);
+        let missing = polled.filter_map(|(source, remote)| never_loaded(source, remote));
+        let stale = sources.filter_map(|(document, (source, stale_ms))| {
             let remote = document.remotes.get(source);
-            if let Some(error) = remote.and_then(|remote| never_loaded(source, remote)) {
-                return Some(error);
-            }
-            if remote.is_some_and(|remote| remote.is_optional) {
+            // One that was never there is told already.
+            if remote.is_some_and(|remote| remote.is_optional || remote.loaded_ms.is_none()) {
                 return None;
             }
             let own = remote.and_then(|remote| Some((remote.age_ms, remote.stale_after_ms?)));
@@ -68,7 +68,8 @@ impl MeshStatus {
                 Error::new(Code::NotReady, message)
                     .with_hint("its last good content stays in force until it is mended"),
             )
-        })
+        });
+        missing.chain(stale)
     }
 
     /// That it is in step with nobody for longer than `stale_after`.

@@ -389,6 +389,9 @@ fn an_optional_source_may_be_missing_and_a_needed_one_may_not() {
     // An instance starts, as others may need it, but nobody should rely on it.
     let mesh = MeshOptions::default().source(spec(&format!("{url};interval=100ms"))).start().unwrap();
     assert_eq!(mesh.health().wait().unwrap().word(), "not_ready");
+    // So one of the program that gives nothing.
+    let nothing = MeshOptions::default().custom_source(SourceSpec::custom("nothing"), || Ok(None)).start().unwrap();
+    assert_eq!(nothing.health().wait().unwrap().word(), "not_ready");
     server.behave(good(1));
     until("it is there", || limit(&mesh) == Some(1.into()) && mesh.health().wait().unwrap().word() == "healthy");
 }

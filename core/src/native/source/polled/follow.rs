@@ -130,10 +130,10 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
         if let Some(limit) = limit.as_mut().filter(|limit| limit.next_ms(now_ms) <= now_ms)
             && let Some((layer, kept)) = held.take()
         {
-            limit.takes(now_ms);
             let print = kept.print();
             let Some(taken) = offer(&followed, &news, &poll, layer, kept).await else { return };
             if taken {
+                limit.takes(now_ms);
                 in_force = Some(print);
                 loader.as_mut().into_iter().for_each(Loader::accepted);
             }
@@ -163,7 +163,7 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
         let chance = entropy();
         match answer {
             Ok((_, Some(found))) => {
-                if limit.as_mut().is_some_and(|limit| !limit.takes(ended_ms)) {
+                if limit.as_ref().is_some_and(|limit| limit.next_ms(ended_ms) > ended_ms) {
                     held = Some(found);
                     poll.end(Polled::Unchanged, ended_ms, chance);
                     continue;
@@ -175,6 +175,7 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
                 let Some(taken) = offer(&followed, &news, &after, found.0, found.1).await else { return };
                 poll.end(if taken { Polled::Changed } else { Polled::Refused }, ended_ms, chance);
                 if taken {
+                    limit.as_mut().into_iter().for_each(|limit| _ = limit.takes(ended_ms));
                     // Only what is in force may be asked not to be sent again.
                     in_force = Some(print);
                     loader.as_mut().into_iter().for_each(Loader::accepted);

@@ -217,7 +217,7 @@ impl HttpLoader {
             parsed.map_err(|_| Error::new(Code::Usage, format!("`{}` is no name of a header", name.escape_default())))
         };
         for (name, value) in &options.headers {
-            add(header_name(name)?, value, &format!("the header `{name}`"))?;
+            add(header_name(name)?, value.as_str(), &format!("the header `{name}`"))?;
         }
         for (name, from) in &options.header_envs {
             add(header_name(name)?, &variable(from)?, &format!("the variable `{from}`"))?;
@@ -265,7 +265,11 @@ fn resolved(from: &Uri, target: &str) -> Option<Uri> {
         let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
         format!("{scheme}://{authority}{folder}/{target}")
     };
-    text.parse().ok().filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+    let is_usable = |uri: &Uri| {
+        let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        matches!(uri.scheme_str(), Some("http" | "https")) && is_plain
+    };
+    text.parse().ok().filter(is_usable)
 }
 
 fn hash_of(headers: &HeaderMap) -> u64 {
