@@ -16,6 +16,8 @@ mod operations;
 mod polled;
 mod reports;
 mod server;
+#[cfg(unix)]
+mod suite;
 mod writes;
 
 const LONG: Duration = Duration::from_secs(20);

@@ -11,6 +11,8 @@ use rustls::pki_types::PrivateKeyDer;
 pub(super) enum Act {
     /// These bytes are sent, and the connection is closed.
     Send(Vec<u8>),
+    /// That is done after so many milliseconds.
+    Late(u64, Box<Act>),
     /// These bytes are sent one by one, a byte each 50 ms.
     Drip(Vec<u8>),
     /// These bytes are sent, then so many others, without ever telling how many.
@@ -97,7 +99,15 @@ impl Server {
         let act = self.behaviour.lock().unwrap()(&head);
         self.heads.lock().unwrap().push(head);
         // The other side may have gone by now.
+        let act = match act {
+            Act::Late(ms, act) => {
+                thread::sleep(Duration::from_millis(ms));
+                *act
+            }
+            act => act,
+        };
         let _ = match act {
+            Act::Late(..) => Ok(()),
             Act::Send(bytes) => stream.write_all(&bytes),
             Act::Drip(bytes) => bytes.iter().try_for_each(|byte| {
                 thread::sleep(Duration::from_millis(50));
