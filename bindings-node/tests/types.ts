@@ -1,9 +1,9 @@
 // Compiled, never run: the declarations fit what a program writes.
 import {
-  canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
+  canonical, Config, ConfmeshError, diff, explain, merge, Mesh, open, openAsync, profiles, ready as nativeReady, Replica, resolve, Schema, sequence, version,
   viewDeltas,
 } from "confmesh";
-import type { Adoption, Change, Choice, Operation, Receipt, Reloaded, RepairPlan, Report, Resolution, Step, Value } from "confmesh";
+import type { Adoption, Change, Choice, Operation, Receipt, Reloaded, RepairPlan, Report, Resolution, Source, Step, Value } from "confmesh";
 import { ready, version as clientVersion } from "confmesh/client";
 import { Replica as Apart } from "confmesh/replica";
 import type { Disagreement } from "confmesh/replica";
@@ -75,3 +75,12 @@ async function live(): Promise<Receipt> {
 
 declare const console: { log(...values: unknown[]): void };
 export { changed, checked, either, live, loaded, names, undecided, settled, steps, source, texts, written };
+
+export async function sourced(): Promise<void> {
+  const own: Source = { load: async () => ({ limit: 1 }) };
+  const config = await openAsync([], {
+    dataDir: "data",
+    sources: ["https://config.example/app;interval=10s", own, { source: () => null, priority: 35, optional: true, headers: { "x-team": "web" } }],
+  });
+  console.log((await config.status()).documents[0]?.sources[0]?.served_from);
+}

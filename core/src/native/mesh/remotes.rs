@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
 use crate::merge::{Fetched, Layer};
 use crate::native::source::polled::{Followed, Kept, KeptLayers, News, Said, Taken, follow};
+use crate::origin::Origin;
 use crate::poll::Progress;
 use crate::secret::secret_paths;
 use crate::source::SourceSpec;
@@ -215,12 +216,13 @@ impl Actor {
         let document = self.shared.document.clone();
         let engine = self.driver.engine_mut();
         engine.handle_layer(&document, &id, Ok(Some(layer.clone())), now);
-        let message =
-            format!("`{id}` was not heard since the start: what it said at {loaded} is in force, from the disk");
+        let message = format!("not heard since the start: what it said at {loaded} is in force, from the disk");
         engine.handle_layer(
             &document,
             &id,
-            Err(Error::new(Code::NotReady, message).with_hint("it is asked by itself")),
+            Err(Error::new(Code::NotReady, message)
+                .with_origin(Origin::source(&id))
+                .with_hint("it is asked by itself")),
             now,
         );
         if let Some(remote) = self.remotes.get_mut(at) {

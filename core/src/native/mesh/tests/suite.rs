@@ -55,26 +55,32 @@ impl Exec {
         let dir = tempfile::tempdir().unwrap();
         Exec(dir.path().join("load.sh"), dir)
     }
+
+    /// The program: it is there or not.
+    fn shell(&self) -> PathBuf {
+        self.1.path().join("shell")
+    }
 }
 
 impl Backend for Exec {
     fn holds(&self, holds: Holds) {
         let script = match holds {
             Holds::Text(text) => format!("echo '{text}'"),
-            Holds::Nothing => return std::fs::remove_file(&self.0).unwrap_or_default(),
+            Holds::Nothing => return std::fs::remove_file(self.shell()).unwrap_or_default(),
             Holds::Failure => "exit 1".to_owned(),
             Holds::Slow(ms, text) => format!("sleep {}.{:03}; echo '{text}'", ms / 1_000, ms % 1_000),
         };
         // Whole or not at all: it may be run right now.
         let next = self.0.with_extension("next");
-        std::fs::write(&next, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&next, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(&next, format!("{script}\n")).unwrap();
         std::fs::rename(next, &self.0).unwrap();
+        // A program that was just written may be busy: only the name comes and goes.
+        let _ = std::os::unix::fs::symlink("/bin/sh", self.shell());
     }
 
     fn source(&self, options: &str) -> GivenSource {
-        let _lives = &self.1;
-        SourceSpec::parse(&format!("exec:{};{options}", self.0.display())).unwrap().into()
+        let command = format!("exec:{} {};{options}", self.shell().display(), self.0.display());
+        SourceSpec::parse(&command).unwrap().into()
     }
 }
 

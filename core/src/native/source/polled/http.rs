@@ -19,6 +19,7 @@ use super::{Answer, Failure, body};
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::native::file;
+use crate::origin::Origin;
 use crate::source::{SourceOptions, SourceSpec};
 use crate::value::Str;
 
@@ -75,14 +76,9 @@ impl HttpLoader {
         }
     }
 
-    /// An error with the name of the source in front.
+    /// An error with the source that it is about.
     fn named(&self, error: Error) -> Error {
-        let hint = error.hint().map(ToOwned::to_owned);
-        let named = Error::new(error.code(), format!("{}: {}", self.id, error.message()));
-        match hint {
-            Some(hint) => named.with_hint(hint),
-            None => named,
-        }
+        error.with_origin(Origin::source(&self.id))
     }
 
     async fn exchange(&mut self, full: bool, phase: &Phase) -> Result<Answer, Failure> {
