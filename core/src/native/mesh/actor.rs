@@ -495,7 +495,7 @@ impl Actor {
             server.abort();
         }
         self.watcher = None;
-        self.remotes.clear(); // nobody is asked any more
+        self.end_remotes(&mut inputs).await;
         inputs.requests.close(); // what waits in it is still done
         while let Ok(request) = inputs.requests.try_recv() {
             self.handle(Input::Request(request));

@@ -42,6 +42,8 @@ pub(super) struct Remote {
     /// What is in force of it.
     layer: Option<Layer>,
     from_disk: bool,
+    /// Whether a document is on its way to the disk.
+    is_keeping: bool,
     /// Whether it was told that nothing of it is kept.
     told_unkept: bool,
 }
@@ -149,6 +151,7 @@ impl Actor {
                 progress: None,
                 layer: None,
                 from_disk: false,
+                is_keeping: false,
                 told_unkept: false,
             });
             self.remember(at);
@@ -167,7 +170,12 @@ impl Actor {
             }
         }
         let until = Instant::now() + longest + GRACE;
-        while self.remotes.iter().any(|remote| !remote.is_heard && remote.layer.is_none()) {
+        self.hear(inputs, until, |remote| !remote.is_heard && remote.layer.is_none()).await;
+    }
+
+    /// Takes news while something of a source is waited for.
+    async fn hear(&mut self, inputs: &mut Inputs, until: Instant, is_awaited: impl Fn(&Remote) -> bool) {
+        while self.remotes.iter().any(&is_awaited) {
             match timeout_at(until.into(), inputs.news.recv()).await {
                 Ok(Some(news)) => self.handle_news(news),
                 Ok(None) | Err(_) => break,
@@ -193,6 +201,12 @@ impl Actor {
     /// Whether a source that was asked at once has not answered yet.
     pub(super) fn awaits_remotes(&self) -> bool {
         self.remotes.iter().any(|remote| remote.is_awaited)
+    }
+
+    /// Asks nobody any more. What is on its way to the disk gets there.
+    pub(super) async fn end_remotes(&mut self, inputs: &mut Inputs) {
+        self.hear(inputs, Instant::now() + GRACE, |remote| remote.is_keeping).await;
+        self.remotes.clear();
     }
 
     /// Puts in force what is kept of a source, until it answers.
@@ -249,6 +263,7 @@ impl Actor {
                 if is_taken {
                     (remote.layer, remote.from_disk) = (Some(*layer), false);
                     keep_in = self.place_for(at);
+                    self.remotes.get_mut(at).into_iter().for_each(|remote| remote.is_keeping = keep_in.is_some());
                 }
                 is_taken
             }
@@ -268,8 +283,9 @@ impl Actor {
                 engine.handle_layer(&document, &id, Err(error), now);
                 false
             }
-            Said::NotKept(error) => {
-                self.tell(Level::Warning, None, error);
+            Said::Kept(kept) => {
+                remote.is_keeping = false;
+                kept.unwrap_or_else(|error| self.tell(Level::Warning, None, error));
                 true
             }
         };

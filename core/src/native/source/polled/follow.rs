@@ -61,8 +61,8 @@ pub enum Said {
     Missing,
     /// Nothing of use.
     Failed(Error),
-    /// What is in force of it; it could not be kept.
-    NotKept(Error),
+    /// Whether the document that was to be kept is.
+    Kept(Result<()>),
 }
 
 /// A layer of an answer, and the text that is kept of it.
@@ -252,9 +252,8 @@ async fn offer(
         let id = followed.spec.id();
         // The disk may be slow, and documents are kept one after the other.
         let kept = tokio::task::spawn_blocking(move || layers.write(&id, &document)).await;
-        if let Ok(Err(error)) = kept {
-            tell(followed, news, poll, Said::NotKept(error)).await?;
-        }
+        let broke = |_| Err(Error::new(Code::Internal, format!("keeping `{}` broke", followed.spec.id())));
+        tell(followed, news, poll, Said::Kept(kept.unwrap_or_else(broke))).await?;
     }
     Some(taken.in_force)
 }
