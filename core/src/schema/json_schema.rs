@@ -274,7 +274,7 @@ impl Reader<'_> {
                 "oneOf" => field.one_of = self.alternatives(value, &at)?,
                 "not" => field.not = Some(Box::new(self.field(value, &at)?)),
                 // What is not listed here is read below, at the root, or skipped.
-                other if BEYOND.contains(&other) => self.beyond(&mut field, other, value, at)?,
+                other if Whole::IS_THERE && BEYOND.contains(&other) => self.beyond(&mut field, other, value, at)?,
                 _ => {}
             }
         }
@@ -303,10 +303,6 @@ impl Reader<'_> {
 
     /// Keywords of the whole document's check. What they hold is read all the same, for what it makes secret.
     fn beyond(&mut self, field: &mut Field, keyword: &str, value: &Value, at: Path) -> Result<()> {
-        if !Whole::IS_THERE {
-            self.beyond.push((at, keyword.into()));
-            return Ok(());
-        }
         match keyword {
             "then" | "else" => field.elsewhere.push(self.field(value, &at)?),
             "dependentSchemas" | "dependencies" => {
@@ -338,26 +334,31 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Refuses what is probably a slip, and notes what nobody here knows.
+    /// Refuses what is probably a slip, and notes what nobody here knows. Builds without the check of whole documents refuse
+    /// whatever they do not know: what is a keyword of the standard is known to that check alone.
     fn look_at_unknown(&mut self, map: &Map, path: &Path) -> Result<()> {
-        let lists = [KNOWN, BEYOND, SKIPPED];
+        let beyond: &[&str] = if Whole::IS_THERE { BEYOND } else { &[] };
+        let lists = [KNOWN, beyond, SKIPPED];
         let unknown = |key: &&Str| !lists.iter().any(|list| list.contains(&key.as_str())) && !key.starts_with("x-");
-        let mut slips = Vec::new();
+        let mut refused = Vec::new();
         for key in map.keys().filter(unknown) {
-            match nearest(key, lists.into_iter().flatten().copied()) {
-                Some(close) => slips.push(
-                    Error::new(Code::Invalid, format!("the keyword `{key}` is not supported"))
-                        .with_path(path.child(key))
-                        .with_hint(format!("did you mean `{close}`?")),
-                ),
-                None => self.note(
-                    format!("the keyword `{key}` is unknown and checks nothing"),
-                    path.child(key),
-                    "keys of your own are called `x-…`".into(),
-                ),
+            let close = nearest(key, lists.into_iter().flatten().copied());
+            if close.is_none() && Whole::IS_THERE {
+                let message = format!("the keyword `{key}` is unknown and checks nothing");
+                self.note(message, path.child(key), "keys of your own are called `x-…`".into());
+                continue;
             }
+            let hint = match close {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => {
+                    "skipping it would accept what the schema refuses; the native builds check the standard's".into()
+                }
+            };
+            let here = if Whole::IS_THERE { "" } else { " in this build" };
+            let error = Error::new(Code::Invalid, format!("the keyword `{key}` is not supported{here}"));
+            refused.push(error.with_path(path.child(key)).with_hint(hint));
         }
-        Error::all(slips).map_or(Ok(()), Err)
+        Error::all(refused).map_or(Ok(()), Err)
     }
 
     /// Tells a thing once, where it was met first.
