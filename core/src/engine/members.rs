@@ -39,7 +39,7 @@ impl Engine {
         founded.map(|founded| founded.durable.members().collect()).unwrap_or_default()
     }
 
-    /// The member whose name begins so.
+    /// The member whose name, or whose instance's id, begins so.
     ///
     /// # Errors
     /// [`Code::UnknownDocument`], [`Code::NotFound`] where none does, [`Code::Usage`] where several do.
@@ -53,13 +53,19 @@ impl Engine {
                 .with_hint("only a document that was founded with `--settle` waits for members"));
         }
         let prefix = prefix.to_ascii_lowercase();
-        let mut found =
-            members.into_iter().filter(|member| !prefix.is_empty() && member.to_string().starts_with(&prefix));
+        let heard = self.documents.get(document).map(|document| &document.heard);
+        let instance =
+            |member: &ReplicaId| heard.and_then(|heard| heard.get(member)).and_then(|(instance, _)| *instance);
+        let is_meant = |member: &ReplicaId| {
+            let of_instance = instance(member).is_some_and(|instance| instance.to_string().starts_with(&prefix));
+            !prefix.is_empty() && (of_instance || member.to_string().starts_with(&prefix))
+        };
+        let mut found = members.into_iter().filter(is_meant);
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(only),
             (Some(_), Some(_)) => {
                 let error = Error::new(Code::Usage, format!("`{prefix}` is the beginning of several members' ids"));
-                Err(error.with_hint("name more of it"))
+                Err(error.with_hint("name more of it, or the replica where an instance was a member twice"))
             }
             (None, _) => Err(Error::new(Code::NotFound, format!("`{prefix}` is no member of `{document}`"))
                 .with_hint("see the members in `confmesh status`")),

@@ -40,9 +40,12 @@ pub(super) static EXPEL: Operation = Operation {
     about: "Stops waiting for a member that is gone for good, so that it holds up the dropping of history no more.",
     more: "Only for the instance that all others dial: what the member wrote and this one has not seen is not taken any \
            more. Should it come back, it takes over the document and makes its unshared writes again.",
-    request: &[
-        field("replica", Type::Text, "its replica's id as `members` lists it, or the beginning of it").at(Place::Url)
-    ],
+    request: &[field(
+        "replica",
+        Type::Text,
+        "the id of its replica or of its instance, as `members` lists them, or the beginning of one",
+    )
+    .at(Place::Url)],
     reply: Reply::Only(&EXPELLED),
     doors: Doors {
         rust: Door::Open(&["Mesh::expel"]),

@@ -272,6 +272,8 @@ fn the_status_tells_who_holds_up_the_settling_and_when_it_was_done() {
     assert_eq!(engine.find_member(&name(), "zz").unwrap_err().code(), Code::NotFound);
     let found = engine.find_member(&name(), away.to_string().to_uppercase().split_at(30).0).unwrap();
     assert_eq!((found, engine.is_expelled(&name(), away)), (away, Some(false)));
+    let instance = blocking[0].instance.unwrap().to_string();
+    assert_eq!(engine.find_member(&name(), instance.split_at(12).0).unwrap(), away, "also by its instance's id");
     let own = done.members.iter().find(|member| member.is_own).unwrap().replica;
     assert_eq!(engine.expel(&name(), own, world.now).unwrap_err().code(), Code::Usage);
     engine.expel(&name(), away, world.now).unwrap();

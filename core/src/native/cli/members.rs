@@ -23,8 +23,8 @@ Example:
   confmesh status
   confmesh expel 3fd2a1")]
 pub(super) struct Expel {
-    /// The member's replica id, or its beginning.
-    #[arg(value_name = "REPLICA_ID")]
+    /// The member's replica id or its instance's id, or the beginning of one.
+    #[arg(value_name = "MEMBER")]
     pub replica: String,
     #[command(flatten)]
     pub instance: Instance,
