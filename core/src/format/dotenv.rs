@@ -34,8 +34,8 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
 pub(super) fn notes(text: &str) -> Vec<Note> {
     let mut last = BTreeMap::new();
     let mut notes = Vec::new();
-    let Ok((entries, bare)) = read_all(text) else { return notes };
-    for (at, key) in bare {
+    let Ok(Lines { entries, alone }) = read_all(text) else { return notes };
+    for (at, key) in alone {
         let message = format!("the key `{key}` has no `=`, and sets nothing");
         let hint = "write `KEY=value`, or `KEY=` for an empty text";
         notes.push(Note { at, path: Path::root().child(&key), code: Code::Ambiguous, message, hint });
@@ -51,13 +51,17 @@ pub(super) fn notes(text: &str) -> Vec<Note> {
 
 /// Every entry, also those that a later one takes the place of.
 fn read(text: &str) -> Result<Vec<Entry>> {
-    Ok(read_all(text)?.0)
+    Ok(read_all(text)?.entries)
 }
 
-/// Every entry, and the keys that stand alone.
-fn read_all(text: &str) -> Result<(Vec<Entry>, Vec<(usize, Str)>)> {
-    let mut entries = Vec::new();
-    let mut alone = Vec::new();
+struct Lines {
+    entries: Vec<Entry>,
+    /// Keys without a `=`, and where.
+    alone: Vec<(usize, Str)>,
+}
+
+fn read_all(text: &str) -> Result<Lines> {
+    let (mut entries, mut alone) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < text.len() {
         let line_end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
@@ -77,7 +81,7 @@ fn read_all(text: &str) -> Result<(Vec<Entry>, Vec<(usize, Str)>)> {
         entries.push(entry);
         at = end;
     }
-    Ok((entries, alone))
+    Ok(Lines { entries, alone })
 }
 
 /// Reads the entry at `start`; returns where the next line starts.

@@ -57,7 +57,8 @@ mod text_format;
 mod validate;
 mod walk;
 mod whole;
-#[cfg(all(test, feature = "json-schema"))]
+#[cfg(feature = "json-schema")]
+#[cfg(test)]
 mod whole_tests;
 
 pub use coerce::{coerce_like, parse_bool};

@@ -63,8 +63,8 @@ pub fn documents(data: &[u8]) {
             Ok(new) => new,
             Err(error) => return assert_eq!(error.code(), confmesh::Code::Unrepresentable, "{error:?}"),
         };
-        let mut want = old.clone();
-        want[at] = target;
+        let want = old.iter().enumerate().map(|(other, kept)| if other == at { target.clone() } else { kept.clone() });
+        let want = want.collect();
         assert_eq!(all(&new), Ok(want), "\n{text}\n=>\n{new}");
     }
 }
