@@ -2,6 +2,7 @@
 //!
 //! The cases stand in `suites/json-schema`, one group a line, out of
 //! <https://github.com/json-schema-org/JSON-Schema-Test-Suite> at 44401e0.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use confmesh::format::{Format, parse};
 use confmesh::schema::Schema;
