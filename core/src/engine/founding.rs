@@ -236,7 +236,8 @@ impl Engine {
         // What somebody removed and is there again is missed as well.
         let is_missing = is_missing || (is_forced && before != shown);
         if is_missing && !is_in_file {
-            asides.push((crate::format::Format::Json, crate::canonical::canonical(&before)));
+            // The file comes last: its copy is told of that.
+            asides.insert(0, (crate::format::Format::Json, crate::canonical::canonical(&before)));
         }
         let is_kept = !asides.is_empty();
         for (format, text) in asides {

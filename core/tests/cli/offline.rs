@@ -182,7 +182,7 @@ fn validate_lists_every_problem_with_its_place() {
     assert_eq!(list.status, 1);
     let list = json(&list.stdout);
     assert_eq!((&list[0]["ok"], &list[1]["ok"]), (&json("true"), &json("false")));
-    assert_eq!(list[1]["problems"][0]["origin"], "b.json:2:9");
+    assert_eq!(list[1]["problems"][0]["origin"], json(r#"{"source":"b.json","line":2,"column":9}"#));
 }
 
 #[test]
@@ -224,7 +224,8 @@ fn errors_name_the_place_and_what_to_do() {
 fn errors_are_json_on_stderr_where_json_is_asked_for() {
     let dir = dir(&[("bad.json", "{")]);
     let error = json(&run(dir.path(), &["hash", "bad.json", "--json"]).complaint(1));
-    assert_eq!((&error["error"]["code"], &error["error"]["origin"]), (&json("\"syntax\""), &json("\"bad.json:1:2\"")));
+    assert_eq!(error["error"]["code"], "syntax");
+    assert_eq!(error["error"]["origin"], json(r#"{"source":"bad.json","line":1,"column":2}"#));
     let error = json(&run(dir.path(), &["--json", "hash"]).complaint(1));
     assert_eq!(error["error"]["code"], "usage");
 }
