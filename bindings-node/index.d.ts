@@ -474,7 +474,7 @@ export declare class Config extends Reader {
   set(path: string, value: unknown): Receipt;
   /** Takes back what `set` did. */
   unset(path: string): Receipt;
-  /** In browsers: puts a layer in the place of the one with its id, or beside the others. */
+  /** In browsers: puts a layer in the place of the one with its id, or beside the others; what the schema refuses throws. */
   setLayer?(layer: Layer): void;
   /** Closes it; the last document can still be read. */
   close(): void;
@@ -502,9 +502,15 @@ export interface OpenOptions extends LayeringOptions {
   watch?: boolean;
 }
 
+/** What `open` knows in browsers. They have no files, variables or sources of their own: the page gives layers. */
+export interface PageOptions extends Omit<LayeringOptions, "interpolate"> {
+  /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` reads (`{ HOST: "h" }`); no. */
+  interpolate?: boolean | Readonly<Record<string, string | undefined>> | null;
+}
+
 /** Opens configuration files; a later one wins over an earlier one. A browser has none: it takes layers, as `merge` does. */
 export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
-export declare function open(layers: readonly Layer[], options?: RuleOptions): Config;
+export declare function open(layers: readonly Layer[], options?: PageOptions): Config;
 /** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
 export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
 

@@ -32,6 +32,8 @@ const changed: Change[] = Apart.load(replica.save()).apply(replica.fork().delta(
 const undecided: Disagreement[] = replica.conflicts().filter((conflict) => conflict.is_open);
 const either: Value | "none" = replica.get("k", "none");
 
+const page: Config = open([{ id: "base", text: "{}" }], { schema, profiles: ["dev"], interpolate: { HOST: "h" } });
+
 async function live(): Promise<Receipt> {
   const config: Config = open(["config.json"], { envPrefix: "MYAPP" });
   const following = config.subscribe("app.*", (change: Change) => console.log(change.path, change.cause));

@@ -29,14 +29,15 @@ fn items(value: &Value, what: &str) -> Result<Vec<Value>> {
     Ok(list.as_slice().to_vec())
 }
 
-fn texts(value: &Value, what: &str) -> Result<Vec<String>> {
+/// A list of texts.
+pub fn texts(value: &Value, what: &str) -> Result<Vec<String>> {
     let text = |item: &Value| item.as_str().map(str::to_owned);
     let texts: Option<Vec<String>> = items(value, what)?.iter().map(text).collect();
     texts.ok_or_else(|| Error::new(Code::Usage, format!("the {what} are texts")))
 }
 
 /// Where a map of variables is given, what they are.
-fn variables(map: &Value) -> Result<Vec<(String, String)>> {
+pub fn variables(map: &Value) -> Result<Vec<(String, String)>> {
     let wrong = || Error::new(Code::Usage, "variables are a map of texts by name");
     let map = map.as_map().ok_or_else(wrong)?;
     map.iter().map(|(name, text)| Ok((name.to_string(), text.as_str().ok_or_else(wrong)?.to_owned()))).collect()

@@ -1,12 +1,15 @@
 //! A document of this page alone: layers that the program gives, merged, explained and followed by the same engine.
 
 use confmesh::canonical::canonical;
-use confmesh::engine::{DocumentOptions, Engine, EngineConfig, RequestId};
+use confmesh::clock::Now;
+use confmesh::engine::{DocumentOptions, Engine, EngineConfig, RequestId, SourceState};
 use confmesh::id::{DocumentName, InstanceId};
 use confmesh::merge::Layer;
+use confmesh::schema::Schema;
 use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::algebra::{texts, variables};
 use crate::convert::{Outcome, json, thrown};
 use crate::news::{event_value, now, number};
 
@@ -21,35 +24,34 @@ pub struct LocalEngine {
 
 #[wasm_bindgen]
 impl LocalEngine {
-    /// A document of a JSON list of layers under a list of rules (`null` for none).
+    /// A document of a JSON list of layers under `{rules, schema, profiles, variables}`, each of which may be null.
     #[wasm_bindgen(constructor)]
-    pub fn new(layers: &str, rules: &str, wall_ms: f64, mono_ms: f64) -> Outcome<LocalEngine> {
-        let (layers, rules) = (json(layers)?, json(rules)?);
-        let policy = if rules == Value::Null { Ok(Policy::default()) } else { Policy::from_value(&rules) };
+    pub fn new(layers: &str, options: &str, wall_ms: f64, mono_ms: f64) -> Outcome<LocalEngine> {
+        let layers = json(layers)?;
         let list = layers.as_list().ok_or_else(|| thrown(Error::new(Code::Usage, "the layers are a list")))?;
         let layers = list.iter().map(Layer::from_value).collect::<Result<Vec<_>, _>>().map_err(thrown)?;
+        let sources = layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
+        let options = DocumentOptions { sources, ..document_options(&json(options)?).map_err(thrown)? };
         // Nothing here is shared, so nothing needs an id that is unique.
         let config = EngineConfig::new(InstanceId::from_bytes([0; 16]), [0; 32]);
-        let mut engine = Engine::new(config, []).map_err(thrown)?;
-        let document = DocumentName::default_name();
-        let sources = layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-        let options = DocumentOptions { sources, policy: policy.map_err(thrown)?, ..DocumentOptions::default() };
-        engine.open(document.clone(), options, now(wall_ms, mono_ms));
+        let engine = Engine::new(config, []).map_err(thrown)?;
+        let mut local = LocalEngine { engine, document: DocumentName::default_name() };
+        local.engine.open(local.document.clone(), options, now(wall_ms, mono_ms));
         for layer in layers {
-            let id = layer.id.clone();
-            engine.handle_layer(&document, &id, Ok(Some(layer)), now(wall_ms, mono_ms));
+            local.take_layer(layer, now(wall_ms, mono_ms))?;
         }
-        while engine.poll_event().is_some() {}
-        Ok(LocalEngine { engine, document })
+        match local.engine.rejection(&local.document) {
+            Some(rejection) => return Err(thrown(rejection.to_error())),
+            None => while local.engine.poll_event().is_some() {},
+        }
+        Ok(local)
     }
 
-    /// Puts a layer in the place of the one with its id, or beside the others.
+    /// Puts a layer in the place of the one with its id, or beside the others. One that makes the document invalid is thrown
+    /// and held back: with each later change it is tried again.
     #[wasm_bindgen(js_name = setLayer)]
     pub fn set_layer(&mut self, layer: &str, wall_ms: f64, mono_ms: f64) -> Outcome<()> {
-        let layer = Layer::from_value(&json(layer)?).map_err(thrown)?;
-        let id = layer.id.clone();
-        self.engine.handle_layer(&self.document, &id, Ok(Some(layer)), now(wall_ms, mono_ms));
-        Ok(())
+        self.take_layer(Layer::from_value(&json(layer)?).map_err(thrown)?, now(wall_ms, mono_ms))
     }
 
     /// Sets a path of the runtime layer; answered by the `written` event of that number.
@@ -122,7 +124,28 @@ impl LocalEngine {
 }
 
 impl LocalEngine {
+    fn take_layer(&mut self, layer: Layer, now: Now) -> Outcome<()> {
+        let id = layer.id.clone();
+        self.engine.handle_layer(&self.document, &id, Ok(Some(layer)), now);
+        match self.engine.source_state(&self.document, &id) {
+            Some(SourceState::Stale(error)) => Err(thrown(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn asked(&mut self, ask: impl FnOnce(&mut Engine, &DocumentName) -> RequestId) -> f64 {
         number(ask(&mut self.engine, &self.document))
     }
+}
+
+/// How layers become the document.
+fn document_options(options: &Value) -> Result<DocumentOptions, Error> {
+    let given = |name: &str| options.child(name).filter(|value| **value != Value::Null);
+    Ok(DocumentOptions {
+        policy: given("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?,
+        schema: given("schema").map(Schema::from_value).transpose()?,
+        profiles: given("profiles").map_or_else(|| Ok(Vec::new()), |names| texts(names, "profiles"))?,
+        variables: given("variables").map(variables).transpose()?.map(|all| all.into_iter().collect()),
+        ..DocumentOptions::default()
+    })
 }

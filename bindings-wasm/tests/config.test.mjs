@@ -1,7 +1,7 @@
 // A live configuration of one page, on the module as it ships.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ready } from "../pkg/full/algebra.node.js";
+import { ready, Schema } from "../pkg/full/algebra.node.js";
 import { open } from "../pkg/full/config.js";
 
 await ready();
@@ -53,6 +53,46 @@ test("documents are frozen and stay the same object until something changes", ()
   assert.throws(() => { before.features.beta = true; }, TypeError);
   config.set("rate_limit", 5);
   assert.notEqual(config.toObject(), before);
+});
+
+test("a schema, profiles and references hold, as they do outside browsers", () => {
+  const definition = { fields: { port: { type: "integer", min: 1, default: 80 }, url: "string" } };
+  const text = '{"url": "http://${env:HOST}:${port}", "profiles": {"dev": {"port": 8080}}}';
+  const given = { schema: definition, profiles: "dev", interpolate: { HOST: "h", GONE: undefined } };
+  const config = open([{ id: "base", text, format: "json" }], given);
+  assert.deepEqual(config.toObject(), { port: 8080, url: "http://h:8080" });
+  assert.throws(() => config.set("port", 0), { code: "invalid", path: "port" });
+  config.set("port", 81);
+  assert.equal(config.get("url"), "http://h:81");
+  assert.deepEqual(open([], { schema: new Schema(definition) }).toObject(), { port: 80 });
+  assert.equal(open([{ id: "a", value: { b: "${c}", c: 1 } }], { interpolate: true }).get("b"), 1);
+  assert.equal(open([{ id: "a", value: { b: "${c}", c: 1 } }], { interpolate: false }).get("b"), "${c}");
+  const checked = new Schema(definition, { checks: { port: () => true } });
+  assert.throws(() => open([], { schema: checked }), { code: "usage", message: /checks/ });
+});
+
+test("a layer that the schema refuses throws, and comes into force once others make it valid", () => {
+  const schema = { fields: { low: "integer", high: { type: "integer", min: 1 } } };
+  assert.throws(() => open([{ id: "base", value: { high: 0 } }], { schema }), { code: "invalid", path: "high" });
+  assert.throws(() => open([], { schema: { fields: { name: { type: "string", required: true } } } }), { code: "invalid" });
+  const config = open([{ id: "base", value: { low: 1, high: 2 } }], { schema });
+  const told = [];
+  config.subscribe("*", ({ path, new: now }) => told.push([path, now]));
+  assert.throws(() => config.setLayer({ id: "base", value: { low: 3, high: 0 } }), { code: "invalid", path: "high" });
+  assert.deepEqual([config.toObject(), told], [{ low: 1, high: 2 }, []]);
+  config.setLayer({ id: "over", priority: 1, value: { high: 5 } });
+  assert.deepEqual(config.toObject(), { low: 3, high: 5 });
+  assert.deepEqual(told, [["high", 5], ["low", 3]]);
+});
+
+test("what a page has not is refused with what takes its place", () => {
+  for (const name of ["envPrefix", "sources", "watch", "dataDir"]) {
+    const told = { code: "usage", message: `\`open\` has no option \`${name}\` in browsers`, hint: /layer|setLayer/i };
+    assert.throws(() => open(layers(), { [name]: "x" }), told);
+  }
+  for (const interpolate of ["HOST", ["HOST"]]) {
+    assert.throws(() => open(layers(), { interpolate }), { code: "usage", hint: /HOST/ });
+  }
 });
 
 test("what cannot be opened, set or explained is an error with a code", () => {

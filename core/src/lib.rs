@@ -41,9 +41,8 @@
 //! `confmesh` command. `yaml`, `toml`, `json5` and `properties` (default) are formats that the browser build leaves out for
 //! size, and `json-schema` (default) is the check of whole JSON Schema documents, which it leaves out too. `binary` (default) is the short form of messages between instances, and of what a `document::Document` saves; `deflate` (default) compresses
 //! the former. `replication` (default, and part of `native`) lets an [`engine::Engine`] hold documents that instances
-//! replicate; without it, with `layers` alone, an engine merges layers of its own or follows a host as its guest; without
-//! both it only follows. `serde` (default) reads documents as types of a program, and makes values of them. Features only
-//! add.
+//! replicate; without it an engine merges layers of its own (`layers`) and follows a host as its guest (`guest`). `serde`
+//! (default) reads documents as types of a program, and makes values of them. Features only add.
 
 pub mod api;
 pub mod backoff;

@@ -1,7 +1,36 @@
 // A live configuration of one page: layers that the program gives, and above them what it sets while it runs.
 import { LocalEngine } from "./confmesh_wasm.js";
+import { Schema } from "./algebra.js";
 import { matches } from "./functions.js";
 import { calling, ConfmeshError, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
+
+/** What `open` has in Node and not here, and what takes its place. */
+const ELSEWHERE = {
+  envPrefix: "a browser has no variables: give them as a layer: { env: { prefix: \"APP\", variables } }",
+  sources: "a browser asks nobody by itself: fetch the text, and hand it to `setLayer`",
+  watch: "a browser has no files to watch: `setLayer` says that one changed",
+  dataDir: "a browser has no directory: keep the text where the page keeps what is its own, and open it as a layer",
+};
+
+const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hint });
+
+/** How layers become the document, as the module reads it. */
+function layering(given) {
+  const [strange] = Object.keys(ELSEWHERE).filter((name) => Object.hasOwn(given ?? {}, name));
+  if (strange) throw usage(`\`open\` has no option \`${strange}\` in browsers`, ELSEWHERE[strange]);
+  const { rules = null, schema = null, profiles = null, interpolate = null } =
+    options(given, ["rules", "schema", "profiles", "interpolate"], "open");
+  if (typeof interpolate === "string" || interpolate?.[Symbol.iterator]) {
+    throw usage("a browser has no variables that could be named", "give those that references may read: { interpolate: { HOST: \"h\" } }");
+  }
+  const variables = interpolate === true ? {} : interpolate || null;
+  return {
+    rules,
+    schema: schema instanceof Schema ? schema.definition : schema,
+    profiles: typeof profiles === "string" ? [profiles] : profiles && [...profiles],
+    variables: variables && Object.fromEntries(Object.entries(variables).filter(([, text]) => text !== undefined)),
+  };
+}
 
 const clocks = () => [Date.now(), performance.now()];
 
@@ -27,12 +56,12 @@ export class Config {
   #isClosed = false;
 
   constructor(layers, given) {
-    const { rules = null } = options(given, ["rules"], "open");
+    const how = layering(given);
     if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
       const hint = "fetch the text and open it as a layer: open([{ id: url, text, format: \"json\" }])";
-      throw new ConfmeshError({ code: "usage", message: "a browser has no files to open", hint });
+      throw usage("a browser has no files to open", hint);
     }
-    this.#engine = calling(() => new LocalEngine(toText(layers), toText(rules), ...clocks()));
+    this.#engine = calling(() => new LocalEngine(toText(layers), toText(how), ...clocks()));
   }
 
   /** The document, frozen; the same object until something changes. */
@@ -92,18 +121,24 @@ export class Config {
     return this.#tell();
   }
 
-  /** Puts a layer in the place of the one with its id, or beside the others: how a source that changed is followed. */
+  /**
+   * Puts a layer in the place of the one with its id, or beside the others: how a source that changed is followed. One that
+   * the schema refuses throws and is held back: with each later change it is tried again.
+   */
   setLayer(layer) {
     this.#open();
-    calling(() => this.#engine.setLayer(toText(layer), ...clocks()));
-    this.#tell();
+    try {
+      calling(() => this.#engine.setLayer(toText(layer), ...clocks()));
+    } finally {
+      this.#tell();
+    }
   }
 
   /** Calls back for every change of a path that matches, from now on. */
   subscribe(pattern, callback) {
     this.#open();
     if (typeof callback !== "function") {
-      throw new ConfmeshError({ code: "usage", message: "the callback of `subscribe` is no function" });
+      throw usage("the callback of `subscribe` is no function");
     }
     calling(() => matches(pattern, "x"));
     const subscriber = { pattern, callback };

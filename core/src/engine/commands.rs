@@ -7,7 +7,7 @@ use super::records::effect_records;
 use super::shared::{Command, Reply, Shared, Staged, Step};
 use super::terms::WriteTerms;
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
-use super::{Engine, MERGES, REPLICATES, unknown};
+use super::{Engine, FOLLOWS, MERGES, REPLICATES, unknown};
 use crate::canonical::ContentHash;
 use crate::clock::{Dot, Now};
 use crate::diff::Patch;
@@ -145,7 +145,7 @@ impl Engine {
         terms: &WriteTerms,
         now: Now,
     ) {
-        if self.documents.get(name).is_some_and(|document| document.guest.is_some()) {
+        if FOLLOWS && self.documents.get(name).is_some_and(|document| document.guest.is_some()) {
             return self.ask_host(name, request, command.clone(), terms.user.clone(), now);
         }
         let result = if MERGES { self.write_runtime(name, command, now) } else { Err(unknown(name)) };

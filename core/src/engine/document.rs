@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::MERGES;
 use super::admission::{Admission, Foreseen, Kept};
 use super::aside::Aside;
 use super::closed::Closed;
@@ -14,6 +13,7 @@ use super::shared::{Founded, Shared};
 use super::types::{
     ChangeEvent, DocumentOptions, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus,
 };
+use super::{FOLLOWS, MERGES};
 use crate::canonical::content_hash;
 use crate::clock::Now;
 use crate::diff::diff;
@@ -257,7 +257,7 @@ impl Document {
     /// Merges the layers anew. Returns the change where one is visible. What would make the document invalid is left out
     /// and told by [`Document::take_news`].
     pub(super) fn refresh(&mut self, cause: &str) -> Option<ChangeEvent> {
-        let composed = match &self.guest {
+        let composed = match self.guest.as_ref().filter(|_| FOLLOWS) {
             Some(guest) => Composed::of_one(Some(guest.layer())),
             None if MERGES => self.admit(cause),
             None => Composed::of_one(None),

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::document::Document;
 use super::shared::{Command, edits};
 use super::types::{DocumentOptions, Event, Level, PeerId, Receipt, RequestId};
-use super::{Engine, Session};
+use super::{Engine, FOLLOWS, Session};
 use crate::clock::{Now, VersionVector};
 use crate::diff::Change;
 use crate::error::{Code, Error};
@@ -86,8 +86,12 @@ fn outside_lists(shown: &Value, edit: Edit) -> Edit {
 }
 
 impl Engine {
-    /// Opens a document as a guest: it is empty until a host that was dialed as [`super::Link::Host`] has sent it.
+    /// Opens a document as a guest: it is empty until a host that was dialed as [`super::Link::Host`] has sent it. Opens
+    /// nothing in a build without the feature `guest`.
     pub fn open_guest(&mut self, name: DocumentName) {
+        if !FOLLOWS {
+            return;
+        }
         let mut document = Document::new(name.clone(), DocumentOptions::default(), ReplicaId::from_bytes([0; 16]));
         document.guest = Some(Guest::default());
         document.refresh(HOST);

@@ -153,6 +153,9 @@ pub struct Engine {
 /// everything else, as it does without [`REPLICATES`]: that is what keeps a browser's client small.
 const MERGES: bool = cfg!(any(feature = "layers", test));
 
+/// Whether this build follows hosts; without it and without [`REPLICATES`] an engine has nobody to write to.
+const FOLLOWS: bool = cfg!(any(feature = "guest", test));
+
 impl Engine {
     /// An engine without documents, with what its store holds (keys and bytes as [`StoreWrite`] put them there).
     ///
@@ -207,6 +210,10 @@ impl Engine {
         let stored = self.stored.remove(&name).unwrap_or_default();
         let marks_loaded = REPLICATES && document.restore(stored, self.config.old_after_ms, now);
         document.refresh("open");
+        if !REPLICATES {
+            self.documents.insert(name, document);
+            return;
+        }
         self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
@@ -274,6 +281,11 @@ impl Engine {
     /// How a source of a document is; none where it has no such source.
     pub fn source_state(&self, name: &DocumentName, source: &str) -> Option<SourceState> {
         self.documents.get(name)?.source_state(source)
+    }
+
+    /// What is not in force of a document, because it would be invalid.
+    pub fn rejection(&self, name: &DocumentName) -> Option<&Rejection> {
+        self.documents.get(name)?.rejection.as_ref()
     }
 
     /// Of the sources that are looked up anew, as the files of a directory, some are gone, and the others have these priorities
@@ -436,7 +448,7 @@ impl Engine {
     fn announce(&mut self, name: &DocumentName, before: u64, change: Option<ChangeEvent>, now: Now) -> bool {
         self.tell_rejection(name);
         let Some(change) = change else { return false };
-        if let Some(document) = self.documents.get(name) {
+        if let Some(document) = self.documents.get(name).filter(|_| REPLICATES) {
             self.past.remember(&document.policy, &change.snapshot);
         }
         self.tell_guests(name, before, &change, now);

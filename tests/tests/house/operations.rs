@@ -193,6 +193,30 @@ fn every_method_in_node_and_browsers_has_a_row() {
     assert!(rowless.is_empty(), "browser: without a row: {rowless:?}");
 }
 
+/// The texts between the first of these and what ends the list that begins there.
+fn quoted<'a>(text: &'a str, begin: &str, end: &str) -> BTreeSet<&'a str> {
+    let (_, after) = text.split_once(begin).unwrap_or_else(|| panic!("nothing begins with {begin}"));
+    after.split(end).next().unwrap_or_default().split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_option_of_open_is_there_in_node_and_in_browsers_or_refused_with_what_takes_its_place() {
+    let row = OPERATIONS.iter().find(|row| row.name == "open").unwrap();
+    let options: BTreeSet<String> = row.request.iter().map(|field| camel(field.name)).collect();
+    let options: BTreeSet<&str> = options.iter().map(String::as_str).filter(|name| *name != "files").collect();
+    let node = read("bindings-node/lib/live.js");
+    let layering = quoted(&node, "const LAYERING = [", "];");
+    let opening: BTreeSet<&str> = quoted(&node, "const OPENING = [", "];").union(&layering).copied().collect();
+    assert_eq!(opening, options, "Node");
+
+    let page = read("bindings-wasm/js/full/config.js");
+    let there = quoted(&page, "options(given, [", "]");
+    let refused = block(&page, &["const ELSEWHERE = {"], |line| line.starts_with('}'));
+    let refused: BTreeSet<&str> = refused.iter().map(|line| identifier(line.trim_start())).collect();
+    assert!(there.is_disjoint(&refused), "browsers: {there:?} and {refused:?}");
+    assert_eq!(there.union(&refused).copied().collect::<BTreeSet<_>>(), options, "browsers");
+}
+
 #[test]
 fn every_message_of_guests_has_a_row() {
     let codec = read("core/src/protocol/codec.rs");

@@ -14,6 +14,7 @@ const FREE: Operation = Operation { right: Right::Nothing, ..ASKED };
 pub(super) static OPEN: Operation = Operation {
     name: "open",
     about: "Opens the configuration of one process: files, variables, and what the program sets.",
+    more: "A page has no files, variables, sources and directories: it gives layers, and says what `interpolate` may read.",
     request: &[
         field(
             "files",
