@@ -37,6 +37,10 @@ export class Mesh {
   }
 }
 
+export async function openAsync() {
+  throw missing("openAsync", "await what is fetched, and hand its text to `open` as a layer");
+}
+
 export function rebuild() {
   throw missing("rebuild", "a browser keeps no store: rebuild it where the instance runs");
 }
