@@ -1,4 +1,6 @@
 //! A source as people write it.
+use std::collections::BTreeMap;
+
 use super::options::{self, SourceOptions, check_misspelt, starts_option};
 use crate::error::{Code, Error, Result};
 use crate::format::{FileArgument, Format, split_options};
@@ -234,26 +236,18 @@ impl Place {
     }
 }
 
-/// The sources with their priorities: of each kind the last one that names none has the kind's, each before it one more.
-/// `files` are so many files that stand before all of them.
+/// The sources with their priorities: of those whose kinds have the same one, the last that names none has it, each before it
+/// one more, so that later ones win. `files` are so many files that stand before all of them.
 pub fn placed(specs: &[SourceSpec], files: usize) -> (Vec<i32>, Vec<i32>) {
-    let mut next: [(u8, i32); 6] =
-        [options::FILE, options::DOTENV, options::ENV, options::HTTP, options::EXEC, options::CUSTOM]
-            .map(|kind| (kind, 0));
-    let mut take = |kind: u8, base: i32| {
-        let after = next.iter_mut().find(|(other, _)| *other == kind).map_or(0, |(_, after)| {
-            *after = after.saturating_add(1);
-            *after - 1
-        });
-        base.saturating_add(after)
+    let mut next: BTreeMap<i32, i32> = BTreeMap::new();
+    let mut take = |base: i32| {
+        let next = next.entry(base).or_insert(base);
+        std::mem::replace(next, next.saturating_add(1))
     };
-    let mut found: Vec<i32> = specs
-        .iter()
-        .rev()
-        .map(|spec| spec.options.priority.unwrap_or_else(|| take(spec.place.kind(), spec.place.priority())))
-        .collect();
+    let mut found: Vec<i32> =
+        specs.iter().rev().map(|spec| spec.options.priority.unwrap_or_else(|| take(spec.place.priority()))).collect();
     found.reverse();
-    let mut before: Vec<i32> = (0..files).map(|_| take(options::FILE, priority::FILE)).collect();
+    let mut before: Vec<i32> = (0..files).map(|_| take(priority::FILE)).collect();
     before.reverse();
     (before, found)
 }
