@@ -31,9 +31,15 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn of<T: Send + 'static>(answer: confmesh::Answer<T>, shown: fn(T) -> Value) -> Answer {
+    /// Arguments that mean nothing are raised at once; what the instance makes of them, where the answer is taken.
+    pub fn of<T: Send + 'static>(
+        py: Python<'_>,
+        answer: confmesh::Answer<T>,
+        shown: fn(T) -> Value,
+    ) -> PyResult<Answer> {
+        let answer = answer.asked().map_err(|error| raise(py, &error))?;
         let pending: Pending = Box::pin(async move { answer.await.map(shown) });
-        Answer { state: Mutex::new(State::Pending(pending)), born: Process::this() }
+        Ok(Answer { state: Mutex::new(State::Pending(pending)), born: Process::this() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -226,7 +226,7 @@ impl Live {
         user: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::set(to_path(py, path)?, to_value(value)?);
-        Ok(Answer::of(self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt))
+        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt)
     }
 
     #[pyo3(signature = (path, *, if_version = None, force = false, fence = 0, user = None))]
@@ -240,37 +240,37 @@ impl Live {
         user: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::unset(to_path(py, path)?);
-        Ok(Answer::of(self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt))
+        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt)
     }
 
     /// Any operation of the list, by name.
-    fn call(&self, operation: &str, arguments: &Bound<'_, PyAny>) -> PyResult<Answer> {
-        Ok(Answer::of(self.mesh.call(operation, &to_value(arguments)?), |reply| reply))
+    fn call(&self, py: Python<'_>, operation: &str, arguments: &Bound<'_, PyAny>) -> PyResult<Answer> {
+        Answer::of(py, self.mesh.call(operation, &to_value(arguments)?), |reply| reply)
     }
 
-    fn adopt(&self, url: &str, yes: bool) -> Answer {
-        Answer::of(self.mesh.adopt_from(url, yes), |adoption| adoption.to_value())
+    fn adopt(&self, py: Python<'_>, url: &str, yes: bool) -> PyResult<Answer> {
+        Answer::of(py, self.mesh.adopt_from(url, yes), |adoption| adoption.to_value())
     }
 
     #[pyo3(signature = (patch, *, if_hash))]
     fn patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
         let patch = to_value(patch)?;
         let patch = run(py, || Patch::from_value(&patch))?;
-        Ok(Answer::of(self.mesh.patch(patch, parsed_hash(py, if_hash)?), receipt))
+        Answer::of(py, self.mesh.patch(patch, parsed_hash(py, if_hash)?), receipt)
     }
 
     #[pyo3(signature = (patch, *, if_hash))]
     fn merge_patch(&self, py: Python<'_>, patch: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
-        Ok(Answer::of(self.mesh.merge_patch(to_value(patch)?, parsed_hash(py, if_hash)?), receipt))
+        Answer::of(py, self.mesh.merge_patch(to_value(patch)?, parsed_hash(py, if_hash)?), receipt)
     }
 
     #[pyo3(signature = (value, *, if_hash))]
     fn replace(&self, py: Python<'_>, value: &Bound<'_, PyAny>, if_hash: Option<String>) -> PyResult<Answer> {
-        Ok(Answer::of(self.mesh.replace(to_value(value)?, parsed_hash(py, if_hash)?), receipt))
+        Answer::of(py, self.mesh.replace(to_value(value)?, parsed_hash(py, if_hash)?), receipt)
     }
 
-    fn status(&self) -> Answer {
-        Answer::of(self.mesh.status(), |status| status.to_value())
+    fn status(&self, py: Python<'_>) -> PyResult<Answer> {
+        Answer::of(py, self.mesh.status(), |status| status.to_value())
     }
 
     fn subscribe(&self, py: Python<'_>, pattern: &str) -> PyResult<Feed> {

@@ -271,7 +271,7 @@ def a_manual_conflict_is_listed_and_resolved(tmp_path: Path) -> None:
             assert conflict["path"] == "app.limit" and conflict["shown"] == 0 and second["app.limit"] == 0
             assert {side["user"]: side["value"] for side in conflict["sides"]} == {"ann": 1, "ben": 2}
             with pytest.raises(confmesh.UsageError):
-                second.resolve(conflict["id"]).wait()
+                second.resolve(conflict["id"])
             second.assign(conflict["id"], "eve").wait()
             _until(lambda: [one["assigned_to"] for one in first.conflicts().wait()] == ["eve"])
             second.resolve(conflict["id"], value=5).wait()
@@ -321,7 +321,7 @@ def a_mesh_is_asked_for_what_the_list_of_operations_has(tmp_path: Path) -> None:
         with pytest.raises(confmesh.UsageError, match="nothing to repair"):
             mesh.repair().wait()
         with pytest.raises(confmesh.UsageError, match="whole number"):
-            mesh.confirm_kept("1").wait()  # type: ignore[arg-type]
+            mesh.confirm_kept("1")  # type: ignore[arg-type]
 
 
 def a_reload_says_what_changed_and_what_failed(tmp_path: Path) -> None:
@@ -335,3 +335,39 @@ def a_reload_says_what_changed_and_what_failed(tmp_path: Path) -> None:
         assert failed["source"].endswith("base.json") and failed["error"]["code"] == "syntax"
         base.write_text('{"limit": 2}')
         assert mesh.reload().wait()["failed"] == [] and mesh["limit"] == 2
+
+
+def a_rule_lets_markers_in_files_remove_what_lies_below(tmp_path: Path) -> None:
+    files = [_write(tmp_path / "base.json", '{"app": {"x": 1, "y": 2}}'), _write(tmp_path / "over.json", '{"app": {"x": {"$unset": true}}}')]
+    with confmesh.open(files, rules=[{"pattern": "app", "removals": True}]) as config:
+        assert config.to_dict() == {"app": {"y": 2}}
+    with confmesh.open(files) as config:
+        assert config["app.x"] == {"$unset": True}
+
+
+def arguments_that_mean_nothing_raise_at_the_call_and_what_an_instance_refuses_where_the_answer_is_taken() -> None:
+    with confmesh.Mesh() as mesh:
+        nobody = confmesh.hash({})
+        calls: list[tuple[Callable[[], object], type[Exception]]] = [
+            (lambda: mesh.set("a..b", 1), confmesh.InputError),
+            (lambda: mesh.unset("a", if_version="?"), confmesh.UsageError),
+            (lambda: mesh.patch([{"op": "nothing"}]), confmesh.InputError),
+            (lambda: mesh.replace({}, if_hash="?"), confmesh.InputError),
+            (lambda: mesh.read("a..b"), confmesh.InputError),
+            (lambda: mesh.written("a..b"), confmesh.InputError),
+            (lambda: mesh.confirm_kept("1"), confmesh.UsageError),  # type: ignore[arg-type]
+            (lambda: mesh.adopt("https://127.0.0.1"), confmesh.UsageError),
+            (lambda: mesh.assign("x", "eve"), confmesh.NotFoundError),
+            (lambda: mesh.resolve("x", keep=True), confmesh.NotFoundError),
+            (lambda: mesh.resolve(nobody, take=1, keep=True), confmesh.UsageError),
+        ]
+        for call, kind in calls:
+            with pytest.raises(kind):
+                call()
+        for pending in (mesh.resolve(nobody, keep=True), mesh.assign(nobody, None), mesh.confirm_kept(7), mesh.expel("ff")):
+            with pytest.raises(confmesh.NotFoundError):
+                pending.wait()
+        mesh.close()
+        for late in (mesh.set("a", 1), mesh.read("a"), mesh.adopt("http://127.0.0.1")):
+            with pytest.raises(confmesh.UsageError, match="is closed"):
+                late.wait()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import _native
 
 if TYPE_CHECKING:
-    from ._native import Live, Report
+    from ._native import Feed, Live, Report
 
 logger = logging.getLogger("confmesh")
 
@@ -62,22 +62,42 @@ class _Writer:
 _writer = _Writer()
 
 
+class _Followed:
+    """What one configuration reports, on its way to the writer."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._taking = threading.Lock()
+
+    def take(self) -> None:
+        with self._taking:
+            while (report := self._feed.take()) is not None:
+                if logger.isEnabledFor(_LEVELS[report.level]):
+                    _writer.write(report)
+
+    def wake(self) -> None:
+        self.take()
+        if self._feed.closed:
+            _followed.discard(self)
+        else:
+            self._feed.notify(self.wake)
+
+
+_followed: set[_Followed] = set()
+
+
 def follow(live: Live) -> None:
     """Writes what is reported, until that configuration closes; keeps nothing alive."""
-    feed = live.reports(False)
-
-    def wake() -> None:
-        while (report := feed.take()) is not None:
-            if logger.isEnabledFor(_LEVELS[report.level]):
-                _writer.write(report)
-        if not feed.closed:
-            feed.notify(wake)
-
-    feed.notify(wake)
+    followed = _Followed(live.reports(False))
+    _followed.add(followed)
+    followed.wake()
 
 
 def finish(deadline: float) -> None:
     """Waits until what was reported is written, or the deadline of `time.monotonic` has passed."""
+    # A report of the last moment may not have woken anybody yet.
+    for followed in list(_followed):
+        followed.take()
     _writer.finish(max(0.0, deadline - time.monotonic()))
 
 
@@ -94,4 +114,5 @@ def resume() -> None:
 def forget() -> None:
     """In the child of a fork: the thread stayed with the parent, and writes there what waits."""
     global _writer
+    _followed.clear()
     _writer = _Writer()

@@ -39,7 +39,11 @@ def woken(notify: Callable[[Callable[[], None]], None], lost: Callable[[], None]
 
 
 class Pending(Generic[_T]):
-    """A request on its way: `await` it, or block with `wait()`. Dropping it does not take the request back."""
+    """A request on its way: `await` it, or block with `wait()`. Dropping it does not take the request back.
+
+    Arguments that mean nothing (no path, no version, a number for a text) raised before there was one; here is raised what the
+    instance makes of the request.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer

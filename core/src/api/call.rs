@@ -10,6 +10,9 @@ use crate::path::Path;
 use crate::schema::nearest;
 use crate::value::{Map, Str, Value};
 
+/// What tells whether arguments of the right types mean something together.
+pub type Fits = fn(&Call) -> Result<()>;
+
 /// What begins an operation.
 pub type Begin = fn(&mut At<'_>, &Call) -> Result<Begun>;
 
@@ -90,7 +93,9 @@ impl Call {
                 None => {}
             }
         }
-        Ok(Call { operation, arguments })
+        let call = Call { operation, arguments };
+        (operation.fits)(&call)?;
+        Ok(call)
     }
 
     /// Begins it.
@@ -170,7 +175,12 @@ pub fn find(name: &str) -> Result<&'static Operation> {
 }
 
 fn check(field: &Field, value: &Value) -> Result<()> {
-    let Some(_) = mismatch(field.kind, value) else { return Ok(()) };
+    if mismatch(field.kind, value).is_none() {
+        return match (field.kind, value.as_str()) {
+            (Type::Path, Some(path)) => Path::parse(path).map(drop),
+            _ => Ok(()),
+        };
+    }
     let name = field.name;
     let message = match field.kind {
         Type::Flag => format!("`{name}` is `true` or `false`"),

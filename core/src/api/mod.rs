@@ -26,7 +26,7 @@ mod reference;
 mod shapes;
 mod sugar;
 
-pub use call::{At, Begin, Begun, Call, find};
+pub use call::{At, Begin, Begun, Call, Fits, find};
 pub use openapi::openapi;
 pub use operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 pub use operations::OPERATIONS;

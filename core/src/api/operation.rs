@@ -1,6 +1,6 @@
 //! What a row of the list says of its operation: plain data, known at compile time.
 
-use super::call::Begin;
+use super::call::{Begin, Fits};
 use super::shapes::Record;
 
 /// One operation: what it takes and gives, who may ask for it, and through which doors.
@@ -20,6 +20,8 @@ pub struct Operation {
     pub reply: Reply,
     /// The ways to it.
     pub doors: Doors,
+    /// What arguments have to be besides of their types; an instance is not asked to find that out.
+    pub fits: Fits,
     /// What is done, for those that are asked of a running instance by name and arguments.
     pub begin: Option<Begin>,
 }

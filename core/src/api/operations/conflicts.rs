@@ -1,9 +1,10 @@
 //! Conflicts: listed, and settled; and the trail of how they ended.
 
 use super::fields::{ASKED, FENCE, FORCE, USER, field, list};
-use crate::api::call::Begun;
+use crate::api::call::{Begun, Call};
 use crate::api::operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::{AUDIT_ENTRY, CONFLICT, RECEIPT};
+use crate::canonical::ContentHash;
 use crate::engine::{Choice, Command, Conflict, WriteTerms};
 use crate::error::{Code, Error, Result};
 
@@ -36,7 +37,8 @@ pub(super) static CONFLICTS: Operation = Operation {
     ..ASKED
 };
 
-fn id(text: &str) -> Result<crate::canonical::ContentHash> {
+fn id(call: &Call) -> Result<ContentHash> {
+    let text = call.text("id").unwrap_or_default();
     text.parse().map_err(|_| {
         Error::new(Code::NotFound, format!("`{text}` names no conflict")).with_hint("list the conflicts again")
     })
@@ -56,8 +58,9 @@ pub(super) static ASSIGN: Operation = Operation {
         node: Door::Open(&["Mesh.assign"]),
         ..ASKED.doors
     },
+    fits: |call| id(call).map(drop),
     begin: Some(|at, call| {
-        let command = Command::Assign(id(call.text("id").unwrap_or_default())?, call.text("user").map(Into::into));
+        let command = Command::Assign(id(call)?, call.text("user").map(Into::into));
         Ok(Begun::Writing(at.engine.write(at.document, command, WriteTerms::default(), at.now)))
     }),
     ..ASKED
@@ -65,6 +68,10 @@ pub(super) static ASSIGN: Operation = Operation {
 
 /// The ways to settle one.
 const CHOICES: &[&str] = &["take", "value", "keep", "remove"];
+
+fn settled(call: &Call) -> Result<Command> {
+    Ok(Command::Resolve(id(call)?, Choice::from_value(&call.only(CHOICES))?))
+}
 
 pub(super) static RESOLVE: Operation = Operation {
     name: "resolve",
@@ -89,11 +96,8 @@ pub(super) static RESOLVE: Operation = Operation {
         node: Door::Open(&["Mesh.resolve"]),
         ..ASKED.doors
     },
-    begin: Some(|at, call| {
-        let id = id(call.text("id").unwrap_or_default())?;
-        let choice = Choice::from_value(&call.only(CHOICES))?;
-        Ok(Begun::Writing(at.engine.write(at.document, Command::Resolve(id, choice), call.terms(), at.now)))
-    }),
+    fits: |call| settled(call).map(drop),
+    begin: Some(|at, call| Ok(Begun::Writing(at.engine.write(at.document, settled(call)?, call.terms(), at.now)))),
     ..ASKED
 };
 

@@ -31,6 +31,7 @@ pub(super) const ASKED: Operation = Operation {
         browser: OVER_HTTP,
         guest: GUESTS_DO_NOT_OPERATE,
     },
+    fits: |_| Ok(()),
     begin: None,
 };
 

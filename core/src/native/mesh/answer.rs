@@ -33,8 +33,36 @@ impl<T> Answer<T> {
         Answer(State::Waiting(receiver))
     }
 
+    /// The instance takes no request now.
+    pub(super) fn untaken(error: Error) -> Answer<T> {
+        let (reply, answer) = oneshot::channel();
+        let _ = reply.send(Err(error));
+        Answer::waiting(answer)
+    }
+
+    /// The arguments mean nothing, and nobody is asked.
     pub(super) fn refused(error: Error) -> Answer<T> {
         Answer(State::Refused(Some(error)))
+    }
+
+    /// This answer, unless the arguments mean nothing and nobody was asked: for programs where misuse is an error of the call.
+    ///
+    /// # Errors
+    /// What waiting for it would say.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().start()?;
+    /// let refused = mesh.set("a..b", 1).asked().err();
+    /// assert_eq!(refused.map(|error| error.code()), Some(confmesh::Code::PathSyntax));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn asked(self) -> Result<Answer<T>> {
+        match self.0 {
+            State::Refused(Some(error)) => Err(error),
+            state => Ok(Answer(state)),
+        }
     }
 
     /// The answer made into something else once it is there.

@@ -436,7 +436,7 @@ impl Shared {
         let (reply, answer) = oneshot::channel();
         match self.send(request(reply)) {
             Ok(()) => Answer::waiting(answer),
-            Err(error) => Answer::refused(error),
+            Err(error) => Answer::untaken(error),
         }
     }
 

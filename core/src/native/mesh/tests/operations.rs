@@ -119,6 +119,17 @@ fn an_operation_is_asked_for_by_name_and_checked_before() {
         assert_eq!(refused.code(), code, "{refused:?}");
         assert!(refused.hint().unwrap_or_default().starts_with(hint), "{refused:?}");
     }
+    for (name, arguments, code) in [
+        ("read", r#"{"path": "a..b"}"#, Code::PathSyntax),
+        ("assign", r#"{"id": "x", "user": null}"#, Code::NotFound),
+        ("resolve", r#"{"id": "x", "keep": true}"#, Code::NotFound),
+    ] {
+        assert_eq!(mesh.call(name, &json(arguments)).asked().err().map(|error| error.code()), Some(code), "{name}");
+    }
+    let nobody = mesh.snapshot().hash().to_string();
+    let resolve = |choice: &str| mesh.call("resolve", &json(&format!(r#"{{"id": "{nobody}", {choice}}}"#))).asked();
+    assert_eq!(resolve(r#""take": 0, "keep": true"#).err().map(|error| error.code()), Some(Code::Usage));
+    assert_eq!(resolve(r#""keep": true"#).unwrap().wait().unwrap_err().code(), Code::NotFound, "the instance says so");
     assert_eq!(call("merge", r#"{"layers": []}"#).unwrap_err().code(), Code::Usage, "it is asked of nobody");
     assert_eq!(call("expel", r#"{"replica": "ff"}"#).unwrap_err().code(), Code::NotFound);
     assert!(OPERATIONS.iter().any(|row| row.begin.is_none()));
