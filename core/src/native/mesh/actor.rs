@@ -85,7 +85,7 @@ pub(super) struct Actor {
     pub(super) dialers: Vec<Dialer>,
     servers: Vec<JoinHandle<()>>,
     is_closing: bool,
-    log: LogLevel,
+    pub(super) log: LogLevel,
     /// The newest entries of the audit trail.
     pub(super) audit: VecDeque<Audit>,
 }

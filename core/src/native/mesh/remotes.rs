@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 
 use super::actor::Actor;
 use super::inputs::{Inputs, Later};
+use super::log::log;
 use super::sources::RemoteSource;
 use crate::clock::rfc3339;
 use crate::engine::{Level, SourceState};
@@ -46,6 +47,8 @@ pub(super) struct Remote {
     is_keeping: bool,
     /// Whether it was told that nothing of it is kept.
     told_unkept: bool,
+    /// What of its error output the log has, until it is well again.
+    told: Option<String>,
 }
 
 impl Drop for Remote {
@@ -153,6 +156,7 @@ impl Actor {
                 from_disk: false,
                 is_keeping: false,
                 told_unkept: false,
+                told: None,
             });
             self.remember(at);
             let clock = self.clock;
@@ -256,6 +260,9 @@ impl Actor {
         let engine = self.driver.engine_mut();
         let is_fresh = |engine: &crate::engine::Engine| engine.source_state(&document, &id) == Some(SourceState::Fresh);
         let mut keep_in = None;
+        if matches!(said, Said::Layer(_) | Said::Unchanged | Said::Missing) {
+            remote.told = None;
+        }
         let in_force = match said {
             Said::Layer(layer) => {
                 engine.handle_layer(&document, &id, Ok(Some((*layer).clone())), now);
@@ -279,7 +286,12 @@ impl Actor {
                 engine.handle_layer(&document, &id, Ok(None), now);
                 false
             }
-            Said::Failed(error) => {
+            Said::Failed(error, told) => {
+                if let Some(told) = told.filter(|told| remote.told.as_ref() != Some(told)) {
+                    let line = format!("`{id}` wrote to its error output: {told}");
+                    log(self.log, Level::Warning, &line);
+                    remote.told = Some(told);
+                }
                 engine.handle_layer(&document, &id, Err(error), now);
                 false
             }

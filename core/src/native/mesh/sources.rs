@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::{Code, Error, Result};
 use crate::format::{FileArgument, Format};
 use crate::native::source::files::{expand, expand_sources};
-use crate::native::source::polled::Source;
+use crate::native::source::polled::{Source, check};
 use crate::source::{Place, SourceSpec, placed};
 use crate::value::Str;
 
@@ -106,6 +106,7 @@ impl Sources {
                     let error = Error::new(Code::Usage, format!("the source `{id}` is given twice"));
                     return Err(error.with_hint("leave one of them out, or tell them apart with `name=…`"));
                 }
+                check(&given.spec)?;
                 let required = required && !given.spec.options.is_optional;
                 found.remotes.push(RemoteSource { given, priority, required });
             }

@@ -401,7 +401,11 @@ fn commands_give_documents_and_their_failures_are_told() {
     let config = open(Vec::<String>::new()).source(spec("exec:printf '{\"a b\": %s}' 7")).start().unwrap();
     assert_eq!(config.get("a b").unwrap(), Some(7.into()));
     for (command, says) in [
-        ("exec:sh -c 'echo no luck >&2\\; exit 3'", "failed: exit status 3: no luck"),
+        (
+            "exec:sh -c 'printf t0p%s s3cret >&2\\; exit 3'",
+            "failed: exit status 3; what it wrote to its error output is in the log",
+        ),
+        ("exec:sh -c 'printf t0p%s s3cret >&2'", "wrote nothing; what it wrote to its error output is in the log"),
         ("exec:sh -c 'echo t0ps3cret >&2\\; exit 3';secret", "failed: exit status 3"),
         ("exec:no-such-program-here", "cannot run `exec:no-such-program-here`: no such file"),
         ("exec:true", "wrote nothing"),
@@ -421,6 +425,60 @@ fn commands_give_documents_and_their_failures_are_told() {
         stat.is_ok_and(|stat| !stat.contains(") Z "))
     };
     until("its child is gone", || !is_alive());
+}
+
+#[test]
+fn what_a_good_command_left_behind_keeps_nobody_waiting_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    // One holds the pipes, the other has its own.
+    for (name, redirected) in [("pipes", ""), ("apart", " >/dev/null 2>&1")] {
+        let pid = dir.path().join(name);
+        let command = format!(
+            "exec:sh -c 'sleep 60{redirected} & echo $! > {}\\; echo limit: 7';format=yaml;timeout=30s",
+            pid.display()
+        );
+        let since = Instant::now();
+        let config = open(Vec::<String>::new()).source(spec(&command)).start().unwrap();
+        assert_eq!(limit(&config), Some(7.into()), "{name}");
+        assert!(since.elapsed() < Duration::from_secs(20), "{name}: it waited for the child");
+        let child = std::fs::read_to_string(pid).unwrap();
+        let stat = format!("/proc/{}/stat", child.trim());
+        until("its child is gone", || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")));
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_set_refuses_the_start() {
+    for option in ["token-env=NOT_SET_HERE", "basic-env=NOT_SET_HERE", "header-env=X-Api-Key: NOT_SET_HERE"] {
+        let source = spec(&format!("https://127.0.0.1:1/;optional;{option}"));
+        let error = MeshOptions::default().source(source).start().unwrap_err();
+        assert!(error.to_string().contains("the variable `NOT_SET_HERE` is not set"), "{error}");
+        assert_eq!((error.code(), error.hint()), (Code::Usage, Some("export it before the start")));
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_not_called_untrusted() {
+    let says = |answer: &'static [u8]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let _ = std::io::Read::read(&mut stream, &mut [0; 8192]);
+                let _ = stream.write_all(answer);
+            }
+        });
+        open(Vec::<String>::new()).source(spec(&format!("https://{address}/"))).start().unwrap_err()
+    };
+    let answers: [(&[u8], &str); 2] =
+        [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), (b"", "hung up during the TLS handshake")];
+    for (answer, words) in answers {
+        let error = says(answer);
+        let hint = error.hint().unwrap_or_default();
+        assert!(error.to_string().contains(words) && !error.to_string().contains("trusted"), "{error}");
+        assert!(hint.contains("`http://`") && !hint.contains("ca="), "{hint}");
+    }
 }
 
 #[test]

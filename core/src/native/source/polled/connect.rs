@@ -127,13 +127,32 @@ pub(super) async fn connect(uri: &Uri, tls: Option<&TlsConnector>, phase: &Phase
     phase.set(2);
     let name = ServerName::try_from(host.clone())
         .map_err(|_| Error::new(Code::Usage, format!("`{host}` is no name that a certificate can have")))?;
-    let stream = tls.connect(name, stream).await.map_err(|error| {
-        unreachable(
-            format!("`{host}:{port}` is not to be trusted: {}", reason(&error)),
-            "name the certificate that signed it with `ca=FILE`, or correct the name, the clock or the certificate",
-        )
-    })?;
+    let stream = tls.connect(name, stream).await.map_err(|error| no_handshake(&format!("{host}:{port}"), &error))?;
     talk(stream).await
+}
+
+/// Why a TLS handshake failed: only a certificate can be untrusted, and only that is a question of `ca`.
+fn no_handshake(place: &str, error: &io::Error) -> Error {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let (what, hint) = match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => (
+            format!("`{place}` is not to be trusted: {}", reason(error)),
+            "name the certificate that signed it with `ca=FILE`, or correct the name, the clock or the certificate",
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => (
+            format!("`{place}` does not speak TLS: {}", reason(error)),
+            "write `http://` if it is plain HTTP, or correct the port",
+        ),
+        Some(_) => (
+            format!("no TLS with `{place}`: {}", reason(error)),
+            "see which versions of TLS and which certificates it asks for",
+        ),
+        None => (
+            format!("`{place}` hung up during the TLS handshake: {}", reason(error)),
+            "see its log; write `http://` if it is plain HTTP",
+        ),
+    };
+    Error::new(Code::Unreachable, what).with_hint(hint)
 }
 
 async fn talk<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static>(

@@ -1,4 +1,5 @@
 //! Commands whose output is a document.
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use crate::native::io_error::reason;
 use crate::source::SourceSpec;
 use crate::value::Str;
 
-/// How much of what a command complains about is shown: the last characters, where the reason mostly stands.
+/// How much of what a command complains about is logged: the last characters, where the reason mostly stands.
 const MAX_TOLD: usize = 400;
+/// How long its pipes are read once it ended: what it left behind may hold them open for ever.
+const DRAIN: Duration = Duration::from_millis(100);
 /// How much of its standard error is kept.
 const MAX_ERRORS: usize = 64 << 10;
 
@@ -50,7 +53,7 @@ impl ExecLoader {
         #[cfg(unix)]
         command.process_group(0);
         let mut child = match command.spawn() {
-            Ok(child) => Group(child),
+            Ok(child) => Group::of(child),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.is_optional => {
                 return Ok(Answer::Missing);
             }
@@ -60,7 +63,7 @@ impl ExecLoader {
                 return Err(Error::new(Code::File, message).with_hint(hint).into());
             }
         };
-        match timeout(self.patience, self.ended(&mut child.0)).await {
+        match timeout(self.patience, self.ended(&mut child.leader)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let message =
@@ -71,57 +74,88 @@ impl ExecLoader {
     }
 
     async fn ended(&self, child: &mut Child) -> Result<Answer, Failure> {
-        let (out, errors) = (child.stdout.take(), child.stderr.take());
-        let (out, errors) = tokio::join!(read(out, MAX_TEXT_BYTES + 1), read(errors, MAX_ERRORS));
+        let (from_out, from_errors) = (child.stdout.take(), child.stderr.take());
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let status = {
+            let mut reading = pin!(async {
+                tokio::join!(read(from_out, MAX_TEXT_BYTES + 1, &mut out), read(from_errors, MAX_ERRORS, &mut errors))
+            });
+            let mut is_read = false;
+            // It has ended when it ended, whoever still holds its pipes.
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => break status,
+                    _ = &mut reading, if !is_read => is_read = true,
+                }
+            };
+            if !is_read {
+                let _ = timeout(DRAIN, &mut reading).await; // what came is taken either way
+            }
+            status
+        };
         let failed = |what: String| Error::new(Code::File, what);
         if out.len() > MAX_TEXT_BYTES {
             let message = format!("`{}` writes more than {} MiB", self.id, MAX_TEXT_BYTES >> 20);
             return Err(Failure::of_content(Error::new(Code::TooLarge, message)));
         }
-        let status =
-            child.wait().await.map_err(|error| failed(format!("cannot wait for `{}`: {}", self.id, reason(&error))))?;
+        let status = status.map_err(|error| failed(format!("cannot wait for `{}`: {}", self.id, reason(&error))))?;
         if !status.success() {
             let how = match status.code() {
                 Some(code) => format!("exit status {code}"),
                 None => "killed by a signal".to_owned(),
             };
-            return Err(failed(format!("`{}` failed: {how}{}", self.id, self.told(&errors))).into());
+            let failure = Failure::from(failed(format!("`{}` failed: {how}", self.id)));
+            return Err(Failure { told: self.told(&errors), ..failure });
         }
         let text = String::from_utf8(out)
             .map_err(|_| Failure::of_content(Error::new(Code::Syntax, format!("`{}` writes no UTF-8", self.id))))?;
         if text.trim().is_empty() {
-            let message = format!("`{}` wrote nothing{}", self.id, self.told(&errors));
-            return Err(Failure::of_content(
-                Error::new(Code::Syntax, message).with_hint("to remove every key it has to write `{}`"),
-            ));
+            let error = Error::new(Code::Syntax, format!("`{}` wrote nothing", self.id))
+                .with_hint("to remove every key it has to write `{}`");
+            return Err(Failure { told: self.told(&errors), ..Failure::of_content(error) });
         }
         Ok(Answer::Text(text, self.format))
     }
 
     /// The end of what it complained about; nothing where that could hold a secret.
-    fn told(&self, errors: &[u8]) -> String {
+    fn told(&self, errors: &[u8]) -> Option<String> {
         if self.is_secret {
-            return String::new();
+            return None;
         }
         let text = String::from_utf8_lossy(errors);
         let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let left_out = text.chars().count().saturating_sub(MAX_TOLD);
         let tail: String = text.chars().skip(left_out).collect();
         match (tail.is_empty(), left_out) {
-            (true, _) => String::new(),
-            (false, 0) => format!(": {tail}"),
-            (false, _) => format!(": …{tail}"),
+            (true, _) => None,
+            (false, 0) => Some(tail),
+            (false, _) => Some(format!("…{tail}")),
         }
     }
 }
 
 /// A child whose whole group ends with it.
-struct Group(Child);
+struct Group {
+    leader: Child,
+    /// Its number, which the child itself no longer knows once it ended.
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    fn of(leader: Child) -> Group {
+        Group {
+            #[cfg(unix)]
+            group: leader.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+            leader,
+        }
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
         #[cfg(unix)]
-        if let Some(group) = self.0.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
+        if let Some(group) = self.group {
             // Fails where nobody of it is left.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
@@ -129,9 +163,8 @@ impl Drop for Group {
 }
 
 /// Reads to the end, and keeps what fits: at the start for a document, which then is refused.
-async fn read(from: Option<impl AsyncRead + Unpin>, most: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Some(mut from) = from else { return bytes };
+async fn read(from: Option<impl AsyncRead + Unpin>, most: usize, bytes: &mut Vec<u8>) {
+    let Some(mut from) = from else { return };
     let mut part = vec![0; 16 << 10];
     while let Ok(count) = from.read(&mut part).await {
         if count == 0 {
@@ -144,5 +177,4 @@ async fn read(from: Option<impl AsyncRead + Unpin>, most: usize) -> Vec<u8> {
             break;
         }
     }
-    bytes
 }

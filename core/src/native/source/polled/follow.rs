@@ -59,8 +59,8 @@ pub enum Said {
     Layer(Box<Layer>),
     /// That there is none.
     Missing,
-    /// Nothing of use.
-    Failed(Error),
+    /// Nothing of use, and what is for the log alone.
+    Failed(Error, Option<String>),
     /// Whether the document that was to be kept is.
     Kept(Result<()>),
 }
@@ -100,7 +100,7 @@ pub async fn load_once(spec: SourceSpec, priority: i32) -> Result<Option<Layer>>
     let loaded_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     match loader.load(true).await {
         Ok(answer) => Ok(layer_of(&spec, priority, answer, loaded_ms)?.map(|(layer, _)| layer)),
-        Err(failure) => Err(failure.error),
+        Err(failure) => Err(failure.whole()),
     }
 }
 
@@ -194,7 +194,8 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
                     false => Polled::Failed { retry_after_ms: failure.retry_after_ms },
                 };
                 poll.end(polled, ended_ms, chance);
-                if tell(&followed, &news, &poll, Said::Failed(failure.error)).await.is_none() {
+                let (error, told) = failure.parted();
+                if tell(&followed, &news, &poll, Said::Failed(error, told)).await.is_none() {
                     return;
                 }
             }

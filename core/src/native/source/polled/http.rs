@@ -1,4 +1,5 @@
 //! Documents over HTTP: conditional requests, redirects, credentials, and what answers mean.
+use std::env::VarError;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -222,13 +223,26 @@ impl HttpLoader {
     }
 }
 
+/// Whether every variable that a source names holds something.
+pub(super) fn check_variables(spec: &SourceSpec) -> Result<()> {
+    let options = &spec.options;
+    let of_headers = options.header_envs.iter().map(|(_, from)| from);
+    for name in options.token_env.iter().chain(&options.basic_env).chain(of_headers) {
+        variable(name).map_err(|error| error.with_origin(Origin::source(spec.id())))?;
+    }
+    Ok(())
+}
+
 /// The value of a variable.
 fn variable(name: &str) -> Result<String> {
-    match std::env::var(name) {
-        Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
-        _ => Err(Error::new(Code::Usage, format!("the variable `{name}` is not set"))
-            .with_hint("export it before the start")),
-    }
+    let what = match std::env::var(name) {
+        Ok(value) if !value.trim().is_empty() => return Ok(value.trim().to_owned()),
+        Ok(_) => "is empty",
+        Err(VarError::NotPresent) => "is not set",
+        Err(VarError::NotUnicode(_)) => "is no UTF-8",
+    };
+    let error = Error::new(Code::Usage, format!("the variable `{name}` {what}"));
+    Err(error.with_hint("export it before the start"))
 }
 
 fn unusable(part: &str) -> Failure {
@@ -316,7 +330,7 @@ fn refused(status: StatusCode, headers: &HeaderMap, with_credentials: bool) -> F
     };
     // When it is asked again stands in the status: a reason that counts down would be news every second.
     let error = Error::new(code, format!("answered {number}: {what}")).with_hint(hint);
-    Failure { error, retry_after_ms, is_content: false }
+    Failure { retry_after_ms, ..Failure::from(error) }
 }
 
 /// `Retry-After`, in seconds or as a date.

@@ -37,17 +37,52 @@ struct Failure {
     retry_after_ms: Option<u64>,
     /// Whether there was an answer in time, and only what it holds is of no use.
     is_content: bool,
+    /// What the other side wrote for whoever runs it. It may hold anything, so it goes to this machine's log only.
+    told: Option<String>,
 }
 
 impl Failure {
     fn of_content(error: Error) -> Failure {
-        Failure { error, retry_after_ms: None, is_content: true }
+        Failure { is_content: true, ..Failure::from(error) }
     }
+
+    /// What everybody may see of it, which says where the rest is, and the rest.
+    fn parted(self) -> (Error, Option<String>) {
+        match self.told {
+            None => (self.error, None),
+            Some(told) => {
+                let error = continued(&self.error, "; what it wrote to its error output is in the log");
+                (error, Some(told))
+            }
+        }
+    }
+
+    /// All of it, for whoever has just asked on this machine.
+    fn whole(self) -> Error {
+        self.told.map_or_else(|| self.error.clone(), |told| continued(&self.error, &format!(": {told}")))
+    }
+}
+
+/// An error whose message goes on.
+fn continued(error: &Error, more: &str) -> Error {
+    let longer = Error::new(error.code(), format!("{}{more}", error.message()));
+    error.hint().map_or_else(|| longer.clone(), |hint| longer.clone().with_hint(hint))
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { error, retry_after_ms: None, is_content: false }
+        Failure { error, retry_after_ms: None, is_content: false, told: None }
+    }
+}
+
+/// Refuses what stays wrong with a source however often it is asked: the variables of a process do not change.
+///
+/// # Errors
+/// [`Code::Usage`] where a variable that it names is not set, or is empty.
+pub fn check(spec: &SourceSpec) -> Result<()> {
+    match spec.place {
+        Place::Http(_) => http::check_variables(spec),
+        _ => Ok(()),
     }
 }
 
