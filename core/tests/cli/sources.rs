@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::process::{Instance, wait_for};
+use crate::process::{Instance, Running, wait_for};
 use crate::{dir, json, run, run_with};
 
 /// A server that answers everybody with this JSON text, or with 503 where it is empty.
@@ -83,4 +83,27 @@ fn serve_follows_a_source_and_starts_without_it_from_what_is_kept() {
     assert_eq!((&source["served_from"], &source["state"]), (&"disk".into(), &"stale".into()), "{source}");
     assert_eq!(status["health"]["status"], "degraded");
     assert!(instance.data(&["explain", "limit"]).contains("(loaded 20"));
+}
+
+#[test]
+fn what_a_command_complains_about_is_in_the_log_and_nowhere_else() {
+    let dir = dir(&[("secret", "t0ps3cret\n")]);
+    let source = "exec:sh -c 'cat secret >&2\\; exit 1';interval=100ms";
+    let instance = Instance::start(dir.path(), &["--source", source], &[]);
+    instance.process.tells("wrote to its error output: t0ps3cret");
+    let shown = instance.status().to_string();
+    assert!(shown.contains("exit status 1; what it wrote to its error output is in the log"), "{shown}");
+    let table = instance.run(&["status"]);
+    assert!(!format!("{shown}{}{}", table.stdout, table.stderr).contains("t0ps3cret"), "{shown}");
+}
+
+#[test]
+fn serve_refuses_to_start_without_the_variables_that_a_source_names() {
+    let dir = dir(&[]);
+    let source = "https://127.0.0.1:1/;token-env=EXEC_TOKEN";
+    for (variables, says) in [(&[][..], "is not set"), (&[("EXEC_TOKEN", " ")][..], "is empty")] {
+        let mut serve = Running::start(dir.path(), &["serve", "--source", source], variables);
+        assert_eq!(serve.ended().code(), Some(1), "{}", serve.errors());
+        serve.tells(&format!("the variable `EXEC_TOKEN` {says}"));
+    }
 }
