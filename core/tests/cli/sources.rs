@@ -107,3 +107,16 @@ fn serve_refuses_to_start_without_the_variables_that_a_source_names() {
         serve.tells(&format!("the variable `EXEC_TOKEN` {says}"));
     }
 }
+
+#[test]
+fn who_stops_serve_while_a_source_hangs_waits_for_nothing() {
+    let dir = dir(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("http://{}/hangs;timeout=1h", listener.local_addr().unwrap());
+    let arguments = ["serve", "--source", &source, "--listen", "127.0.0.1:0", "--data-dir", "data"];
+    let mut serve = Running::start(dir.path(), &arguments, &[]);
+    let asked = listener.accept().unwrap();
+    serve.signal("TERM");
+    assert!(serve.ended().success(), "{}", serve.errors());
+    drop(asked);
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::arguments::Serve;
@@ -31,7 +32,7 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     let data_dir =
         arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
     check_files(arguments)?;
-    let mesh = options(arguments, &data_dir)?.start().map_err(as_options)?;
+    let Some(mesh) = start(options(arguments, &data_dir)?, &runtime, &mut signals)? else { return Ok(DONE) };
     announce(&mesh, arguments, &data_dir);
     let mut changes = mesh.subscribe("**")?;
     let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
@@ -69,6 +70,25 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
         (false, _) => Err(Error::new(Code::Internal, "the instance stopped by itself")
             .with_hint("its last messages are above")
             .into()),
+    }
+}
+
+/// Starts, which waits for what sources say first; nothing where somebody stops it meanwhile.
+fn start(options: MeshOptions, runtime: &Runtime, signals: &mut Signals) -> Result<Option<Mesh>, Stop> {
+    let (ready, started) = oneshot::channel();
+    thread::spawn(move || {
+        let _ = ready.send(options.start());
+    });
+    let started = runtime.block_on(async {
+        tokio::select! {
+            started = started => Some(started),
+            () = signals.next() => None,
+        }
+    });
+    match started {
+        None => Ok(None),
+        Some(Ok(mesh)) => Ok(Some(mesh.map_err(as_options)?)),
+        Some(Err(_)) => Err(Error::new(Code::Internal, "the start stopped by itself").into()),
     }
 }
 
