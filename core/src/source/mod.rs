@@ -19,4 +19,4 @@ mod spec;
 mod tests;
 
 pub use options::{Hidden, SourceOptions, duration_ms};
-pub use spec::{Place, SourceSpec, placed};
+pub use spec::{Place, SourceSpec, check_distinct, placed};

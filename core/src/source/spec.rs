@@ -1,5 +1,5 @@
 //! A source as people write it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::{self, SourceOptions, check_misspelt, starts_option};
 use crate::error::{Code, Error, Result};
@@ -250,6 +250,22 @@ pub fn placed(specs: &[SourceSpec], files: usize) -> (Vec<i32>, Vec<i32>) {
     let mut before: Vec<i32> = (0..files).map(|_| take(priority::FILE)).collect();
     before.reverse();
     (before, found)
+}
+
+/// Whether sources that are asked again and again are told apart by their names.
+///
+/// # Errors
+/// [`Code::Usage`] where two have one.
+pub fn check_distinct(specs: &[SourceSpec]) -> Result<()> {
+    let mut known = BTreeSet::new();
+    let polled = specs.iter().filter(|spec| matches!(spec.place, Place::Http(_) | Place::Exec(_) | Place::Custom(_)));
+    for id in polled.map(SourceSpec::id) {
+        if !known.insert(id.clone()) {
+            return Err(Error::new(Code::Usage, format!("the source `{id}` is given twice"))
+                .with_hint("leave one of them out, or tell them apart with `name=…`"));
+        }
+    }
+    Ok(())
 }
 
 /// A URL without what must not stand in it.

@@ -124,3 +124,24 @@ fn who_stops_serve_while_a_source_hangs_waits_for_nothing() {
     assert!(serve.ended().success(), "{}", serve.errors());
     drop(asked);
 }
+
+#[test]
+fn a_file_of_a_source_that_is_not_there_yet_is_told_at_the_start() {
+    let dir = dir(&[]);
+    let arguments =
+        ["serve", "--source", "file:mispelt.yaml", "--source", "file:maybe.yaml;optional", "--listen", "127.0.0.1:0"];
+    let serve = Running::start(dir.path(), &arguments, &[]);
+    serve.tells("`mispelt.yaml` does not exist: it counts once it does");
+    serve.tells("listening on");
+    let said = serve.errors();
+    assert!(!said.contains("maybe.yaml` does not exist"), "{said}");
+}
+
+#[test]
+fn a_source_that_is_given_twice_is_refused_by_merge_as_by_serve() {
+    let dir = dir(&[]);
+    for command in ["merge", "serve"] {
+        let ran = run(dir.path(), &[command, "--source", "exec:true;secret", "--source", "exec:true a;secret"]);
+        assert!(ran.complaint(1).contains("is given twice"), "{command}");
+    }
+}

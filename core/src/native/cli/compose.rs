@@ -13,7 +13,7 @@ use crate::pattern::Pattern;
 use crate::policy::{MergeStrategy, Policy, Rule};
 use crate::schema::Schema;
 use crate::secret::count_masks;
-use crate::source::{Place, SourceSpec, placed};
+use crate::source::{Place, SourceSpec, check_distinct, placed};
 use crate::value::Value;
 
 impl Composing {
@@ -123,6 +123,7 @@ impl Sourced<'_> {
             }
         }
         let specs = expand_sources(specs)?;
+        check_distinct(&specs)?;
         let (of_files, of_sources) = placed(&specs, named.len());
         let mut layers: Vec<Layer> = Vec::new();
         for (input, priority) in named.iter().zip(of_files) {

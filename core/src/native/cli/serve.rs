@@ -150,8 +150,10 @@ fn policy(arguments: &Serve) -> Result<Policy, Stop> {
 
 /// Files may come later, but a directory that is missing is a slip.
 fn check_files(arguments: &Serve) -> Result<(), Stop> {
-    for file in arguments.bind.iter().chain(&arguments.files) {
-        let file = &plain(file);
+    let sources = arguments.composing.sources.iter().filter_map(|source| SourceSpec::parse(source).ok()?.file());
+    let of_sources: Vec<PathBuf> = sources.filter(|file| !file.is_optional).map(|file| file.path.into()).collect();
+    for file in arguments.bind.iter().chain(&arguments.files).map(|file| plain(file)).chain(of_sources) {
+        let file = &file;
         if file.to_string_lossy().contains(['*', '?']) {
             continue;
         }

@@ -6,7 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::{FileArgument, Format};
 use crate::native::source::files::{expand, expand_sources};
 use crate::native::source::polled::{Source, check};
-use crate::source::{Place, SourceSpec, placed};
+use crate::source::{Place, SourceSpec, check_distinct, placed};
 use crate::value::Str;
 
 /// A source as a program gives it: what it is, and its code where it is the program's own.
@@ -90,6 +90,7 @@ impl Sources {
             sources.extend(expand_sources([spec])?.into_iter().map(of_spec));
         }
         let specs: Vec<SourceSpec> = sources.iter().map(|given| given.spec.clone()).collect();
+        check_distinct(&specs)?;
         let (of_files, of_sources) = placed(&specs, named.len());
         let mut found = Sources { layers: Vec::new(), environments: Vec::new(), remotes: Vec::new() };
         for ((path, file), priority) in named.into_iter().zip(of_files) {
@@ -101,11 +102,6 @@ impl Sources {
             } else if let Place::Env(prefix) = &given.spec.place {
                 found.environments.push((prefix.clone(), priority));
             } else {
-                let id = given.spec.id();
-                if found.remotes.iter().any(|other| other.given.spec.id() == id) {
-                    let error = Error::new(Code::Usage, format!("the source `{id}` is given twice"));
-                    return Err(error.with_hint("leave one of them out, or tell them apart with `name=…`"));
-                }
                 check(&given.spec)?;
                 let required = required && !given.spec.options.is_optional;
                 found.remotes.push(RemoteSource { given, priority, required });
