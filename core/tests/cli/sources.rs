@@ -145,3 +145,13 @@ fn a_source_that_is_given_twice_is_refused_by_merge_as_by_serve() {
         assert!(ran.complaint(1).contains("is given twice"), "{command}");
     }
 }
+
+#[test]
+fn reload_says_what_failed_and_why_and_ends_with_a_status() {
+    let dir = dir(&[]);
+    let instance = Instance::start(dir.path(), &["--source", "exec:false;optional"], &[]);
+    let ran = instance.run(&["reload"]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("failed:\n  exec:false: `exec:false` failed: exit status 1"), "{}", ran.stdout);
+    assert!(run(dir.path(), &["--help"]).data().contains("Looks at every file"), "its own sentence");
+}

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use super::arguments::Instance;
 use super::client::{Client, encode};
 use super::online::plain;
-use super::output::{DONE, Outcome, data, json};
+use super::output::{CORRECTABLE, DONE, Outcome, data, json};
 use crate::api::{Field, OPERATIONS, Operation, Place, Type};
 use crate::error::{Code, Error};
 use crate::value::{Str, Value};
@@ -36,18 +36,18 @@ fn made(word: &'static str, row: &'static Operation) -> clap::Command {
     let needed: String =
         row.request.iter().filter(|field| field.required).map(|field| format!(" {}", caps(field))).collect();
     let more = if row.more.is_empty() { String::new() } else { format!("{}\n\n", row.more) };
-    let command = clap::Command::new(word)
+    // What says whom to ask has a sentence of its own.
+    let command = Instance::augment_args(clap::Command::new(word))
         .about(row.about.trim_end_matches('.').to_owned())
         .after_help(format!("{more}Example:\n  confmesh {word}{needed}"));
-    let command = row.request.iter().fold(command, |command, field| {
+    row.request.iter().fold(command, |command, field| {
         let argument = Arg::new(field.name).help(field.about);
         command.arg(match (field.required, field.kind) {
             (true, _) => argument.required(true),
             (false, Type::Flag) => argument.long(field.name).action(ArgAction::SetTrue),
             (false, _) => argument.long(field.name),
         })
-    });
-    Instance::augment_args(command)
+    })
 }
 
 fn caps(field: &Field) -> String {
@@ -60,9 +60,11 @@ pub(super) fn run(row: &'static Operation, matches: &ArgMatches, as_json: bool) 
         .map_err(|error| Error::new(Code::Usage, error.to_string().lines().next().unwrap_or_default()))?;
     let (method, target, body) = request(row, matches)?;
     let reply = Client::new(&instance.url)?.call(method, &target, body.as_ref())?;
+    let has_failed = reply.child("failed").and_then(Value::as_list).is_some_and(|failed| !failed.is_empty());
+    let status = if has_failed { CORRECTABLE } else { DONE };
     if as_json {
         json(&reply)?;
-        return Ok(DONE);
+        return Ok(status);
     }
     let mut text = String::new();
     for (name, value) in reply.as_map().into_iter().flat_map(|map| map.iter()) {
@@ -70,13 +72,21 @@ pub(super) fn run(row: &'static Operation, matches: &ArgMatches, as_json: bool) 
             Some(items) if items.is_empty() => text.push_str(&format!("{name}: none\n")),
             Some(items) => {
                 text.push_str(&format!("{name}:\n"));
-                items.iter().for_each(|item| text.push_str(&format!("  {}\n", plain(Some(item)))));
+                items.iter().for_each(|item| text.push_str(&format!("  {}\n", line(item))));
             }
             None => text.push_str(&format!("{name}: {}\n", plain(Some(value)))),
         }
     }
     data(&text)?;
-    Ok(DONE)
+    Ok(status)
+}
+
+/// An item of a list; of what failed, why and what to do.
+fn line(item: &Value) -> String {
+    let Some(error) = item.child("error") else { return plain(Some(item)) };
+    let said = |name: &str| error.child(name).map(|text| plain(Some(text)));
+    let hint = said("hint").map(|hint| format!("\n    hint: {hint}")).unwrap_or_default();
+    format!("{}: {}{hint}", plain(item.child("source")), said("message").unwrap_or_default())
 }
 
 /// Method, target and body of the request, as the row has its fields.
