@@ -10,7 +10,7 @@
 //! assert_eq!(spec.place, Place::Http("https://config.example/app".into()));
 //! assert_eq!((spec.options.every, spec.options.is_optional), (Some(Every::Fixed(10_000)), true));
 //! let error = SourceSpec::parse("https://config.example/app;intervall=10s").unwrap_err();
-//! assert!(error.hint().is_some_and(|hint| hint.contains("`interval=10s`")));
+//! assert!(error.hint().is_some_and(|hint| hint.contains("did you mean `interval")));
 //! # Ok::<(), confmesh::Error>(())
 //! ```
 mod options;
