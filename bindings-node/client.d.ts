@@ -63,7 +63,7 @@ export interface ClientEvents {
 
 /** The part of the browser's class that is used; pass one to the client where there is none (Node before 22). */
 export interface WebSocketClass {
-  new (url: string): {
+  new (url: string, protocols?: string[]): {
     readonly readyState: number;
     send(data: string): void;
     close(code?: number): void;
@@ -72,7 +72,7 @@ export interface WebSocketClass {
 }
 
 export interface ClientOptions {
-  /** For instances that ask for one; sent as the query parameter `token`. */
+  /** For instances that ask for one (`confmesh token new`); sent as a subprotocol, never in the address. */
   token?: string;
   WebSocket?: WebSocketClass;
   /** The document's name; `default`. */

@@ -2,7 +2,7 @@ import type { FollowOptions, Report, Reports, Subscription } from "./following.j
 import type { Operations } from "./operations.js";
 import type { Adoption } from "./settling.js";
 import type { GivenSource } from "./sources.js";
-import type { Problem, Status } from "./status.js";
+import type { AccessOptions, Problem, Status } from "./status.js";
 
 export * from "./following.js";
 export * from "./operations.js";
@@ -514,7 +514,7 @@ export declare function open(layers: readonly Layer[], options?: PageOptions): C
 /** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
 export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
 
-export interface MeshOptions extends LayeringOptions {
+export interface MeshOptions extends LayeringOptions, AccessOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */
@@ -523,15 +523,13 @@ export interface MeshOptions extends LayeringOptions {
   sources?: GivenSource | readonly GivenSource[];
   /** `host:port`; port 0 takes a free one. */
   listen?: string | Iterable<string>;
-  /** `ws://host:port` of other instances. */
+  /** `wss://host:port` of other instances, or `ws://` on this machine. */
   peers?: Iterable<string>;
   envPrefix?: string;
   /** Keeps the document over restarts. */
   dataDir?: string;
   /** The document's name; `default`. */
   document?: string;
-  /** Whether the whole network may be listened to, though nobody proves who they are. */
-  insecure?: boolean;
   /** Origins of pages that may follow and change the document: `https://app.example`, `http://localhost:*`; none. */
   allowOrigins?: string | string[];
   /** Names with a domain that the instance is called by: `config.example`, `*.example`; none. */

@@ -66,6 +66,8 @@ export interface Status {
   connected_clients: number;
   /** For how long it is in step with none of the others, where there are others. */
   out_of_step_ms?: number;
+  /** How the authentication file stands; missing where everybody may do everything. */
+  auth?: { file: string; principals: number; digest: string; report_only?: boolean; error?: Problem };
   documents: DocumentStatus[];
 }
 
@@ -114,4 +116,24 @@ export interface SourceStatus {
   failures?: number;
   interval_ms?: number;
   circuit?: "closed" | "open" | "half_open";
+}
+
+/** Who comes in, and who an instance is elsewhere. Files are in PEM form. */
+export interface AccessOptions {
+  /** Who may do what: a file that `confmesh token` writes, taken while it runs. None: only this machine can connect. */
+  auth?: string;
+  /** The certificate that is shown to others; with `tlsKey` TLS is spoken. */
+  tlsCert?: string;
+  /** The private key of `tlsCert`. */
+  tlsKey?: string;
+  /** Whose certificates may stand for a token. */
+  tlsClientCa?: string;
+  /** Whose certificates are trusted where `wss://` is dialed; those of the system. */
+  tlsCa?: string;
+  /** The file with the token that is shown to other instances. */
+  tokenFile?: string;
+  /** That token itself; the file counts more. */
+  token?: string;
+  /** Whether a proxy in front speaks TLS. */
+  behindProxy?: boolean;
 }

@@ -1,8 +1,36 @@
 // What the page asks the instance over HTTP: writes to the document go through the client.
 import { parse } from "./functions.js";
 
+const KEPT = "confmesh-token";
+// Of this tab alone, and only where the instance asks for one.
+let token = sessionStorage.getItem(KEPT) ?? undefined;
+
+/** The token that this tab shows; asked for by `form` until the instance takes one, where it asks for any. */
+export async function signedIn({ dialog, form, input, problem }) {
+  for (;;) {
+    try {
+      await ask("status");
+      return token;
+    } catch (error) {
+      if (error.code !== "unauthenticated" && error.code !== "forbidden") return token;
+      problem.textContent = token === undefined ? "" : error.message;
+    }
+    dialog.oncancel = (event) => event.preventDefault();
+    dialog.showModal();
+    await new Promise((done) => form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      done();
+    }, { once: true }));
+    token = input.value.trim() || undefined;
+    input.value = "";
+    dialog.close();
+    if (token !== undefined) sessionStorage.setItem(KEPT, token);
+  }
+}
+
 async function ask(path, method = "GET") {
-  const response = await fetch(path, { method, headers: { accept: "application/json" }, cache: "no-store" });
+  const shown = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const response = await fetch(path, { method, headers: { accept: "application/json", ...shown }, cache: "no-store" });
   const text = await response.text();
   if (response.ok) return parse(text);
   let error;
@@ -31,6 +59,8 @@ export const confirmKept = (id) => ask(`kept/${id}/confirm`, "POST");
 
 /** Calls `changed` with every change list of the instance, secrets masked. */
 export function changeFeed(changed) {
+  // It can show no token: then the page tells what its own client sees.
+  if (token !== undefined) return { readyState: EventSource.CLOSED };
   const feed = new EventSource("events?mask=true");
   feed.addEventListener("message", ({ data }) => {
     try {

@@ -14,7 +14,8 @@ const at = (id) => document.getElementById(id);
 const STATUS_MS = 3_000;
 
 await ready();
-const client = new ConfigWebSocketClient(new URL("sync", document.baseURI), { initialDelay: 250, maxDelay: 3_000 });
+const token = await api.signedIn({ dialog: at("sign-in"), form: at("sign-in-form"), input: at("token"), problem: at("sign-in-problem") });
+const client = new ConfigWebSocketClient(new URL("sync", document.baseURI), { token, initialDelay: 250, maxDelay: 3_000 });
 const secrets = new Secrets();
 const tree = new Tree(at("tree"), { select: explainSelected, set, remove, isSecret: (path) => secrets.touches(path) });
 const log = new ChangeLog({ list: at("log"), empty: at("log-empty"), clear: at("log-clear"), select: (path) => tree.select(path) });

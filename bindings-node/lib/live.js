@@ -143,8 +143,9 @@ export class Config extends Reader {
 
 const LAYERING = ["rules", "schema", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", ...LAYERING];
-const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "insecure", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", ...LAYERING];
+const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
+  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", ...LAYERING,
+  "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
 const WRITING = ["ifVersion", "force", "fence", "user"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
@@ -232,12 +233,14 @@ export class Mesh extends withOperations(Reader) {
 
   constructor(given) {
     super();
-    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, insecure = false, allowOrigins, allowHosts,
+    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
+      auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
       foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
-      rules: text(rules), insecure, allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
+      rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
+      access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
       foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, false),
     };
   }

@@ -108,8 +108,8 @@ pub struct StartOptions {
     pub document: String,
     /// A JSON list of rules, or `null`.
     pub rules: String,
-    /// Whether anybody on the network may be listened to.
-    pub insecure: bool,
+    /// Who comes in, and who we are elsewhere.
+    pub access: AccessOptions,
     /// Origins of pages that may follow and change the document.
     pub allow_origins: Vec<String>,
     /// Names with a domain that the instance is called by.
@@ -126,6 +126,27 @@ pub struct StartOptions {
     pub stale_after: Option<f64>,
     /// Whether history is dropped.
     pub settle: bool,
+}
+
+/// Who comes in, and who we are elsewhere.
+#[napi(object)]
+pub struct AccessOptions {
+    /// The authentication file.
+    pub auth: Option<String>,
+    /// The certificate that is shown.
+    pub tls_cert: Option<String>,
+    /// Its key.
+    pub tls_key: Option<String>,
+    /// Whose certificates stand for a token.
+    pub tls_client_ca: Option<String>,
+    /// Whose certificates are trusted.
+    pub tls_ca: Option<String>,
+    /// The file with the token that is shown.
+    pub token_file: Option<String>,
+    /// That token itself.
+    pub token: Option<String>,
+    /// Whether a proxy speaks TLS.
+    pub behind_proxy: bool,
 }
 
 /// Keeps a damaged store aside; its instance takes the document from the others at its next start.
@@ -148,7 +169,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             data_dir,
             document,
             rules,
-            insecure,
+            access,
             allow_origins,
             allow_hosts,
             layering,
@@ -168,7 +189,14 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             data_dir: data_dir.map(PathBuf::from),
             document: DocumentName::parse(&document)?,
             policy: policy(&rules)?,
-            insecure,
+            auth: access.auth.map(PathBuf::from),
+            tls_cert: access.tls_cert.map(PathBuf::from),
+            tls_key: access.tls_key.map(PathBuf::from),
+            tls_client_ca: access.tls_client_ca.map(PathBuf::from),
+            tls_ca: access.tls_ca.map(PathBuf::from),
+            token_file: access.token_file.map(PathBuf::from),
+            token: access.token,
+            behind_proxy: access.behind_proxy,
             allow_origins,
             allow_hosts,
             schema: layering.schema()?,

@@ -83,9 +83,23 @@ pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Optio
     run(py, || confmesh::rebuild(&data_dir, force))
 }
 
+/// Who comes in, and who we are elsewhere.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Access {
+    auth: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    tls_ca: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    token: Option<String>,
+    behind_proxy: bool,
+}
+
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, insecure, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -98,7 +112,7 @@ pub fn start_mesh(
     data_dir: Option<PathBuf>,
     document: &str,
     rules: Option<&Bound<'_, PyAny>>,
-    insecure: bool,
+    access: Access,
     allow_origins: Vec<String>,
     allow_hosts: Vec<String>,
     schema: Option<&Bound<'_, PyAny>>,
@@ -125,7 +139,14 @@ pub fn start_mesh(
             data_dir,
             document,
             policy,
-            insecure,
+            auth: access.auth,
+            tls_cert: access.tls_cert,
+            tls_key: access.tls_key,
+            tls_client_ca: access.tls_client_ca,
+            tls_ca: access.tls_ca,
+            token_file: access.token_file,
+            token: access.token,
+            behind_proxy: access.behind_proxy,
             allow_origins,
             allow_hosts,
             schema,

@@ -8,6 +8,8 @@ const EVENTS = ["config_changed", "connected", "disconnected", "error"];
 const SILENT_MS = 20_000;
 const ANSWER_MS = 10_000;
 /** How long an attempt may take before it counts as failed. */
+const PROTOCOL = "confmesh";
+const BEARER = "confmesh.bearer.";
 const ATTEMPT_MS = 10_000;
 /** How long it is tried to find out why an attempt failed. */
 const PROBE_MS = 2_000;
@@ -69,6 +71,9 @@ export class ConfigWebSocketClient {
     if (this.#url?.protocol !== "ws:" && this.#url?.protocol !== "wss:") {
       const hint = "it looks like `ws://127.0.0.1:8765/sync`";
       throw new ConfmeshError({ code: "usage", message: `\`${url}\` is no WebSocket address`, hint });
+    }
+    if (token !== undefined && !/^[\w.!#$%&'*+^`|~-]+$/.test(token)) {
+      throw new ConfmeshError({ code: "usage", message: "`token` is no token", hint: "take the line that `confmesh token new` printed" });
     }
     this.#token = token;
     this.#document = document;
@@ -272,9 +277,9 @@ export class ConfigWebSocketClient {
     this.#stopTimer("dial");
     let socket;
     try {
-      const url = new URL(this.#url);
-      if (this.#token !== undefined) url.searchParams.set("token", this.#token);
-      socket = new this.#WebSocket(url.href);
+      // A page can set no header, and an address ends up in logs.
+      const protocols = this.#token === undefined ? [] : [PROTOCOL, `${BEARER}${this.#token}`];
+      socket = protocols.length > 0 ? new this.#WebSocket(this.#url.href, protocols) : new this.#WebSocket(this.#url.href);
     } catch (error) {
       this.#failed(String(error?.message ?? error));
       return;

@@ -26,10 +26,12 @@ async function live(t, value, options) {
 const once = (client, event) => new Promise((resolve) => client.on(event, resolve));
 
 test("connecting resolves when the document has arrived", async (t) => {
-  const { client, next } = start(t, { token: "s e" });
+  const { client, next } = start(t, { token: "cm_5ec4e7" });
   const connected = client.connect();
   const socket = await next();
-  assert.equal(socket.url, `${URL_}?token=s+e`);
+  assert.equal(socket.url, URL_);
+  assert.deepEqual(socket.protocols, ["confmesh", "confmesh.bearer.cm_5ec4e7"]);
+  assert.throws(() => new ConfigWebSocketClient(URL_, { token: "s e" }), { code: "usage" });
   assert.equal(client.isLive, false);
   await socket.serve({ app: { rate: 100 }, big: 1 });
   await connected;

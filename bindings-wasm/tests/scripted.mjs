@@ -8,9 +8,10 @@ export function scriptedWebSocket() {
     readyState = 0;
     sent = [];
     #readers = [];
-    constructor(url) {
+    constructor(url, protocols) {
       super();
       this.url = url;
+      this.protocols = protocols;
       sockets.push(this);
       waiting.shift()?.(this);
     }

@@ -126,6 +126,12 @@ codes! {
     Listen = "listen", Io;
     /// The call or option is used wrongly.
     Usage = "usage", Usage;
+    /// Nobody is known to be asking: a token is missing, unknown, revoked or expired.
+    Unauthenticated = "unauthenticated", Usage;
+    /// Whoever asks may not do that.
+    Forbidden = "forbidden", Usage;
+    /// Who holds a replica has to hold the whole document.
+    PeerNeedsWholeDocument = "peer_needs_whole_document", Peer;
     /// The thing was closed.
     Closed = "closed", Usage;
     /// A defect of confmesh.

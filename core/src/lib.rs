@@ -56,6 +56,7 @@ pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod guard;
 pub mod id;
 pub mod identity;
 pub mod limits;

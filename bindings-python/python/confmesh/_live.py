@@ -142,10 +142,15 @@ class Mesh(_Operations):
     """An instance whose document agrees with that of its peers. Use `async with`, `with`, or `start()` and `close()`.
 
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
-    `host:port`, `peers` are `ws://host:port`, and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
+    `host:port`, `peers` are `wss://host:port` (`ws://` on this machine), and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles`,
     `interpolate`, `model` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
+
+    Who may do what stands in the file `auth`, which `confmesh token` writes and which is taken while it runs; without one only
+    this machine can connect. `tls_cert` and `tls_key` (PEM) make it speak TLS, unless it is `behind_proxy`; certificates
+    that `tls_client_ca` signed may stand for tokens. To peers it shows the token in `token_file` (or `token`), and trusts
+    `tls_ca`, or the system's certificates.
 
     Times are in milliseconds, as for the command: how long a new instance waits for its peers before it goes on alone
     (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
@@ -168,7 +173,14 @@ class Mesh(_Operations):
         data_dir: str | os.PathLike[str] | None = None,
         document: str = "default",
         rules: Sequence[Rule] | None = None,
-        insecure: bool = False,
+        auth: str | os.PathLike[str] | None = None,
+        tls_cert: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
+        tls_client_ca: str | os.PathLike[str] | None = None,
+        tls_ca: str | os.PathLike[str] | None = None,
+        token_file: str | os.PathLike[str] | None = None,
+        token: str | None = None,
+        behind_proxy: bool = False,
         allow_origins: str | Iterable[str] = (),
         allow_hosts: str | Iterable[str] = (),
         schema: Schema | Mapping[str, Any] | None = None,
@@ -188,6 +200,16 @@ class Mesh(_Operations):
         hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
         active = [profiles] if isinstance(profiles, str) else list(profiles)
         names = _env_names(interpolate)
+        access = {
+            "auth": auth,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
+            "tls_client_ca": tls_client_ca,
+            "tls_ca": tls_ca,
+            "token_file": token_file,
+            "token": token,
+            "behind_proxy": behind_proxy,
+        }
 
         def start() -> Live:
             return _native.start_mesh(
@@ -200,7 +222,7 @@ class Mesh(_Operations):
                 data_dir=data_dir,
                 document=document,
                 rules=rules,
-                insecure=insecure,
+                access=access,
                 allow_origins=origins,
                 allow_hosts=hosts,
                 schema=schema,

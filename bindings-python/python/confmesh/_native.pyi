@@ -388,7 +388,7 @@ def start_mesh(
     data_dir: str | os.PathLike[str] | None,
     document: str,
     rules: Sequence[Rule] | None,
-    insecure: bool,
+    access: Mapping[str, Any],
     allow_origins: Sequence[str],
     allow_hosts: Sequence[str],
     schema: Schema | Mapping[str, Any] | None,

@@ -329,6 +329,7 @@ class Status(TypedDict):
     connected_clients: int
     documents: list[DocumentStatus]
     out_of_step_ms: NotRequired[int]
+    auth: NotRequired[dict[str, Any]]
 
 
 class Versioned(TypedDict):

@@ -1,10 +1,14 @@
 //! An operation that is asked for by name: its arguments are checked against its row, and it is begun.
 
+use std::sync::Arc;
+
 use super::operation::{Field, Operation, Reply, Type};
+use super::operations::no_document;
 use super::shapes::mismatch;
 use crate::clock::Now;
-use crate::engine::{Engine, RequestId, WriteTerms};
+use crate::engine::{Engine, RequestId, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
+use crate::guard::{Verb, Who};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::path::Path;
 use crate::schema::nearest;
@@ -37,8 +41,23 @@ pub struct At<'a> {
     pub engine: &'a mut Engine,
     /// The document that it is about.
     pub document: &'a DocumentName,
+    /// Who asks for it.
+    pub who: Who,
     /// The time.
     pub now: Now,
+}
+
+impl At<'_> {
+    /// The document as whoever asks sees it.
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let found = self.engine.snapshot(self.document).ok_or_else(|| no_document(self.document))?;
+        Ok(self.who.as_ref().map_or_else(|| Arc::clone(&found), |grant| found.seen_by(grant)))
+    }
+
+    /// Whether whoever asks may read what stands at a path, and all below it.
+    pub(super) fn check_read(&self, path: &Path) -> Result<()> {
+        self.who.as_ref().map_or(Ok(()), |grant| grant.check_at(Verb::Read, self.document, path))
+    }
 }
 
 /// How far an operation has come.
@@ -103,6 +122,9 @@ impl Call {
     /// # Errors
     /// [`Code::Usage`] for one that is no question to a running instance, and what the operation itself refuses.
     pub fn begin(&self, at: &mut At<'_>) -> Result<Begun> {
+        if let Some((grant, verb)) = at.who.as_ref().zip(self.operation.right.verb()) {
+            grant.check(verb, at.document)?;
+        }
         match self.operation.begin {
             Some(begin) => begin(at, self),
             None => Err(Error::new(Code::Usage, format!("`{}` cannot be asked for by name", self.operation.name))),
@@ -142,9 +164,10 @@ impl Call {
         self.text(name).map(Path::parse).transpose()
     }
 
-    /// The terms that the arguments `force`, `fence` and `user` say.
-    pub(super) fn terms(&self) -> WriteTerms {
+    /// The terms that the arguments `force`, `fence` and `user` say, of whoever asks.
+    pub(super) fn terms(&self, at: &At<'_>) -> WriteTerms {
         WriteTerms {
+            by: at.who.clone(),
             force: self.flag("force"),
             fence: self.count("fence").unwrap_or(0),
             user: self.text("user").map(Into::into),

@@ -24,6 +24,7 @@ mod operation;
 mod operations;
 mod reference;
 mod shapes;
+mod shown;
 mod sugar;
 
 pub use call::{At, Begin, Begun, Call, Fits, find};
@@ -32,4 +33,5 @@ pub use operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Ty
 pub use operations::OPERATIONS;
 pub use reference::reference;
 pub use shapes::{Record, mismatch, records};
+pub use shown::shown;
 pub use sugar::{node_operations, node_types, python_operations};

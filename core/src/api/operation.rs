@@ -2,6 +2,8 @@
 
 use super::call::{Begin, Fits};
 use super::shapes::Record;
+use crate::error::Result;
+use crate::guard::{Grant, Verb};
 
 /// One operation: what it takes and gives, who may ask for it, and through which doors.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub enum Right {
     Read,
     /// To write to it.
     Write,
+    /// To settle its conflicts.
+    Resolve,
     /// To run the instance.
     Operate,
 }
@@ -46,7 +50,19 @@ impl Right {
             Right::Nothing => "nothing",
             Right::Read => "read",
             Right::Write => "write",
+            Right::Resolve => "resolve",
             Right::Operate => "operate",
+        }
+    }
+
+    /// What a principal has to be allowed to do; none where everybody may.
+    pub fn verb(self) -> Option<Verb> {
+        match self {
+            Right::Nothing => None,
+            Right::Read => Some(Verb::Read),
+            Right::Write => Some(Verb::Write),
+            Right::Resolve => Some(Verb::Resolve),
+            Right::Operate => Some(Verb::Operate),
         }
     }
 }
@@ -215,6 +231,14 @@ impl Operation {
     /// Whether guests may ask for it by name.
     pub fn is_called_by_guests(&self) -> bool {
         self.doors.guest.names().contains(&CALL)
+    }
+
+    /// Whether somebody may ask for it at all; nobody in particular may, where there is no authentication.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`](crate::Code::Forbidden).
+    pub fn check(&self, who: Option<&Grant>) -> Result<()> {
+        who.zip(self.right.verb()).map_or(Ok(()), |(grant, verb)| grant.check_verb(verb))
     }
 
     /// The field of that name.

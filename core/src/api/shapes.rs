@@ -372,6 +372,7 @@ pub static STATUS: Record = record(
         needs("connected_clients", Type::Count, "how many guests follow it"),
         needs("documents", Type::List(&Type::Record(&DOCUMENT_STATUS)), "its documents"),
         may("out_of_step_ms", Type::Count, "for how long it is in step with none of the others"),
+        may("auth", Type::Map, "how the authentication file stands: principals, digest, what is wrong with it"),
     ],
 );
 

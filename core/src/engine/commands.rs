@@ -98,6 +98,11 @@ impl Engine {
         if let Some(Shared::Unfounded { waiting, .. }) = &mut document.shared {
             return waiting.push_back((request, command, terms.clone()));
         }
+        let (command, terms) = match self.permitted(name, command, terms) {
+            Ok(permitted) => permitted,
+            Err(error) => return self.answer(request, Err(error), now),
+        };
+        let terms = &terms;
         if !REPLICATES {
             return self.execute_here(name, request, &command, terms, now);
         }

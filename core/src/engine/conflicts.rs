@@ -149,7 +149,7 @@ fn assignment(id: ContentHash) -> Path {
     Path::root().child(ASSIGNED).child(id.to_string().trim_start_matches("sha256:"))
 }
 
-fn gone(id: ContentHash) -> Error {
+pub(super) fn gone(id: ContentHash) -> Error {
     Error::new(Code::NotFound, format!("there is no conflict `{id}` (any more)"))
         .with_hint("it was settled, or another side arrived and gave it a new id: list the conflicts again")
 }

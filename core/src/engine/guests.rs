@@ -1,19 +1,20 @@
 //! Guests of this instance: browsers and programs that speak the `config_*` messages.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::shared::{Command, Founded};
 use super::terms::WriteTerms;
-use super::types::{ChangeEvent, Event, PeerId, Receipt, RequestId, Transmit};
+use super::types::{Event, PeerId, Receipt, RequestId, Snapshot};
 use super::{Engine, REPLICATES, Session, unknown};
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::{Now, VersionVector};
-use crate::diff::leaves;
 use crate::error::{Code, Error, Result};
+use crate::guard::{Verb, Who};
 use crate::id::DocumentName;
 use crate::path::Path;
 use crate::pattern::Pattern;
-use crate::protocol::{Frame, Message};
+use crate::protocol::Message;
 use crate::replica::Edit;
 use crate::value::{Str, Value};
 
@@ -61,8 +62,10 @@ fn key_bytes(answer: &Message) -> usize {
 /// An operation that a guest asks for by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Called {
-    /// Who asks.
+    /// Which connection asks.
     pub peer: PeerId,
+    /// Who asks.
+    pub by: Who,
     /// Of which document.
     pub document: DocumentName,
     /// What.
@@ -80,20 +83,47 @@ struct OpenRequest {
     peer: PeerId,
     key: String,
     request_id: Option<String>,
+    /// How the request is remembered: ids of one principal mean nothing in the mouth of another.
+    remembered: Option<String>,
+}
+
+/// What a guest was told last that does not see everything.
+#[derive(Clone)]
+pub(super) struct Told {
+    revision: u64,
+    value: Value,
+}
+
+impl Told {
+    pub(super) fn of(view: &Snapshot) -> Told {
+        Told { revision: view.revision, value: view.value.clone() }
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
 }
 
 pub(super) struct GuestSession {
+    /// Who it is; nobody in particular where there is no authentication.
+    pub(super) grant: Who,
+    /// What it was told last, where it is somebody.
+    pub(super) told: BTreeMap<DocumentName, Told>,
     /// What it wants `config_sync` for.
-    patterns: Vec<Pattern>,
+    pub(super) patterns: Vec<Pattern>,
     /// Documents that it follows by change list.
-    follows: BTreeSet<DocumentName>,
+    pub(super) follows: BTreeSet<DocumentName>,
 }
 
 impl Default for GuestSession {
     /// A guest gets every change until it subscribes.
     fn default() -> GuestSession {
         let patterns = Pattern::parse("*").into_iter().collect();
-        GuestSession { patterns, follows: BTreeSet::new() }
+        GuestSession { grant: None, told: BTreeMap::new(), patterns, follows: BTreeSet::new() }
     }
 }
 
@@ -121,7 +151,7 @@ impl Engine {
 
     pub(super) fn handle_guest_message(&mut self, peer: PeerId, message: Message, now: Now) {
         match message {
-            Message::Subscribe { patterns } => match Pattern::parse_subscription(&patterns) {
+            Message::Subscribe { patterns } => match self.subscribed(peer, &patterns) {
                 Ok(patterns) => {
                     if let Some(guest) = self.guest(peer) {
                         guest.patterns = patterns;
@@ -131,6 +161,7 @@ impl Engine {
             },
             Message::ConfigRequest { document, follow } => self.answer_request(peer, document, follow, now),
             Message::ConfigChange { document, key, value, user, request_id, mut made_on, after } => {
+                let after = after.map(|id| self.remembered(peer, &id));
                 let after = after.and_then(|after| self.guest_requests.known.iter().find(|(id, _)| *id == after));
                 if let (Some(made_on), Some((_, known))) = (&mut made_on, after) {
                     made_on.seen.join(known);
@@ -149,12 +180,33 @@ impl Engine {
                 self.guest_writes(peer, &document, (Path::root().to_string(), command), terms, request_id, now);
             }
             Message::Call { document, operation, arguments, request_id } => {
-                let called = Called { peer, document, operation, arguments, request_id };
+                let by = self.who(peer);
+                let called = Called { peer, by, document, operation, arguments, request_id };
                 self.events.push_back(Event::Called(Box::new(called)));
             }
             // Answers to what a host never asks.
             _ => {}
         }
+    }
+
+    /// Who a guest is.
+    fn who(&self, peer: PeerId) -> Who {
+        match self.sessions.get(&peer) {
+            Some(Session::Guest(guest)) => guest.grant.clone(),
+            _ => None,
+        }
+    }
+
+    fn subscribed(&self, peer: PeerId, patterns: &[String]) -> Result<Vec<Pattern>> {
+        if let Some(grant) = self.who(peer) {
+            grant.check_verb(Verb::Read)?;
+        }
+        Pattern::parse_subscription(patterns)
+    }
+
+    /// How a request of a guest is remembered.
+    fn remembered(&self, peer: PeerId, id: &str) -> String {
+        self.who(peer).map_or_else(|| id.to_owned(), |grant| format!("{}\0{id}", grant.principal()))
     }
 
     /// Answers what a guest asked for by name; one that has gone hears nothing.
@@ -166,11 +218,18 @@ impl Engine {
     }
 
     fn answer_request(&mut self, peer: PeerId, document: DocumentName, follow: bool, now: Now) {
-        let Some(snapshot) = self.snapshot(&document) else {
-            return self.send(peer, &Message::Error { error: unknown(&document), request_id: None }, now);
+        let who = self.who(peer);
+        let allowed = who.as_ref().map_or(Ok(()), |grant| grant.check(Verb::Read, &document));
+        let found = allowed.and_then(|()| self.snapshot(&document).ok_or_else(|| unknown(&document)));
+        let snapshot = match found {
+            Ok(snapshot) => who.as_ref().map_or_else(|| Arc::clone(&snapshot), |grant| snapshot.seen_by(grant)),
+            Err(error) => return self.send(peer, &Message::Error { error, request_id: None }, now),
         };
         if let Some(guest) = self.guest(peer).filter(|_| follow) {
             guest.follows.insert(document.clone());
+            if guest.grant.is_some() {
+                guest.told.insert(document.clone(), Told::of(&snapshot));
+            }
         }
         let (revision, hash) = (snapshot.revision, snapshot.hash().to_string());
         let seen = self.shown(&document);
@@ -183,10 +242,15 @@ impl Engine {
         peer: PeerId,
         document: &DocumentName,
         (key, command): (String, Result<Command>),
-        terms: WriteTerms,
+        mut terms: WriteTerms,
         request_id: Option<String>,
         now: Now,
     ) {
+        terms.by = self.who(peer);
+        if let Some(grant) = &terms.by {
+            terms.user = Some(grant.principal().clone());
+        }
+        let remembered = request_id.as_deref().map(|id| self.remembered(peer, id));
         if let Some(id) = &request_id {
             if id.len() > MAX_REQUEST_ID_BYTES {
                 let error =
@@ -202,11 +266,13 @@ impl Engine {
                 };
                 return self.send(peer, &message, now);
             }
-            if let Some(open) = self.guest_requests.open.iter_mut().find(|open| open.request_id.as_ref() == Some(id)) {
+            if let Some(open) = self.guest_requests.open.iter_mut().find(|open| open.remembered == remembered) {
                 open.peer = peer;
                 return;
             }
-            if let Some((_, answer)) = self.guest_requests.answered.iter().find(|(answered, _)| answered == id) {
+            if let Some((_, answer)) =
+                self.guest_requests.answered.iter().find(|(answered, _)| Some(answered) == remembered.as_ref())
+            {
                 let answer = answer.clone();
                 return self.send(peer, &answer, now);
             }
@@ -230,7 +296,8 @@ impl Engine {
         // The answer may come out of the very call below, so the guest waits for it before it is made.
         let request = RequestId(self.last_request + 1);
         let (open, user) = (&mut self.guest_requests.open, terms.user.clone());
-        open.push(OpenRequest { request, document: document.clone(), user, peer, key, request_id: request_id.clone() });
+        let (document_name, as_known) = (document.clone(), remembered.clone());
+        open.push(OpenRequest { request, document: document_name, user, peer, key, request_id, remembered: as_known });
         let mut knows = terms.made_on.as_ref().map(|made_on| made_on.seen.clone());
         let founded = |engine: &mut Engine| engine.founded_mut(document).map(|founded| founded.pending.seen().clone());
         let had_all = match (&knows, self.founded_mut(document)) {
@@ -238,7 +305,7 @@ impl Engine {
             _ => false,
         };
         self.write(document, command, terms, now);
-        if let (Some(knows), Some(id)) = (&mut knows, request_id) {
+        if let (Some(knows), Some(id)) = (&mut knows, remembered) {
             if had_all && let Some(seen) = founded(self) {
                 knows.join(&seen);
             }
@@ -255,7 +322,7 @@ impl Engine {
     }
 
     /// The shared writes that a document shows.
-    fn shown(&self, document: &DocumentName) -> Option<VersionVector> {
+    pub(super) fn shown(&self, document: &DocumentName) -> Option<VersionVector> {
         let founded = self.documents.get(document)?.shared.as_ref()?.founded()?;
         founded.ready.then(|| founded.seen().clone())
     }
@@ -267,7 +334,9 @@ impl Engine {
         }
         let requests = &mut self.guest_requests;
         let Some(at) = requests.open.iter().position(|open| open.request == request) else { return };
-        let OpenRequest { document, user, peer, key, request_id, .. } = requests.open.swap_remove(at);
+        let OpenRequest { document, user, peer, key, request_id, remembered, .. } = requests.open.swap_remove(at);
+        let seen = self.who(peer).and_then(|grant| Some(result.as_ref().ok()?.clone().seen_by(&grant))).map(Ok);
+        let (audited, result) = (result, seen.as_ref().unwrap_or(result));
         let message = Message::ConfigChangeResponse {
             key,
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
@@ -276,62 +345,11 @@ impl Engine {
             left_out: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.left_out.clone()),
             request_id: request_id.clone(),
         };
-        if let Some(id) = request_id {
+        if let Some(id) = remembered {
             self.guest_requests.remember(id, message.clone());
         }
-        let outcome = result.as_ref().map(|receipt| receipt.changed.as_slice());
+        let outcome = audited.as_ref().map(|receipt| receipt.changed.as_slice());
         self.audit_guest(&document, (peer, user), outcome, now);
         self.send(peer, &message, now);
-    }
-
-    /// Sends a change to every guest that wants it; frames are encoded once.
-    pub(super) fn tell_guests(&mut self, name: &DocumentName, base: u64, change: &ChangeEvent, now: Now) {
-        if !REPLICATES {
-            return;
-        }
-        let guests = self.sessions.iter().filter_map(|(peer, session)| match session {
-            Session::Guest(guest) => Some((*peer, guest.follows.contains(name), guest.patterns.clone())),
-            _ => None,
-        });
-        let guests: Vec<_> = guests.collect();
-        if guests.is_empty() {
-            return;
-        }
-        let snapshot = &change.snapshot;
-        let seen = self.shown(name);
-        let update = Message::ConfigUpdate {
-            document: name.clone(),
-            base,
-            revision: snapshot.revision,
-            hash: snapshot.hash().to_string(),
-            changes: change.changes.clone(),
-            seen: seen.clone(),
-        };
-        let mut update_frame: Option<Frame> = None;
-        let leaves = leaves(&change.changes);
-        let mut sync_frames: Vec<Option<Frame>> = vec![None; leaves.len()];
-        for (peer, follows, patterns) in guests {
-            if follows {
-                let frame = match &update_frame {
-                    Some(frame) => frame.clone(),
-                    None => update_frame.insert(self.text_frame(&update, now)).clone(),
-                };
-                self.transmit.push_back(Transmit { peer, frame });
-                continue;
-            }
-            for (leaf, slot) in leaves.iter().zip(&mut sync_frames) {
-                if patterns.iter().any(|pattern| pattern.matches(&leaf.path)) {
-                    let frame = match slot {
-                        Some(frame) => frame.clone(),
-                        None => {
-                            let (document, revision, seen) = (name.clone(), snapshot.revision, seen.clone());
-                            let sync = Message::ConfigSync { document, revision, change: leaf.clone(), seen };
-                            slot.insert(self.text_frame(&sync, now)).clone()
-                        }
-                    };
-                    self.transmit.push_back(Transmit { peer, frame });
-                }
-            }
-        }
     }
 }

@@ -35,6 +35,7 @@ mod introductions;
 mod kept;
 mod links;
 mod members;
+mod permits;
 mod records;
 mod repair;
 mod replicas;
@@ -48,6 +49,7 @@ mod skew;
 mod stale;
 mod standing;
 mod store;
+mod telling;
 mod terms;
 #[cfg(test)]
 mod tests;

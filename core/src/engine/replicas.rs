@@ -179,6 +179,9 @@ impl Engine {
             self.notice(Level::Error, error.clone());
             return self.send(peer, &Message::Error { error, request_id: None }, now);
         }
+        if let Err(error) = self.check_replica(peer) {
+            return self.refuse_replica(peer, instance, error, now);
+        }
         let ours = self.encoder.offer();
         let mut agreed = Wire::default();
         let wire = match self.sessions.get_mut(&peer) {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::error::{Code, Error, Result};
+use crate::guard::Who;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Assertion, MadeOn, Replica};
@@ -128,6 +129,8 @@ pub struct WriteTerms {
     /// What the edit was made on, where that was not the document as it is now: it is concurrent to all that came since,
     /// and the rule of its path decides. Where the history is dropped, it is refused, or merged, as a stale write is.
     pub made_on: Option<MadeOn>,
+    /// Who asks for it, where there is authentication: what it may write is checked, and it is written in its name.
+    pub by: Who,
 }
 
 impl WriteTerms {

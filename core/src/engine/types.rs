@@ -328,9 +328,9 @@ pub struct Snapshot {
     pub revision: u64,
     /// The document.
     pub value: Value,
-    composed: Composed,
+    pub(super) composed: Composed,
     /// What is not in force of the shared layer.
-    withheld: Vec<Withheld>,
+    pub(super) withheld: Vec<Withheld>,
     /// What was secret in the revision before.
     policy_before: Option<Policy>,
     hash: OnceLock<ContentHash>,

@@ -127,6 +127,26 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
     Ok(Replaced::Done)
 }
 
+/// Makes a file that only its owner can read, if there is none of that name.
+///
+/// # Errors
+/// [`Code::File`] where it cannot be written.
+pub fn create_private(path: &Path, text: &str) -> Result<Replaced> {
+    let fail = |error: io::Error| failure(Code::File, "write", path, &error);
+    let mut temporary = beside(path, 0o600).map_err(fail)?;
+    temporary.write_all(text.as_bytes()).map_err(fail)?;
+    temporary.as_file().sync_all().map_err(fail)?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+            return Ok(Replaced::ChangedMeanwhile(read_regular(path)?));
+        }
+        Err(error) => return Err(fail(error.error)),
+    }
+    sync_directory(parent(path)).map_err(fail)?;
+    Ok(Replaced::Done)
+}
+
 /// Writes a text over the one that a file holds, if that still is `expect`: for files that [`replace_if_unchanged`] cannot
 /// replace. The file keeps everything but its content, and a crash may leave a part of both texts.
 ///

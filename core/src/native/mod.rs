@@ -10,9 +10,11 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod file;
+pub mod guard;
 pub mod http;
 mod io_error;
 pub mod mesh;
+pub mod net;
 pub mod source;
 pub mod store;
 pub mod transport;

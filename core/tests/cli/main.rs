@@ -17,6 +17,8 @@ mod crash;
 mod demo;
 mod disk;
 mod files;
+mod guarded;
+mod matrix;
 mod offline;
 mod online;
 mod process;
@@ -62,7 +64,7 @@ impl Run {
 /// The program, with nothing of the caller's environment that it would read.
 pub fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confmesh"));
-    command.current_dir(dir).env_remove("CONFMESH_URL").env_remove("CONFMESH_LOG");
+    command.current_dir(dir).env_remove("CONFMESH_URL").env_remove("CONFMESH_LOG").env_remove("CONFMESH_TOKEN");
     command
 }
 

@@ -173,7 +173,7 @@ fn an_instance_that_cannot_start_says_why() {
     let complaint = refused(&["--bind", "config.yaml", "--peer", "nonsense"], 1);
     assert!(complaint.contains("nonsense"), "{complaint}");
     let complaint = run(dir.path(), &["serve", "--listen", "0.0.0.0:0"]).complaint(1);
-    assert!(complaint.contains("`--insecure`"), "{complaint}");
+    assert!(complaint.contains("--tls-cert") && complaint.contains("--auth"), "{complaint}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{Offence, report};
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
     &["clock", "format", "canonical", "policy", "backoff", "identity"],
-    &["diff", "schema", "merge", "poll", "source"],
+    &["diff", "schema", "merge", "poll", "source", "guard"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],
@@ -37,6 +37,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("source", "merge"),
     ("source", "poll"),
     ("source", "schema"),
+    ("guard", "schema"),
     ("conflict", "sequence"),
     ("engine", "metrics"),
     ("native::mesh", "native::http"),
@@ -46,7 +47,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 /// and what they share among themselves.
 const ADAPTERS: usize = 8;
 const ADAPTERS_SEE: usize = 2;
-const ADAPTERS_SHARE: &[&str] = &["native::net", "native::file", "native::io_error"];
+const ADAPTERS_SHARE: &[&str] = &["native::net", "native::file", "native::io_error", "native::guard"];
 
 fn floor_of(room: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&room))

@@ -54,7 +54,12 @@ fn is_test_in(file: &str, name: &str, text: &str) -> bool {
 
 #[test]
 fn every_requirement_names_tests_that_exist() {
-    for file in ["tests/requirements.toml", "tests/requirements-sources.toml", "tests/properties.toml"] {
+    for file in [
+        "tests/requirements.toml",
+        "tests/requirements-sources.toml",
+        "tests/requirements-guard.toml",
+        "tests/properties.toml",
+    ] {
         let table = fs::read_to_string(root().join(file)).unwrap();
         let wrong = check(&table, |file| fs::read_to_string(root().join(file)).ok());
         assert!(wrong.is_empty(), "{file}:\n  {}", wrong.join("\n  "));

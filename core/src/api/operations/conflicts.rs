@@ -47,7 +47,7 @@ fn id(call: &Call) -> Result<ContentHash> {
 pub(super) static ASSIGN: Operation = Operation {
     name: "assign",
     about: "Names for every instance who is to decide an open conflict; null withdraws the name.",
-    right: Right::Write,
+    right: Right::Resolve,
     request: &[ID, field("user", Type::OrNull(&Type::Text), "who is to decide; null is anybody")],
     reply: Reply::Record(&RECEIPT),
     doors: Doors {
@@ -61,7 +61,12 @@ pub(super) static ASSIGN: Operation = Operation {
     fits: |call| id(call).map(drop),
     begin: Some(|at, call| {
         let command = Command::Assign(id(call)?, call.text("user").map(Into::into));
-        Ok(Begun::Writing(at.engine.write(at.document, command, WriteTerms::default(), at.now)))
+        Ok(Begun::Writing(at.engine.write(
+            at.document,
+            command,
+            WriteTerms { by: at.who.clone(), ..WriteTerms::default() },
+            at.now,
+        )))
     }),
     ..ASKED
 };
@@ -76,7 +81,7 @@ fn settled(call: &Call) -> Result<Command> {
 pub(super) static RESOLVE: Operation = Operation {
     name: "resolve",
     about: "Settles a conflict: takes a side by its place in the list, writes a value, keeps what shows, or removes.",
-    right: Right::Write,
+    right: Right::Resolve,
     request: &[
         ID,
         field("take", Type::Count, "which side, by its place in the list, from 0").optional(),
@@ -97,7 +102,7 @@ pub(super) static RESOLVE: Operation = Operation {
         ..ASKED.doors
     },
     fits: |call| settled(call).map(drop),
-    begin: Some(|at, call| Ok(Begun::Writing(at.engine.write(at.document, settled(call)?, call.terms(), at.now)))),
+    begin: Some(|at, call| Ok(Begun::Writing(at.engine.write(at.document, settled(call)?, call.terms(at), at.now)))),
     ..ASKED
 };
 

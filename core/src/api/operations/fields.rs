@@ -99,7 +99,7 @@ pub(super) fn nothing_at(path: &Path) -> Error {
 }
 
 /// No such document.
-pub(super) fn no_document(name: &crate::id::DocumentName) -> Error {
+pub(in crate::api) fn no_document(name: &crate::id::DocumentName) -> Error {
     Error::new(Code::UnknownDocument, format!("there is no document `{name}` here"))
 }
 

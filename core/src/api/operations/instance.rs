@@ -261,6 +261,21 @@ pub(super) static REBUILD: Operation = Operation {
     ..FREE
 };
 
+pub(super) static TOKEN: Operation = Operation {
+    name: "token",
+    about: "Makes, lists and revokes the tokens of an authentication file; instances that use it take that at once.",
+    doors: Doors {
+        rust: Door::Open(&["guard::new_token", "guard::revoke"]),
+        http: Door::Shut("who may do what is said on the host"),
+        command: Door::Open(&["token"]),
+        python: Door::Shut("`confmesh token` writes the file"),
+        node: Door::Shut("`confmesh token` writes the file"),
+        browser: Door::Shut("who may do what is said on the host"),
+        guest: GUESTS_DO_NOT_OPERATE,
+    },
+    ..FREE
+};
+
 pub(super) static DEMO: Operation = Operation {
     name: "demo",
     about: "Starts two instances on this machine that share a document, to play with.",

@@ -12,6 +12,7 @@ mod schema;
 mod write;
 
 use super::operation::Operation;
+pub(super) use fields::no_document;
 
 /// Every operation, grouped by subject.
 pub static OPERATIONS: &[&Operation] = &[
@@ -62,6 +63,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &instance::PAGE,
     &instance::DESCRIBE,
     &instance::REBUILD,
+    &instance::TOKEN,
     &instance::DEMO,
     &instance::VERSION,
     &instance::LOAD_MODULE,

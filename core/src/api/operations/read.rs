@@ -51,8 +51,9 @@ pub(super) static READ: Operation = Operation {
     },
     begin: Some(|at, call| {
         let path = call.path("path")?.unwrap_or_else(Path::root);
-        let found = at.engine.snapshot(at.document).zip(at.engine.version(at.document, &path));
-        let (snapshot, version) = found.ok_or_else(|| no_document(at.document))?;
+        at.check_read(&path)?;
+        let snapshot = at.snapshot()?;
+        let version = at.engine.version(at.document, &path).ok_or_else(|| no_document(at.document))?;
         let value = snapshot.value.at(&path).cloned().map(|value| ("value", value));
         Ok(Begun::Done([("version", Value::from(version.to_string()))].into_iter().chain(value).collect()))
     }),
@@ -83,6 +84,7 @@ fn explain(at: &mut At<'_>, call: &Call) -> Result<Begun> {
     let Some(path) = call.path("path")? else {
         return Ok(Begun::Done([("paths", list(&snapshot.explain_all(), |one| one.to_value()))].into_iter().collect()));
     };
+    at.check_read(&path)?;
     let account = snapshot.explain(&path).ok_or_else(|| nothing_at(&path))?.to_value();
     let written = list(&at.engine.written(at.document, &path), Written::to_value);
     Ok(Begun::Done(account.with(&Path::root().child("written"), written)))
@@ -105,6 +107,7 @@ pub(super) static WRITTEN: Operation = Operation {
     },
     begin: Some(|at, call| {
         let path = call.path("path")?.unwrap_or_else(Path::root);
+        at.check_read(&path)?;
         Ok(Begun::Done(list(&at.engine.written(at.document, &path), Written::to_value)))
     }),
     ..ASKED

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::access::Access;
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::join::{Join, Kept};
 use super::members::{Expel, ForceSync};
 use super::rebuild::Rebuild;
 use super::repair::Repair;
 use super::terms::Terms;
+use super::token::Token;
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
 
@@ -66,6 +68,7 @@ pub(super) enum Command {
     ForceSync(ForceSync),
     Repair(Repair),
     Rebuild(Rebuild),
+    Token(Token),
     Demo(Demo),
 }
 
@@ -120,11 +123,24 @@ pub(super) struct Secrecy {
 }
 
 /// Which instance is asked.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Instance {
     /// The instance to talk to.
     #[arg(long, value_name = "URL", env = "CONFMESH_URL", default_value = DEFAULT_URL)]
     pub url: String,
+    /// The file with the token that is shown to it. Default: the variable CONFMESH_TOKEN holds it.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The certificates that are trusted where the URL begins with https. Default: those of the system.
+    #[arg(long, value_name = "FILE", env = "CONFMESH_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+}
+
+impl Instance {
+    /// Another one that the same is shown to.
+    pub fn at(&self, url: &str) -> Instance {
+        Instance { url: url.to_owned(), ..self.clone() }
+    }
 }
 
 /// Prints one document merged from many files and the environment.
@@ -356,9 +372,12 @@ pub(super) struct Explain {
 The bound file mirrors what is shared: edit it, and every instance follows; set a value
 elsewhere, and it is written here with your comments kept. Ctrl-C ends it cleanly.
 
+An address that other machines can reach needs TLS and authentication: `confmesh token --help`.
+
 Example: two machines that share one file:
-  confmesh serve --bind config.json --listen 10.0.0.7:8765 --insecure
-  confmesh serve --bind config.json --peer ws://10.0.0.7:8765/sync")]
+  confmesh token new b --role peer --auth auth.toml > peer.token
+  confmesh serve --bind config.json --listen 10.0.0.7:8765 --auth auth.toml --tls-cert a.pem --tls-key a.key
+  confmesh serve --bind config.json --peer wss://10.0.0.7:8765/sync --token-file peer.token --tls-ca ca.pem")]
 pub(super) struct Serve {
     /// The file that mirrors the document; it is created when the document gets content. FILE;format=NAME says what it is
     /// where its name does not.
@@ -367,7 +386,7 @@ pub(super) struct Serve {
     /// An address to listen on; port 0 takes a free one. Default: 127.0.0.1:8765.
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
-    /// Another instance, such as ws://10.0.0.7:8765/sync; it may come up later.
+    /// Another instance, such as wss://10.0.0.7:8765/sync, or ws:// on this machine; it may come up later.
     #[arg(long = "peer", value_name = "URL")]
     pub peers: Vec<String>,
     #[command(flatten)]
@@ -400,9 +419,8 @@ pub(super) struct Serve {
     /// Let the instance be called by this name: config.example, *.example. Addresses always work.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allow_hosts: Vec<String>,
-    /// Allow addresses that other machines can reach: whoever reaches them can read and write.
-    #[arg(long)]
-    pub insecure: bool,
+    #[command(flatten)]
+    pub access: Access,
     /// End when stdin ends: a parent that dies takes this instance with it.
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,

@@ -1,16 +1,23 @@
 //! The HTTP client of the commands that talk to a running instance.
 use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 
+use super::arguments::Instance;
 use super::output::{FAILED, Stop, error_from_value};
 use super::terms::Terms;
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::limits::MAX_TEXT_BYTES;
 use crate::native::io_error::reason;
+use crate::native::net::Token;
+use crate::native::net::tls::trusted;
 use crate::value::Value;
 
 /// The document that every instance serves.
@@ -26,12 +33,27 @@ const MAX_ANSWER_BYTES: u64 = 2 * MAX_TEXT_BYTES as u64;
 pub(super) struct Client {
     agent: Agent,
     base: String,
+    /// What is shown: `Bearer` and the token.
+    shown: Option<String>,
 }
 
 impl Client {
     /// A client of the instance at a URL such as `http://127.0.0.1:8765`; without a scheme it is `http`.
-    pub fn new(url: &str) -> Result<Client> {
-        let base = base(url)?;
+    pub fn new(instance: &Instance) -> Result<Client> {
+        let base = base(&instance.url)?;
+        let token = match (&instance.token_file, token_of_environment()) {
+            (Some(file), _) => Token::File(file.clone()),
+            (None, Some(token)) => Token::Given(token),
+            (None, None) => Token::None,
+        };
+        let token = token.read()?;
+        if token.is_some() && !is_private(&base) {
+            return Err(Error::new(
+                Code::Usage,
+                format!("the token would go to {base} for everybody on the way to read"),
+            )
+            .with_hint("use `https://`"));
+        }
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // An instance is reached directly: a proxy knows nothing of this machine's loopback.
@@ -40,9 +62,13 @@ impl Client {
             .timeout_connect(Some(CONNECT_WITHIN))
             .timeout_recv_response(Some(ANSWER_WITHIN))
             .timeout_per_read(Some(SILENT_FOR))
-            .user_agent(concat!("confmesh/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Client { agent: config.new_agent(), base })
+            .user_agent(concat!("confmesh/", env!("CARGO_PKG_VERSION")));
+        let config = match base.starts_with("https") {
+            true => config.tls_config(tls(instance.tls_ca.as_deref())?).build(),
+            false => config.build(),
+        };
+        let shown = token.map(|token| format!("Bearer {token}"));
+        Ok(Client { agent: config.new_agent(), base, shown })
     }
 
     /// The instance as messages name it.
@@ -215,7 +241,9 @@ impl Client {
         header: Option<(&'static str, String)>,
     ) -> Result<Response<Body>, Stop> {
         let request = Request::builder().method(method).uri(format!("{}{target}", self.base));
-        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let shown = self.shown.clone().map(|shown| ("authorization", shown));
+        let headers = header.into_iter().chain(shown);
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
         let sent = match body {
             Some(body) => request
                 .header("content-type", "application/json")
@@ -255,6 +283,16 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Error {
+        let certificate = match error {
+            ureq::Error::Io(error) => error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()),
+            ureq::Error::Rustls(error) => Some(error),
+            _ => None,
+        };
+        if let Some(why) = certificate {
+            return Error::new(Code::Unreachable, format!("cannot reach {}: {why}", self.base)).with_hint(
+                "name the certificate that signed its certificate: `--tls-ca FILE`; or correct the name, or the certificate",
+            );
+        }
         let why = match error {
             ureq::Error::Io(error) => reason(error),
             ureq::Error::Timeout(_) => "timed out".to_owned(),
@@ -300,6 +338,27 @@ impl Events {
     }
 }
 
+/// The token that the variable `CONFMESH_TOKEN` holds.
+pub(super) fn token_of_environment() -> Option<String> {
+    std::env::var("CONFMESH_TOKEN").ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+/// Whether nobody else can read what goes there.
+fn is_private(base: &str) -> bool {
+    let uri = base.parse::<ureq::http::Uri>().ok();
+    let host = uri.as_ref().and_then(|uri| uri.host()).unwrap_or_default().trim_matches(['[', ']']);
+    base.starts_with("https") || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// How TLS is spoken: by the certificates of a file, or of the system.
+fn tls(ca: Option<&Path>) -> Result<TlsConfig> {
+    let trusted = trusted(ca)?;
+    let trusted: Vec<_> = trusted.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
+    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let config = TlsConfig::builder().provider(TlsProvider::Rustls).unversioned_rustls_crypto_provider(crypto);
+    Ok(config.root_certs(RootCerts::Specific(Arc::new(trusted))).build())
+}
+
 /// The URL without a path, with its scheme.
 fn base(url: &str) -> Result<String> {
     let bad = |why: &str| {
@@ -308,18 +367,18 @@ fn base(url: &str) -> Result<String> {
     };
     let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => {}
-        "https" => return Err(bad("this build speaks http only")),
-        _ => return Err(bad("its scheme is not http")),
-    }
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "http" => "http",
+        "https" => "https",
+        _ => return Err(bad("its scheme is not http or https")),
+    };
     if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
         return Err(bad("it names no host"));
     }
     if rest.contains(['/', '?', '#', '@']) {
         return Err(bad("it has more than a host and a port"));
     }
-    let base = format!("http://{rest}");
+    let base = format!("{scheme}://{rest}");
     match base.parse::<ureq::http::Uri>() {
         Ok(uri) if uri.authority().is_some_and(has_sound_port) => Ok(base),
         _ => Err(bad("it is malformed")),
@@ -369,18 +428,32 @@ mod tests {
             ("http://localhost:1/", "http://localhost:1"),
             ("localhost:8765", "http://localhost:8765"),
             ("HTTP://[::1]:80", "http://[::1]:80"),
+            ("https://h", "https://h"),
         ] {
             assert_eq!(base(url).unwrap(), expected);
         }
         for (url, why) in [
-            ("https://h", "this build speaks http only"),
-            ("ws://h", "its scheme is not http"),
+            ("ws://h", "its scheme is not http or https"),
             ("http://", "it names no host"),
             ("http://h/config", "it has more than a host and a port"),
             ("http://h:port", "it is malformed"),
             ("http://a b", "it is malformed"),
         ] {
             assert_eq!(base(url).unwrap_err().message(), format!("cannot use the URL `{url}`: {why}"));
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_sent_in_the_clear() {
+        for (base, expected) in [
+            ("http://127.0.0.1:8765", true),
+            ("http://localhost", true),
+            ("http://[::1]:1", true),
+            ("https://config.example", true),
+            ("http://10.0.0.7:8765", false),
+            ("http://localhost.evil.example", false),
+        ] {
+            assert_eq!(is_private(base), expected, "{base}");
         }
     }
 

@@ -102,7 +102,7 @@ pub(super) struct Choice {
 }
 
 pub(super) fn run_conflicts(arguments: &Conflicts, as_json: bool) -> Outcome {
-    let found = Client::new(&arguments.instance.url)?.conflicts(arguments.all)?;
+    let found = Client::new(&arguments.instance)?.conflicts(arguments.all)?;
     if as_json {
         json(&found)?;
     } else {
@@ -112,7 +112,7 @@ pub(super) fn run_conflicts(arguments: &Conflicts, as_json: bool) -> Outcome {
 }
 
 pub(super) fn run_audit(arguments: &Audit, as_json: bool) -> Outcome {
-    let trail = Client::new(&arguments.instance.url)?.audit()?;
+    let trail = Client::new(&arguments.instance)?.audit()?;
     if as_json {
         json(&trail)?;
     } else {
@@ -176,7 +176,7 @@ fn digits(id: &str) -> &str {
 }
 
 pub(super) fn run_assign(arguments: &Assign, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     let (id, _) = find(&client.conflicts(false)?, &arguments.id)?;
     let receipt = client.assign(&id, &arguments.user.as_deref().map_or(Value::Null, Value::from))?;
     if as_json {
@@ -186,7 +186,7 @@ pub(super) fn run_assign(arguments: &Assign, as_json: bool) -> Outcome {
 }
 
 pub(super) fn run_resolve(arguments: &Resolve, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     let (id, path) = find(&client.conflicts(true)?, &arguments.id)?;
     let choice = &arguments.choice;
     let (field, value) = match (choice.take, &choice.value, choice.keep) {

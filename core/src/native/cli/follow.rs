@@ -16,7 +16,7 @@ const BACKOFF: Backoff = Backoff { initial_ms: 250, factor: 2.0, max_ms: 10_000 
 
 pub(super) fn run_watch(arguments: &Watch, as_json: bool) -> Outcome {
     let patterns = arguments.patterns.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>>>()?;
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     // What was printed so far is the difference to this: after a gap the rest is found by comparing.
     let show_secrets = arguments.show_secrets;
     let mut follower = Follower { known: document(&client, show_secrets)?, patterns, as_json, show_secrets };

@@ -34,8 +34,8 @@ pub(super) struct Join {
 }
 
 pub(super) fn run_join(arguments: &Join, as_json: bool) -> Outcome {
-    let here = Client::new(&arguments.instance.url)?;
-    let there = Client::new(&http_url(&arguments.adopt))?;
+    let here = Client::new(&arguments.instance)?;
+    let there = Client::new(&arguments.instance.at(&http_url(&arguments.adopt)))?;
     let genesis = |client: &Client| -> Result<String, Stop> {
         let status = client.status()?;
         let first = items(&status, "documents").next().map(|document| plain(document.child("genesis")));
@@ -102,7 +102,7 @@ pub(super) struct Kept {
 }
 
 pub(super) fn run_kept(arguments: &Kept, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     if let (Some(id), true) = (arguments.id, arguments.confirm) {
         let answer = client.confirm_kept(id)?;
         if as_json {

@@ -59,7 +59,7 @@ pub(super) fn run(row: &'static Operation, matches: &ArgMatches, as_json: bool) 
     let instance = Instance::from_arg_matches(matches)
         .map_err(|error| Error::new(Code::Usage, error.to_string().lines().next().unwrap_or_default()))?;
     let (method, target, body) = request(row, matches)?;
-    let reply = Client::new(&instance.url)?.call(method, &target, body.as_ref())?;
+    let reply = Client::new(&instance)?.call(method, &target, body.as_ref())?;
     let has_failed = reply.child("failed").and_then(Value::as_list).is_some_and(|failed| !failed.is_empty());
     let status = if has_failed { CORRECTABLE } else { DONE };
     if as_json {

@@ -31,7 +31,7 @@ pub(super) struct Expel {
 }
 
 pub(super) fn run_expel(arguments: &Expel, as_json: bool) -> Outcome {
-    let answer = Client::new(&arguments.instance.url)?.expel(&arguments.replica)?;
+    let answer = Client::new(&arguments.instance)?.expel(&arguments.replica)?;
     if as_json {
         json(&answer)?;
     } else {
@@ -54,7 +54,7 @@ pub(super) struct ForceSync {
 }
 
 pub(super) fn run_force_sync(arguments: &ForceSync, as_json: bool) -> Outcome {
-    let answer = Client::new(&arguments.instance.url)?.force_sync()?;
+    let answer = Client::new(&arguments.instance)?.force_sync()?;
     if as_json {
         json(&answer)?;
     } else {

@@ -1,4 +1,5 @@
 //! The `confmesh` command: reads arguments, calls the library, prints data on stdout and words on stderr.
+mod access;
 mod arguments;
 mod client;
 mod compose;
@@ -21,6 +22,7 @@ mod signals;
 mod status;
 mod suggest;
 mod terms;
+mod token;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -118,6 +120,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Status(arguments) => status::run_status(&arguments, as_json),
+        Command::Token(arguments) => token::run_token(&arguments, as_json),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::value::{Str, Value};
 
 pub(super) fn run_get(arguments: &Get, as_json: bool) -> Outcome {
     let path = Path::parse(&arguments.path)?;
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     if arguments.version {
         data(&format!("{}\n", client.version(&path.to_string())?))?;
         return Ok(DONE);
@@ -42,7 +42,7 @@ fn missing(client: &Client, path: &Path) -> Result<Error, Stop> {
 
 pub(super) fn run_set(arguments: &Set, as_json: bool) -> Outcome {
     let path = key_path(&arguments.path)?;
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     // A text stays a text. Who may write and not read gets what the argument says alone.
     let current = client.value(&path.to_string()).ok().flatten();
     let (value, warning) = typed_value(&arguments.value, arguments.string, arguments.as_json, current.as_ref())?;
@@ -66,7 +66,7 @@ fn key_path(text: &str) -> Result<Path, Error> {
 
 pub(super) fn run_unset(arguments: &Unset, as_json: bool) -> Outcome {
     let path = key_path(&arguments.path)?;
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     match client.unset(&path.to_string(), &arguments.terms) {
         Ok(receipt) => written(&path, &receipt, "removed", as_json),
         Err(Stop::Error(error, _)) if error.code() == Code::NotFound => Err(missing(&client, &path)?.into()),
@@ -105,7 +105,7 @@ pub(super) fn run_explain(arguments: &Explain, as_json: bool) -> Outcome {
             .with_hint("name files behind the path; a running instance has the options it was started with; see `confmesh explain --help`")
             .into());
     }
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     let found = match client.explain(&path.to_string())? {
         Some(found) => found,
         None => return Err(missing(&client, &path)?.into()),

@@ -18,7 +18,7 @@ history is dropped (`serve --settle`), expel the old member: `confmesh expel`.
 
 Example: after `confmesh serve --bind config.json` refused to start:
   confmesh rebuild --bind config.json
-  confmesh serve --bind config.json --peer ws://10.0.0.7:8765/sync")]
+  confmesh serve --bind config.json --peer wss://10.0.0.7:8765/sync")]
 pub(super) struct Rebuild {
     /// Where the instance remembers. Default: .NAME.confmesh beside the bound file NAME, else ./.confmesh.
     #[arg(long, value_name = "DIR")]

@@ -33,7 +33,7 @@ pub(super) struct Repair {
 }
 
 pub(super) fn run_repair(arguments: &Repair, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     if arguments.yes {
         let answer = client.repair()?;
         if as_json {

@@ -87,7 +87,7 @@ fn start(options: MeshOptions, runtime: &Runtime, signals: &mut Signals) -> Resu
     });
     match started {
         None => Ok(None),
-        Some(Ok(mesh)) => Ok(Some(mesh.map_err(as_options)?)),
+        Some(Ok(mesh)) => Ok(Some(mesh?)),
         Some(Err(_)) => Err(Error::new(Code::Internal, "the start stopped by itself").into()),
     }
 }
@@ -105,7 +105,6 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     let composing = &arguments.composing;
     let mut options = MeshOptions::default()
         .data_dir(data_dir)
-        .insecure(arguments.insecure)
         .found_after_ms(arguments.found_after)
         .old_after_ms(arguments.old_after)
         .settle(arguments.settle)
@@ -129,7 +128,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     if options.listen.is_empty() {
         options.listen.push(DEFAULT_ADDRESS.to_owned());
     }
-    Ok(options)
+    Ok(arguments.access.of(options))
 }
 
 /// The rules of the command line, then those of the file.
@@ -182,7 +181,11 @@ fn plain(file: &Path) -> PathBuf {
 fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     say(format!("confmesh {} serves `{}` as {}", env!("CARGO_PKG_VERSION"), mesh.document(), mesh.instance()));
     for address in mesh.addresses() {
-        say(format!("  page  http://{address}/"));
+        let scheme = if arguments.access.tls_cert.is_some() { "https" } else { "http" };
+        say(format!("  page  {scheme}://{address}/"));
+    }
+    if let Some(auth) = &arguments.access.auth {
+        say(format!("  auth  {}", auth.display()));
     }
     if let Some(file) = &arguments.bind {
         say(format!("  file  {}", plain(file).display()));
@@ -219,14 +222,6 @@ pub(super) fn data_dir_beside(bound: Option<&Path>) -> PathBuf {
     match bound.and_then(|file| Some((file, file.file_name()?))) {
         Some((file, name)) => file.with_file_name(format!(".{}.confmesh", name.to_string_lossy())),
         None => PathBuf::from(".confmesh"),
-    }
-}
-
-/// The hints of the library name its options; here they are called differently.
-fn as_options(error: Error) -> Error {
-    match error.hint().map(|hint| hint.replace("`insecure`", "`--insecure`")) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
     }
 }
 

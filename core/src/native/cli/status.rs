@@ -13,7 +13,7 @@ use crate::value::Value;
 const WIDTH: usize = 80;
 
 pub(super) fn run_status(arguments: &Status, as_json: bool) -> Outcome {
-    let client = Client::new(&arguments.instance.url)?;
+    let client = Client::new(&arguments.instance)?;
     let status = client.status()?;
     if as_json {
         json(&status)?

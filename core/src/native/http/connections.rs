@@ -15,11 +15,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
 use super::body::Pool;
 use super::problem::Problem;
-use crate::value::Value;
+use crate::native::net::{Stream, tls as net_tls};
+use crate::value::{Str, Value};
 
 /// How many connections stand at once, of all listeners together.
 const MOST_CONNECTIONS: usize = 1_000;
@@ -66,7 +69,7 @@ fn descriptors() -> Option<usize> {
 }
 
 /// Serves whoever connects, for as long as the future lives; connections that stand go on without it.
-pub(super) async fn accept(listener: TcpListener, router: Router, budget: &Budget) {
+pub(super) async fn accept(listener: TcpListener, router: Router, budget: &Budget, tls: Option<TlsAcceptor>) {
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -78,7 +81,13 @@ pub(super) async fn accept(listener: TcpListener, router: Router, budget: &Budge
         };
         match Arc::clone(&budget.connections).try_acquire_owned() {
             Ok(room) => {
-                drop(tokio::spawn(serve(Held { io: stream, _room: room }, from, router.clone(), budget.head_within)))
+                let (router, within, tls) = (router.clone(), budget.head_within, tls.clone());
+                drop(tokio::spawn(async move {
+                    let _ = stream.set_nodelay(true); // slower without, and no worse
+                    if let Some((io, names)) = encrypted(stream, tls, within).await {
+                        serve(Held { io, _room: room }, (from, names), router, within).await;
+                    }
+                }));
             }
             // As far as its buffer takes it: nobody waits for it.
             Err(_) => _ = stream.try_write(NO_ROOM),
@@ -92,11 +101,24 @@ fn is_about_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn serve(stream: Held, from: SocketAddr, router: Router, head_within: Duration) {
-    let _ = stream.io.set_nodelay(true); // slower without, and no worse
+/// The connection under TLS, where that is spoken, and the names of the certificate that was shown. Who makes no handshake in
+/// time is left.
+async fn encrypted(io: TcpStream, tls: Option<TlsAcceptor>, within: Duration) -> Option<(Stream, Names)> {
+    let Some(tls) = tls else { return Some((Stream::Plain(io), Names::default())) };
+    let io = timeout(within, tls.accept(io)).await.ok()?.ok()?;
+    let names = Names(net_tls::names(&io).into());
+    Some((Stream::Tls(Box::new(io.into())), names))
+}
+
+/// The names of the certificate that a client showed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(pub(super) Arc<[Str]>);
+
+async fn serve(stream: Held, (from, names): (SocketAddr, Names), router: Router, head_within: Duration) {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(from));
+        request.extensions_mut().insert(names.clone());
         router.clone().call(request)
     });
     let connection = http1::Builder::new()
@@ -111,7 +133,7 @@ async fn serve(stream: Held, from: SocketAddr, router: Router, head_within: Dura
 
 /// A connection with its place among those that may stand; it keeps the place when it becomes a WebSocket.
 struct Held {
-    io: TcpStream,
+    io: Stream,
     _room: OwnedSemaphorePermit,
 }
 
@@ -152,7 +174,6 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::runtime::Builder;
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -165,7 +186,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let budget = Budget { connections: Arc::new(Semaphore::new(room)), head_within, bodies: Pool::default() };
             let router = Router::new().route("/", get(async || "hello"));
-            let server = tokio::spawn(async move { accept(listener, router, &budget).await });
+            let server = tokio::spawn(async move { accept(listener, router, &budget, None).await });
             let result = timeout(LONG, test(address)).await.expect("it takes too long");
             server.abort();
             result

@@ -1,10 +1,12 @@
 //! Health: one list of checks, and the three ways in which probes and people look at it.
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use tokio::time::timeout;
 
+use super::caller::Caller;
 use super::problem::json;
 use super::server::{Answered, Parameters, Server, only};
 use crate::error::{Code, Error};
@@ -121,25 +123,44 @@ pub(super) async fn live(State(server): State<Server>, Query(parameters): Parame
 }
 
 /// `GET /readyz`: whether requests may be sent to the instance; `verbose` tells each check, `exclude=NAME` leaves one out.
-pub(super) async fn ready(State(server): State<Server>, Query(parameters): Parameters) -> Response {
-    probe("readyz", readiness(&server).await, &parameters)
+pub(super) async fn ready(
+    State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
+    Query(parameters): Parameters,
+) -> Response {
+    probe("readyz", readiness(&server, &parameters, &caller).await, &parameters)
 }
 
 /// `GET /health`: the whole list, always with status 200; `ready` asks as `/readyz` does.
-pub(super) async fn health(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
+pub(super) async fn health(
+    State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
+    Query(parameters): Parameters,
+) -> Answered {
     if parameters.iter().any(|(name, _)| name == "ready") {
-        return Ok(probe("readyz", readiness(&server).await, &parameters));
+        return Ok(probe("readyz", readiness(&server, &parameters, &caller).await, &parameters));
     }
     let (health, about) = server.host.health().await?;
+    // To a stranger it does not say who it is either.
+    let about = if caller.is_stranger() { Value::empty_map() } else { about };
     let fields = about.as_map().into_iter().flat_map(|about| about.iter());
     let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
-    let checks = health.to_value();
+    let checks = caller.healthy_view(health).to_value();
     let checks =
         checks.as_map().into_iter().flat_map(|map| map.iter()).map(|(name, value)| (name.clone(), value.clone()));
     Ok(json(StatusCode::OK, &Value::Map(fields.chain(checks).collect())))
 }
 
-async fn readiness(server: &Server) -> Health {
+/// What makes it ready or not, as far as whoever asks may know it. What is left out is left out before.
+async fn readiness(server: &Server, parameters: &[(String, String)], caller: &Caller) -> Health {
+    let mut health = whole_readiness(server).await;
+    if caller.is_stranger() {
+        health.checks.retain(|check| only(parameters, "exclude").all(|excluded| excluded != check.name));
+    }
+    caller.healthy_view(health)
+}
+
+async fn whole_readiness(server: &Server) -> Health {
     let answered = timeout(ALIVE_WITHIN, server.host.health()).await;
     let silent = || Error::new(Code::NotReady, format!("no answer within {} s", ALIVE_WITHIN.as_secs()));
     match answered.unwrap_or_else(|_| Err(silent())) {

@@ -8,35 +8,46 @@ use super::health::Health;
 use crate::api::Call;
 use crate::engine::{Command, PathVersion, Receipt, Snapshot, WriteTerms};
 use crate::error::Result;
+use crate::guard::Who;
 use crate::id::DocumentName;
+use crate::native::guard::{Gate, Pass};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
 
 /// Whoever holds the document.
 pub trait Host: Send + Sync + 'static {
-    /// The document as it is now.
+    /// Who may do what; none where everybody may do everything.
+    fn gate(&self) -> Option<Gate>;
+
+    /// The document as it is now, and as whoever asks sees it.
     ///
     /// # Errors
-    /// [`Code::UnknownDocument`](crate::Code::UnknownDocument) where none has that name.
-    fn snapshot(&self, name: &DocumentName) -> Result<Arc<Snapshot>>;
+    /// [`Code::UnknownDocument`](crate::Code::UnknownDocument) where none has that name,
+    /// [`Code::Forbidden`](crate::Code::Forbidden) where it is none for whoever asks.
+    fn snapshot(&self, name: &DocumentName, who: &Who) -> Result<Arc<Snapshot>>;
 
-    /// The document and the version of one of its paths, of one moment.
-    fn read(&self, name: &DocumentName, path: Path) -> BoxFuture<'static, Result<(Arc<Snapshot>, PathVersion)>>;
+    /// The document, as whoever asks sees it, and the version of one of its paths, of one moment.
+    fn read(
+        &self,
+        name: &DocumentName,
+        path: Path,
+        who: &Who,
+    ) -> BoxFuture<'static, Result<(Arc<Snapshot>, PathVersion)>>;
 
     /// Writes, and answers when that is on the disk.
     fn write(&self, name: &DocumentName, command: Command, terms: WriteTerms) -> BoxFuture<'static, Result<Receipt>>;
 
     /// Does what a row of the list says, of the document of that name or of the only one, and answers when it is done.
-    fn call(&self, document: Option<DocumentName>, call: Call) -> BoxFuture<'static, Result<Value>>;
+    fn call(&self, document: Option<DocumentName>, call: Call, who: Who) -> BoxFuture<'static, Result<Value>>;
 
     /// How it is doing, and what `GET /health` shows besides.
     fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>>;
 
-    /// Events that match one of the patterns, as `GET /events` shows them; secrets are masked if
-    /// `mask` says so.
+    /// Events that match one of the patterns, as `GET /events` shows them to whoever asks; secrets are masked if
+    /// `mask` says so. They end where whoever asks may not follow any more.
     ///
     /// # Errors
     /// [`Code::Closed`](crate::Code::Closed) once it is closing.
-    fn events(&self, patterns: Vec<Pattern>, mask: bool) -> Result<BoxStream<'static, Value>>;
+    fn events(&self, patterns: Vec<Pattern>, mask: bool, who: Option<Pass>) -> Result<BoxStream<'static, Value>>;
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface: one listener for the API, the page, and the WebSocket upgrade.
 mod asking;
 mod body;
+mod caller;
 mod connections;
 mod cors;
 mod guard;

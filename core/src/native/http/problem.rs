@@ -26,6 +26,8 @@ impl From<Error> for Problem {
         let status = match (error.code(), error.kind()) {
             (Code::NotFound | Code::UnknownDocument, _) => StatusCode::NOT_FOUND,
             (Code::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (Code::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
+            (Code::Forbidden, _) => StatusCode::FORBIDDEN,
             // Only `If-Match` asks for a hash.
             (Code::Stale, _) => StatusCode::PRECONDITION_FAILED,
             (Code::Closed | Code::Busy, _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -49,6 +51,10 @@ impl IntoResponse for Problem {
         let mut response = json(self.status, &fields.into_iter().collect());
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"confmesh\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

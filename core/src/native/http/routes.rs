@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, RawPathParams, State};
+use axum::extract::{Query, RawPathParams, Request, State};
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
 
+use super::caller::Caller;
 use super::health;
-use super::problem::json;
+use super::problem::{Problem, json};
 use super::server::{Answered, Parameters, Server, events, only, patch, read, remove, replace, root, set_tag, upgrade};
 use crate::api::{self, Call, Field, OPERATIONS, Operation, Place, Type};
 use crate::error::{Code, Error, Result};
@@ -30,7 +32,7 @@ pub(super) fn router() -> Router<Server> {
 /// What answers a row: its own handler where it has to do with headers, streams or sockets, else a call by name.
 fn handler(method: &str, row: &'static Operation) -> Option<MethodRouter<Server>> {
     let filter = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).ok()?).ok()?;
-    Some(match row.name {
+    let handler = match row.name {
         "get" => on(filter, read),
         "set" => on(filter, replace),
         "unset" => on(filter, remove),
@@ -42,9 +44,21 @@ fn handler(method: &str, row: &'static Operation) -> Option<MethodRouter<Server>
         "live" => on(filter, health::live),
         "ready" => on(filter, health::ready),
         "describe" => on(filter, describe),
-        _ if row.begin.is_some() => on(filter, move |server, url, query, body| called(row, server, url, query, body)),
+        _ if row.begin.is_some() => {
+            on(filter, move |server, caller, url, query, body| called(row, server, caller, url, query, body))
+        }
         _ => return None,
-    })
+    };
+    Some(handler.route_layer(from_fn(move |request, next| allow(row, request, next))))
+}
+
+/// The one check of every route: whether who asks may ask for what the row says.
+async fn allow(row: &'static Operation, request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+    match caller.check(row) {
+        Ok(()) => next.run(request).await,
+        Err(error) => Problem::from(error).into_response(),
+    }
 }
 
 async fn describe() -> Response {
@@ -55,6 +69,7 @@ async fn describe() -> Response {
 async fn called(
     row: &'static Operation,
     State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
     url: RawPathParams,
     Query(parameters): Parameters,
     body: Body,
@@ -80,7 +95,7 @@ async fn called(
         };
         arguments.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
-    let reply = server.host.call(document, Call::of(row, arguments.into_iter().collect())?).await?;
+    let reply = server.host.call(document, Call::of(row, arguments.into_iter().collect())?, caller.who()).await?;
     let mut response = json(StatusCode::OK, &reply);
     if let Some(hash) = reply.child("hash").and_then(Value::as_str) {
         set_tag(&mut response, &format!("\"{hash}\""));

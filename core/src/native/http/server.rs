@@ -3,6 +3,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path as UrlPath, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -11,18 +12,22 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
+use super::caller::{self, Caller};
 use super::connections::{Budget, accept};
 use super::guard::Guard;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
 use super::{cors, routes};
-use crate::canonical::canonical;
+use crate::canonical::{canonical, content_hash};
 use crate::diff::Patch;
 use crate::engine::{Command, Receipt, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
+use crate::guard::{Verb, Who};
 use crate::id::DocumentName;
+use crate::native::guard::Gate;
 use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
 use crate::path::Path;
 use crate::pattern::Pattern;
@@ -41,6 +46,7 @@ pub(super) struct Server {
     pub(super) budget: Budget,
     links: Links,
     guard: Guard,
+    gate: Option<Gate>,
 }
 
 impl Server {
@@ -50,29 +56,39 @@ impl Server {
         name: &DocumentName,
         headers: &HeaderMap,
         parameters: &[(String, String)],
-        path: Option<&Path>,
+        (path, who): (Option<&Path>, Who),
     ) -> Result<(Arc<Snapshot>, WriteTerms)> {
-        let (snapshot, version) = self.host.read(name, path.cloned().unwrap_or_else(Path::root)).await?;
+        if let (Some(grant), Some(path)) = (&who, path) {
+            grant.check_at(Verb::Write, name, path)?;
+        }
+        let (snapshot, version) = self.host.read(name, path.cloned().unwrap_or_else(Path::root), &who).await?;
         let mut current = vec![snapshot.hash().to_string()];
         current.extend(path.map(|_| version.to_string()));
         let terms = terms(headers, parameters, path, &current)?;
-        Ok((snapshot, terms))
+        Ok((snapshot, WriteTerms { by: who, ..terms }))
     }
 }
 
 /// Answers on a listener for as long as the future lives. Connections that stand go on without it.
-pub async fn serve(listener: TcpListener, host: Arc<dyn Host>, links: Links, guard: Guard, budget: Budget) {
-    let server = Server { host, budget: budget.clone(), links, guard };
+pub async fn serve(
+    listener: TcpListener,
+    host: Arc<dyn Host>,
+    links: Links,
+    guard: Guard,
+    (budget, tls): (Budget, Option<TlsAcceptor>),
+) {
+    let gate = host.gate();
+    let server = Server { host, budget: budget.clone(), links, guard, gate };
     let router = routes::router()
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(server.clone(), check))
         .with_state(server);
-    accept(listener, router, &budget).await;
+    accept(listener, router, &budget, tls).await;
 }
 
 /// Looks at every request before anything else does, and at every answer after everything else.
-async fn check(State(server): State<Server>, request: Request, next: Next) -> Response {
+async fn check(State(server): State<Server>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let path = request.uri().path().to_owned();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -82,7 +98,13 @@ async fn check(State(server): State<Server>, request: Request, next: Next) -> Re
     let reader = if allowed.is_ok() { server.guard.reader(headers) } else { None };
     let mut response = match allowed {
         Ok(()) if cors::is_preflight(request.method(), headers) => cors::preflight(headers),
-        Ok(()) => next.run(request).await,
+        Ok(()) => match Caller::of(server.gate.as_ref(), &request) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(error) => Problem::from(error).into_response(),
+        },
         Err(problem) => problem.into_response(),
     };
     cors::seal(&mut response, &path, reader);
@@ -103,9 +125,15 @@ pub(super) async fn upgrade(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     mut request: Request,
 ) -> Response {
+    let admission = match request.extensions().get::<Caller>().cloned().unwrap_or_default().admission(server.gate) {
+        Ok(admission) => admission,
+        Err(error) => return Problem::from(error).into_response(),
+    };
     match handshake::upgrade(request.method(), request.headers()) {
-        Ok(headers) => {
-            accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string());
+        Ok(mut headers) => {
+            headers
+                .extend(caller::spoken(request.headers()).map(|protocol| (header::SEC_WEBSOCKET_PROTOCOL, protocol)));
+            accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string(), admission);
             (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
         }
         Err(refusal) => {
@@ -141,30 +169,53 @@ fn page(name: &str) -> Response {
     (headers, cors::page_headers(), *bytes).into_response()
 }
 
-pub(super) async fn events(State(server): State<Server>, Query(parameters): Parameters) -> Answered {
+pub(super) async fn events(
+    State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
+    Query(parameters): Parameters,
+) -> Answered {
     let asked: Vec<&str> = only(&parameters, "pattern").collect();
     let mut patterns = Pattern::parse_subscription(&asked)?;
     if patterns.is_empty() {
         patterns.push(Pattern::parse("*")?);
     }
-    let events = server.host.events(patterns, wants_mask(&parameters))?;
+    let events = server.host.events(patterns, wants_mask(&parameters), caller.pass())?;
     let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event))));
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    // Where the stream ends, so does the connection: nothing else is asked on it.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Ok(response)
 }
 
 pub(super) async fn read(
     State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Answered {
     let name = DocumentName::parse(&name)?;
     let path = path(&parameters)?;
+    let who = caller.who();
+    if let Some(grant) = &who {
+        grant.check(Verb::Read, &name)?;
+    }
     let (snapshot, tag) = match &path {
         Some(path) => {
-            server.host.read(&name, path.clone()).await.map(|(now, version)| (now, format!("\"{version}\"")))?
+            let (now, version) = server.host.read(&name, path.clone(), &who).await?;
+            let tag = match &who {
+                // The version is that of all that is there: who sees a part of it gets one of that part.
+                Some(grant) if !grant.covers(path) => {
+                    if !grant.touches(path) {
+                        grant.check_at(Verb::Read, &name, path)?;
+                    }
+                    now.value.at(path).map(|value| content_hash(value).to_string()).unwrap_or_default()
+                }
+                _ => version.to_string(),
+            };
+            (now, format!("\"{tag}\""))
         }
-        None => server.host.snapshot(&name).map(|now| (Arc::clone(&now), format!("\"{}\"", now.hash())))?,
+        None => server.host.snapshot(&name, &who).map(|now| (Arc::clone(&now), format!("\"{}\"", now.hash())))?,
     };
     if let Some(path) = path.as_ref().filter(|path| snapshot.value.at(path).is_none()) {
         return Err(nothing(path).into());
@@ -189,6 +240,7 @@ pub(super) async fn read(
 
 pub(super) async fn replace(
     State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
@@ -197,7 +249,7 @@ pub(super) async fn replace(
     let name = DocumentName::parse(&name)?;
     let value = server.budget.json(body).await?;
     let path = path(&parameters)?;
-    let (_, terms) = server.terms(&name, &headers, &parameters, path.as_ref()).await?;
+    let (_, terms) = server.terms(&name, &headers, &parameters, (path.as_ref(), caller.who())).await?;
     let is_path = path.is_some();
     let command = path.map_or_else(|| Command::Replace(value.clone()), |path| Command::set(path, value.clone()));
     Ok(receipt(&server.host.write(&name, command, terms).await?, is_path))
@@ -205,6 +257,7 @@ pub(super) async fn replace(
 
 pub(super) async fn patch(
     State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
@@ -224,13 +277,14 @@ pub(super) async fn patch(
         }
     };
     let body = server.budget.json(body).await?;
-    let (_, terms) = server.terms(&name, &headers, &parameters, None).await?;
+    let (_, terms) = server.terms(&name, &headers, &parameters, (None, caller.who())).await?;
     let command = if is_operations { Command::Patch(Patch::from_value(&body)?) } else { Command::MergePatch(body) };
     Ok(receipt(&server.host.write(&name, command, terms).await?, false))
 }
 
 pub(super) async fn remove(
     State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
     UrlPath(name): UrlPath<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
@@ -241,8 +295,10 @@ pub(super) async fn remove(
             .with_hint("name what to remove: `?path=a.b`; or `PUT` an empty document")
             .into());
     };
-    let (snapshot, terms) = server.terms(&name, &headers, &parameters, Some(&path)).await?;
-    if snapshot.value.at(&path).is_none() {
+    let (snapshot, terms) = server.terms(&name, &headers, &parameters, (Some(&path), caller.who())).await?;
+    // Who may not read sees nothing there, and removes it nevertheless.
+    let reads = terms.by.as_ref().is_none_or(|grant| grant.verbs().has(Verb::Read));
+    if reads && snapshot.value.at(&path).is_none() {
         return Err(nothing(&path).into());
     }
     Ok(receipt(&server.host.write(&name, Command::unset(path), terms).await?, true))

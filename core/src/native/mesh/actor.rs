@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
+use super::access::Guarding;
 use super::calls::Reply;
 use super::clock::Clock;
 use super::hosting::Hosting;
@@ -69,6 +70,8 @@ pub(super) struct Actor {
     /// The snapshot whose warnings these are.
     pub(super) told_of: Option<Arc<crate::engine::Snapshot>>,
     pub(super) stale_after_ms: Option<u64>,
+    /// The authentication file, and what is in force of it.
+    pub(super) guarding: Option<Guarding>,
     writer: Option<Writer>,
     pub(super) waiting: BTreeMap<RequestId, Reply<Receipt>>,
     /// Documents that the one here is being given up for.
@@ -141,7 +144,7 @@ impl Drop for End {
 async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     let mut listeners = Vec::new();
     for address in &setup.listen {
-        listeners.push(listen::bind(address, setup.insecure).await?);
+        listeners.push(listen::bind(address, &setup.access).await?);
     }
     let (mut actor, mut inputs) = launch(&mut setup).await?;
     let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
@@ -166,11 +169,15 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     let guard = http::Guard::new(&addresses, std::mem::take(&mut setup.allowed), Arc::new(refused));
     let budget = http::Budget::default();
     for (listener, address) in listeners {
-        actor.log_line(Level::Info, &format!("listening on http://{address} as instance {}", actor.shared.instance));
-        let serving = http::serve(listener, host.clone(), links.clone(), guard.of(address), budget.clone());
+        let scheme = if setup.access.tls.is_some() { "https" } else { "http" };
+        let line = format!("listening on {scheme}://{address} as instance {}", actor.shared.instance);
+        actor.log_line(Level::Info, &line);
+        let shared = (budget.clone(), setup.access.tls.clone());
+        let serving = http::serve(listener, host.clone(), links.clone(), guard.of(address), shared);
         actor.servers.push(tokio::spawn(serving));
     }
-    let dial = |address| Dialer::spawn(&links, address, DialOptions::default());
+    let shown = actor.shared.shown.clone();
+    let dial = |address| Dialer::spawn(&links, address, DialOptions { shown: shown.clone(), ..DialOptions::default() });
     actor.dialers = std::mem::take(&mut setup.peers).into_iter().map(dial).collect();
     Ok((actor, inputs))
 }
@@ -200,6 +207,7 @@ impl Actor {
             told_warnings: std::collections::BTreeSet::new(),
             told_of: None,
             stale_after_ms: None,
+            guarding: None,
             writer,
             waiting: BTreeMap::new(),
             adopting: Vec::new(),
@@ -281,7 +289,7 @@ impl Actor {
                 drop(reply.send(self.driver.engine_mut().confirm_kept(&self.shared.document, id)));
             }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
-            Input::Request(Request::Call(call, reply)) => self.call(&call, Reply::to(reply)),
+            Input::Request(Request::Call(call, who, reply)) => self.call(&call, who, Reply::to(reply)),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
             Input::Listed(found) => self.take_listing(found),
@@ -347,6 +355,7 @@ impl Actor {
                     self.accepted.insert(peer, link.peer);
                 }
                 self.driver.engine_mut().handle_connected(peer, direction, now);
+                self.driver.engine_mut().authorize(peer, link.who);
             }
             (LinkEvent::Text(frame), Some(peer)) => self.driver.engine_mut().handle_message(peer, &frame, now),
             (LinkEvent::Binary(bytes), Some(peer)) => self.driver.engine_mut().handle_message(peer, &bytes, now),
@@ -392,6 +401,7 @@ impl Actor {
         }
         self.publish();
         self.log_warnings();
+        self.tell_reported();
         self.answer_expelled();
         if !self.driver.is_busy() && !self.awaits_remotes() {
             std::mem::take(&mut self.at_rest).into_iter().for_each(|later| later(self));

@@ -70,7 +70,7 @@ pub(super) fn begin(shared: Arc<Shared>, other: Elsewhere, yes: bool, reply: one
 
 async fn adopt(shared: &Shared, other: &Elsewhere, yes: bool) -> Result<Adoption> {
     let name = shared.document.to_string();
-    let status = other.get("/status").await?;
+    let status = other.get("/status", &shared.shown).await?;
     let documents = status.child("documents").and_then(Value::as_list);
     let documents = documents.into_iter().flat_map(|list| list.iter());
     let theirs = documents.into_iter().find(|document| document.child("name").and_then(Value::as_str) == Some(&*name));
@@ -85,7 +85,10 @@ async fn adopt(shared: &Shared, other: &Elsewhere, yes: bool) -> Result<Adoption
         return Err(nothing_to_join());
     }
     let target = format!("/config/{}", name.replace('/', "%2F"));
-    let after = Sight { value: other.get(&target).await?, shown: other.get(&format!("{target}?mask=true")).await? };
+    let after = Sight {
+        value: other.get(&target, &shared.shown).await?,
+        shown: other.get(&format!("{target}?mask=true"), &shared.shown).await?,
+    };
     let here = shared.snapshot.load_full();
     let before = Sight { value: here.value.clone(), shown: masked_below(here.policy(), &Path::root(), &here.value) };
     let lost = lost(&before, &after);

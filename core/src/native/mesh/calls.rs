@@ -1,5 +1,6 @@
 //! Operations of the list that are asked for by name.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::inputs::Later;
-use crate::api::{At, Begun, Call};
+use crate::api::{At, Begun, Call, shown};
 use crate::diff::{diff, leaves};
 use crate::engine::{Audit, Called, Receipt, Snapshot, SourceState};
 use crate::error::{Code, Error, Result};
+use crate::guard::{Grant, Who};
 use crate::id::{Genesis, ReplicaId};
 use crate::native::file;
 use crate::native::watch::{FileEvent, WatchOptions};
@@ -45,14 +47,23 @@ impl<T: 'static> Reply<T> {
 
 impl Actor {
     /// Does what a row says; it is answered at once, or when it is on the disk.
-    pub(super) fn call(&mut self, call: &Call, reply: Reply<Value>) {
+    pub(super) fn call(&mut self, call: &Call, who: Who, reply: Reply<Value>) {
         let document = self.shared.document.clone();
-        let mut at = At { engine: self.driver.engine_mut(), document: &document, now: self.clock.now() };
+        let reply = match &who {
+            Some(grant) => self.shown_to(call, Arc::clone(grant), reply),
+            None => reply,
+        };
+        let seen = who.clone();
+        let receipt = move |receipt: Receipt| match &seen {
+            Some(grant) => receipt.seen_by(grant).to_value(),
+            None => receipt.to_value(),
+        };
+        let mut at = At { engine: self.driver.engine_mut(), document: &document, who, now: self.clock.now() };
         match call.begin(&mut at) {
             Err(error) => reply.send(Err(error)),
             Ok(Begun::Done(value)) => reply.send(Ok(value)),
             Ok(Begun::Writing(request)) => {
-                self.waiting.insert(request, reply.of(|receipt: Receipt| receipt.to_value()));
+                self.waiting.insert(request, reply.of(receipt));
             }
             Ok(Begun::Expelling(replica)) => {
                 self.expelling.push((replica, reply.of(|replica: ReplicaId| replica.to_string().into())));
@@ -69,6 +80,16 @@ impl Actor {
             }
             Ok(Begun::Asking) => self.answer(call, reply),
         }
+    }
+
+    /// A reply that shows of what comes only what a principal may see.
+    fn shown_to(&self, call: &Call, grant: Arc<Grant>, reply: Reply<Value>) -> Reply<Value> {
+        let (row, shared) = (call.operation, Arc::clone(&self.shared));
+        Reply(Box::new(move |result: Result<Value>| {
+            let snapshot = shared.snapshot.load_full();
+            let result = result.map_err(|error| grant.told(error));
+            reply.send(result.and_then(|value| shown(row, &grant, &snapshot, value)));
+        }))
     }
 
     /// What only those know who run an engine.
@@ -139,6 +160,7 @@ impl Actor {
         match found {
             Err(error) => self.driver.engine_mut().answer_call(&called, Err(error), self.clock.now()),
             Ok(call) => {
+                let by = called.by.clone();
                 let (later, asked) = (self.senders.later.clone(), call.clone());
                 let back = move |result: Result<Value>| {
                     let result = result.map(|reply| asked.record(reply));
@@ -148,7 +170,7 @@ impl Actor {
                     });
                     let _ = later.send(answer); // fails once the actor is gone, and its guests with it
                 };
-                self.call(&call, Reply(Box::new(back)));
+                self.call(&call, by, Reply(Box::new(back)));
             }
         }
     }

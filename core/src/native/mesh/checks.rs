@@ -22,6 +22,7 @@ impl MeshStatus {
                 // What is written here is acknowledged and reaches nobody.
                 Check::of("members", self.without_members().map(failed)),
                 Check::of("clocks", self.wrong_clocks().map(degraded)),
+                Check::of("auth", self.auth.iter().filter_map(|auth| auth.failure.clone()).map(degraded)),
             ],
         }
     }

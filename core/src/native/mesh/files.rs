@@ -38,6 +38,9 @@ impl Actor {
                 self.driver.handle_file_hint(document, event.text.clone());
             }
         }
+        if self.guarding.as_ref().is_some_and(|guarding| guarding.path == event.path) {
+            self.take_table(event.text.clone());
+        }
         if let Some(at) = self.layers.iter().position(|layer| layer.path == event.path) {
             self.take_layer(at, event.text);
         }

@@ -15,6 +15,7 @@ use crate::engine::{
     Aside, Audit, Command, Conflict, PathVersion, Receipt, Repair, Snapshot, Ticket, WriteTerms, Written,
 };
 use crate::error::Result;
+use crate::guard::Who;
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
 use crate::native::http::Elsewhere;
@@ -41,7 +42,7 @@ pub(super) enum Request {
     Confirm(u64, oneshot::Sender<Result<()>>),
     Status(oneshot::Sender<Result<MeshStatus>>),
     /// An operation of the list, by name.
-    Call(Call, oneshot::Sender<Result<Value>>),
+    Call(Call, Who, oneshot::Sender<Result<Value>>),
     Close,
 }
 

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::access::Guarding;
 use super::actor::Actor;
 use super::clock::Clock;
 use super::files::patience;
@@ -109,6 +110,8 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         requests,
         subscribers: Arc::default(),
         journal: Arc::default(),
+        gate: setup.access.gate.as_ref().map(|(_, gate)| gate.clone()),
+        shown: setup.access.shown.clone(),
         ended: std::sync::Mutex::new(false),
         end: std::sync::Condvar::new(),
     });
@@ -116,6 +119,9 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     let watcher = setup.watch.map(|options| Watcher::new(options, senders.files.clone())).transpose()?;
     if let Some(watcher) = &watcher {
         for path in setup.layers.iter().map(|layer| &layer.path).chain(bound.as_ref().map(|bound| &bound.path)) {
+            watcher.watch(path)?;
+        }
+        if let Some((path, _)) = &setup.access.gate {
             watcher.watch(path)?;
         }
     }
@@ -130,6 +136,7 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     actor.watcher = watcher;
     actor.layers = layers;
     actor.stale_after_ms = setup.stale_after_ms;
+    actor.guarding = setup.access.gate.take().map(|(path, gate)| Guarding { path, gate, failure: None });
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
     actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), &mut inputs).await;

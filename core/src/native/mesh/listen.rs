@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, lookup_host};
 
+use super::access::Access;
 use crate::error::{Code, Error, Result};
 use crate::native::io_error::reason;
 
-/// Binds an address such as `127.0.0.1:8765`; without `insecure` one that only this machine can reach.
-pub(super) async fn bind(address: &str, insecure: bool) -> Result<(TcpListener, SocketAddr)> {
+/// Binds an address such as `127.0.0.1:8765`; where other machines can reach it, only with TLS and authentication.
+pub(super) async fn bind(address: &str, access: &Access) -> Result<(TcpListener, SocketAddr)> {
     let fail = |error: &std::io::Error| {
         let failure = Error::new(Code::Listen, format!("cannot listen on {address}: {}", reason(error)));
         match error.kind() {
@@ -21,12 +22,30 @@ pub(super) async fn bind(address: &str, insecure: bool) -> Result<(TcpListener, 
         }
     };
     let found: Vec<SocketAddr> = lookup_host(address).await.map_err(|error| fail(&error))?.collect();
-    if !insecure && found.iter().any(|address| !address.ip().is_loopback()) {
-        let message = format!("cannot listen on {address}: anybody who reaches it could read and change everything");
-        return Err(Error::new(Code::Listen, message)
-            .with_hint("listen on 127.0.0.1, or allow it with `insecure` in a network that you trust"));
+    if found.iter().any(|address| !address.ip().is_loopback()) {
+        refuse_open(address, access)?;
     }
     let listener = TcpListener::bind(found.as_slice()).await.map_err(|error| fail(&error))?;
     let bound = listener.local_addr().map_err(|error| fail(&error))?;
     Ok((listener, bound))
+}
+
+/// Refuses an address that other machines can reach, unless who comes is known and nobody listens in; no option changes that.
+fn refuse_open(address: &str, access: &Access) -> Result<()> {
+    let has_tls = access.tls.is_some() || access.behind_proxy;
+    let (lacks, way) = match (has_tls, access.gate.is_some()) {
+        (true, true) => return Ok(()),
+        (false, true) => ("TLS", "add `--tls-cert FILE --tls-key FILE`, or `--behind-proxy` where a proxy speaks TLS"),
+        (true, false) => (
+            "authentication",
+            "make a token with `confmesh token new NAME --role admin --auth auth.toml`, and add `--auth auth.toml`",
+        ),
+        (false, false) => (
+            "TLS and authentication",
+            "make a token with `confmesh token new NAME --role admin --auth auth.toml`, and add `--auth auth.toml` and \
+             `--tls-cert FILE --tls-key FILE` (or `--behind-proxy` where a proxy speaks TLS); or listen on 127.0.0.1",
+        ),
+    };
+    let message = format!("cannot listen on {address}: other machines can reach it, and there is no {lacks}");
+    Err(Error::new(Code::Listen, message).with_hint(way))
 }

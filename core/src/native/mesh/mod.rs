@@ -1,4 +1,5 @@
 //! The running thing that a program holds: an engine on a thread of its own, with files, store, listener and peers.
+mod access;
 mod actor;
 pub(crate) mod adopting;
 mod answer;
@@ -35,6 +36,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use crate::native::http::{Check, Health, Verdict};
 pub use crate::native::source::polled::Source;
+pub use access::AuthStatus;
 pub use adopting::Adoption;
 pub use answer::Answer;
 pub use log::LogLevel;
@@ -54,9 +56,12 @@ use crate::engine::{
     Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
 };
 use crate::error::{Code, Error, Result};
+use crate::guard::Who;
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::merge::Explanation;
+use crate::native::guard::Gate;
 use crate::native::http::Elsewhere;
+use crate::native::net::Shown;
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -99,6 +104,10 @@ struct Shared {
     requests: mpsc::Sender<Request>,
     subscribers: Arc<Subscribers>,
     journal: Arc<Journal>,
+    /// Who may do what; none where everybody may do everything.
+    gate: Option<Gate>,
+    /// Who this instance is where it asks others.
+    shown: Shown,
     ended: Mutex<bool>,
     end: Condvar,
 }
@@ -278,7 +287,7 @@ impl Mesh {
         self.owner.0.adopt(other)
     }
 
-    /// What [`Mesh::adopt`] would lose for the document of the instance at `http://host:port`, and with `yes` that it is done.
+    /// What [`Mesh::adopt`] would lose for the document of the instance at `https://host:port`, and with `yes` that it is done.
     /// The two have to be connected as peers.
     ///
     /// Refused with [`Code::Unreachable`] where no instance answers there, [`Code::Usage`] for what is no such URL and where both
@@ -286,11 +295,11 @@ impl Mesh {
     ///
     /// ```no_run
     /// # fn main() -> confmesh::Result<()> {
-    /// let mesh = confmesh::MeshOptions::default().peer("ws://10.0.0.7:8765").start()?;
-    /// for change in mesh.adopt_from("http://10.0.0.7:8765", false).wait()?.lost {
+    /// let mesh = confmesh::MeshOptions::default().peer("wss://10.0.0.7:8765").start()?;
+    /// for change in mesh.adopt_from("https://10.0.0.7:8765", false).wait()?.lost {
     ///     println!("{} would be lost", change.path);
     /// }
-    /// assert!(mesh.adopt_from("http://10.0.0.7:8765", true).wait()?.done);
+    /// assert!(mesh.adopt_from("https://10.0.0.7:8765", true).wait()?.done);
     /// # Ok(())
     /// # }
     /// ```
@@ -386,7 +395,7 @@ impl Mesh {
     /// ```
     pub fn call(&self, operation: &str, arguments: &Value) -> Answer<Value> {
         match Call::new(operation, arguments) {
-            Ok(call) => self.owner.0.call(call.clone()).map(move |reply| call.bare(reply)),
+            Ok(call) => self.owner.0.call(call.clone(), None).map(move |reply| call.bare(reply)),
             Err(error) => Answer::refused(error),
         }
     }
@@ -488,8 +497,8 @@ impl Shared {
         self.ask(|reply| Request::Confirm(id, reply))
     }
 
-    fn call(&self, call: Call) -> Answer<Value> {
-        self.ask(|reply| Request::Call(call, reply))
+    fn call(&self, call: Call, who: Who) -> Answer<Value> {
+        self.ask(|reply| Request::Call(call, who, reply))
     }
 
     fn status(&self) -> Answer<MeshStatus> {

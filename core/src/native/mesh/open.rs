@@ -161,7 +161,7 @@ impl OpenOptions {
             remotes,
             listing,
             listen: Vec::new(),
-            insecure: false,
+            access: super::access::Access::default(),
             allowed: Allowed::default(),
             peers: Vec::new(),
             env_prefix: self.env_prefix,

@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use super::Mesh;
+use super::access::Access;
 use super::actor::start;
 use super::listing::Listing;
 use super::log::LogLevel;
@@ -22,7 +23,7 @@ use crate::value::Str;
 ///
 /// ```no_run
 /// use confmesh::MeshOptions;
-/// let mesh = MeshOptions::default().bind("app.yaml").listen("127.0.0.1:8765").peer("ws://10.0.0.2:8765").start()?;
+/// let mesh = MeshOptions::default().bind("app.yaml").listen("127.0.0.1:8765").peer("wss://10.0.0.2:8765").start()?;
 /// mesh.set("rate_limit", 100).wait()?;
 /// # Ok::<(), confmesh::Error>(())
 /// ```
@@ -39,15 +40,30 @@ pub struct MeshOptions {
     pub sources: Vec<GivenSource>,
     /// Addresses to listen on, as `host:port`; port 0 takes a free one. Empty: nobody can connect.
     pub listen: Vec<String>,
-    /// Whether anybody on the network may be listened to: there is no authentication.
-    pub insecure: bool,
+    /// Who may do what: an authentication file, see [`crate::guard::Table`]. Changes are taken while it runs, and whoever is
+    /// revoked is disconnected. None: everybody who can connect may do everything, so only this machine can.
+    pub auth: Option<PathBuf>,
+    /// The certificate that is shown to others, in PEM form, with `tls_key`: the listeners speak TLS then.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of `tls_cert`.
+    pub tls_key: Option<PathBuf>,
+    /// Whose certificates may stand for a token: the principal is the one with that `san`.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whose certificates are trusted where `wss://` is dialed; those of the system.
+    pub tls_ca: Option<PathBuf>,
+    /// The file with the token that is shown to other instances; none.
+    pub token_file: Option<PathBuf>,
+    /// That token itself; the file counts more.
+    pub token: Option<String>,
+    /// Whether a proxy in front speaks TLS: addresses that other machines can reach need no certificate here then.
+    pub behind_proxy: bool,
     /// Origins of pages that may follow and change the document from a browser, as `https://app.example` or
     /// `http://localhost:*`; besides the page that the instance serves none.
     pub allow_origins: Vec<String>,
     /// Names with a domain that the instance is called by, as `config.example` or `*.example`; addresses, `localhost` and,
     /// where other machines can reach it, names without a domain always are.
     pub allow_hosts: Vec<String>,
-    /// Other instances, as `ws://host:port`.
+    /// Other instances, as `wss://host:port`, or `ws://` on this machine.
     pub peers: Vec<String>,
     /// The prefix of environment variables that win over the shared layer, for example `MYAPP`; none.
     pub env_prefix: Option<String>,
@@ -90,7 +106,14 @@ impl Default for MeshOptions {
             files: Vec::new(),
             sources: Vec::new(),
             listen: Vec::new(),
-            insecure: false,
+            auth: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            tls_ca: None,
+            token_file: None,
+            token: None,
+            behind_proxy: false,
             allow_origins: Vec::new(),
             allow_hosts: Vec::new(),
             peers: Vec::new(),
@@ -165,10 +188,37 @@ impl MeshOptions {
         self
     }
 
-    /// Allows addresses that the whole network can reach, though there is no authentication.
+    /// Lets in who shows a token or certificate of an authentication file, and each do what the file says: see
+    /// [`MeshOptions::auth`](struct@MeshOptions).
+    ///
+    /// ```no_run
+    /// use confmesh::MeshOptions;
+    /// let mesh = MeshOptions::default()
+    ///     .auth("auth.toml")
+    ///     .tls("cert.pem", "key.pem")
+    ///     .listen("0.0.0.0:8765")
+    ///     .peer("wss://hub.example:8765")
+    ///     .token_file("peer.token")
+    ///     .start()?;
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
     #[must_use]
-    pub fn insecure(mut self, insecure: bool) -> MeshOptions {
-        self.insecure = insecure;
+    pub fn auth(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.auth = Some(path.into());
+        self
+    }
+
+    /// Speaks TLS, with a certificate and its key as files in PEM form.
+    #[must_use]
+    pub fn tls(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> MeshOptions {
+        (self.tls_cert, self.tls_key) = (Some(cert.into()), Some(key.into()));
+        self
+    }
+
+    /// Shows other instances the token in a file.
+    #[must_use]
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.token_file = Some(path.into());
         self
     }
 
@@ -309,6 +359,17 @@ impl MeshOptions {
     /// are peers, who may mend it.
     pub fn start(self) -> Result<Mesh> {
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
+        let access = super::access::Given {
+            auth: self.auth,
+            cert: self.tls_cert,
+            key: self.tls_key,
+            client_ca: self.tls_client_ca,
+            ca: self.tls_ca,
+            token_file: self.token_file,
+            token: self.token,
+            behind_proxy: self.behind_proxy,
+        }
+        .read(&peers)?;
         let bind = self.bind.map(BoundPath::new).transpose()?;
         let listing = Listing::of(&self.files, &self.sources);
         let Sources { layers, environments, remotes } = Sources::of(self.files, self.sources, false)?;
@@ -321,7 +382,7 @@ impl MeshOptions {
             remotes,
             listing,
             listen: self.listen,
-            insecure: self.insecure,
+            access,
             allowed: Allowed::parse(&self.allow_origins, &self.allow_hosts)?,
             peers,
             env_prefix: self.env_prefix,
@@ -354,7 +415,7 @@ pub(super) struct Setup {
     pub(super) remotes: Vec<RemoteSource>,
     pub(super) listing: Option<Listing>,
     pub(super) listen: Vec<String>,
-    pub(super) insecure: bool,
+    pub(super) access: Access,
     pub(super) allowed: Allowed,
     pub(super) peers: Vec<Address>,
     pub(super) env_prefix: Option<String>,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::access::AuthStatus;
 use super::actor::Actor;
 use super::remotes::RemoteStatus;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
@@ -40,6 +41,8 @@ pub struct MeshStatus {
     pub connected_clients: usize,
     /// Why the store takes no writes, as far as one was tried; it is tried again.
     pub store_failure: Option<Error>,
+    /// How the authentication file stands; none where everybody may do everything.
+    pub auth: Option<AuthStatus>,
     /// The documents.
     pub documents: Vec<DocumentState>,
 }
@@ -158,6 +161,7 @@ impl MeshStatus {
             ("documents", documents.into()),
         ];
         fields.extend(self.out_of_step_ms.map(|ms| ("out_of_step_ms", ms.into())));
+        fields.extend(self.auth.as_ref().map(|auth| ("auth", auth.to_value())));
         map(fields)
     }
 
@@ -317,6 +321,7 @@ impl Actor {
             peers,
             connected_clients: self.driver.engine().guest_count(),
             store_failure: self.driver.store_failure().cloned(),
+            auth: self.auth_status(),
             documents: documents.collect(),
         }
     }

@@ -155,9 +155,20 @@ fn a_busy_port_and_a_busy_data_directory_are_explained() {
 fn an_address_that_the_network_reaches_is_refused_unless_that_is_wanted() {
     let error = MeshOptions::default().listen("0.0.0.0:0").start().unwrap_err();
     assert_eq!(error.code(), Code::Listen);
-    assert!(error.hint().unwrap().contains("insecure"), "{error:?}");
-    let open = MeshOptions::default().listen("0.0.0.0:0").insecure(true).start().unwrap();
+    for way in ["--tls-cert", "--behind-proxy", "--auth", "confmesh token new"] {
+        assert!(error.hint().unwrap().contains(way), "{error:?}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let auth = dir.path().join("auth.toml");
+    std::fs::write(&auth, "").unwrap();
+    let proxied = MeshOptions { behind_proxy: true, ..MeshOptions::default() }.listen("0.0.0.0:0");
+    assert!(proxied.clone().start().unwrap_err().message().ends_with("there is no authentication"));
+    let known = MeshOptions::default().auth(&auth).listen("0.0.0.0:0").start().unwrap_err();
+    assert!(known.message().ends_with("there is no TLS"), "{known:?}");
+    let open = proxied.auth(&auth).start().unwrap();
     assert!(open.addresses()[0].ip().is_unspecified());
+    let plain = MeshOptions::default().peer("ws://10.0.0.7:8765").start().unwrap_err();
+    assert!(plain.code() == Code::Usage && plain.hint().unwrap().contains("wss://"), "{plain:?}");
 }
 
 #[test]

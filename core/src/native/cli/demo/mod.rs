@@ -95,7 +95,10 @@ async fn ready(child: &mut Child, address: SocketAddr) -> Result<(), Stop> {
 }
 
 fn is_ready(address: SocketAddr) -> bool {
-    let Ok(client) = Client::new(&format!("http://{address}")) else { return false };
+    let Ok(client) = Client::new(&crate::native::cli::arguments::Instance::default().at(&format!("http://{address}")))
+    else {
+        return false;
+    };
     let founded = |status: &Value| {
         let mut documents = status.child("documents").and_then(Value::as_list).into_iter().flatten();
         documents.next().and_then(|document| document.child("founded")).and_then(Value::as_bool) == Some(true)

@@ -5,16 +5,18 @@ use hyper::Uri;
 
 use crate::error::{Code, Error, Result};
 
-/// A checked `ws://` address.
+/// A checked `ws://` or `wss://` address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     url: String,
     host: String,
     port: u16,
+    secure: bool,
 }
 
 impl Address {
-    /// Reads `ws://host[:port][/path][?query]`; the port is 80 and the path `/sync` where they are missing.
+    /// Reads `ws://host[:port][/path][?query]` or the same with `wss://`; the port is 80 or 443 and the path `/sync` where they
+    /// are missing.
     ///
     /// # Errors
     /// [`Code::Usage`] where it is no such address, with the corrected one in the hint where we can guess it.
@@ -23,11 +25,12 @@ impl Address {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(fail(format!("`{text}` is no WebSocket address")).with_hint(format!("write `ws://{text}`")));
         };
-        match scheme.to_ascii_lowercase().as_str() {
-            "ws" => {}
-            "wss" => {
-                return Err(fail(format!("`{text}` needs TLS, which this build of confmesh does not speak"))
-                    .with_hint("use `ws://` in a network you trust, or through a tunnel or proxy that adds TLS"));
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            "https" => {
+                return Err(fail(format!("`{text}` is a web address, not a WebSocket address"))
+                    .with_hint(format!("write `wss://{rest}`")));
             }
             "http" => {
                 return Err(fail(format!("`{text}` is a web address, not a WebSocket address"))
@@ -37,9 +40,10 @@ impl Address {
                 return Err(fail(format!("`{text}` is no WebSocket address"))
                     .with_hint("write `ws://host:port`, for example `ws://127.0.0.1:8765`"));
             }
-        }
+        };
+        let scheme = if secure { "wss" } else { "ws" };
         let broken = || fail(format!("`{text}` is no valid address")).with_hint("write `ws://host:port`");
-        let uri: Uri = format!("ws://{rest}").parse().map_err(|_| broken())?;
+        let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|_| broken())?;
         let authority = uri.authority().ok_or_else(broken)?;
         if authority.as_str().contains('@') {
             // Not shown: it may hold a password.
@@ -49,25 +53,41 @@ impl Address {
         let has_port = authority.as_str().len() > authority.host().len();
         let port = match authority.port_u16() {
             Some(port) if port > 0 => port,
-            None if !has_port => 80,
+            None if !has_port => {
+                if secure {
+                    443
+                } else {
+                    80
+                }
+            }
             _ => return Err(broken().with_hint("the port is a number from 1 to 65535")),
         };
         let host = authority.host();
         if host.is_empty() {
             return Err(broken());
         }
+        if uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("token="))) {
+            return Err(fail("a token in an address ends up in logs".to_owned())
+                .with_hint("put it into a file, and name that: `--token-file FILE`, `token_file`"));
+        }
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let path = if uri.path() == "/" { "/sync" } else { uri.path() };
         Ok(Address {
-            url: format!("ws://{authority}{path}{query}"),
+            url: format!("{scheme}://{authority}{path}{query}"),
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
+            secure,
         })
     }
 
     /// The complete address.
     pub fn as_str(&self) -> &str {
         &self.url
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The host and port to connect to; the brackets of an IPv6 address are gone.
@@ -103,7 +123,8 @@ mod tests {
         check("ws://127.0.0.1:8765", "ws://127.0.0.1:8765/sync", "127.0.0.1", 8765);
         check("ws://localhost:8765/", "ws://localhost:8765/sync", "localhost", 8765);
         check("WS://host", "ws://host/sync", "host", 80);
-        check("ws://host:1/ws/config?token=a", "ws://host:1/ws/config?token=a", "host", 1);
+        check("ws://host:1/ws/config?a=b", "ws://host:1/ws/config?a=b", "host", 1);
+        check("wss://host", "wss://host/sync", "host", 443);
         check("ws://[::1]:8765", "ws://[::1]:8765/sync", "::1", 8765);
         check("ws://[::1]", "ws://[::1]/sync", "::1", 80);
     }
@@ -113,7 +134,7 @@ mod tests {
         for (text, hint) in [
             ("http://localhost:8765", "write `ws://localhost:8765`"),
             ("localhost:8765", "write `ws://localhost:8765`"),
-            ("wss://host", "use `ws://` in a network you trust, or through a tunnel or proxy that adds TLS"),
+            ("https://host", "write `wss://host`"),
             ("ftp://host", "write `ws://host:port`, for example `ws://127.0.0.1:8765`"),
             ("ws://host:99999", "the port is a number from 1 to 65535"),
             ("ws://host:0", "the port is a number from 1 to 65535"),
@@ -127,6 +148,8 @@ mod tests {
             assert!(error.message().contains(&format!("`{text}`")), "{error}");
         }
         let error = Address::parse("ws://me:hunter2@host").unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        let error = Address::parse("ws://host/sync?a=b&token=hunter2").unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 }

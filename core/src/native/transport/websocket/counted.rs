@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Moved {
     received: AtomicU64,
     sent: AtomicU64,
+    /// How many may come; all where it is 0.
+    allowed: AtomicU64,
 }
 
 impl Moved {
@@ -36,6 +38,11 @@ impl<S> Counted<S> {
         Counted { io, moved: Arc::default() }
     }
 
+    /// Lets no more than that many bytes come in.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.moved.allowed.store(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn moved(&self) -> Arc<Moved> {
         Arc::clone(&self.moved)
     }
@@ -46,7 +53,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         let bytes = buf.filled().len().saturating_sub(before);
-        self.moved.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        let received = self.moved.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let allowed = self.moved.allowed.load(Ordering::Relaxed);
+        if allowed > 0 && received > allowed {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "more came than a stranger may send")));
+        }
         Poll::Ready(Ok(()))
     }
 }

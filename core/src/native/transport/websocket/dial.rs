@@ -3,12 +3,14 @@ use std::io;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::address::Address;
@@ -17,6 +19,7 @@ use super::link::{LinkId, Links};
 use crate::backoff::Backoff;
 use crate::error::{Code, Error};
 use crate::native::io_error::reason;
+use crate::native::net::{Shown, Stream, tls};
 
 /// However long a server asks us to stay away, we ask again after this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -24,7 +27,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a [`Dialer`] behaves.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct DialOptions {
     /// How long one attempt may take; default 10 s.
     pub connect_within: Duration,
@@ -32,6 +35,8 @@ pub struct DialOptions {
     pub backoff: Backoff,
     /// A connection that lasted this long makes the waiting start anew; default 5 s.
     pub stable_after: Duration,
+    /// Who we say we are, and whom we trust; nobody in particular.
+    pub shown: Shown,
 }
 
 impl Default for DialOptions {
@@ -40,6 +45,7 @@ impl Default for DialOptions {
             connect_within: Duration::from_secs(10),
             backoff: Backoff { initial_ms: 250, factor: 2.0, max_ms: 10_000 },
             stable_after: Duration::from_secs(5),
+            shown: Shown::default(),
         }
     }
 }
@@ -131,8 +137,12 @@ impl Dialing {
                     let id = self.links.next_id();
                     self.states.send_replace(DialState::Connected(id));
                     let start = Instant::now();
-                    let stop = ended(self.stopped.clone());
-                    let reason = self.links.run(id, socket, self.address.to_string(), true, stop).await;
+                    let stopped = self.stopped.clone();
+                    let stop = async {
+                        ended(stopped).await;
+                        None
+                    };
+                    let reason = self.links.run(id, socket, (self.address.to_string(), None), true, stop).await;
                     if start.elapsed() >= self.options.stable_after {
                         attempt = 0;
                     }
@@ -155,7 +165,7 @@ impl Dialing {
         self.states.send_replace(DialState::Stopped);
     }
 
-    async fn connect(&self) -> Result<WebSocketStream<Counted<TcpStream>>, Failure> {
+    async fn connect(&self) -> Result<WebSocketStream<Counted<Stream>>, Failure> {
         let within = self.options.connect_within;
         timeout(within, self.open()).await.unwrap_or_else(|_| {
             let seconds = within.as_secs_f32();
@@ -166,12 +176,18 @@ impl Dialing {
         })
     }
 
-    async fn open(&self) -> Result<WebSocketStream<Counted<TcpStream>>, Failure> {
+    async fn open(&self) -> Result<WebSocketStream<Counted<Stream>>, Failure> {
         let (host, port) = self.address.host_and_port();
         let found: Vec<_> = match lookup_host((host, port)).await {
             Ok(found) => found.collect(),
             Err(_) => return Err(self.unreachable(&format!("no host is named `{host}`"), "is the name spelled right?")),
         };
+        if !self.address.is_secure() && found.iter().any(|address| !address.ip().is_loopback()) {
+            return Err(self.unreachable(
+                "everybody on the way could read and change what goes over `ws://`",
+                "write `wss://`, and give the other instance a certificate (`--tls-cert`, `--tls-key`)",
+            ));
+        }
         let io = TcpStream::connect(found.as_slice()).await.map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::ConnectionRefused => "is an instance listening there?",
@@ -180,15 +196,27 @@ impl Dialing {
             self.unreachable(&reason(&error), hint)
         })?;
         let _ = io.set_nodelay(true); // only costs speed
+        let io = if self.address.is_secure() {
+            let tls = self.options.shown.tls().map_err(|error| Failure { error, retry_after: None })?;
+            tls::connect(&tls, host, io).await.map_err(|(what, hint)| self.unreachable(&what, hint))?
+        } else {
+            Stream::Plain(io)
+        };
+        let shown = self.options.shown.token.read().map_err(|error| Failure { error, retry_after: None })?;
+        let request = request(self.address.as_str(), shown.as_deref());
+        let request = request.map_err(|why| self.unreachable(&why, "what does the token's file hold?"))?;
         let config = Some(self.links.config());
-        match client_async_with_config(self.address.as_str(), Counted::new(io), config).await {
+        match client_async_with_config(request, Counted::new(io), config).await {
             Ok((socket, _)) => Ok(socket),
             Err(WsError::Http(response)) => {
                 let status = response.status();
                 let seconds =
                     response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
                 let hint = match status {
-                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "does that instance require a token?",
+                    StatusCode::UNAUTHORIZED => {
+                        "show it a token: `confmesh token new NAME --role peer` there, `--token-file FILE` here"
+                    }
+                    StatusCode::FORBIDDEN => "is the address one of that instance's names (`--allow-host`)?",
                     StatusCode::NOT_FOUND => "is it confmesh that listens there? its path is `/sync`",
                     StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "it is busy; we try again",
                     _ => "is it confmesh that listens there?",
@@ -206,6 +234,18 @@ impl Dialing {
         let error = Error::new(Code::Unreachable, format!("cannot reach `{}`: {why}", self.address)).with_hint(hint);
         Failure { error, retry_after: None }
     }
+}
+
+/// The request that asks for a WebSocket.
+fn request(url: &str, token: Option<&str>) -> Result<Request, String> {
+    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    if let Some(token) = token {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| "the token holds what no header can".to_owned())?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
 /// Waits until the owner of the other end lets go.

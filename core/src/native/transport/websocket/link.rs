@@ -1,6 +1,6 @@
 //! One connection: frames in, frames out, pings, and an orderly end.
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,8 +18,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 
+use super::admission::{Admission, admit};
 use super::counted::{Counted, Moved};
 use crate::error::{Code, Error};
+use crate::guard::Who;
 use crate::limits::MAX_FRAME_BYTES;
 use crate::native::io_error::reason;
 
@@ -98,6 +100,8 @@ pub struct Link {
     pub peer: String,
     /// Whether we dialled.
     pub dialed: bool,
+    /// Who it is; nobody in particular where there is no authentication, or where we dialled.
+    pub who: Who,
 }
 
 /// What a link carries; clones share the bytes.
@@ -216,22 +220,33 @@ impl Links {
     }
 
     /// Runs the server's side of a connection that has been upgraded.
-    pub(super) async fn serve<S>(&self, id: LinkId, io: S, peer: String)
+    pub(super) async fn serve<S>(&self, id: LinkId, io: S, peer: String, admission: Admission)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let socket = WebSocketStream::from_raw_socket(Counted::new(io), Role::Server, Some(self.config())).await;
-        self.run(id, socket, peer, false, std::future::pending()).await;
+        let mut socket = WebSocketStream::from_raw_socket(Counted::new(io), Role::Server, Some(self.config())).await;
+        let (gate, pass) = match admission {
+            Admission::Anybody => return drop(self.run(id, socket, (peer, None), false, pending()).await),
+            Admission::Known(gate, pass) => (gate, pass),
+            // Who may not come in was told; nobody else hears of it.
+            Admission::Stranger(gate) => match admit(&mut socket, &gate).await {
+                Ok(pass) => (gate, pass),
+                Err(_) => return,
+            },
+        };
+        let who = Some(Arc::clone(&pass.grant));
+        let ended = async { Some(gate.ended(&pass).await) };
+        self.run(id, socket, (peer, who), false, ended).await;
     }
 
-    /// Runs a connection to its end, which `stop` brings about in good order; returns why it ended.
+    /// Runs a connection to its end, which `stop` brings about in good order and says why; returns why it ended.
     pub(super) async fn run<S>(
         &self,
         id: LinkId,
         socket: WebSocketStream<Counted<S>>,
-        peer: String,
+        (peer, who): (String, Who),
         dialed: bool,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = Option<String>>,
     ) -> Option<Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -249,7 +264,7 @@ impl Links {
         let moved = socket.get_ref().moved();
         let (sink, stream) = socket.split();
         let running = Running { id, links: self, peer: &peer, moved, queued_bytes, frames, closing, sink, stream };
-        let link = Link { sender, peer: peer.clone(), dialed };
+        let link = Link { sender, peer: peer.clone(), dialed, who };
         let _ = self.events.send((id, LinkEvent::Opened(link))).await; // fails where the owner is gone, as reading will
         let reason = running.run(stop).await; // the socket is closed before anybody hears of it
         let _ = self.events.send((id, LinkEvent::Closed { reason: reason.clone() })).await; // the owner may be gone
@@ -283,14 +298,15 @@ struct Running<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
-    async fn run(mut self, stop: impl Future<Output = ()>) -> Option<Error> {
+    async fn run(mut self, stop: impl Future<Output = Option<String>>) -> Option<Error> {
+        let mut why = None;
         // Side by side: two peers that both wait until what they write is read would wait for ever.
         let end = {
             let Running { id, links, moved, queued_bytes, frames, closing, sink, stream, .. } = &mut self;
             let asked = async {
                 tokio::select! {
                     _ = closing.changed() => {}
-                    () = stop => {}
+                    told = stop => why = told,
                 }
             };
             tokio::select! {
@@ -302,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
         let lost = |words: String| Some(Error::new(Code::Unreachable, words));
         match end {
             End::Ours(until) => {
-                self.close(until).await;
+                self.close(until, why).await;
                 None
             }
             End::Peer(frame) => {
@@ -342,11 +358,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
     }
 
     /// Sends what is queued and a goodbye, and waits for the answer.
-    async fn close(&mut self, until: Instant) {
+    async fn close(&mut self, until: Instant, why: Option<String>) {
         let Running { frames, closing, sink, stream, .. } = self;
-        let why = closing.borrow().clone();
+        // Who is sent away hears that it is no accident.
+        let code = if why.is_some() { CloseCode::Policy } else { CloseCode::Normal };
+        let why = why.or_else(|| closing.borrow().clone());
         let why = why.as_deref().unwrap_or("the instance is stopping");
-        let goodbye = Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: shortened(why).into() }));
+        let goodbye = Message::Close(Some(CloseFrame { code, reason: shortened(why).into() }));
         frames.close();
         let send = async {
             while let Some(frame) = frames.recv().await {

@@ -78,7 +78,12 @@ impl Server {
                     let mut response = hyper::Response::new(String::new());
                     match upgraded {
                         Ok(headers) => {
-                            accept_upgrade(&links, hyper::upgrade::on(&mut request), peer.to_string());
+                            accept_upgrade(
+                                &links,
+                                hyper::upgrade::on(&mut request),
+                                peer.to_string(),
+                                Admission::Anybody,
+                            );
                             *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
                             *response.headers_mut() = headers;
                         }
@@ -389,7 +394,7 @@ async fn a_plain_request_is_told_to_upgrade() {
 async fn any_upgraded_connection_can_be_served() {
     let mut owner = Owner::new(LinkOptions::default());
     let (ours, theirs) = tokio::io::duplex(1_024);
-    let id = accept(&owner.links, ours, "memory");
+    let id = accept(&owner.links, ours, "memory", Admission::Anybody);
     let mut client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
     client.send(Message::text("hello")).await.unwrap();
     let (opened, link) = owner.opened().await;

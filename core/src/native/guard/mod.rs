@@ -1,0 +1,8 @@
+//! The authentication file, and the table that is in force of it while an instance runs.
+mod auth_file;
+mod gate;
+
+pub(crate) use auth_file::table;
+pub use auth_file::{NewToken, new_token, read_table, revoke};
+pub(crate) use gate::nothing_shown;
+pub use gate::{Gate, Pass};

@@ -1,0 +1,179 @@
+//! Who comes in, and who we are elsewhere: the authentication file, certificates and tokens of the options.
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use tokio_rustls::TlsAcceptor;
+
+use super::actor::Actor;
+use crate::engine::Level;
+use crate::error::{Code, Error, Result};
+use crate::guard::Reports;
+use crate::native::guard::{Gate, read_table, table};
+use crate::native::net::tls::{Identity, server};
+use crate::native::net::{Shown, Token};
+use crate::native::transport::websocket::Address;
+use crate::value::Value;
+
+/// What the options say.
+pub(super) struct Given {
+    pub(super) auth: Option<PathBuf>,
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) client_ca: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) token: Option<String>,
+    pub(super) behind_proxy: bool,
+}
+
+/// The same, read and checked.
+#[derive(Default)]
+pub(super) struct Access {
+    /// The authentication file and its table.
+    pub(super) gate: Option<(PathBuf, Gate)>,
+    /// How the listeners speak TLS.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Who we are where we connect to others.
+    pub(super) shown: Shown,
+    pub(super) behind_proxy: bool,
+}
+
+impl Given {
+    /// Reads the files.
+    pub(super) fn read(self, peers: &[Address]) -> Result<Access> {
+        let identity = match (self.cert, self.key) {
+            (Some(cert), Some(key)) => Some(Identity { cert, key }),
+            (None, None) => None,
+            _ => {
+                return Err(Error::new(Code::Usage, "a certificate and its key are given together")
+                    .with_hint("name both: `--tls-cert FILE --tls-key FILE`"));
+            }
+        };
+        let wanted = |what: &str, needs: &str, way: &str| {
+            Error::new(Code::Usage, format!("{what} is of no use without {needs}")).with_hint(way.to_owned())
+        };
+        if self.client_ca.is_some() && identity.is_none() {
+            return Err(wanted("`tls_client_ca`", "a certificate", "add `--tls-cert FILE --tls-key FILE`"));
+        }
+        if self.client_ca.is_some() && self.auth.is_none() {
+            return Err(wanted(
+                "`tls_client_ca`",
+                "an authentication file",
+                "add `--auth FILE`, with a `[[principal]]` and its `san` for each certificate",
+            ));
+        }
+        let tls = identity.as_ref().map(|own| server(own, self.client_ca.as_deref())).transpose()?;
+        let gate = self.auth.map(|path| read_table(&path).map(|table| (path, Gate::new(table)))).transpose()?;
+        let token = match (self.token_file, self.token) {
+            (Some(file), _) => Token::File(file),
+            (None, Some(token)) => Token::Given(token),
+            (None, None) => Token::None,
+        };
+        token.read()?;
+        let shown = Shown::new(token, self.ca, identity);
+        if peers.iter().any(Address::is_secure) {
+            shown.tls()?;
+        }
+        peers.iter().map(is_private).collect::<Result<()>>()?;
+        Ok(Access { gate, tls, shown, behind_proxy: self.behind_proxy })
+    }
+}
+
+/// Refuses an address of another machine that would be spoken to for everybody to hear; names are looked up later.
+fn is_private(address: &Address) -> Result<()> {
+    let (host, _) = address.host_and_port();
+    if address.is_secure() || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || host.parse::<IpAddr>().is_err()
+    {
+        return Ok(());
+    }
+    let message =
+        format!("`{address}` leads to another machine without TLS: everybody on the way could read and change all");
+    Err(Error::new(Code::Usage, message)
+        .with_hint("write `wss://`, and start the other instance with `--tls-cert FILE --tls-key FILE --auth FILE`"))
+}
+
+/// The authentication file while the instance runs.
+pub(super) struct Guarding {
+    pub(super) path: PathBuf,
+    pub(super) gate: Gate,
+    /// Why what lies there is not in force.
+    pub(super) failure: Option<Error>,
+}
+
+/// How the authentication file stands.
+#[derive(Clone, Debug)]
+pub struct AuthStatus {
+    /// The file.
+    pub file: PathBuf,
+    /// How many principals are in force.
+    pub principals: usize,
+    /// Names the table in force.
+    pub digest: String,
+    /// Whether what would be forbidden is only told.
+    pub report_only: bool,
+    /// Why what lies there is not in force.
+    pub failure: Option<Error>,
+}
+
+impl AuthStatus {
+    /// `{"file", "principals", "digest", "report_only"?, "error"?}`.
+    pub(super) fn to_value(&self) -> Value {
+        let count = u64::try_from(self.principals).unwrap_or(u64::MAX);
+        let file = self.file.display().to_string();
+        let mut fields: Vec<(&str, Value)> =
+            vec![("file", file.into()), ("principals", count.into()), ("digest", self.digest.as_str().into())];
+        fields.extend(self.report_only.then(|| ("report_only", true.into())));
+        fields.extend(self.failure.as_ref().map(|error| ("error", error.to_value())));
+        fields.into_iter().collect()
+    }
+}
+
+impl Actor {
+    pub(super) fn auth_status(&self) -> Option<AuthStatus> {
+        let guarding = self.guarding.as_ref()?;
+        let table = guarding.gate.table();
+        Some(AuthStatus {
+            file: guarding.path.clone(),
+            principals: table.entries().len(),
+            digest: table.digest(),
+            report_only: table.reports().is_some(),
+            failure: guarding.failure.clone(),
+        })
+    }
+
+    /// Tells what would have been forbidden, where that is all that is done about it.
+    pub(super) fn tell_reported(&self) {
+        let Some(table) = self.guarding.as_ref().map(|guarding| guarding.gate.table()) else { return };
+        for (what, count) in table.reports().map(Reports::take).unwrap_or_default() {
+            self.log_line(Level::Warning, &format!("only reported: {what} ({count} times)"));
+        }
+    }
+
+    /// The authentication file holds something else: in force at once, or told where it is no table.
+    pub(super) fn take_table(&mut self, text: Result<Option<String>>) {
+        let Some(guarding) = &mut self.guarding else { return };
+        let gone = || {
+            let path = guarding.path.display();
+            Error::new(Code::File, format!("`{path}` is gone")).with_hint("put it back")
+        };
+        let found = text.and_then(|text| text.ok_or_else(gone)).and_then(|text| table(&guarding.path, &text));
+        match found {
+            Ok(table) => {
+                let is_news = table.digest() != guarding.gate.table().digest();
+                let was_broken = guarding.failure.take().is_some();
+                let line = format!("`{}`: {} principals are in force", guarding.path.display(), table.entries().len());
+                guarding.gate.replace(table);
+                if is_news || was_broken {
+                    self.log_line(Level::Info, &line);
+                }
+            }
+            Err(error) => {
+                let hint = "who could come in before still can, until it is in order again";
+                let error = Error::new(error.code(), error.to_string()).with_hint(hint);
+                if guarding.failure.replace(error.clone()).is_none_or(|before| before != error) {
+                    self.tell(Level::Error, None, error);
+                }
+            }
+        }
+    }
+}

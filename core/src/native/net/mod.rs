@@ -1,0 +1,9 @@
+//! Connections with and without TLS, and what they need of certificates and tokens.
+mod shown;
+mod stream;
+pub(crate) mod tls;
+mod token;
+
+pub use shown::Shown;
+pub use stream::Stream;
+pub use token::Token;
