@@ -224,10 +224,10 @@ fn an_instance_that_is_not_there_is_the_users_to_correct() {
         assert_eq!(run(dir.path(), &[arguments, &["--url", &url]].concat()).complaint(1), expected, "{arguments:?}");
         assert_eq!(run_with(dir.path(), arguments, &[("CONFMESH_URL", &address)], "").complaint(1), expected);
     }
-    let complaint = run(dir.path(), &["get", "--url", "https://example.com"]).complaint(1);
+    let complaint = run(dir.path(), &["get", "--url", "ftp://example.com"]).complaint(1);
     assert_eq!(
         complaint,
-        "error: cannot use the URL `https://example.com`: this build speaks http only\n\n\
+        "error: cannot use the URL `ftp://example.com`: its scheme is not http or https\n\n\
          hint: name an instance like http://127.0.0.1:8765\n"
     );
 }
