@@ -116,6 +116,7 @@ export interface SourceStatus {
   failures?: number;
   interval_ms?: number;
   circuit?: "closed" | "open" | "half_open";
+  keep_error?: Problem;
 }
 
 /** Who comes in, and who an instance is elsewhere. Files are in PEM form. */

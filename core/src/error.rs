@@ -162,6 +162,21 @@ impl Error {
         Error(Box::new(Fields { code, message, hint: None, path: None, origin: None, related: Vec::new() }))
     }
 
+    /// This error with a longer message.
+    #[must_use]
+    pub(crate) fn continued(&self, more: &str) -> Error {
+        let mut longer = self.clone();
+        longer.0.message.push_str(more);
+        longer
+    }
+
+    /// This error with what it is about in front.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Error {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// Adds what the user can do.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {

@@ -289,6 +289,7 @@ class SourceStatus(TypedDict):
     failures: NotRequired[int]
     interval_ms: NotRequired[int]
     circuit: NotRequired[Literal["closed", "open", "half_open"]]
+    keep_error: NotRequired[Problem]
 
 
 class DocumentStatus(TypedDict):

@@ -320,12 +320,13 @@ pub static SOURCE_STATUS: Record = record(
         may("optional", Type::Flag, "whether it may be missing; as what follows, of those that are polled"),
         may("served_from", Type::OneOf(&["source", "disk"]), "where what is in force of it comes from"),
         may("loaded", Type::Text, "when that was loaded"),
-        may("age_ms", Type::Count, "how long ago the last good answer came"),
+        may("age_ms", Type::Count, "how old that is: since the last good answer, or since it was loaded"),
         may("stale_after_ms", Type::Count, "how old that may become until nobody should rely on it"),
         may("next_poll_ms", Type::Count, "when it is asked next"),
         may("failures", Type::Count, "how many answers in a row were none"),
         may("interval_ms", Type::Count, "how often it is asked"),
         may("circuit", Type::OneOf(&["closed", "open", "half_open"]), "whether it is asked, or only probed"),
+        may("keep_error", Type::Record(&PROBLEM), "why its last good document is not on the disk"),
     ],
 );
 

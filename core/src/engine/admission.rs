@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::culprits;
 use super::document::Document;
 use super::records::withheld_record;
 use super::shared::{Shared, Step};
@@ -46,16 +47,22 @@ struct Plan {
 }
 
 /// Which of the newest layers of sources come into force.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Takes {
     All,
     Only(usize),
+    Without(BTreeSet<usize>),
     None,
 }
 
 impl Takes {
-    fn takes(self, at: usize) -> bool {
-        self == Takes::All || self == Takes::Only(at)
+    fn takes(&self, at: usize) -> bool {
+        match self {
+            Takes::All => true,
+            Takes::Only(only) => *only == at,
+            Takes::Without(left_out) => !left_out.contains(&at),
+            Takes::None => false,
+        }
     }
 }
 
@@ -108,12 +115,16 @@ impl Document {
         if let (Admission::Opening(paths), true) = (&self.admission, self.is_opening()) {
             let kept = shared.as_ref().and_then(|layer| partly(with_before(&layer.value, before, paths)));
             let composed = compose(Takes::All, kept.as_ref());
-            // What is wrong while a source is missing may be right with it, and decides nothing.
-            let shared = if composed.errors.is_empty() { kept } else { accepted.cloned() };
+            // What is wrong while a source is missing may be right with it: until all are there nothing is decided.
+            let (takes, shared) = match composed.errors.is_empty() {
+                true => (Takes::All, kept),
+                false => (Takes::None, accepted.cloned()),
+            };
             let (admission, errors) = (self.admission.clone(), composed.errors.clone());
-            return Plan { takes: Takes::All, shared, admission, errors, composed };
+            return Plan { takes, shared, admission, errors, composed };
         }
-        let known: &[Error] = if let Admission::Opening(_) = self.admission { &[] } else { &latest.errors };
+        let has_opened = matches!(self.admission, Admission::Opening(_));
+        let known: &[Error] = if has_opened { &[] } else { &latest.errors };
         let is_known = |error: &Error| is_among(error, known);
         let full = compose(Takes::All, shared.as_ref());
         let errors = full.errors.clone();
@@ -124,16 +135,25 @@ impl Document {
         let newest: Vec<usize> =
             self.sources.iter().enumerate().filter(|(_, source)| source.newest.is_some()).map(|(at, _)| at).collect();
         let came = newest.iter().copied().find(|at| self.sources.get(*at).is_some_and(|source| source.id == *cause));
-        let alone = came.filter(|_| newest.len() > 1).map(Takes::Only);
+        // Where all of them came for the first time, those that break the document are found one by one.
+        let culprits = has_opened.then(|| {
+            let layers: Vec<(usize, &Layer)> =
+                newest.iter().filter_map(|at| Some((*at, self.newest_at(*at)?))).collect();
+            culprits::find(&errors, &layers, |left_out| {
+                compose(Takes::Without(left_out.clone()), shared.as_ref()).errors
+            })
+        });
+        let culprits = culprits.filter(|found| !found.is_empty()).map(Takes::Without);
+        let alone = came.filter(|_| newest.len() > 1 && !has_opened).map(Takes::Only);
         let without = (!newest.is_empty()).then_some(Takes::None);
-        for takes in [Some(Takes::All), alone, without].into_iter().flatten() {
-            let first = if takes == Takes::All { full.clone() } else { compose(takes, shared.as_ref()) };
+        for takes in [Some(Takes::All), culprits, alone, without].into_iter().flatten() {
+            let first = if takes == Takes::All { full.clone() } else { compose(takes.clone(), shared.as_ref()) };
             if first.errors.iter().all(is_known) {
                 return Plan { takes, shared, admission: Admission::InForce, errors, composed: first };
             }
             let Some(layer) = &shared else { continue };
             let search = Search { newest: &layer.value, before, profiles: self.composition.profiles() };
-            let found = search.run(&first, is_known, |value| compose(takes, partly(value).as_ref()));
+            let found = search.run(&first, is_known, |value| compose(takes.clone(), partly(value).as_ref()));
             if let Some(Partly { held, value, composed }) = found {
                 let admission = Admission::Withholding(held);
                 return Plan { takes, shared: partly(value), admission, errors, composed };
@@ -152,7 +172,7 @@ impl Document {
         }
         let accepted = accepted.cloned();
         if let Some(takes) = came.map(Takes::Only) {
-            let composed = compose(takes, accepted.as_ref());
+            let composed = compose(takes.clone(), accepted.as_ref());
             if composed.errors.iter().all(is_known) {
                 return Plan { takes, shared: accepted, admission, errors, composed };
             }
@@ -160,24 +180,61 @@ impl Document {
         Plan { takes: Takes::None, shared: accepted, admission, errors, composed: latest.clone() }
     }
 
+    fn newest_at(&self, at: usize) -> Option<&Layer> {
+        self.sources.get(at)?.newest.as_ref()
+    }
+
     fn carry_out(&mut self, plan: Plan, cause: &str) -> Composed {
+        let is_decided = !self.is_opening();
+        let has_opened = is_decided && matches!(self.admission, Admission::Opening(_));
         for (at, source) in self.sources.iter_mut().enumerate() {
-            if !plan.takes.takes(at) {
-                if source.newest.is_some() && source.id == *cause {
-                    source.state = SourceState::Stale(together(&plan.errors));
-                }
-            } else if let Some(layer) = source.newest.take() {
+            let is_taken = plan.takes.takes(at);
+            let is_held = !is_taken && source.newest.is_some() && (source.id == *cause || has_opened);
+            let newest = source.newest.take_if(|_| is_taken);
+            let came = newest.is_some();
+            if let Some(layer) = newest {
                 source.layer = Some(layer);
-                source.state = SourceState::Fresh;
                 self.sources_turn += 1;
+            }
+            // Of a document of which nothing is valid, those to blame are as good as held back.
+            let is_blamed = is_taken && (source.is_blamed || (has_opened && came)) && {
+                let layer = source.layer.as_ref();
+                layer.is_some_and(|layer| plan.composed.errors.iter().any(|error| culprits::names(error, layer)))
+            };
+            if is_decided && (is_held || is_blamed) {
+                let layer = source.newest.as_ref().or(source.layer.as_ref());
+                let own = layer.map(|layer| plan.errors.iter().filter(|error| culprits::names(error, layer)).cloned());
+                let own: Vec<Error> = own.into_iter().flatten().collect();
+                let state = SourceState::Stale(together(if own.is_empty() { &plan.errors } else { &own }));
+                if source.state != state {
+                    self.moved.push(source.id.clone());
+                }
+                (source.state, source.is_blamed) = (state, true);
+            } else if is_taken && source.is_blamed {
+                (source.state, source.is_blamed) = (SourceState::Fresh, false);
+                self.moved.push(source.id.clone());
             }
         }
         self.sources.retain(|source| !source.is_leaving || source.newest.is_some());
         (self.accepted, self.admission) = (plan.shared, plan.admission);
         let same = self.rejection.as_ref().filter(|before| before.errors == plan.errors && !self.is_opening());
-        let cause = same.map_or_else(|| Str::from(cause), |before| before.cause.clone());
+        let blamed = self.sources.iter().find(|source| has_opened && source.is_blamed).map(|source| source.id.clone());
+        let cause = blamed.or(same.map(|before| before.cause.clone())).unwrap_or_else(|| Str::from(cause));
         self.rejection = (!plan.errors.is_empty()).then_some(Rejection { cause, errors: plan.errors });
         plan.composed
+    }
+
+    /// Whether what a source said is in force; none while that is not decided.
+    pub(super) fn takes_source(&self, id: &str) -> Option<bool> {
+        let source = self.sources.iter().find(|source| source.id == *id)?;
+        if source.newest.is_some() && self.is_opening() {
+            return None;
+        }
+        Some(source.newest.is_none() && !source.is_blamed && source.layer.is_some() && self.latest.errors.is_empty())
+    }
+
+    pub(super) fn holds_back(&self, id: &str) -> bool {
+        self.sources.iter().any(|source| source.id == *id && source.is_blamed)
     }
 
     pub(super) fn is_opening(&self) -> bool {

@@ -55,6 +55,8 @@ pub(super) struct Document {
     pub(super) arrived: Option<Foreseen>,
     /// Changes with every layer of a source, so that nothing foreseen with others comes true.
     pub(super) sources_turn: u64,
+    /// Sources that are another way now by what others said.
+    pub(super) moved: Vec<Str>,
     /// What the store was last given of withheld paths; none where nobody knows what it holds.
     pub(super) kept: Option<Kept>,
     /// Writes of batches that failed: nobody can say whether they are in the store. The next batch sets everything right.
@@ -85,6 +87,8 @@ pub(super) struct Source {
     pub(super) was_heard: bool,
     /// Whether it goes as soon as the document allows it.
     pub(super) is_leaving: bool,
+    /// Whether what it said last breaks the document: then its state says so until it no longer does.
+    pub(super) is_blamed: bool,
 }
 
 impl Document {
@@ -119,6 +123,7 @@ impl Document {
             foreseen: VecDeque::new(),
             arrived: None,
             sources_turn: 0,
+            moved: Vec::new(),
             kept: Some(Kept::new()),
             doubtful: None,
             former: Vec::new(),
@@ -202,11 +207,14 @@ impl Document {
                 self.sources.len() - 1
             }
         };
+        // What waits for the others at the start stays what it said last, should it break meanwhile.
+        let stays = outcome.is_err() && self.is_opening();
         let Some(source) = self.sources.get_mut(at) else { return };
         source.was_heard = true;
         source.is_leaving = false;
+        source.is_blamed = false;
         // What was held back is not what the source says any more.
-        source.newest = None;
+        source.newest.take_if(|_| !stays);
         source.state = match outcome {
             // A file is empty for a moment while many programs save it, and some are interrupted there.
             Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(|old| !is_blank(old)) => {
@@ -364,6 +372,7 @@ impl Source {
             state: SourceState::Missing,
             was_heard: false,
             is_leaving: false,
+            is_blamed: false,
         }
     }
 }

@@ -23,6 +23,7 @@ mod authors;
 mod closed;
 mod commands;
 mod conflicts;
+mod culprits;
 mod document;
 mod entropy;
 mod file;
@@ -274,6 +275,7 @@ impl Engine {
         document.handle_layer(source, outcome);
         let revision = document.snapshot.revision;
         let change = document.refresh(source);
+        document.moved.retain(|moved| *moved != *source);
         if let Some(state) = document.source_state(source).filter(|state| before != *state) {
             self.events.push_back(Event::Source { document: name.clone(), source: source.into(), state });
         }
@@ -283,6 +285,17 @@ impl Engine {
     /// How a source of a document is; none where it has no such source.
     pub fn source_state(&self, name: &DocumentName, source: &str) -> Option<SourceState> {
         self.documents.get(name)?.source_state(source)
+    }
+
+    /// Whether what a source of a document said last is in force; none while sources that are not heard yet may still decide that,
+    /// and for no such source.
+    pub fn takes_source(&self, name: &DocumentName, source: &str) -> Option<bool> {
+        self.documents.get(name)?.takes_source(source)
+    }
+
+    /// Whether what a source of a document said last is held back because it breaks the document.
+    pub fn holds_back(&self, name: &DocumentName, source: &str) -> bool {
+        self.documents.get(name).is_some_and(|document| document.holds_back(source))
     }
 
     /// What is not in force of a document, because it would be invalid.
@@ -447,7 +460,18 @@ impl Engine {
     }
 
     /// Tells what a merge has come to.
+    /// Tells what sources came to by what others said.
+    fn tell_moved(&mut self, name: &DocumentName) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        for source in std::mem::take(&mut document.moved) {
+            if let Some(state) = document.source_state(&source) {
+                self.events.push_back(Event::Source { document: name.clone(), source, state });
+            }
+        }
+    }
+
     fn announce(&mut self, name: &DocumentName, before: u64, change: Option<ChangeEvent>, now: Now) -> bool {
+        self.tell_moved(name);
         self.tell_rejection(name);
         let Some(change) = change else { return false };
         if let Some(document) = self.documents.get(name).filter(|_| REPLICATES) {

@@ -159,6 +159,14 @@ impl SourceOptions {
             (Some(_), false) => return Err(wrong(&name, "takes no value", &name)),
         };
         let wrong_value = || wrong(&name, &format!("is not `{value}`"), &example(&name));
+        let too_short = || {
+            let least = format!("takes a time from {MIN_INTERVAL_MS}ms on, not `{value}`");
+            if duration_ms(value.split("..").next().unwrap_or(value)).is_some() {
+                wrong(&name, &least, &example(&name))
+            } else {
+                wrong_value()
+            }
+        };
         let text = || if value.is_empty() { Err(wrong_value()) } else { Ok(Some(value.to_owned())) };
         let duration = || duration_ms(value).map(Some).ok_or_else(wrong_value);
         match name.as_str() {
@@ -180,16 +188,19 @@ impl SourceOptions {
             "interval" | "adaptive" if self.every.is_some() => {
                 return Err(wrong(&name, "says a second time how often it is asked", "one of them"));
             }
-            "interval" => self.every = Some(Every::Fixed(duration()?.filter(is_long_enough).ok_or_else(wrong_value)?)),
+            "interval" => self.every = Some(Every::Fixed(duration()?.filter(is_long_enough).ok_or_else(too_short)?)),
             "adaptive" => {
                 let (min, max) = value.split_once("..").ok_or_else(wrong_value)?;
                 let (min_ms, max_ms) = duration_ms(min).zip(duration_ms(max)).ok_or_else(wrong_value)?;
-                if min_ms > max_ms || !is_long_enough(&min_ms) {
-                    return Err(wrong_value());
+                if !is_long_enough(&min_ms) {
+                    return Err(too_short());
+                }
+                if min_ms > max_ms {
+                    return Err(wrong(&name, &format!("ends before it begins: `{value}`"), &example(&name)));
                 }
                 self.every = Some(Every::Adaptive { min_ms, max_ms });
             }
-            "timeout" => self.timeout_ms = duration()?.filter(|ms| *ms > 0),
+            "timeout" => self.timeout_ms = Some(duration()?.filter(|ms| *ms > 0).ok_or_else(wrong_value)?),
             "stale-after" => self.stale_after_ms = duration()?,
             "max-updates-per-minute" => self.max_updates_per_minute = Some(value.parse().map_err(|_| wrong_value())?),
             "token-env" => self.token_env = text()?,

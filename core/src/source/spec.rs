@@ -43,16 +43,28 @@ impl SourceSpec {
     /// [`Code::Usage`] for a place of no kind, an option that is none or that the kind does not take, or a value that does
     /// not fit; [`Code::UnknownFormat`].
     pub fn parse(text: &str) -> Result<SourceSpec> {
-        check_misspelt(text)?;
         let (place, options) = split_options(text, &starts_option);
-        let mut spec = SourceSpec::at(&place.replace("\\;", ";"))?;
+        let at = SourceSpec::at(&place.replace("\\;", ";"));
+        if let Err(misspelt) = check_misspelt(text) {
+            // What stands before it is the place.
+            let before = SourceSpec::at(text.split(';').next().unwrap_or(text));
+            return Err(before.map_or_else(|_| misspelt.clone(), |spec| misspelt.clone().about(&spec.named())));
+        }
+        let mut spec = at?;
+        let source = spec.named();
         for option in &options {
             match option.split_once('=') {
-                Some((name, value)) => spec.take(name, Some(value))?,
-                None => spec.take(option, None)?,
+                Some((name, value)) => spec.take(name, Some(value)),
+                None => spec.take(option, None),
             }
+            .map_err(|error| error.about(&source))?;
         }
         spec.checked()
+    }
+
+    /// Which source an error is about.
+    fn named(&self) -> String {
+        format!("`{}`", self.id())
     }
 
     /// Reads a text as [`SourceSpec::parse`] does, or a map with the place under `source` and an entry an option, `_` or `-`
@@ -87,11 +99,13 @@ impl SourceSpec {
             );
         };
         let mut spec = SourceSpec::at(place)?;
+        let source = spec.named();
         for (name, value) in map.iter().filter(|(name, _)| name.as_str() != "source") {
             match (name.as_str(), value.as_str()) {
-                ("mode", Some(mode)) => spec.take("mode", Some(mode))?,
-                _ => spec.options.take_value(name, value, spec.place.kind())?,
+                ("mode", Some(mode)) => spec.take("mode", Some(mode)),
+                _ => spec.options.take_value(name, value, spec.place.kind()),
             }
+            .map_err(|error| error.about(&source))?;
         }
         spec.checked()
     }
@@ -107,8 +121,9 @@ impl SourceSpec {
     /// As [`SourceSpec::from_value`].
     pub fn custom_with(name: &str, options: &Value) -> Result<SourceSpec> {
         let mut spec = SourceSpec::custom(name);
+        let source = spec.named();
         for (name, value) in options.as_map().into_iter().flat_map(|map| map.iter()) {
-            spec.options.take_value(name, value, spec.place.kind())?;
+            spec.options.take_value(name, value, spec.place.kind()).map_err(|error| error.about(&source))?;
         }
         Ok(spec)
     }
@@ -182,10 +197,11 @@ impl SourceSpec {
                 Some((before, _)) => format!("{before}?***"),
                 None => url.clone(),
             }),
-            Place::Exec(words) if self.options.is_secret => {
-                Str::from(format!("exec:{}", words.first().map_or("", String::as_str)))
+            // Its arguments may be secrets, and nobody can tell which.
+            Place::Exec(words) => {
+                let more = if words.len() > 1 { " …" } else { "" };
+                Str::from(format!("exec:{}{more}", words.first().map_or("", String::as_str)))
             }
-            Place::Exec(words) => Str::from(format!("exec:{}", words.join(" "))),
             Place::Custom(name) => Str::from(format!("custom:{name}")),
         }
     }

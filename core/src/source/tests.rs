@@ -44,13 +44,17 @@ fn every_form_is_read_with_its_options() {
 #[test]
 fn what_is_wrong_is_named_with_the_nearest_name() {
     for (text, expected) in [
-        ("https://c.example/;prioritty=4", "`prioritty` is no option of a source (did you mean `priority=…`"),
+        (
+            "https://c.example/;prioritty=4",
+            "`https://c.example/`: `prioritty` is no option of a source (did you mean `priority=…`",
+        ),
         ("https://c.example/;optional;secrets", "`secrets` is no option of a source (did you mean `secret`?)"),
         ("https://c.example/;optional;zzz", "`zzz` is no option of a source (the options are priority, name,"),
         ("file:a.json;interval=3s", "`interval` is an option of `http://` and `https://`, `exec:`, a program's own"),
         ("exec:x;token-env=T", "`token-env` is an option of `http://` and `https://` only"),
-        ("https://c.example/;interval=10", "the option `interval` of a source is not `10` (write `interval=10s`)"),
-        ("https://c.example/;interval=1ms", "is not `1ms`"),
+        ("https://c.example/;interval=10", "`: the option `interval` of a source is not `10` (write `interval=10s`)"),
+        ("https://c.example/;interval=1ms", "takes a time from 100ms on, not `1ms`"),
+        ("https://c.example/;timeout=0s", "the option `timeout` of a source is not `0s`"),
         ("https://c.example/;adaptive=60s..1s", "(write `adaptive=1s..60s`)"),
         ("https://c.example/;interval=1s;adaptive=1s..60s", "a second time"),
         ("https://c.example/;name=shared", "the option `name` of a source cannot be `shared`"),
@@ -66,6 +70,9 @@ fn what_is_wrong_is_named_with_the_nearest_name() {
         let error = error(text);
         assert!(error.contains(expected), "{text}: {error}");
     }
+    assert!(!error("exec:login --password hunter2;intervall=5s").contains("hunter2"));
+    assert!(!error("exec:login --password hunter2;interval=5").contains("hunter2"));
+    assert_eq!(read("exec:login --password hunter2").id().as_str(), "exec:login …");
     assert!(!error("https://u:hunter2@c.example/").contains("hunter2"));
     assert!(!error("https://c.example/;header=hunter2").contains("hunter2"));
 }

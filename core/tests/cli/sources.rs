@@ -1,6 +1,6 @@
 //! `--source` in `merge`, `explain` and `serve`.
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -43,7 +43,7 @@ fn merge_and_explain_take_sources_of_every_kind_by_their_priorities() {
     let explained =
         run(dir.path(), &["--json", "explain", "limit", "a.yaml", "--source", &url, "--source", sources[4]]).data();
     let explained = json(&explained);
-    assert_eq!(explained["winner"]["source"], "exec:echo limit: 5");
+    assert_eq!(explained["winner"]["source"], "exec:echo …");
     assert_eq!(explained["others"][0]["source"], "a.yaml");
     assert_eq!((&explained["others"][1]["source"], &explained["others"][1]["priority"]), (&url.into(), &40.into()));
     assert!(explained["others"][1]["loaded"].as_str().unwrap().starts_with("20"));
@@ -125,6 +125,101 @@ fn who_stops_serve_while_a_source_hangs_waits_for_nothing() {
     drop(asked);
 }
 
+/// The status and body of `GET path`.
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn probes_are_answered_while_a_needed_source_is_awaited_and_nothing_else_is() {
+    let dir = dir(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("http://{}/hangs;timeout=1h", listener.local_addr().unwrap());
+    let arguments = ["serve", "--source", &source, "--listen", "127.0.0.1:0", "--data-dir", "data"];
+    let serve = Running::start(dir.path(), &arguments, &[]);
+    let line = serve.tells("listening on http://");
+    let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let (mut asked, _) = listener.accept().unwrap();
+    assert_eq!(get(address, "/livez"), ("200".to_owned(), "ok\n".to_owned()));
+    let (status, ready) = get(address, "/readyz");
+    assert_eq!(status, "503");
+    assert!(
+        ready.contains("[-]start failed: the instance is starting: it waits for the first answer of `http://"),
+        "{ready}"
+    );
+    assert!(get(address, "/health").1.contains("\"status\":\"not_ready\""));
+    let (status, body) = get(address, "/config/default");
+    assert!(status == "503" && body.contains("the instance is starting"), "{status} {body}");
+    asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    serve.tells("  page  http://");
+    assert_eq!(get(address, "/config/default").0, "200");
+}
+
+#[test]
+fn a_source_that_fails_ends_every_command_with_the_same_status() {
+    let dir = dir(&[("a.yaml", "a: 1\n"), ("broken.yaml", "a: [\n")]);
+    let (url, _) = server();
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs = format!("http://{}/;timeout=200ms", hangs.local_addr().unwrap());
+    for source in
+        ["exec:false", "exec:no-such-program-here", "exec:sleep 9;timeout=100ms", "file:missing.yaml", &url, &hangs]
+    {
+        for command in [&["merge", "a.yaml"][..], &["explain", "a", "a.yaml"], &["validate", "a.yaml"]] {
+            let ran = run(dir.path(), &[command, &["--source", source]].concat());
+            assert_eq!(ran.status, 1, "{command:?} {source}: {}", ran.stderr);
+        }
+    }
+    for command in [&["merge"][..], &["explain", "a"], &["validate"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let ran = run(dir.path(), &[command, &["--source", "file:broken.yaml"]].concat());
+        assert_eq!(ran.status, 1, "{command:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn status_says_how_old_a_source_is_when_it_is_asked_next_and_each_reason_once() {
+    let dir = dir(&[]);
+    let (url, text) = server();
+    *text.lock().unwrap() = r#"{"limit": 1}"#.to_owned();
+    let instance = Instance::start(dir.path(), &["--source", &format!("{url};interval=100ms")], &[]);
+    let words = wait_for("the age", || Some(instance.words()).filter(|words| words.contains(" old, asked again in ")));
+    assert!(words.contains(&format!("{url} (priority 40): fresh, 0.")), "{words}");
+    text.lock().unwrap().clear();
+    let words =
+        wait_for("failures", || Some(instance.words()).filter(|words| words.contains(" failures, asked again in ")));
+    assert!(words.contains("stale for ") && words.contains("sources see below"), "{words}");
+    assert_eq!(words.matches("answered 503").count(), 1, "{words}");
+}
+
+#[test]
+fn what_is_broken_mended_or_gone_is_told_in_one_line() {
+    let dir = dir(&[("schema.json", r#"{"fields": {"limit": {"type": "integer"}}}"#)]);
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    let at = |name: &str| dir.path().join("conf.d").join(name);
+    std::fs::write(at("1.yaml"), "limit: 1\n").unwrap();
+    std::fs::write(at("2.yaml"), "more: 1\n").unwrap();
+    let instance = Instance::start(dir.path(), &["--file", "conf.d", "--schema", "schema.json"], &[]);
+    std::fs::write(at("1.yaml"), "limit: many\n").unwrap();
+    instance.process.tells("rejecting invalid");
+    std::fs::write(at("1.yaml"), "limit: 2\n").unwrap();
+    wait_for("the mended value", || (instance.data(&["get", "limit"]) == "2\n").then_some(()));
+    std::fs::remove_file(at("2.yaml")).unwrap();
+    instance.process.tells("no source any more");
+    std::fs::write(at("3.yaml"), "third: 1\n").unwrap();
+    wait_for("the new file", || (instance.run(&["get", "third"]).stdout == "1\n").then_some(()));
+    let lines: Vec<String> = instance.process.errors().lines().map(str::to_owned).collect();
+    let of = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+    assert_eq!((of("rejecting"), of("valid again"), of("2.yaml"), of("3.yaml")), (1, 1, 1, 1), "{lines:#?}");
+    let about_first: Vec<&String> = lines.iter().filter(|line| line.contains("1.yaml")).collect();
+    assert_eq!(about_first.len(), 1, "{about_first:#?}");
+}
+
 #[test]
 fn a_file_of_a_source_that_is_not_there_yet_is_told_at_the_start() {
     let dir = dir(&[]);
@@ -141,7 +236,7 @@ fn a_file_of_a_source_that_is_not_there_yet_is_told_at_the_start() {
 fn a_source_that_is_given_twice_is_refused_by_merge_as_by_serve() {
     let dir = dir(&[]);
     for command in ["merge", "serve"] {
-        let ran = run(dir.path(), &[command, "--source", "exec:true;secret", "--source", "exec:true a;secret"]);
+        let ran = run(dir.path(), &[command, "--source", "exec:true a", "--source", "exec:true b"]);
         assert!(ran.complaint(1).contains("is given twice"), "{command}");
     }
 }

@@ -208,6 +208,76 @@ fn what_is_required_may_be_spread_over_sources_and_nothing_is_told_while_they_ar
     assert_eq!((world.value(a), world.notices(a).as_str()), (json(GOOD), ""));
 }
 
+/// Two sources that are read for the first time, in this order.
+fn open_both(first: (&str, i32, &str), second: (&str, i32, &str)) -> (World, usize) {
+    let mut world = World::new();
+    let sources = [first, second].map(|(id, at, _)| (id.into(), at)).to_vec();
+    let a = world.add_with(1, None, DocumentOptions { shared: false, sources, ..options(None, false) });
+    for (id, at, text) in [first, second] {
+        let layer = Layer::new(id, at, json(text));
+        world.hosts[a].engine.handle_layer(&name(), id, Ok(Some(layer)), world.now);
+        world.settle(a);
+    }
+    (world, a)
+}
+
+fn states(world: &World, at: usize) -> Vec<(String, bool)> {
+    let fresh = |source: SourceStatus| (source.id.to_string(), source.state == SourceState::Fresh);
+    status(world, at).sources.into_iter().map(fresh).collect()
+}
+
+#[test]
+fn of_sources_that_open_together_the_one_that_breaks_the_document_is_held_back_and_blamed() {
+    let (good, bad) = (("good", 31, GOOD), ("bad", 30, r#"{"timeout_seconds":0,"other":1}"#));
+    for (first, second) in [(good, bad), (bad, good)] {
+        let (mut world, a) = open_both(first, second);
+        assert_eq!(world.value(a), json(GOOD), "{first:?} first");
+        assert_eq!(states(&world, a), [("bad".to_owned(), false), ("good".to_owned(), true)]);
+        let engine = &world.hosts[a].engine;
+        assert_eq!(
+            (engine.takes_source(&name(), "bad"), engine.takes_source(&name(), "good")),
+            (Some(false), Some(true))
+        );
+        assert_eq!(status(&world, a).rejected.unwrap().cause, "bad");
+        let told = |event: &Event| matches!(event, Event::Source { source, state: SourceState::Stale(_), .. } if *source == "bad");
+        assert_eq!(world.hosts[a].events.iter().filter(|event| told(event)).count(), 1, "it is told once");
+        let mended = Layer::new("bad", 30, json(r#"{"timeout_seconds":9}"#));
+        world.hosts[a].engine.handle_layer(&name(), "bad", Ok(Some(mended)), world.now);
+        assert_eq!(world.value(a), json(r#"{"api_url":"https://a","timeout_seconds":9}"#));
+        assert!(states(&world, a).iter().all(|(_, fresh)| *fresh));
+    }
+}
+
+#[test]
+fn while_a_source_is_not_heard_it_is_not_decided_whether_another_is_taken() {
+    let mut world = World::new();
+    let sources = vec![("late".into(), 31), ("early".into(), 30)];
+    let a = world.add_with(1, None, DocumentOptions { shared: false, sources, ..options(None, false) });
+    let early = Layer::new("early", 30, json(r#"{"timeout_seconds":5}"#));
+    let engine = &mut world.hosts[a].engine;
+    engine.handle_layer(&name(), "early", Ok(Some(early)), world.now);
+    assert_eq!(engine.takes_source(&name(), "early"), None, "`api_url` may come yet");
+    let gone = Error::new(Code::Unreachable, "gone");
+    engine.handle_layer(&name(), "early", Err(gone.clone()), world.now);
+    let late = Layer::new("late", 31, json(r#"{"api_url":"https://a"}"#));
+    engine.handle_layer(&name(), "late", Ok(Some(late)), world.now);
+    assert_eq!(engine.takes_source(&name(), "early"), Some(true), "what it said before it broke counts");
+    assert_eq!(engine.source_state(&name(), "early"), Some(SourceState::Stale(gone)));
+    assert_eq!(world.value(a), json(GOOD));
+}
+
+#[test]
+fn a_document_of_which_nothing_is_valid_blames_those_who_say_so() {
+    let (mut world, a) = open_both(("wrong", 31, r#"{"api_url":5}"#), ("right", 30, r#"{"timeout_seconds":5}"#));
+    assert_eq!(world.hosts[a].engine.snapshot(&name()).unwrap().revision, 0);
+    assert_eq!(states(&world, a), [("right".to_owned(), true), ("wrong".to_owned(), false)]);
+    assert_eq!(world.hosts[a].engine.takes_source(&name(), "right"), Some(false), "nothing is in force");
+    let mended = Layer::new("right", 30, json(GOOD));
+    world.hosts[a].engine.handle_layer(&name(), "right", Ok(Some(mended)), world.now);
+    assert_eq!(world.value(a), json(GOOD));
+    assert!(states(&world, a).iter().all(|(_, fresh)| *fresh), "it is covered by another one");
+}
+
 #[test]
 fn variables_take_the_types_that_the_schema_declares() {
     let mut world = World::new();

@@ -103,7 +103,7 @@ pub(super) struct Composing {
     #[arg(long, value_name = "NAME,…", num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
     pub interpolate: Option<Vec<String>>,
     /// How values merge: override, merge_dict, deep_merge, append_list, union_set or keyed_list:KEY; or `quiet`, for no
-    /// warnings about what is ambiguous or repeated there.
+    /// warnings about what is ambiguous or repeated there; or `removals`, for markers of files there that take values out.
     #[arg(long = "rule", value_name = "PATTERN=STRATEGY")]
     pub rules: Vec<String>,
     /// Mask the values of these paths, and what refers to them.

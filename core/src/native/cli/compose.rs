@@ -27,6 +27,11 @@ impl Composing {
         !self.checks() && self.env.is_none() && self.rules.is_empty() && self.secrets.is_empty()
     }
 
+    /// The sources of `--source`.
+    pub fn specs(&self) -> Result<Vec<SourceSpec>> {
+        self.sources.iter().map(|source| SourceSpec::parse(source)).collect()
+    }
+
     /// The rules of `--rule` and `--secret`.
     pub fn policy(&self) -> Result<Policy> {
         let rules = self.rules.iter().map(|rule| read_rule(rule));
@@ -39,10 +44,7 @@ impl Composing {
     pub fn compose(&self, inputs: &mut Inputs, files: &[String], as_json: bool) -> Result<Composed, Stop> {
         let mut composition = Composition::new(self.policy()?).with_profiles(&self.profiles);
         let schema = self.schema.as_deref().map(|file| schema::read(file, as_json)).transpose()?;
-        let mut specs = Vec::new();
-        for source in &self.sources {
-            specs.push(SourceSpec::parse(source)?);
-        }
+        let specs = self.specs()?;
         let mut errors = Vec::new();
         let sourced = Sourced { schema: schema.as_ref(), policy: composition.policy(), as_json };
         let mut layers = sourced.layers(inputs, files, specs)?;
@@ -140,7 +142,7 @@ impl Sourced<'_> {
             } else {
                 match asked {
                     Some(Err(error)) if spec.options.is_optional => warn(&error, self.as_json),
-                    Some(Err(error)) => return Err(error.into()),
+                    Some(Err(error)) => return Err(Stop::of_source(error)),
                     Some(Ok(layer)) => layers.extend(layer),
                     None => {}
                 }
@@ -197,7 +199,8 @@ fn read_secret(pattern: &str) -> Result<Rule> {
 
 /// `PATTERN=STRATEGY`, `PATTERN=keyed_list:KEY`, `PATTERN=quiet` or `PATTERN=removals`.
 fn read_rule(text: &str) -> Result<Rule> {
-    let advice = "write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`";
+    let advice = "write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`; `quiet` and \
+         `removals` stand in the place of a strategy";
     let (pattern, strategy) = text
         .rsplit_once('=')
         .ok_or_else(|| Error::new(Code::Usage, format!("the rule `{text}` names no strategy")).with_hint(advice))?;

@@ -28,6 +28,19 @@ pub(super) enum Stop {
     ReaderGone,
 }
 
+impl Stop {
+    /// A source that gives nothing of use, whatever is asked for: the user can name another one, or mend it.
+    pub fn of_source(error: Error) -> Stop {
+        let stop = Stop::from(error);
+        match stop {
+            Stop::Error(error, FAILED) if matches!(error.code(), Code::File | Code::Unreachable | Code::Busy) => {
+                Stop::Error(error, CORRECTABLE)
+            }
+            stop => stop,
+        }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Stop {
         let status = match (error.code(), error.kind()) {

@@ -31,9 +31,11 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     allow_descriptors();
     let data_dir =
         arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
-    check_files(arguments)?;
-    let Some(mesh) = start(options(arguments, &data_dir)?, &runtime, &mut signals)? else { return Ok(DONE) };
-    announce(&mesh, arguments, &data_dir);
+    let sources = arguments.composing.specs()?;
+    check_files(arguments, &sources)?;
+    let options = options(arguments, sources.clone(), &data_dir)?;
+    let Some(mesh) = start(options, &runtime, &mut signals)? else { return Ok(DONE) };
+    announce(&mesh, arguments, &sources, &data_dir);
     let mut changes = mesh.subscribe("**")?;
     let stdin_ends = arguments.until_stdin_ends.then(stdin_ends);
     let is_asked = runtime.block_on(async {
@@ -87,7 +89,7 @@ fn start(options: MeshOptions, runtime: &Runtime, signals: &mut Signals) -> Resu
     });
     match started {
         None => Ok(None),
-        Some(Ok(mesh)) => Ok(Some(mesh?)),
+        Some(Ok(mesh)) => Ok(Some(mesh.map_err(Stop::of_source)?)),
         Some(Err(_)) => Err(Error::new(Code::Internal, "the start stopped by itself").into()),
     }
 }
@@ -101,7 +103,7 @@ fn allow_descriptors() {
     }
 }
 
-fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
+fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Result<MeshOptions, Stop> {
     let composing = &arguments.composing;
     let mut options = MeshOptions::default()
         .data_dir(data_dir)
@@ -117,9 +119,7 @@ fn options(arguments: &Serve, data_dir: &Path) -> Result<MeshOptions, Stop> {
     options.profiles = composing.profiles.clone();
     options.bind = arguments.bind.clone();
     options.files = arguments.files.clone();
-    for source in &composing.sources {
-        options = options.source(SourceSpec::parse(source)?);
-    }
+    options.sources = sources.into_iter().map(Into::into).collect();
     options.peers = arguments.peers.clone();
     options.env_prefix = composing.env.clone();
     options.allow_origins = arguments.allow_origins.clone();
@@ -148,8 +148,8 @@ fn policy(arguments: &Serve) -> Result<Policy, Stop> {
 }
 
 /// Files may come later, but a directory that is missing is a slip.
-fn check_files(arguments: &Serve) -> Result<(), Stop> {
-    let sources = arguments.composing.sources.iter().filter_map(|source| SourceSpec::parse(source).ok()?.file());
+fn check_files(arguments: &Serve, sources: &[SourceSpec]) -> Result<(), Stop> {
+    let sources = sources.iter().filter_map(SourceSpec::file);
     let of_sources: Vec<PathBuf> = sources.filter(|file| !file.is_optional).map(|file| file.path.into()).collect();
     for file in arguments.bind.iter().chain(&arguments.files).map(|file| plain(file)).chain(of_sources) {
         let file = &file;
@@ -178,7 +178,7 @@ fn plain(file: &Path) -> PathBuf {
     plain.map_or_else(|| file.to_owned(), |file| file.path.into())
 }
 
-fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
+fn announce(mesh: &Mesh, arguments: &Serve, sources: &[SourceSpec], data_dir: &Path) {
     say(format!("confmesh {} serves `{}` as {}", env!("CARGO_PKG_VERSION"), mesh.document(), mesh.instance()));
     for address in mesh.addresses() {
         let scheme = if arguments.access.tls_cert.is_some() { "https" } else { "http" };
@@ -193,7 +193,7 @@ fn announce(mesh: &Mesh, arguments: &Serve, data_dir: &Path) {
     for file in &arguments.files {
         say(format!("  below {}", plain(file).display()));
     }
-    for source in arguments.composing.sources.iter().filter_map(|source| SourceSpec::parse(source).ok()) {
+    for source in sources {
         say(format!("  from  {}", source.id()));
     }
     if let Some(prefix) = &arguments.composing.env {

@@ -1,4 +1,6 @@
 //! `confmesh status`: how an instance, its peers and its sources are doing, for eyes.
+use std::collections::BTreeSet;
+
 use super::arguments::Status;
 use super::client::Client;
 use super::members;
@@ -32,9 +34,14 @@ fn status_text(base: &str, status: &Value) -> String {
         row("up for", format!("{} s", plain(status.child("uptime_seconds")))),
     ];
     rows.extend(status.child("health").map(|health| row("health", plain(health.child("status")))));
+    let below = told_below(status);
     for check in status.child("health").into_iter().flat_map(|health| items(health, "checks")) {
-        for reason in items(check, "reasons") {
-            rows.push(row(&format!("  {}", plain(check.child("name"))), problem(reason)));
+        let name = format!("  {}", plain(check.child("name")));
+        let reasons: Vec<String> = items(check, "reasons").map(problem).collect();
+        let own = reasons.iter().filter(|reason| !below.contains(*reason));
+        rows.extend(own.clone().map(|reason| row(&name, reason.clone())));
+        if own.count() < reasons.len() {
+            rows.push(row(&name, "see below".to_owned()));
         }
     }
     rows.push(row("clients", plain(status.child("connected_clients"))));
@@ -85,6 +92,7 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
     for source in items(document, "sources") {
         let (id, priority) = (plain(source.child("id")), plain(source.child("priority")));
         let mut what = format!("{id} (priority {priority}): {}", plain(source.child("state")));
+        what.push_str(&source_times(source));
         if let Some(error) = source.child("error").filter(|error| **error != Value::Null) {
             what.push_str(&format!(", {}", problem(error)));
         }
@@ -109,6 +117,46 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
         rows.push(row("conflict", what));
     }
     rows
+}
+
+/// Everything that the rows of documents say is wrong: health need not say it once more.
+fn told_below(status: &Value) -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    for document in items(status, "documents") {
+        told.extend(items(document, "sources").filter_map(|source| source.child("error")).map(problem));
+        told.extend(document.child("rejected").into_iter().map(|rejected| {
+            let errors: Vec<String> = items(rejected, "errors").map(problem).collect();
+            errors.join("; ")
+        }));
+        told.extend(items(document, "withheld").filter_map(|withheld| withheld.child("error")).map(problem));
+    }
+    told
+}
+
+/// How old what is in force of a source is, how long it has been broken, and when it is asked next.
+fn source_times(source: &Value) -> String {
+    let count = |name: &str| source.child(name).and_then(Value::as_u64);
+    let seconds =
+        |ms: u64| if ms < 10_000 { format!("{:.1} s", ms as f64 / 1_000.0) } else { format!("{} s", ms / 1_000) };
+    let mut text = String::new();
+    if let Some(ms) = count("stale_ms") {
+        text.push_str(&format!(" for {}", seconds(ms)));
+    }
+    if let Some(ms) = count("age_ms") {
+        let from =
+            if source.child("served_from").and_then(Value::as_str) == Some("disk") { " from the disk" } else { "" };
+        text.push_str(&format!(", {} old{from}", seconds(ms)));
+    }
+    if let Some(failures) = count("failures").filter(|failures| *failures > 1) {
+        text.push_str(&format!(", {failures} failures"));
+    }
+    if let Some(ms) = count("next_poll_ms") {
+        text.push_str(&format!(", asked again in {}", seconds(ms)));
+    }
+    if let Some(error) = source.child("keep_error") {
+        text.push_str(&format!(", not kept: {}", problem(error)));
+    }
+    text
 }
 
 /// Where a peer is, who it is, and what it is doing.

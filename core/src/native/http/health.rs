@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::caller::Caller;
-use super::problem::json;
+use super::problem::{Problem, json};
 use super::server::{Answered, Parameters, Server, only};
 use crate::error::{Code, Error};
 use crate::value::Value;
@@ -149,6 +149,18 @@ pub(super) async fn health(
     let checks =
         checks.as_map().into_iter().flat_map(|map| map.iter()).map(|(name, value)| (name.clone(), value.clone()));
     Ok(json(StatusCode::OK, &Value::Map(fields.chain(checks).collect())))
+}
+
+/// Whether a path asks for no more than how the instance is doing.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/health")
+}
+
+/// What everybody else is told meanwhile.
+pub(super) fn starting() -> Problem {
+    let error = Error::new(Code::NotReady, "the instance is starting")
+        .with_hint("`/readyz?verbose` says what it waits for; try again in a moment");
+    Problem { retry_after: Some(1), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, error) }
 }
 
 /// What makes it ready or not, as far as whoever asks may know it. What is left out is left out before.

@@ -17,6 +17,9 @@ use crate::value::Value;
 
 /// Whoever holds the document.
 pub trait Host: Send + Sync + 'static {
+    /// Whether it may be asked for anything; before that only for how it is doing.
+    fn is_started(&self) -> bool;
+
     /// Who may do what; none where everybody may do everything.
     fn gate(&self) -> Option<Gate>;
 

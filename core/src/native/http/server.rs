@@ -20,7 +20,7 @@ use super::guard::Guard;
 use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
-use super::{cors, routes};
+use super::{cors, health, routes};
 use crate::canonical::{canonical, content_hash};
 use crate::diff::Patch;
 use crate::engine::{Command, Receipt, Snapshot, WriteTerms};
@@ -98,6 +98,7 @@ async fn check(State(server): State<Server>, mut request: Request, next: Next) -
     let reader = if allowed.is_ok() { server.guard.reader(headers) } else { None };
     let mut response = match allowed {
         Ok(()) if cors::is_preflight(request.method(), headers) => cors::preflight(headers),
+        Ok(()) if !server.host.is_started() && !health::is_probe(&path) => health::starting().into_response(),
         Ok(()) => match Caller::of(server.gate.as_ref(), &request) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);

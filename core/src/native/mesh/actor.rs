@@ -13,7 +13,6 @@ use tokio::time::timeout_at;
 use super::access::Guarding;
 use super::calls::Reply;
 use super::clock::Clock;
-use super::hosting::Hosting;
 use super::inputs::{Input, Inputs, Later, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
@@ -31,7 +30,6 @@ use crate::engine::{
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::limits::MAX_AUDIT_ENTRIES;
-use crate::native::http;
 use crate::native::source::polled::KeptLayers;
 use crate::native::store::{self, Writer};
 use crate::native::transport::websocket::{
@@ -53,6 +51,8 @@ pub(super) struct Actor {
     pub(super) senders: Senders,
     pub(super) watcher: Option<Watcher>,
     pub(super) layers: Vec<LayerFile>,
+    /// The directories and patterns that stand for some of them.
+    pub(super) listing: Option<super::listing::Listing>,
     /// The sources that are asked again and again.
     pub(super) remotes: Vec<Remote>,
     /// Where their last good documents are kept.
@@ -63,6 +63,8 @@ pub(super) struct Actor {
     pub(super) refuses_invalid: bool,
     /// What was last said of each source.
     pub(super) logged: BTreeMap<String, SourceState>,
+    /// The sources that are held back, as was last said.
+    pub(super) held_back: std::collections::BTreeSet<String>,
     /// Since when sources are stale, on the clock of this mesh.
     pub(super) stale_since: BTreeMap<Str, u64>,
     /// The warnings that were told and still stand.
@@ -86,7 +88,9 @@ pub(super) struct Actor {
     peers: BTreeMap<PeerId, LinkId>,
     last_peer: u64,
     pub(super) dialers: Vec<Dialer>,
-    servers: Vec<JoinHandle<()>>,
+    /// Where connections get in.
+    pub(super) ports: Links,
+    pub(super) servers: Vec<JoinHandle<()>>,
     is_closing: bool,
     pub(super) log: LogLevel,
     /// The newest entries of the audit trail.
@@ -146,9 +150,7 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     for address in &setup.listen {
         listeners.push(listen::bind(address, &setup.access).await?);
     }
-    let (mut actor, mut inputs) = launch(&mut setup).await?;
-    let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-    let _ = actor.shared.addresses.set(addresses.clone()); // the only place that sets it
+    let (mut actor, mut inputs) = launch(&mut setup, listeners).await?;
     actor.drain();
     // A new document is on the disk, and its file written, before anybody is told that it runs.
     let until = Instant::now() + CLOSE_WITHIN;
@@ -162,23 +164,12 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     {
         return Err(rejection.to_error());
     }
-    let links = Links::new(actor.senders.links.clone(), LinkOptions::default());
-    let host = Arc::new(Hosting(Arc::clone(&actor.shared)));
-    let level = actor.log;
-    let refused = move |error: &Error| log(level, Level::Warning, &worded(error));
-    let guard = http::Guard::new(&addresses, std::mem::take(&mut setup.allowed), Arc::new(refused));
-    let budget = http::Budget::default();
-    for (listener, address) in listeners {
-        let scheme = if setup.access.tls.is_some() { "https" } else { "http" };
-        let line = format!("listening on {scheme}://{address} as instance {}", actor.shared.instance);
-        actor.log_line(Level::Info, &line);
-        let shared = (budget.clone(), setup.access.tls.clone());
-        let serving = http::serve(listener, host.clone(), links.clone(), guard.of(address), shared);
-        actor.servers.push(tokio::spawn(serving));
-    }
+    let _ = actor.shared.started.set(()); // the only place that sets it
     let shown = actor.shared.shown.clone();
-    let dial = |address| Dialer::spawn(&links, address, DialOptions { shown: shown.clone(), ..DialOptions::default() });
-    actor.dialers = std::mem::take(&mut setup.peers).into_iter().map(dial).collect();
+    let options = || DialOptions { shown: shown.clone(), ..DialOptions::default() };
+    let dial = |address| Dialer::spawn(&actor.ports, address, options());
+    let dialers = std::mem::take(&mut setup.peers).into_iter().map(dial).collect();
+    actor.dialers = dialers;
     Ok((actor, inputs))
 }
 
@@ -191,18 +182,22 @@ impl Actor {
         senders: Senders,
         log: LogLevel,
     ) -> Actor {
+        let ports = Links::new(senders.links.clone(), LinkOptions::default());
         Actor {
+            ports,
             shared,
             driver,
             clock,
             senders,
             watcher: None,
             layers: Vec::new(),
+            listing: None,
             remotes: Vec::new(),
             kept: None,
             bound: BTreeMap::new(),
             refuses_invalid: false,
             logged: BTreeMap::new(),
+            held_back: std::collections::BTreeSet::new(),
             stale_since: BTreeMap::new(),
             told_warnings: std::collections::BTreeSet::new(),
             told_of: None,
@@ -244,7 +239,7 @@ impl Actor {
         self.driver.poll_timeout().map(|at| self.clock.moment(at))
     }
 
-    fn handle(&mut self, input: Input) {
+    pub(super) fn handle(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
@@ -375,6 +370,7 @@ impl Actor {
     /// Does everything that the driver wants done, in its order.
     pub(super) fn drain(&mut self) {
         let now = self.clock.now();
+        self.decide();
         // A change goes to many peers as one and the same frame: its bytes are shared too.
         let mut last = None;
         while let Some(action) = self.driver.poll() {

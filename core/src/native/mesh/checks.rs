@@ -13,9 +13,8 @@ impl MeshStatus {
         Health {
             checks: vec![
                 Check::of("document", self.without_a_document().map(failed)),
-                Check::of("store", self.store_failure.clone().map(|error| (store_verdict(&error), error))),
-                // What was asked to be fresh and is not, nobody should be sent to.
-                Check::of("sources", self.broken_sources().map(degraded).chain(self.stale_sources().map(failed))),
+                Check::of("store", self.store_problems()),
+                Check::of("sources", self.source_problems()),
                 Check::of("valid", self.rejected().map(degraded)),
                 Check::of("withheld", self.withheld().map(degraded)),
                 Check::of("peers", self.peer_problems().map(degraded).chain(self.out_of_step().map(failed))),
@@ -23,6 +22,7 @@ impl MeshStatus {
                 Check::of("members", self.without_members().map(failed)),
                 Check::of("clocks", self.wrong_clocks().map(degraded)),
                 Check::of("auth", self.auth.iter().filter_map(|auth| auth.failure.clone()).map(degraded)),
+                Check::of("start", self.starting().map(failed)),
             ],
         }
     }
@@ -39,38 +39,58 @@ impl MeshStatus {
         })
     }
 
-    fn broken_sources(&self) -> impl Iterator<Item = Error> {
-        let sources = self.documents.iter().flat_map(|document| &document.status.sources);
-        sources.filter_map(|source| match &source.state {
-            SourceState::Stale(error) => Some(error.clone()),
-            SourceState::Fresh | SourceState::Missing => None,
-        })
+    /// That it still starts, and what it waits for.
+    fn starting(&self) -> Option<Error> {
+        let awaited: Vec<String> = self.starting.as_ref()?.iter().map(|id| format!("`{id}`")).collect();
+        let message = match awaited.is_empty() {
+            true => "the instance is starting".to_owned(),
+            false => format!("the instance is starting: it waits for the first answer of {}", awaited.join(", ")),
+        };
+        Some(Error::new(Code::NotReady, message).with_hint("what need not be there at the start says `;optional`"))
     }
 
-    /// Sources that are broken for longer than `stale_after`.
-    fn stale_sources(&self) -> impl Iterator<Item = Error> {
-        let sources =
-            self.documents.iter().flat_map(|document| document.stale_ms.iter().map(move |stale| (document, stale)));
-        let polled = self.documents.iter().flat_map(|document| &document.remotes);
-        let missing = polled.filter_map(|(source, remote)| never_loaded(source, remote));
-        let stale = sources.filter_map(|(document, (source, stale_ms))| {
-            let remote = document.remotes.get(source);
-            // One that was never there is told already.
-            if remote.is_some_and(|remote| remote.is_optional || remote.loaded_ms.is_none()) {
-                return None;
-            }
-            let own = remote.and_then(|remote| Some((remote.age_ms, remote.stale_after_ms?)));
-            let (stale, after) = match own {
-                Some((age_ms, after_ms)) => beyond(age_ms, Some(after_ms))?,
-                None => self.beyond(*stale_ms)?,
+    /// A store that takes no writes, and documents of sources that cannot be kept.
+    fn store_problems(&self) -> impl Iterator<Item = (Verdict, Error)> {
+        let failure = self.store_failure.clone().map(|error| (store_verdict(&error), error));
+        let remotes = self.documents.iter().flat_map(|document| document.remotes.values());
+        let unkept = remotes.filter_map(|remote| remote.keep_error.clone());
+        failure.into_iter().chain(unkept.map(|error| (Verdict::Degraded, error)))
+    }
+
+    /// What is wrong with each source, in one sentence a source.
+    fn source_problems(&self) -> impl Iterator<Item = (Verdict, Error)> {
+        let sources = self
+            .documents
+            .iter()
+            .flat_map(|document| document.status.sources.iter().map(move |source| (document, source)));
+        sources.filter_map(|(document, source)| {
+            let remote = document.remotes.get(&source.id);
+            let error = match &source.state {
+                SourceState::Stale(error) => Some(error),
+                SourceState::Fresh | SourceState::Missing => None,
             };
-            let message = format!("`{source}` has been broken for {stale} s, longer than `stale_after` ({after} s)");
-            Some(
-                Error::new(Code::NotReady, message)
-                    .with_hint("its last good content stays in force until it is mended"),
-            )
-        });
-        missing.chain(stale)
+            // A start that waits for it says so.
+            if let Some(remote) = remote.filter(|_| self.starting.is_none())
+                && remote.loaded_ms.is_none()
+                && !remote.is_optional
+            {
+                return Some((Verdict::Failed, never_loaded(&source.id, error)));
+            }
+            let stale_ms = document.stale_ms.get(&source.id).copied().unwrap_or(0);
+            let beyond = match remote.and_then(|remote| Some((remote.silent_ms, remote.stale_after_ms?))) {
+                Some((silent_ms, after_ms)) => beyond(silent_ms, Some(after_ms)),
+                None => self.beyond(stale_ms),
+            };
+            let error = error?;
+            // What was asked to be fresh and is not, nobody should be sent to.
+            Some(match beyond.filter(|_| !remote.is_some_and(|remote| remote.is_optional)) {
+                Some((stale, after)) => {
+                    let told = format!("; so for {stale} s, longer than `stale_after` ({after} s)");
+                    (Verdict::Failed, error.continued(&told))
+                }
+                None => (Verdict::Degraded, error.clone()),
+            })
+        })
     }
 
     /// That it is in step with nobody for longer than `stale_after`.
@@ -163,11 +183,10 @@ fn beyond(ms: u64, after_ms: Option<u64>) -> Option<(f64, f64)> {
 }
 
 /// That a source has to be there and never was: nobody should rely on a document without it.
-fn never_loaded(source: &str, remote: &super::RemoteStatus) -> Option<Error> {
-    (remote.loaded_ms.is_none() && !remote.is_optional).then(|| {
-        Error::new(Code::NotReady, format!("`{source}` has given no document since the start, and none is kept"))
-            .with_hint("where it may be missing say `;optional`")
-    })
+fn never_loaded(source: &str, error: Option<&Error>) -> Error {
+    let message = format!("`{source}` has given no document since the start, and none is kept");
+    let message = error.map_or_else(|| message.clone(), |error| format!("{message}: {error}"));
+    Error::new(Code::NotReady, message).with_hint("where it may be missing say `;optional`")
 }
 
 /// A full disk has room again some day; what is read-only or damaged needs somebody.

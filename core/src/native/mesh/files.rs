@@ -42,6 +42,10 @@ impl Actor {
             self.take_table(event.text.clone());
         }
         if let Some(at) = self.layers.iter().position(|layer| layer.path == event.path) {
+            // One that is gone is told of once.
+            if matches!(event.text, Ok(None)) && self.may_be_delisted(at) {
+                return;
+            }
             self.take_layer(at, event.text);
         }
     }
@@ -147,8 +151,25 @@ impl Actor {
         }
         let about = Some((source.into(), state.clone()));
         let before = self.logged.insert(source.to_owned(), state.clone());
+        // What is held back, and no more, the log hears as news of the document.
+        let is_held_back = self.driver.engine().holds_back(&self.shared.document, source);
+        let was_held_back = match is_held_back {
+            true => !self.held_back.insert(source.to_owned()),
+            false => self.held_back.remove(source),
+        };
+        if is_held_back || (was_held_back && state == SourceState::Fresh) {
+            let (level, error) = match state {
+                SourceState::Stale(error) => (Level::Warning, Some(error)),
+                SourceState::Fresh | SourceState::Missing => (Level::Info, None),
+            };
+            let words = error.as_ref().map_or_else(|| format!("{source}: in order again"), worded);
+            return self.shared.journal.push(Report { level, message: words, source: about, error });
+        }
         let (level, words) = match (state, before) {
             (SourceState::Stale(error), _) => return self.tell(Level::Warning, about, error),
+            (SourceState::Missing, _) if self.remotes.iter().any(|remote| *remote.id == *source) => {
+                (Level::Info, "has given no document yet")
+            }
             (SourceState::Missing, _) => (Level::Info, "there is no such file yet"),
             (SourceState::Fresh, Some(_)) => (Level::Info, "in order again"),
             (SourceState::Fresh, None) => return,

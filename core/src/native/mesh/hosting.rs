@@ -41,6 +41,10 @@ impl Host for Hosting {
         self.0.gate.clone()
     }
 
+    fn is_started(&self) -> bool {
+        self.0.started.get().is_some()
+    }
+
     fn snapshot(&self, name: &DocumentName, who: &Who) -> Result<Arc<Snapshot>> {
         self.check(name, who)?;
         if let Some(grant) = who {

@@ -10,6 +10,7 @@ use super::actor::Actor;
 use super::clock::Clock;
 use super::files::patience;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
+use super::listen::Listening;
 use super::listing;
 use super::options::Setup;
 use crate::driver::Driver;
@@ -40,7 +41,7 @@ fn seed_of(data_dir: Option<&std::path::Path>) -> Result<[u8; 32]> {
 }
 
 /// Opens everything and takes the first look at every source. Inputs that this causes wait in the queues.
-pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
+pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Result<(Actor, Inputs)> {
     let clock = Clock::new();
     let now = clock.now();
     let name = setup.document.clone();
@@ -106,6 +107,7 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         document: name,
         instance,
         addresses: std::sync::OnceLock::new(),
+        started: std::sync::OnceLock::new(),
         snapshot: ArcSwap::new(snapshot),
         requests,
         subscribers: Arc::default(),
@@ -126,7 +128,8 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
         }
     }
     let layers = setup.layers.clone();
-    if let (Some(listing), Some(watch)) = (setup.listing.take(), setup.watch) {
+    let listing = setup.listing.take().filter(|_| setup.watch.is_some());
+    if let (Some(listing), Some(watch)) = (listing.clone(), setup.watch) {
         listing::follow(listing, &layers, watch, senders.listed.clone());
     }
     let mut actor = Actor::new(shared, driver, clock, writer, senders, setup.log);
@@ -135,10 +138,13 @@ pub(super) async fn launch(setup: &mut Setup) -> Result<(Actor, Inputs)> {
     }
     actor.watcher = watcher;
     actor.layers = layers;
+    actor.listing = listing;
     actor.stale_after_ms = setup.stale_after_ms;
     actor.guarding = setup.access.gate.take().map(|(path, gate)| Guarding { path, gate, failure: None });
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
+    // Probes are answered while sources are waited for, so that nobody takes a slow start for a dead one.
+    actor.serve(listeners, std::mem::take(&mut setup.allowed), &setup.access);
     actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), &mut inputs).await;
     first_look(&mut actor, setup.peers.is_empty())?;
     Ok((actor, inputs))
@@ -158,6 +164,7 @@ fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
         let found = actor.read_bound(document);
         actor.driver.handle_first_look(document, found, now);
     }
+    actor.decide();
     let status = actor.driver.engine().status().into_iter().next();
     let Some(status) = status else { return Ok(()) };
     for source in status.sources.iter().cloned() {
@@ -165,6 +172,8 @@ fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
         let is_bound = !actor.bound.is_empty() && source.priority == priority::SHARED;
         match source.state {
             // A document that is in the store goes on with what it has.
+            // Nor does it end a start that the document as a whole does not suit: whether that does is asked below.
+            SourceState::Stale(_) if actor.driver.engine().holds_back(&actor.shared.document, &source.id) => {}
             SourceState::Stale(error) if layer.is_some() || (is_bound && is_new) => return Err(error),
             SourceState::Missing if layer.is_some_and(|layer| layer.required) => {
                 let path = layer.map(|layer| layer.path.display().to_string()).unwrap_or_default();

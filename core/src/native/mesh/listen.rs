@@ -1,15 +1,45 @@
 //! Listeners: bound before anything else happens, and only where that is safe.
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, lookup_host};
 
 use super::access::Access;
+use super::actor::Actor;
+use super::hosting::Hosting;
+use super::log::{log, worded};
+use crate::engine::Level;
 use crate::error::{Code, Error, Result};
+use crate::native::http::{self, Allowed};
 use crate::native::io_error::reason;
 
+/// A listener, and where it really listens.
+pub(super) type Listening = (TcpListener, SocketAddr);
+
+impl Actor {
+    /// Answers on the listeners; until the start is done only how it is doing.
+    pub(super) fn serve(&mut self, listeners: Vec<Listening>, allowed: Allowed, access: &Access) {
+        let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
+        let _ = self.shared.addresses.set(addresses.clone()); // the only place that sets it
+        let host = Arc::new(Hosting(Arc::clone(&self.shared)));
+        let level = self.log;
+        let refused = move |error: &Error| log(level, Level::Warning, &worded(error));
+        let guard = http::Guard::new(&addresses, allowed, Arc::new(refused));
+        let budget = http::Budget::default();
+        for (listener, address) in listeners {
+            let scheme = if access.tls.is_some() { "https" } else { "http" };
+            let line = format!("listening on {scheme}://{address} as instance {}", self.shared.instance);
+            self.log_line(Level::Info, &line);
+            let shared = (budget.clone(), access.tls.clone());
+            let serving = http::serve(listener, host.clone(), self.ports.clone(), guard.of(address), shared);
+            self.servers.push(tokio::spawn(serving));
+        }
+    }
+}
+
 /// Binds an address such as `127.0.0.1:8765`; where other machines can reach it, only with TLS and authentication.
-pub(super) async fn bind(address: &str, access: &Access) -> Result<(TcpListener, SocketAddr)> {
+pub(super) async fn bind(address: &str, access: &Access) -> Result<Listening> {
     let fail = |error: &std::io::Error| {
         let failure = Error::new(Code::Listen, format!("cannot listen on {address}: {}", reason(error)));
         match error.kind() {

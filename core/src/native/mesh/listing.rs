@@ -33,6 +33,16 @@ impl Listing {
         files.chain(self.sources.iter().filter_map(|given| given.spec.file())).filter_map(|file| root(&file)).collect()
     }
 
+    /// The directory in which a file was found; none where it was named itself.
+    fn root_of(&self, path: &Path) -> Option<PathBuf> {
+        let is_named = |given: &PathBuf| argument(given.clone()).is_ok_and(|(given, _)| given == path);
+        let is_source = |given: &GivenSource| given.spec.file().is_some_and(|file| Path::new(&file.path) == path);
+        if self.files.iter().any(is_named) || self.sources.iter().any(is_source) {
+            return None;
+        }
+        self.roots().into_iter().find(|root| root == Path::new(".") || path.starts_with(root))
+    }
+
     /// The files that there are now; none where a directory is away, which says nothing of the files in it.
     fn look(&self) -> Option<Vec<LayerFile>> {
         if !self.roots().iter().all(|root| root.is_dir()) {
@@ -96,6 +106,12 @@ fn ids(files: &[LayerFile]) -> Vec<Str> {
 }
 
 impl Actor {
+    /// Whether a file that is gone may be none of the sources any more: the next look at its directory says.
+    pub(super) fn may_be_delisted(&self, at: usize) -> bool {
+        let root = self.layers.get(at).and_then(|layer| self.listing.as_ref()?.root_of(&layer.path));
+        root.is_some_and(|root| root.is_dir())
+    }
+
     /// Takes what directories and patterns stand for now.
     pub(super) fn take_listing(&mut self, found: Vec<LayerFile>) {
         let is_in = |files: &[LayerFile], id: &Str| files.iter().any(|file| file.id == *id);

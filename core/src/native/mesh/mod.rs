@@ -100,6 +100,8 @@ struct Shared {
     document: DocumentName,
     instance: InstanceId,
     addresses: OnceLock<Vec<SocketAddr>>,
+    /// Set once the start is done.
+    started: OnceLock<()>,
     snapshot: ArcSwap<Snapshot>,
     requests: mpsc::Sender<Request>,
     subscribers: Arc<Subscribers>,

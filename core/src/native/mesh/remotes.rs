@@ -3,15 +3,15 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 use super::actor::Actor;
-use super::inputs::{Inputs, Later};
-use super::log::log;
+use super::inputs::{Input, Inputs, Later};
+use super::log::{LogLevel, log};
 use super::sources::RemoteSource;
-use crate::clock::rfc3339;
+use crate::clock::{Now, rfc3339};
 use crate::engine::{Level, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
@@ -25,6 +25,8 @@ use crate::value::{Str, Value};
 
 /// What a deadline of a source may be missed by before the start goes on without it.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the start waits for what may be missing: long enough for one that is there.
+const OPTIONAL_WITHIN: Duration = Duration::from_millis(500);
 
 /// A source that is polled, while the mesh runs.
 pub(super) struct Remote {
@@ -43,12 +45,24 @@ pub(super) struct Remote {
     /// What is in force of it.
     layer: Option<Layer>,
     from_disk: bool,
+    /// What came, while it is not decided whether it comes into force.
+    undecided: Option<Undecided>,
+    /// What comes after that.
+    next: Option<(Layer, oneshot::Sender<Taken>)>,
     /// Whether a document is on its way to the disk.
     is_keeping: bool,
+    /// Why its last good document is not on the disk, though it should be.
+    keep_error: Option<Error>,
     /// Whether it was told that nothing of it is kept.
     told_unkept: bool,
     /// What of its error output the log has, until it is well again.
     told: Option<String>,
+}
+
+/// A document whose fate hangs on sources that are not heard yet; from the disk where nobody waits for the answer.
+struct Undecided {
+    layer: Layer,
+    taken: Option<oneshot::Sender<Taken>>,
 }
 
 impl Drop for Remote {
@@ -68,25 +82,29 @@ pub struct RemoteStatus {
     pub from_disk: bool,
     /// When what is in force was loaded, in milliseconds since 1970; none where nothing ever was.
     pub loaded_ms: Option<u64>,
+    /// How old that is, in milliseconds: since the last good answer, or since it was loaded where it comes from the disk.
+    pub age_ms: Option<u64>,
     /// How long ago the last good answer came, in milliseconds; from the start on where none came since.
-    pub age_ms: u64,
+    pub silent_ms: u64,
     /// After how many milliseconds without a good answer the instance is not ready.
     pub stale_after_ms: Option<u64>,
     /// How polling goes, once it began.
     pub progress: Option<Progress>,
     /// In how many milliseconds it is asked next.
     pub next_ms: Option<u64>,
+    /// Why its last good document is not on the disk, though it should be.
+    pub keep_error: Option<Error>,
 }
 
 impl RemoteStatus {
     /// The fields beside those that every source has.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
-        let mut fields = vec![
-            ("optional", Value::from(self.is_optional)),
-            ("served_from", if self.from_disk { "disk" } else { "source" }.into()),
-            ("age_ms", self.age_ms.into()),
-        ];
-        fields.extend(self.loaded_ms.map(|at| ("loaded", rfc3339(at).into())));
+        let mut fields = vec![("optional", Value::from(self.is_optional))];
+        if let Some(at) = self.loaded_ms {
+            fields.push(("served_from", if self.from_disk { "disk" } else { "source" }.into()));
+            fields.push(("loaded", rfc3339(at).into()));
+        }
+        fields.extend(self.age_ms.map(|ms| ("age_ms", ms.into())));
         fields.extend(self.stale_after_ms.map(|ms| ("stale_after_ms", ms.into())));
         fields.extend(self.next_ms.map(|ms| ("next_poll_ms", ms.into())));
         if let Some(progress) = &self.progress {
@@ -94,11 +112,17 @@ impl RemoteStatus {
             fields.push(("interval_ms", progress.interval_ms.into()));
             fields.push(("circuit", progress.breaker.as_str().into()));
         }
+        fields.extend(self.keep_error.as_ref().map(|error| ("keep_error", error.to_value())));
         fields
     }
 }
 
 impl Remote {
+    /// What was kept of it did not come into force.
+    fn forget(&mut self) {
+        (self.layer, self.from_disk) = (None, false);
+    }
+
     /// Why a program that needs this source at its start does not get one.
     pub(super) fn ends_start(&self, id: &str, state: &SourceState) -> Option<Error> {
         if *self.id != *id || !self.required || self.layer.is_some() {
@@ -114,16 +138,29 @@ impl Remote {
         }
     }
 
-    pub(super) fn status(&self, mono_ms: u64) -> RemoteStatus {
-        let last_good_ms = self.progress.and_then(|progress| progress.last_good_ms).unwrap_or(0);
+    /// Whether the start waits for it.
+    pub(super) fn is_silent(&self) -> bool {
+        !self.is_heard && self.layer.is_none()
+    }
+
+    pub(super) fn status(&self, now: Now) -> RemoteStatus {
+        let mono_ms = now.mono_ms;
+        let last_good_ms = self.progress.and_then(|progress| progress.last_good_ms);
+        let loaded_ms = self.layer.as_ref().and_then(|layer| layer.fetched).map(|fetched| fetched.loaded_ms);
+        let age_ms = |loaded_ms: u64| match last_good_ms.filter(|_| !self.from_disk) {
+            Some(at) => mono_ms.saturating_sub(at),
+            None => now.wall_ms.saturating_sub(loaded_ms),
+        };
         RemoteStatus {
             is_optional: self.spec.options.is_optional,
             from_disk: self.from_disk,
-            loaded_ms: self.layer.as_ref().and_then(|layer| layer.fetched).map(|fetched| fetched.loaded_ms),
-            age_ms: mono_ms.saturating_sub(last_good_ms),
+            loaded_ms,
+            age_ms: loaded_ms.map(age_ms),
+            silent_ms: mono_ms.saturating_sub(last_good_ms.unwrap_or(0)),
             stale_after_ms: self.spec.options.stale_after_ms,
             progress: self.progress,
             next_ms: self.progress.map(|progress| progress.due_ms.saturating_sub(mono_ms)),
+            keep_error: self.keep_error.clone(),
         }
     }
 }
@@ -154,7 +191,10 @@ impl Actor {
                 progress: None,
                 layer: None,
                 from_disk: false,
+                undecided: None,
+                next: None,
                 is_keeping: false,
+                keep_error: None,
                 told_unkept: false,
                 told: None,
             });
@@ -173,17 +213,34 @@ impl Actor {
                 remote.task = Some(task);
             }
         }
-        let until = Instant::now() + longest + GRACE;
-        self.hear(inputs, until, |remote| !remote.is_heard && remote.layer.is_none()).await;
+        let begun = Instant::now();
+        self.hear(inputs, begun + OPTIONAL_WITHIN.min(longest), Remote::is_silent).await;
+        let is_needed = |remote: &Remote| remote.is_silent() && !remote.spec.options.is_optional;
+        self.hear(inputs, begun + longest + GRACE, is_needed).await;
+        self.go_on_without();
     }
 
-    /// Takes news while something of a source is waited for.
+    /// Takes news while something of a source is waited for. At the start nobody can ask for more than how it is doing.
     async fn hear(&mut self, inputs: &mut Inputs, until: Instant, is_awaited: impl Fn(&Remote) -> bool) {
         while self.remotes.iter().any(&is_awaited) {
-            match timeout_at(until.into(), inputs.news.recv()).await {
-                Ok(Some(news)) => self.handle_news(news),
-                Ok(None) | Err(_) => break,
+            tokio::select! {
+                Some(news) = inputs.news.recv() => self.handle_news(news),
+                Some(request) = inputs.requests.recv() => self.handle(Input::Request(request)),
+                () = sleep_until(until.into()) => break,
             }
+        }
+    }
+
+    /// Nothing is to wait for sources that have not answered: what they say later counts then.
+    fn go_on_without(&mut self) {
+        let (document, now) = (self.shared.document.clone(), self.clock.now());
+        for remote in self.remotes.iter().filter(|remote| remote.is_silent()) {
+            let outcome = match remote.spec.options.is_optional {
+                true => Ok(None),
+                false => Err(Error::new(Code::NotReady, format!("`{}` has not answered yet", remote.id))
+                    .with_hint("it is asked on and on by itself")),
+            };
+            self.driver.engine_mut().handle_layer(&document, &remote.id, outcome, now);
         }
     }
 
@@ -244,8 +301,49 @@ impl Actor {
             now,
         );
         if let Some(remote) = self.remotes.get_mut(at) {
-            (remote.layer, remote.from_disk) = (Some(layer), true);
+            (remote.layer, remote.from_disk) = (Some(layer.clone()), true);
+            remote.undecided = Some(Undecided { layer, taken: None });
         }
+        self.decide();
+    }
+
+    /// Answers sources whose documents came into force, or did not.
+    pub(super) fn decide(&mut self) {
+        for at in 0..self.remotes.len() {
+            while let Some((in_force, Undecided { layer, taken })) = self.decided(at) {
+                let Some(taken) = taken else {
+                    // What was kept.
+                    self.remotes.get_mut(at).filter(|_| !in_force).into_iter().for_each(Remote::forget);
+                    self.take_next(at);
+                    continue;
+                };
+                let mut keep_in = None;
+                if in_force {
+                    if let Some(remote) = self.remotes.get_mut(at) {
+                        (remote.layer, remote.from_disk) = (Some(layer), false);
+                    }
+                    keep_in = self.place_for(at);
+                    self.remotes.get_mut(at).into_iter().for_each(|remote| remote.is_keeping = keep_in.is_some());
+                }
+                let _ = taken.send(Taken { in_force, keep_in }); // it may be stopping
+            }
+        }
+    }
+
+    /// What a source said and is decided now.
+    fn decided(&mut self, at: usize) -> Option<(bool, Undecided)> {
+        let remote = self.remotes.get_mut(at).filter(|remote| remote.undecided.is_some())?;
+        let in_force = self.driver.engine().takes_source(&self.shared.document, &remote.id)?;
+        Some((in_force, remote.undecided.take()?))
+    }
+
+    /// Hands on what a source said while what was kept of it was not decided.
+    fn take_next(&mut self, at: usize) {
+        let Some(remote) = self.remotes.get_mut(at) else { return };
+        let Some((layer, taken)) = remote.next.take() else { return };
+        remote.undecided = Some(Undecided { layer: layer.clone(), taken: Some(taken) });
+        let (id, now) = (remote.id.clone(), self.clock.now());
+        self.driver.engine_mut().handle_layer(&self.shared.document, &id, Ok(Some(layer)), now);
     }
 
     /// A source was asked.
@@ -259,20 +357,16 @@ impl Actor {
         let id = remote.id.clone();
         let engine = self.driver.engine_mut();
         let is_fresh = |engine: &crate::engine::Engine| engine.source_state(&document, &id) == Some(SourceState::Fresh);
-        let mut keep_in = None;
         if matches!(said, Said::Layer(_) | Said::Unchanged | Said::Missing) {
             remote.told = None;
         }
         let in_force = match said {
             Said::Layer(layer) => {
-                engine.handle_layer(&document, &id, Ok(Some((*layer).clone())), now);
-                let is_taken = is_fresh(engine);
-                if is_taken {
-                    (remote.layer, remote.from_disk) = (Some(*layer), false);
-                    keep_in = self.place_for(at);
-                    self.remotes.get_mut(at).into_iter().for_each(|remote| remote.is_keeping = keep_in.is_some());
+                remote.next = Some((*layer, taken));
+                if remote.undecided.is_none() {
+                    self.take_next(at);
                 }
-                is_taken
+                return self.decide();
             }
             Said::Unchanged => {
                 remote.from_disk = false;
@@ -287,6 +381,13 @@ impl Actor {
                 false
             }
             Said::Failed(error, told) => {
+                let error = match told.is_some() {
+                    true => error.continued(match self.log >= LogLevel::Warn {
+                        true => "; what it wrote to its error output is in the log",
+                        false => "; the log has what it wrote to its error output, with `CONFMESH_LOG=warn`",
+                    }),
+                    false => error,
+                };
                 if let Some(told) = told.filter(|told| remote.told.as_ref() != Some(told)) {
                     let line = format!("`{id}` wrote to its error output: {told}");
                     log(self.log, Level::Warning, &line);
@@ -297,11 +398,13 @@ impl Actor {
             }
             Said::Kept(kept) => {
                 remote.is_keeping = false;
-                kept.unwrap_or_else(|error| self.tell(Level::Warning, None, error));
+                let before = std::mem::replace(&mut remote.keep_error, kept.err());
+                let news = remote.keep_error.clone().filter(|error| before.as_ref() != Some(error));
+                news.into_iter().for_each(|error| self.tell(Level::Warning, None, error));
                 true
             }
         };
-        let _ = taken.send(Taken { in_force, keep_in }); // it may be stopping
+        let _ = taken.send(Taken { in_force, keep_in: None }); // it may be stopping
     }
 
     /// Where a document that is in force is to be kept; nowhere, and what was there before is gone, where it holds a secret.

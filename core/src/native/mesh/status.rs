@@ -39,6 +39,8 @@ pub struct MeshStatus {
     pub stale_after_ms: Option<u64>,
     /// How many guests are connected.
     pub connected_clients: usize,
+    /// While it starts: the sources that it waits for; none once it runs.
+    pub starting: Option<Vec<Str>>,
     /// Why the store takes no writes, as far as one was tried; it is tried again.
     pub store_failure: Option<Error>,
     /// How the authentication file stands; none where everybody may do everything.
@@ -293,6 +295,13 @@ fn conflict_value(disagreement: &Disagreement) -> Value {
 }
 
 impl Actor {
+    /// The sources that the start waits for; none once it is done.
+    fn awaited(&self) -> Option<Vec<Str>> {
+        let is_starting = self.shared.started.get().is_none();
+        let silent = self.remotes.iter().filter(|remote| remote.is_silent()).map(|remote| remote.id.clone());
+        is_starting.then(|| silent.collect())
+    }
+
     pub(super) fn status(&self) -> MeshStatus {
         let now = self.clock.now();
         let documents = self.driver.engine().status().into_iter().map(|status| {
@@ -307,7 +316,7 @@ impl Actor {
                 Some((source.id.clone(), now.mono_ms.saturating_sub(*since)))
             };
             let stale_ms = status.sources.iter().filter_map(stale_ms).collect();
-            let remotes = self.remotes.iter().map(|remote| (remote.id.clone(), remote.status(now.mono_ms))).collect();
+            let remotes = self.remotes.iter().map(|remote| (remote.id.clone(), remote.status(now))).collect();
             DocumentState { status, keys, secrets, stale_ms, remotes, warnings }
         });
         let peers = self.peer_statuses();
@@ -320,6 +329,7 @@ impl Actor {
             stale_after_ms: self.stale_after_ms,
             peers,
             connected_clients: self.driver.engine().guest_count(),
+            starting: self.awaited(),
             store_failure: self.driver.store_failure().cloned(),
             auth: self.auth_status(),
             documents: documents.collect(),

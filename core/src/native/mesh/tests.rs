@@ -16,6 +16,7 @@ mod operations;
 mod polled;
 mod reports;
 mod server;
+mod starting;
 #[cfg(unix)]
 mod suite;
 mod writes;

@@ -60,9 +60,14 @@ fn each_check_fails_for_what_it_is_about() {
     assert_eq!(breaks(&|s| s.out_of_step_ms = Some(60_001)), [], "nobody asked");
     assert_eq!(breaks(&|s| (patience(s), s.out_of_step_ms = Some(60_000)).0), []);
     assert_eq!(breaks(&|s| (patience(s), s.out_of_step_ms = Some(60_001)).0), [("peers", Verdict::Failed)]);
-    let stale = |ms: u64| [(Str::from("file"), ms)].into_iter().collect();
-    assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_000)).0), []);
-    assert_eq!(breaks(&|s| (patience(s), s.documents[0].stale_ms = stale(60_001)).0), [("sources", Verdict::Failed)]);
+    let since = |status: &mut MeshStatus, ms: u64| {
+        patience(status);
+        status.documents[0].status.sources.push(stale.clone());
+        status.documents[0].stale_ms = [(Str::from("file"), ms)].into_iter().collect();
+    };
+    assert_eq!(breaks(&|s| since(s, 60_000)), degraded("sources"));
+    assert_eq!(breaks(&|s| since(s, 60_001)), [("sources", Verdict::Failed)], "once, and not degraded as well");
+    assert_eq!(breaks(&|s| s.starting = Some(vec!["a".into()])), [("start", Verdict::Failed)]);
     let orphaned = || Settling { members: Vec::new(), held: 1, dropped_ms: None, is_orphaned: true };
     let is_orphaned = |s: &mut MeshStatus| s.documents[0].status.settling = Some(orphaned());
     assert_eq!(breaks(&is_orphaned), [("members", Verdict::Failed)]);

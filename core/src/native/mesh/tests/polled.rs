@@ -11,7 +11,7 @@ use crate::source::SourceSpec;
 use crate::value::{Str, Value};
 use crate::{Code, open};
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -19,17 +19,17 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn spec(text: &str) -> SourceSpec {
+pub(super) fn spec(text: &str) -> SourceSpec {
     SourceSpec::parse(text).unwrap()
 }
 
-fn limit(mesh: &Mesh) -> Option<Value> {
+pub(super) fn limit(mesh: &Mesh) -> Option<Value> {
     mesh.get("limit").unwrap()
 }
 
-type States = BTreeMap<Str, (SourceState, Option<RemoteStatus>)>;
+pub(super) type States = BTreeMap<Str, (SourceState, Option<RemoteStatus>)>;
 
-fn source_states(mesh: &Mesh) -> States {
+pub(super) fn source_states(mesh: &Mesh) -> States {
     let status = mesh.status().wait().unwrap();
     let document = &status.documents[0];
     let state = |source: &crate::engine::SourceStatus| {
@@ -38,7 +38,7 @@ fn source_states(mesh: &Mesh) -> States {
     document.status.sources.iter().map(state).collect()
 }
 
-fn good(number: i32) -> impl Fn(&str) -> Act + Send + 'static {
+pub(super) fn good(number: i32) -> impl Fn(&str) -> Act + Send + 'static {
     move |_| ok("application/json", &format!("ETag: \"{number}\"\r\n"), &format!("{{\"limit\": {number}}}"))
 }
 
@@ -403,9 +403,9 @@ fn commands_give_documents_and_their_failures_are_told() {
     for (command, says) in [
         (
             "exec:sh -c 'printf t0p%s s3cret >&2\\; exit 3'",
-            "failed: exit status 3; what it wrote to its error output is in the log",
+            "failed: exit status 3; the log has what it wrote to its error output, with `CONFMESH_LOG=warn`",
         ),
-        ("exec:sh -c 'printf t0p%s s3cret >&2'", "wrote nothing; what it wrote to its error output is in the log"),
+        ("exec:sh -c 'printf t0p%s s3cret >&2'", "wrote nothing; the log has what it wrote to its error output"),
         ("exec:sh -c 'echo t0ps3cret >&2\\; exit 3';secret", "failed: exit status 3"),
         ("exec:no-such-program-here", "cannot run `exec:no-such-program-here`: no such file"),
         ("exec:true", "wrote nothing"),

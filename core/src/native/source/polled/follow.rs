@@ -194,8 +194,7 @@ pub async fn follow(followed: Followed, news: mpsc::Sender<News>) {
                     false => Polled::Failed { retry_after_ms: failure.retry_after_ms },
                 };
                 poll.end(polled, ended_ms, chance);
-                let (error, told) = failure.parted();
-                if tell(&followed, &news, &poll, Said::Failed(error, told)).await.is_none() {
+                if tell(&followed, &news, &poll, Said::Failed(failure.error, failure.told)).await.is_none() {
                     return;
                 }
             }

@@ -46,27 +46,10 @@ impl Failure {
         Failure { is_content: true, ..Failure::from(error) }
     }
 
-    /// What everybody may see of it, which says where the rest is, and the rest.
-    fn parted(self) -> (Error, Option<String>) {
-        match self.told {
-            None => (self.error, None),
-            Some(told) => {
-                let error = continued(&self.error, "; what it wrote to its error output is in the log");
-                (error, Some(told))
-            }
-        }
-    }
-
     /// All of it, for whoever has just asked on this machine.
     fn whole(self) -> Error {
-        self.told.map_or_else(|| self.error.clone(), |told| continued(&self.error, &format!(": {told}")))
+        self.told.map_or_else(|| self.error.clone(), |told| self.error.continued(&format!(": {told}")))
     }
-}
-
-/// An error whose message goes on.
-fn continued(error: &Error, more: &str) -> Error {
-    let longer = Error::new(error.code(), format!("{}{more}", error.message()));
-    error.hint().map_or_else(|| longer.clone(), |hint| longer.clone().with_hint(hint))
 }
 
 impl From<Error> for Failure {
