@@ -41,6 +41,10 @@ export async function openAsync() {
   throw missing("openAsync", "await what is fetched, and hand its text to `open` as a layer");
 }
 
+export function watchVariables() {
+  throw missing("watchVariables", "a page has no variables");
+}
+
 export function rebuild() {
   throw missing("rebuild", "a browser keeps no store: rebuild it where the instance runs");
 }

@@ -1,7 +1,7 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
 import type { Operations } from "./operations.js";
-import type { Adoption } from "./settling.js";
-import type { GivenSource } from "./sources.js";
+import type { Adoption, PathWriteOptions, WriteOptions } from "./settling.js";
+import type { ChangedVariables, GivenSource, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
 
 export * from "./following.js";
@@ -514,7 +514,7 @@ export declare function open(layers: readonly Layer[], options?: PageOptions): C
 /** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
 export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
 
-export interface MeshOptions extends LayeringOptions, AccessOptions {
+export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */
@@ -547,21 +547,15 @@ export interface MeshOptions extends LayeringOptions, AccessOptions {
   settle?: boolean;
 }
 
-export interface PathWriteOptions {
-  /** Write only if this is the version of the path: what `read` tells, or `none` where nothing is. */
-  ifVersion?: string;
-  /** Write over a first value that a rule keeps. */
-  force?: boolean;
-  /** The token of the lock that is held. */
-  fence?: number | bigint | string;
-  /** Who writes, for those who look at conflicts. */
-  user?: string;
-}
-
-export interface WriteOptions {
-  /** Write only if this is the document's hash. */
-  ifHash?: string;
-}
+/**
+ * Follows variables of `process.env`: one call for all that changed between two looks, which `interval` says in milliseconds (1,000).
+ * What they are at the call is no change, and those of another process cannot be seen. It keeps no process alive. Not in browsers.
+ */
+export declare function watchVariables(
+  names: string | Iterable<string>,
+  callback: (changed: ChangedVariables) => void,
+  options?: { interval?: number },
+): { close(): void };
 
 /**
  * Gives a damaged store up: it is kept aside, and at its next start the instance takes the document from a peer. Until then
@@ -581,6 +575,11 @@ export declare class Mesh extends Reader {
   readonly addresses: string[];
   set(path: string, value: unknown, options?: PathWriteOptions): Promise<Receipt>;
   unset(path: string, options?: PathWriteOptions): Promise<Receipt>;
+  /**
+   * Calls a function for each webhook about a document of that name, `"*"` for any, once it is on the disk. Where it throws or
+   * rejects, the sender hears of it and sends it again, and what failed is called again.
+   */
+  onWebhook(name: string, callback: (name: string, data: Value) => unknown): void;
   /**
    * Gives the document up for that of the instance at `http://host:port`, which has to be connected as a peer. Without `yes`
    * nothing is done: `lost` lists what is here and would be gone or have another value, secrets masked. With it every instance

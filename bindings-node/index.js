@@ -5,4 +5,5 @@ export async function ready() {}
 
 export * from "./lib/functions.js";
 export { Config, Mesh, open, openAsync, rebuild, Reports, Subscription } from "./lib/live.js";
+export { watchVariables } from "./lib/variables.js";
 export { ConfmeshError } from "./lib/native.js";

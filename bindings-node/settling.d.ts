@@ -95,3 +95,19 @@ export interface Repaired {
 
 /** How a conflict is settled: by a side, by a value, by what shows, or by nothing. */
 export type Choice = ({ take: number } | { value: unknown } | { keep: true } | { remove: true }) & { user?: string };
+
+export interface PathWriteOptions {
+  /** Write only if this is the version of the path: what `read` tells, or `none` where nothing is. */
+  ifVersion?: string;
+  /** Write over a first value that a rule keeps. */
+  force?: boolean;
+  /** The token of the lock that is held. */
+  fence?: number | bigint | string;
+  /** Who writes, for those who look at conflicts. */
+  user?: string;
+}
+
+export interface WriteOptions {
+  /** Write only if this is the document's hash. */
+  ifHash?: string;
+}

@@ -44,3 +44,16 @@ export interface SourceOptions {
 }
 
 export type GivenSource = string | SourceOptions | Source | (() => Loaded | Promise<Loaded>);
+
+/** Which signed requests a mesh takes at `POST /webhook/config`. */
+export interface WebhookOptions {
+  /** Secrets, `"NAME=SECRET"`, by which signed requests at `POST /webhook/config` are known; none are taken. */
+  webhookSecrets?: string | Iterable<string>;
+  /** A file of them, one a line; it is read for every request. */
+  webhookSecretFile?: string;
+  /** Patterns of what webhooks may write; everything. An empty list: nothing, and they only call handlers. */
+  webhookPaths?: string | Iterable<string>;
+}
+
+/** What changed between two looks: what each variable was, and what it is; `null` where it is not set. */
+export type ChangedVariables = { [name: string]: [string | null, string | null] };

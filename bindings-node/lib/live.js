@@ -144,7 +144,7 @@ export class Config extends Reader {
 const LAYERING = ["rules", "schema", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", ...LAYERING,
+  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
   "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
 const WRITING = ["ifVersion", "force", "fence", "user"];
 
@@ -167,6 +167,9 @@ const loaderOf = (own) => {
   if (typeof own === "function") return own;
   return typeof own?.load === "function" ? () => own.load() : undefined;
 };
+
+/** The number by which variables are asked for. */
+const VARIABLES = 2 ** 32 - 1;
 
 const describeThrown = (error) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
@@ -195,13 +198,13 @@ function sources(given, dataDir, now) {
   });
   const ask = async ([number, question]) => {
     try {
-      const found = await loaders[number]();
+      const found = number === VARIABLES ? { ...process.env } : await loaders[number]();
       native.answerSource(question, text(found ?? null), undefined);
     } catch (error) {
       native.answerSource(question, undefined, describeThrown(error));
     }
   };
-  return { specs: text(specs), ask, dataDir };
+  return { specs: text(specs), ask, dataDir, variables: text({ ...process.env }) };
 }
 
 export function open(files, given) {
@@ -235,13 +238,15 @@ export class Mesh extends withOperations(Reader) {
     super();
     const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
       auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
-      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, ...rest } =
+      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more,
+      webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
       rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
       foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, false),
+      webhookSecrets: list(webhookSecrets), webhookSecretFile, webhookPaths: webhookPaths === undefined ? undefined : list(webhookPaths),
     };
   }
 
@@ -279,6 +284,20 @@ export class Mesh extends withOperations(Reader) {
 
   unset(path, given) {
     return this.#written(() => this._live.unset(path, terms(given, "unset")));
+  }
+
+  onWebhook(name, callback) {
+    if (typeof callback !== "function") throw usage("the handler of `onWebhook` is no function", "give `(name, data) => …`");
+    const hear = async (told) => {
+      const { question, name: about, data } = fromText(told);
+      try {
+        await callback(about, frozen(data));
+        native.answerSource(question, undefined, undefined);
+      } catch (error) {
+        native.answerSource(question, undefined, describeThrown(error));
+      }
+    };
+    calling(() => this._live.onWebhook(name, hear));
   }
 
   async adopt(url, given) {

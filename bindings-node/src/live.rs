@@ -7,7 +7,7 @@ use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
-use confmesh::{Answer, Code, Error, GivenSource, Mesh, MeshOptions, OpenOptions, Path, Result, Value};
+use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value, WebhookOptions};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
@@ -15,7 +15,7 @@ use crate::algebra::nothing_at;
 use crate::convert::{policy, read, shown};
 use crate::error::{run, thrown};
 use crate::feed::Feed;
-use crate::source::Sources;
+use crate::source::{Given, Hearer, Sources, told};
 
 /// A function of JavaScript that may be called from any thread, and does not keep the process alive.
 type Teller = ThreadsafeFunction<String, (), String, napi::Status, false, true>;
@@ -56,9 +56,10 @@ fn opened(
     rules: &str,
     watch: bool,
     layering: Layering,
-    (sources, data_dir): (Vec<GivenSource>, Option<String>),
+    Given { sources, data_dir, environment }: Given,
 ) -> Result<Live> {
     let mut options = confmesh::open(files).policy(policy(rules)?).watch(watch).interpolate(layering.interpolate);
+    options = options.environment(environment);
     options = options.env_names(layering.env_names.clone());
     options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
     options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
@@ -126,6 +127,12 @@ pub struct StartOptions {
     pub stale_after: Option<f64>,
     /// Whether history is dropped.
     pub settle: bool,
+    /// Secrets of webhooks.
+    pub webhook_secrets: Vec<String>,
+    /// A file of them.
+    pub webhook_secret_file: Option<String>,
+    /// What webhooks may write; none: everything.
+    pub webhook_paths: Option<Vec<String>>,
 }
 
 /// Who comes in, and who we are elsewhere.
@@ -178,11 +185,21 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             old_after,
             stale_after,
             settle,
+            webhook_secrets,
+            webhook_secret_file,
+            webhook_paths,
         } = options;
+        let Given { sources, environment, .. } = sources.given()?;
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
-            sources: sources.given()?.0,
+            sources,
+            environment,
+            webhooks: WebhookOptions {
+                secrets: webhook_secrets,
+                secret_file: webhook_secret_file.map(PathBuf::from),
+                paths: webhook_paths,
+            },
             listen,
             peers,
             env_prefix,
@@ -392,6 +409,12 @@ impl Live {
     #[napi]
     pub fn reports(&self) -> Feed {
         Feed::reports(&self.0)
+    }
+
+    /// Calls back with each webhook for a name, as JSON, and waits until `answerSource` says that it is done with it.
+    #[napi]
+    pub fn on_webhook(&self, name: String, callback: Hearer) -> napi::Result<()> {
+        run(|| self.0.on_webhook(&name, move |hook| told(&callback, hook)))
     }
 
     /// Calls back with each report, as JSON, until it is closed; keeps neither it nor the process alive.

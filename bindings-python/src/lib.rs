@@ -16,6 +16,7 @@ mod report;
 mod schema;
 mod settling;
 mod source;
+mod variables;
 
 use pyo3::prelude::*;
 
@@ -53,4 +54,6 @@ mod _native {
     use super::settling::{
         resolve, sequence_apply, sequence_between, sequence_compose, sequence_invert, sequence_transform, view_deltas,
     };
+    #[pymodule_export]
+    use super::variables::Variables;
 }

@@ -6,7 +6,7 @@ use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
-use confmesh::{Mesh, MeshOptions, Path, Value};
+use confmesh::{Code, Error, Mesh, MeshOptions, Path, Value, Webhook, WebhookOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -19,6 +19,7 @@ use crate::fork::Process;
 use crate::functions::to_policy;
 use crate::schema::to_schema;
 use crate::source::to_sources;
+use crate::variables::environment;
 
 /// A running configuration.
 #[pyclass(frozen, module = "confmesh._native")]
@@ -63,8 +64,12 @@ pub fn open_files(
     let schema = to_schema(py, schema)?;
     let sources = to_sources(py, sources)?;
     run(py, || {
-        let mut options =
-            confmesh::open(files).policy(policy).watch(watch).interpolate(interpolate).env_names(env_names);
+        let mut options = confmesh::open(files)
+            .environment(environment())
+            .policy(policy)
+            .watch(watch)
+            .interpolate(interpolate)
+            .env_names(env_names);
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         options = sources.into_iter().fold(options, confmesh::OpenOptions::given_source);
@@ -99,7 +104,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -123,6 +128,9 @@ pub fn start_mesh(
     old_after: u64,
     stale_after: Option<u64>,
     settle: bool,
+    webhook_secrets: Vec<String>,
+    webhook_secret_file: Option<PathBuf>,
+    webhook_paths: Option<Vec<String>>,
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
@@ -157,6 +165,12 @@ pub fn start_mesh(
             old_after_ms: old_after,
             stale_after_ms: stale_after,
             settle,
+            environment: environment(),
+            webhooks: WebhookOptions {
+                secrets: webhook_secrets,
+                secret_file: webhook_secret_file,
+                paths: webhook_paths,
+            },
             ..MeshOptions::default()
         };
         options.start().map(Live::of)
@@ -262,6 +276,27 @@ impl Live {
     ) -> PyResult<Answer> {
         let command = Command::unset(to_path(py, path)?);
         Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt)
+    }
+
+    /// Calls a function with the name and the data of each webhook for a name, or `*`.
+    fn on_webhook(&self, py: Python<'_>, name: &str, callback: Py<PyAny>) -> PyResult<()> {
+        let handler = move |hook: &Webhook| {
+            let called = Python::try_attach(|py| {
+                let data = to_python(py, &hook.data)?;
+                callback.call1(py, (hook.name.as_str(), data)).map(drop)
+            });
+            match called {
+                None => Err(Error::new(Code::Closed, "the interpreter is ending")),
+                Some(Ok(())) => Ok(()),
+                Some(Err(error)) => Err(Python::attach(|py| {
+                    let kind = error.get_type(py).name().map_or_else(|_| String::new(), |name| name.to_string());
+                    let failed = Error::new(Code::Internal, format!("it raised {kind}: {}", error.value(py)));
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                    failed
+                })),
+            }
+        };
+        run(py, || self.mesh.on_webhook(name, handler))
     }
 
     /// Any operation of the list, by name.

@@ -163,6 +163,7 @@ impl Error {
     }
 
     /// This error with a longer message.
+    #[cfg(all(feature = "native", not(target_family = "wasm")))]
     #[must_use]
     pub(crate) fn continued(&self, more: &str) -> Error {
         let mut longer = self.clone();

@@ -57,6 +57,8 @@ pub mod engine;
 pub mod error;
 pub mod format;
 pub mod guard;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub mod hook;
 pub mod id;
 pub mod identity;
 pub mod limits;
@@ -83,8 +85,8 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Adoption, Answer, Config, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports, Source,
-    Subscription, open, rebuild,
+    Adoption, Answer, Config, Environment, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports,
+    Source, Subscription, VariableChange, VariableChanges, Webhook, WebhookOptions, open, rebuild, watch_variables,
 };
 pub use path::Path;
 pub use pattern::Pattern;

@@ -13,7 +13,7 @@ from ._errors import (
     UsageError,
 )
 from ._following import Reports, Subscription
-from ._live import Config, Mesh, open
+from ._live import Config, Mesh, open, watch_variables
 from ._native import (
     Change,
     Explanation,
@@ -43,6 +43,7 @@ from ._native import (
 from ._options import checked
 from ._pending import Pending
 from ._sources import Source
+from ._variables import VariableWatch
 from ._types import (
     Absence,
     Adoption,
@@ -141,6 +142,7 @@ __all__ = [
     "Subscription",
     "ThreeWay",
     "UsageError",
+    "VariableWatch",
     "Versioned",
     "View",
     "Withheld",
@@ -169,4 +171,5 @@ __all__ = [
     "three_way",
     "version",
     "view_deltas",
+    "watch_variables",
 ]

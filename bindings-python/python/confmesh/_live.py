@@ -13,8 +13,9 @@ from ._operations import _Operations
 from ._options import checked
 from ._pending import Pending
 from ._reader import _Reader
-from ._sources import Given
+from ._sources import Given, finished
 from ._sources import given as given_sources
+from ._variables import Changed, VariableWatch
 
 if TYPE_CHECKING:
     from ._native import Live, Schema
@@ -135,6 +136,19 @@ def _schema(schema: Schema | Mapping[str, Any] | None, model: type[Any] | None) 
     return _models.schema_of(model)
 
 
+@checked
+def watch_variables(
+    names: str | Iterable[str], callback: Callable[[Changed], object], *, interval: float = 1.0
+) -> VariableWatch:
+    """Follows variables of `os.environ`: `callback({name: (old, new)})` once for all that changed between two looks.
+
+    A variable that is not set is `None`, which is not the same as empty. What they are at the call is no change. The
+    callback may be `async`, and runs on a thread of its own. Variables of another process cannot be seen: let it write a
+    `.env` file, and follow that with `open(".env")`.
+    """
+    return VariableWatch([names] if isinstance(names, str) else list(names), callback, interval)
+
+
 _running: set[Mesh] = set()
 
 
@@ -156,6 +170,9 @@ class Mesh(_Operations):
     (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
     after how long without being in step with another instance, or with a source that stays broken, this one is not ready
     (`stale_after`; never). With `settle` a document that begins here drops its history once every instance has it.
+
+    With `webhook_secrets` (`"NAME=SECRET"`), or a `webhook_secret_file` with one a line, it takes signed requests at
+    `POST /webhook/config`, which may write what `webhook_paths` match (everything; nothing where the list is empty).
 
     It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
     """
@@ -191,6 +208,9 @@ class Mesh(_Operations):
         old_after: int = 600_000,
         stale_after: int | None = None,
         settle: bool = False,
+        webhook_secrets: str | Iterable[str] = (),
+        webhook_secret_file: str | os.PathLike[str] | None = None,
+        webhook_paths: str | Iterable[str] | None = None,
     ) -> None:
         schema = _schema(schema, model)
         self._model = model
@@ -210,6 +230,9 @@ class Mesh(_Operations):
             "token": token,
             "behind_proxy": behind_proxy,
         }
+        secrets = [webhook_secrets] if isinstance(webhook_secrets, str) else list(webhook_secrets)
+        may_write = [webhook_paths] if isinstance(webhook_paths, str) else webhook_paths
+        may_write = None if may_write is None else list(may_write)
 
         def start() -> Live:
             return _native.start_mesh(
@@ -233,6 +256,9 @@ class Mesh(_Operations):
                 old_after=old_after,
                 stale_after=stale_after,
                 settle=settle,
+                webhook_secrets=secrets,
+                webhook_secret_file=webhook_secret_file,
+                webhook_paths=may_write,
             )
 
         self._start = start
@@ -297,6 +323,15 @@ class Mesh(_Operations):
     ) -> Pending[Receipt]:
         """Removes a path from the shared document, under the same terms as `set`."""
         return Pending(self._live.unset(path, if_version=if_version, force=force, fence=fence, user=user))
+
+    @checked
+    def on_webhook(self, name: str, callback: Callable[[str, Any], object]) -> None:
+        """Calls `callback(name, data)` for each webhook about a document of that name, `"*"` for any, once it is on the disk.
+
+        It may be `async`, and runs on a thread of its own. Where it raises, `sys.unraisablehook` and the sender hear of it; the
+        sender sends it again, and what failed is called again.
+        """
+        self._live.on_webhook(name, lambda about, data: finished(callback(about, data)))
 
     @checked
     def adopt(self, url: str, *, yes: bool = False) -> Pending[Adoption]:

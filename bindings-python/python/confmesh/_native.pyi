@@ -33,6 +33,7 @@ __all__ = [
     "Replica",
     "Report",
     "Schema",
+    "Variables",
     "canonical",
     "changes",
     "diff",
@@ -337,6 +338,7 @@ class Live:
         fence: int = 0,
         user: str | None = None,
     ) -> Answer: ...
+    def on_webhook(self, name: str, callback: Callable[[str, Any], object]) -> None: ...
     def call(self, operation: str, arguments: dict[str, Any]) -> Answer: ...
     def adopt(self, url: str, yes: bool) -> Answer: ...
     def patch(self, patch: Any, *, if_hash: str | None) -> Answer: ...
@@ -399,8 +401,19 @@ def start_mesh(
     old_after: int,
     stale_after: int | None,
     settle: bool,
+    webhook_secrets: Sequence[str],
+    webhook_secret_file: str | os.PathLike[str] | None,
+    webhook_paths: Sequence[str] | None,
 ) -> Live:
     """Starts an instance."""
+
+@final
+class Variables:
+    """Changes of variables that a program follows by name."""
+
+    def __new__(cls, names: Sequence[str], seconds: float) -> Variables: ...
+    def wait(self, seconds: float) -> dict[str, tuple[str | None, str | None]] | None:
+        """What changed, by name: what it was, and what it is. `None` where nothing did within so many seconds."""
 
 def merge(
     layers: Iterable[Layer],

@@ -50,10 +50,13 @@ def _given(source: Given) -> tuple[Any, tuple[str, Callable[[], Any]] | None]:
     return options, (str(name), lambda: _loaded(load))
 
 
+def finished(answer: Any) -> Any:
+    """What a function of the program gives, or what it gives in the end where it is `async`."""
+    return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+
 def _loaded(load: Callable[[], Any]) -> Any:
-    found = load()
-    if inspect.isawaitable(found):
-        found = asyncio.run(_awaited(found))
+    found = finished(load())
     return dict(found) if isinstance(found, Mapping) else found
 
 

@@ -110,6 +110,16 @@ impl Engine {
             return self.assign(name, request, (id, user), now);
         }
         let mut command = command;
+        let mut terms = terms;
+        let repeat = WriteTerms { once: terms.once.clone(), ..WriteTerms::default() };
+        if let Some((once, document)) = terms.once.as_ref().zip(self.documents.get(name)) {
+            if document.deliveries.has(once, now.wall_ms) {
+                // What it asked for may be on its way to the store still: then this answer waits for it as the first one does.
+                (command, terms) = (Command::Edits(Vec::new()), &repeat);
+            } else if let Err(error) = document.deliveries.check_room(now.wall_ms) {
+                return self.answer(request, Err(error), now);
+            }
+        }
         if let Command::Resolve(id, choice) = &command
             && let Some(edit) = self.settle_save(name, *id, choice)
         {
@@ -192,6 +202,8 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(founded) = document.shared.as_mut().and_then(Shared::founded_mut) else { return };
         let mut writes = Vec::new();
+        let once = terms.once.clone();
+        let is_repeat = once.as_ref().is_some_and(|once| document.deliveries.has(once, now.wall_ms));
         let mut step = Step::Records;
         let mut answer = None;
         let mut ahead_ms = 0;
@@ -217,12 +229,13 @@ impl Engine {
             Ok(None) => {
                 // What it asks for may be on its way to the store still: then the answer waits for it.
                 if let Some(asked) = asked {
-                    if founded.staged.is_empty() {
+                    if founded.staged.is_empty() && (once.is_none() || is_repeat) {
                         let receipt = self.receipt(name, Vec::new(), None, &asked.path).ok_or_else(|| unknown(name));
-                        self.answer(asked.request, receipt, now);
+                        self.answer(asked.request, receipt.map(|receipt| Receipt { is_repeat, ..receipt }), now);
                         return;
                     }
-                    answer = Some(Reply { request: asked.request, path: asked.path, changed: Vec::new(), dot: None });
+                    let (request, path) = (asked.request, asked.path);
+                    answer = Some(Reply { request, path, changed: Vec::new(), dot: None, is_repeat });
                 }
             }
             Ok(Some(written)) => {
@@ -231,7 +244,13 @@ impl Engine {
                     writes.push(super::records::sides_record(name, &founded.sides));
                 }
                 let (changed, dot) = (written.changed, Some(written.dot));
-                answer = asked.map(|asked| Reply { request: asked.request, path: asked.path, changed, dot });
+                answer = asked.map(|asked| Reply {
+                    request: asked.request,
+                    path: asked.path,
+                    changed,
+                    dot,
+                    is_repeat: false,
+                });
                 step = Step::Delta(written.delta);
                 ahead_ms = stamped_ms.saturating_sub(now.wall_ms);
             }
@@ -239,6 +258,12 @@ impl Engine {
         // An edit of the bound file moves its base in the same batch, so a crash between the two cannot happen.
         if let Some(file) = document.file.as_mut().filter(|_| cause == "file") {
             writes.extend(file.records(name));
+        }
+        if let Some(once) = once.filter(|_| !is_repeat)
+            && let Some(document) = self.documents.get_mut(name)
+        {
+            let next = Ticket(self.last_ticket + 1);
+            writes.extend(document.remember_delivery(&once, next, now.wall_ms));
         }
         self.stage_step(name, writes, step, cause, answer, None);
         self.compare_own_stamps(name, ahead_ms);
@@ -274,6 +299,7 @@ impl Engine {
                 document.remember_losses();
             }
             writes.extend(document.closed.take_records(name));
+            writes.extend(document.take_doubtful_deliveries());
         }
         let ticket = self.stage(writes);
         if let Some(document) = self.documents.get_mut(name)
@@ -306,6 +332,7 @@ impl Engine {
         }
         if let Some(document) = self.documents.get_mut(&name) {
             document.arrive(ticket);
+            document.deliveries.persisted(ticket);
             if document.shared.as_ref().and_then(Shared::founded).is_some_and(|founded| founded.staged.is_empty()) {
                 document.closed.saved();
             }
@@ -317,7 +344,7 @@ impl Engine {
         }
         if let Some(reply) = staged.reply {
             let receipt = self.receipt(&name, reply.changed, reply.dot, &reply.path).ok_or_else(|| unknown(&name));
-            self.answer(reply.request, receipt, now);
+            self.answer(reply.request, receipt.map(|receipt| Receipt { is_repeat: reply.is_repeat, ..receipt }), now);
         }
         // Writes that become durable together go out as one delta, when the driver asks what is to be done.
         let (from, at) = self.unsent.entry(name.clone()).or_insert((BTreeSet::new(), now));
@@ -348,6 +375,7 @@ impl Engine {
         if let Some(document) = self.documents.get_mut(&name) {
             document.forget_foreseen();
             document.closed.save_again();
+            document.deliveries.failed();
             document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
             if !was_ready {
                 // It never was on disk: the document begins anew, and what the file says is not lost.
@@ -400,6 +428,7 @@ impl Engine {
         let paths: Vec<Path> = changed.iter().chain([about]).filter(|path| !path.is_root()).cloned().collect();
         let withheld = document.withheld_at(&paths);
         let left_out = document.left_out(&written, &changed);
-        Some(Receipt { snapshot, changed, dot, version: self.version(name, about), shadowed_by, withheld, left_out })
+        let version = self.version(name, about);
+        Some(Receipt { snapshot, changed, dot, version, shadowed_by, withheld, left_out, is_repeat: false })
     }
 }

@@ -251,7 +251,13 @@ impl Engine {
         match user_is_fine.and_then(|()| founded.note(&notes, now.wall_ms)) {
             Ok(Some(written)) => {
                 let records = super::records::effect_records(name, &founded.pending, &written.effect);
-                let reply = Reply { request, path: Path::root(), changed: Vec::new(), dot: Some(written.dot) };
+                let reply = Reply {
+                    request,
+                    path: Path::root(),
+                    changed: Vec::new(),
+                    dot: Some(written.dot),
+                    is_repeat: false,
+                };
                 self.stage_step(name, records, Step::Delta(written.delta), "shared", Some(reply), None);
             }
             Ok(None) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::admission::{Admission, Foreseen, Kept};
 use super::aside::Aside;
 use super::closed::Closed;
+use super::deliveries::Deliveries;
 use super::file::BoundFile;
 use super::guest::Guest;
 use super::records::Stored;
@@ -67,6 +68,8 @@ pub(super) struct Document {
     pub(super) aside: Vec<Aside>,
     /// The conflicts that a later write closed.
     pub(super) closed: Closed,
+    /// What was delivered from elsewhere.
+    pub(super) deliveries: Deliveries,
     /// When this instance was last in step with another one, on the monotonic clock.
     pub(super) in_step_ms: Option<u64>,
     /// Whose replicas its members are, and when they last said what they have.
@@ -129,6 +132,7 @@ impl Document {
             former: Vec::new(),
             aside: Vec::new(),
             closed: Closed::default(),
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -137,6 +141,7 @@ impl Document {
         let mut marks_loaded = false;
         self.aside = stored.kept;
         self.closed = Closed::restored(stored.closed);
+        self.deliveries = Deliveries::restored(stored.deliveries);
         if let (Some(replica), Some(shared)) = (stored.replica, &mut self.shared) {
             let mut founded = Founded { base_bytes: stored.base_bytes, sides: stored.sides, ..Founded::new(replica) };
             // Of before there were such records: it was in use.

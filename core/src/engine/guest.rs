@@ -167,6 +167,7 @@ impl Engine {
                     shadowed_by: None,
                     withheld: Vec::new(),
                     left_out: Vec::new(),
+                    is_repeat: false,
                 }),
                 now,
             );
@@ -273,7 +274,16 @@ impl Engine {
                 let shadowed_by = shadowed_by.map(Into::into);
                 self.answer(
                     open.request,
-                    Ok(Receipt { snapshot, changed, dot: None, version: None, shadowed_by, withheld, left_out }),
+                    Ok(Receipt {
+                        snapshot,
+                        changed,
+                        dot: None,
+                        version: None,
+                        shadowed_by,
+                        withheld,
+                        left_out,
+                        is_repeat: false,
+                    }),
                     now,
                 );
             }

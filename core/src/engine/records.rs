@@ -1,7 +1,7 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
 //! Keys are text: `doc/<tenant>/<name>/replica`, `…/life`, `…/base/<part>`, `…/sides`, `…/withheld`,
-//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`, `…/closed/<number>`.
+//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`, `…/closed/<number>`, `…/delivery/<hash>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::admission::Kept;
 use super::aside::Aside;
 use super::closed::{Entry as Closed, MOST_CLOSED};
+use super::deliveries::Once;
 use super::document::Document;
 use super::kept::{Restored, leaves_from_value, leaves_to_value};
 use super::save_conflicts::SaveConflict;
@@ -86,6 +87,8 @@ pub(super) struct Stored {
     pub(super) withheld: Kept,
     /// Conflicts that a later write closed.
     pub(super) closed: Vec<Closed>,
+    /// Deliveries that were done, and until when that is remembered.
+    pub(super) deliveries: BTreeMap<Str, u64>,
 }
 
 /// What to do about a store that holds what nobody stored.
@@ -258,6 +261,24 @@ pub(super) fn closed_record(document: &DocumentName, closed: &Closed) -> StoreWr
     put(document, &format!("closed/{:03}", closed.number % MOST_CLOSED), &closed.to_record())
 }
 
+fn delivery_key(id: &str) -> String {
+    format!("delivery/{}", crate::canonical::text_hash(id).to_string().trim_start_matches("sha256:"))
+}
+
+/// The record of a delivery that was done.
+pub(super) fn delivery_record(document: &DocumentName, once: &Once) -> StoreWrite {
+    let fields = [("id", Value::from(once.id.clone())), ("until", once.until_ms.into())];
+    put(document, &delivery_key(&once.id), &fields.into_iter().collect())
+}
+
+pub(super) fn delivery_removal(document: &DocumentName, id: &str) -> StoreWrite {
+    StoreWrite::Delete { key: key(document, &delivery_key(id)) }
+}
+
+fn read_delivery(value: &Value) -> Option<(Str, u64)> {
+    Some((value.child("id")?.as_str()?.into(), value.child("until")?.as_u64()?))
+}
+
 /// The record of the names under which it writes for guests; removed where there are none.
 pub(super) fn sides_record(document: &DocumentName, sides: &Sides) -> StoreWrite {
     if sides.is_empty() {
@@ -352,6 +373,7 @@ pub(super) fn load<'a>(
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("sides", _) => parts.sides = Sides::from_value(&value),
             ("closed", _) => parts.closed.extend(Closed::from_record(&value)),
+            ("delivery", _) => parts.deliveries.extend(read_delivery(&value)),
             ("write", _) => parts.writes.push(Assertion::from_value(&value).map_err(|e| broken(e.message()))?),
             ("file", id) => drop(parts.files.insert(id.into(), read_file_record(&value))),
             // A record that cannot be read costs the memory of older states, and nothing else.
@@ -377,6 +399,7 @@ struct Parts {
     withheld: Kept,
     sides: Sides,
     closed: Vec<Closed>,
+    deliveries: BTreeMap<Str, u64>,
     mirrored: BTreeMap<Str, Restored>,
 }
 
@@ -412,6 +435,7 @@ impl Parts {
             base_bytes,
             withheld: self.withheld,
             closed: self.closed,
+            deliveries: self.deliveries,
         })
     }
 }

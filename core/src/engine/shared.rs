@@ -229,6 +229,8 @@ pub(super) struct Reply {
     pub(super) changed: Vec<Path>,
     /// The write, where one was made.
     pub(super) dot: Option<Dot>,
+    /// Whether it was done before.
+    pub(super) is_repeat: bool,
 }
 
 /// What becomes durable with a batch.

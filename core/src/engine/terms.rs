@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::deliveries::Once;
 use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::error::{Code, Error, Result};
@@ -131,6 +132,9 @@ pub struct WriteTerms {
     pub made_on: Option<MadeOn>,
     /// Who asks for it, where there is authentication: what it may write is checked, and it is written in its name.
     pub by: Who,
+    /// It is a delivery, which is done once: the write is in the store with this id or not at all, and where that is there already
+    /// nothing is written, and the receipt says so.
+    pub once: Option<Once>,
 }
 
 impl WriteTerms {

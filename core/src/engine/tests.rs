@@ -11,6 +11,7 @@ use crate::value::Value;
 mod audit;
 mod clocks;
 mod closed;
+mod deliveries;
 mod files;
 mod founding;
 mod guests;

@@ -197,6 +197,8 @@ pub struct Receipt {
     pub withheld: Vec<Withheld>,
     /// What of the changed paths the bound file of the answering instance cannot hold; it is in force, and mirrored elsewhere.
     pub left_out: Vec<LeftOut>,
+    /// Whether it was a delivery that was done before: nothing was written this time.
+    pub is_repeat: bool,
 }
 
 impl Receipt {
@@ -213,6 +215,9 @@ impl Receipt {
             ("changed", self.changed.iter().map(|path| path.to_string().into()).collect::<Vec<Value>>().into()),
             ("in_force", self.is_in_force().into()),
         ];
+        if self.is_repeat {
+            fields.push(("repeat", true.into()));
+        }
         fields.extend(self.version.as_ref().map(|version| ("version", version.to_string().into())));
         fields.extend(self.shadowed_by.clone().map(|source| ("shadowed_by", source.into())));
         if !self.withheld.is_empty() {

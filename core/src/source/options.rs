@@ -86,7 +86,7 @@ const OPTIONS: &[(&str, u8, bool)] = &[
     ("unset", FILE, false),
     ("mode", ENV, true),
     ("secret", POLLED, false),
-    ("interval", POLLED, true),
+    ("interval", POLLED | ENV, true),
     ("adaptive", POLLED, true),
     ("timeout", POLLED, true),
     ("stale-after", POLLED, true),

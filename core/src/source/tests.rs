@@ -50,7 +50,10 @@ fn what_is_wrong_is_named_with_the_nearest_name() {
         ),
         ("https://c.example/;optional;secrets", "`secrets` is no option of a source (did you mean `secret`?)"),
         ("https://c.example/;optional;zzz", "`zzz` is no option of a source (the options are priority, name,"),
-        ("file:a.json;interval=3s", "`interval` is an option of `http://` and `https://`, `exec:`, a program's own"),
+        (
+            "file:a.json;interval=3s",
+            "`interval` is an option of `env:`, `http://` and `https://`, `exec:`, a program's own",
+        ),
         ("exec:x;token-env=T", "`token-env` is an option of `http://` and `https://` only"),
         ("https://c.example/;interval=10", "`: the option `interval` of a source is not `10` (write `interval=10s`)"),
         ("https://c.example/;interval=1ms", "takes a time from 100ms on, not `1ms`"),

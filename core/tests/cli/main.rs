@@ -28,6 +28,7 @@ mod secrets;
 mod settling;
 mod sources;
 mod starts;
+mod webhooks;
 
 use std::io::Write;
 use std::path::Path;

@@ -10,7 +10,7 @@ use super::{Offence, report};
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
     &["clock", "format", "canonical", "policy", "backoff", "identity"],
-    &["diff", "schema", "merge", "poll", "source", "guard"],
+    &["diff", "schema", "merge", "poll", "source", "guard", "hook"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],

@@ -58,6 +58,7 @@ fn every_requirement_names_tests_that_exist() {
         "tests/requirements.toml",
         "tests/requirements-sources.toml",
         "tests/requirements-guard.toml",
+        "tests/requirements-hooks.toml",
         "tests/properties.toml",
     ] {
         let table = fs::read_to_string(root().join(file)).unwrap();

@@ -9,6 +9,7 @@ mod read;
 mod reload;
 mod replica;
 mod schema;
+mod webhook;
 mod write;
 
 use super::operation::Operation;
@@ -53,6 +54,8 @@ pub static OPERATIONS: &[&Operation] = &[
     &instance::CLOSE,
     &instance::CONNECT,
     &reload::RELOAD,
+    &webhook::WEBHOOK,
+    &webhook::WATCH_VARIABLES,
     &instance::STATUS,
     &instance::HEALTH,
     &instance::LIVE,

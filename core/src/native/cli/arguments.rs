@@ -413,6 +413,13 @@ pub(super) struct Serve {
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,
+    /// Take webhooks (POST /webhook/config) that are signed with one of the secrets in FILE, one a line, NAME=SECRET. The
+    /// variable CONFMESH_WEBHOOK_SECRET names more of them, by comma. Without any none are taken.
+    #[arg(long, value_name = "FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+    /// What webhooks may write; empty: nothing. Default: everything.
+    #[arg(long, value_name = "PATTERN,…", value_delimiter = ',')]
+    pub webhook_paths: Option<Vec<String>>,
     /// Let pages of this origin follow and change the document: https://app.example, http://localhost:*
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,

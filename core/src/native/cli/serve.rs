@@ -20,6 +20,8 @@ use crate::source::SourceSpec;
 
 /// Where an instance listens unless it is told otherwise.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8765";
+/// The variable with secrets of webhooks.
+const WEBHOOK_SECRET: &str = "CONFMESH_WEBHOOK_SECRET";
 
 pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -121,6 +123,11 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
     options.files = arguments.files.clone();
     options.sources = sources.into_iter().map(Into::into).collect();
     options.peers = arguments.peers.clone();
+    options.webhooks.secret_file = arguments.webhook_secret_file.clone();
+    options.webhooks.secrets =
+        std::env::var(WEBHOOK_SECRET).ok().filter(|secret| !secret.is_empty()).into_iter().collect();
+    let paths = arguments.webhook_paths.as_ref();
+    options.webhooks.paths = paths.map(|paths| paths.iter().filter(|path| !path.is_empty()).cloned().collect());
     options.env_prefix = composing.env.clone();
     options.allow_origins = arguments.allow_origins.clone();
     options.allow_hosts = arguments.allow_hosts.clone();

@@ -41,17 +41,23 @@ impl Default for Pool {
 impl Pool {
     /// Reads a body as JSON.
     pub(super) async fn json(&self, body: Body) -> Result<Value, Problem> {
-        let (bytes, _room) = self.read(body).await?;
+        let (bytes, _room) = self.read(body, MAX_TEXT_BYTES).await?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             Error::new(Code::Syntax, format!("the body is not UTF-8: byte {} is invalid", error.valid_up_to() + 1))
         })?;
         Ok(parse_from(text, Format::Json, "body")?)
     }
 
-    async fn read(&self, body: Body) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
+    /// Reads a body of at most so many bytes as it is.
+    pub(super) async fn bytes(&self, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+        let (bytes, _room) = self.read(body, most).await?;
+        Ok(bytes)
+    }
+
+    async fn read(&self, body: Body, most: usize) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
         // Refused by its announced length, before anything of it is read.
-        if body.size_hint().lower() > MAX_TEXT_BYTES as u64 {
-            return Err(too_large());
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large(most));
         }
         let began = Instant::now();
         let (mut bytes, mut room): (Vec<u8>, Option<OwnedSemaphorePermit>) = (Vec::new(), None);
@@ -64,8 +70,8 @@ impl Pool {
                 Ok(Some(Err(_))) => return Err(Error::new(Code::Syntax, "the body did not arrive whole").into()),
                 Ok(Some(Ok(chunk))) => chunk,
             };
-            if bytes.len() + chunk.len() > MAX_TEXT_BYTES {
-                return Err(too_large());
+            if bytes.len() + chunk.len() > most {
+                return Err(too_large(most));
             }
             let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             let more = (bytes.len() + chunk.len()).div_ceil(PIECE_BYTES).saturating_sub(held);
@@ -80,8 +86,8 @@ impl Pool {
     }
 }
 
-fn too_large() -> Problem {
-    Error::new(Code::TooLarge, format!("the body is larger than {} MiB", MAX_TEXT_BYTES >> 20)).into()
+fn too_large(most: usize) -> Problem {
+    Error::new(Code::TooLarge, format!("the body is larger than {} MiB", most >> 20)).into()
 }
 
 fn too_slow() -> Problem {

@@ -60,6 +60,11 @@ impl Budget {
     pub(super) async fn json(&self, body: Body) -> Result<Value, Problem> {
         self.bodies.json(body).await
     }
+
+    /// Reads the body of a request as it is.
+    pub(super) async fn bytes(&self, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+        self.bodies.bytes(body, most).await
+    }
 }
 
 /// How many files this process may have open.

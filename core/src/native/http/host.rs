@@ -1,4 +1,5 @@
 //! What the HTTP interface asks of whoever holds the document.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -15,10 +16,24 @@ use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
 
+/// What became of a signed request: the status, and what is answered.
+pub struct Delivered {
+    /// As HTTP has it.
+    pub status: u16,
+    /// What was done, or why not.
+    pub outcome: Result<Value>,
+}
+
 /// Whoever holds the document.
 pub trait Host: Send + Sync + 'static {
     /// Whether it may be asked for anything; before that only for how it is doing.
     fn is_started(&self) -> bool;
+
+    /// Whether there is a secret that signed requests could be known by.
+    fn takes_webhooks(&self) -> bool;
+
+    /// Does what a signed request says, if it is one: its headers, with names in lower case, and its body as it came.
+    fn deliver(&self, headers: BTreeMap<String, String>, body: Vec<u8>) -> BoxFuture<'static, Delivered>;
 
     /// Who may do what; none where everybody may do everything.
     fn gate(&self) -> Option<Gate>;

@@ -12,10 +12,11 @@ mod problem;
 mod routes;
 mod server;
 mod terms;
+mod webhook;
 
 pub use asking::Elsewhere;
 pub use connections::Budget;
 pub use guard::{Allowed, Guard, Refused};
 pub use health::{Check, Health, Verdict};
-pub use host::Host;
+pub use host::{Delivered, Host};
 pub use server::serve;

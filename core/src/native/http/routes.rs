@@ -11,9 +11,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
 
 use super::caller::Caller;
-use super::health;
 use super::problem::{Problem, json};
 use super::server::{Answered, Parameters, Server, events, only, patch, read, remove, replace, root, set_tag, upgrade};
+use super::{health, webhook};
 use crate::api::{self, Call, Field, OPERATIONS, Operation, Place, Type};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
@@ -44,6 +44,7 @@ fn handler(method: &str, row: &'static Operation) -> Option<MethodRouter<Server>
         "live" => on(filter, health::live),
         "ready" => on(filter, health::ready),
         "describe" => on(filter, describe),
+        "webhook" => on(filter, webhook::webhook),
         _ if row.begin.is_some() => {
             on(filter, move |server, caller, url, query, body| called(row, server, caller, url, query, body))
         }

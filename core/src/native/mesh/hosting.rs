@@ -1,12 +1,13 @@
 //! The mesh as the HTTP interface sees it. It keeps no handle: requests that are being served do not keep a mesh alive.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-use super::Shared;
 use super::clock::wall_ms;
 use super::subscription::{ChangeSet, Notification};
+use super::{Shared, webhooks};
 use crate::api::Call;
 use crate::clock::rfc3339;
 use crate::diff::{Change, diff, leaves};
@@ -15,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::guard::{Grant, Verb, Who};
 use crate::id::DocumentName;
 use crate::native::guard::{Gate, Pass};
-use crate::native::http::{Health, Host};
+use crate::native::http::{Delivered, Health, Host};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -43,6 +44,14 @@ impl Host for Hosting {
 
     fn is_started(&self) -> bool {
         self.0.started.get().is_some()
+    }
+
+    fn takes_webhooks(&self) -> bool {
+        self.0.webhooks.is_some()
+    }
+
+    fn deliver(&self, headers: BTreeMap<String, String>, body: Vec<u8>) -> BoxFuture<'static, Delivered> {
+        Box::pin(webhooks::deliver(Arc::clone(&self.0), headers, body, wall_ms()))
     }
 
     fn snapshot(&self, name: &DocumentName, who: &Who) -> Result<Arc<Snapshot>> {

@@ -8,6 +8,7 @@ use super::Shared;
 use super::access::Guarding;
 use super::actor::Actor;
 use super::clock::Clock;
+use super::environment::{Look, Prefix, Variables, follow as follow_variables};
 use super::files::patience;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
 use super::listen::Listening;
@@ -17,7 +18,7 @@ use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::identity::Key;
-use crate::merge::priority;
+use crate::merge::{Layer, priority};
 use crate::native::file;
 use crate::native::source::environment;
 use crate::native::store::{Store, Writer, instance_key};
@@ -67,13 +68,16 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     let mut driver = Driver::new(engine);
 
     let mut sources: Vec<(Str, i32)> = setup.layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-    let (mut environment, mut warnings) =
-        environment::layers(setup.env_prefix.as_deref(), setup.schema.as_ref(), &setup.policy)?;
-    for (prefix, priority) in &setup.environments {
-        let (layer, more) = environment::layer(prefix, *priority, setup.schema.as_ref(), &setup.policy)?;
-        environment.push(layer);
-        warnings.extend(more);
-    }
+    let own = setup.env_prefix.take().map(|prefix| Prefix { prefix, priority: None, every: None });
+    let variables = Variables {
+        environment: setup.environment.clone(),
+        prefixes: own.into_iter().chain(std::mem::take(&mut setup.environments)).collect(),
+        schema: setup.schema.clone(),
+        policy: setup.policy.clone(),
+    };
+    let look = variables.look().unwrap_or(Look { layers: Vec::new(), warnings: Vec::new() });
+    let environment: Vec<Layer> = look.layers.iter().map(|(_, found)| found.clone()).collect::<Result<_>>()?;
+    let warnings = look.warnings.clone();
     sources.extend(setup.remotes.iter().map(|remote| (remote.given.spec.id(), remote.priority)));
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
     let mut bound = setup.bind.take();
@@ -107,6 +111,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         document: name,
         instance,
         addresses: std::sync::OnceLock::new(),
+        webhooks: setup.webhooks.take(),
         started: std::sync::OnceLock::new(),
         snapshot: ArcSwap::new(snapshot),
         requests,
@@ -117,6 +122,9 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         ended: std::sync::Mutex::new(false),
         end: std::sync::Condvar::new(),
     });
+    if setup.watch.is_some() {
+        follow_variables(variables, &look, &senders);
+    }
     let writer = store.map(|store| spawn_writer(store, &senders)).transpose()?;
     let watcher = setup.watch.map(|options| Watcher::new(options, senders.files.clone())).transpose()?;
     if let Some(watcher) = &watcher {

@@ -6,6 +6,7 @@ mod answer;
 mod calls;
 mod checks;
 mod clock;
+mod environment;
 mod files;
 mod hosting;
 mod inputs;
@@ -25,6 +26,8 @@ mod status;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod variables;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -35,6 +38,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub use crate::native::http::{Check, Health, Verdict};
+pub use crate::native::source::environment::Environment;
 pub use crate::native::source::polled::Source;
 pub use access::AuthStatus;
 pub use adopting::Adoption;
@@ -48,6 +52,8 @@ pub use reports::{Report, Reports};
 pub use sources::GivenSource;
 pub use status::{Direction, DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
+pub use variables::{VariableChange, VariableChanges, watch_variables};
+pub use webhooks::{Webhook, WebhookOptions};
 
 use crate::api::Call;
 use crate::canonical::ContentHash;
@@ -100,6 +106,8 @@ struct Shared {
     document: DocumentName,
     instance: InstanceId,
     addresses: OnceLock<Vec<SocketAddr>>,
+    /// What signed requests may do; none are taken.
+    webhooks: Option<webhooks::Webhooks>,
     /// Set once the start is done.
     started: OnceLock<()>,
     snapshot: ArcSwap<Snapshot>,
@@ -371,6 +379,36 @@ impl Mesh {
     /// ```
     pub fn reports(&self) -> Reports {
         self.owner.0.journal.read()
+    }
+
+    /// Calls a function for every webhook about a document of this name, `*` for any, once what it wrote is on the disk. Where it
+    /// fails the sender hears so, sends it again, and it is called again; others are called whatever one does. It runs on a thread of
+    /// its own, at most ten seconds.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().webhook_secret("deploy=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").start()?;
+    /// mesh.on_webhook("*", |hook| {
+    ///     println!("{} sent {} for {}", hook.principal, hook.id, hook.name);
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where no webhook secret is set: it would never be called.
+    pub fn on_webhook(
+        &self,
+        name: &str,
+        handler: impl Fn(&Webhook) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let Some(webhooks) = &self.owner.0.webhooks else {
+            return Err(Error::new(Code::Usage, "this instance takes no webhooks, as no secret is set")
+                .with_hint("start it with a webhook secret, or with `CONFMESH_WEBHOOK_SECRET` in `confmesh serve`"));
+        };
+        webhooks.add(name, Arc::new(handler));
+        Ok(())
     }
 
     /// Why the value at a path is what it is; `None` where no source ever spoke of it.

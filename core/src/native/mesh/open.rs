@@ -10,6 +10,7 @@ use super::sources::{GivenSource, Sources};
 use crate::error::Result;
 use crate::id::DocumentName;
 use crate::native::http::Allowed;
+use crate::native::source::environment::Environment;
 use crate::native::source::polled::Source;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
@@ -23,6 +24,7 @@ pub struct OpenOptions {
     sources: Vec<GivenSource>,
     data_dir: Option<PathBuf>,
     env_prefix: Option<String>,
+    environment: Environment,
     policy: Policy,
     schema: Option<Schema>,
     profiles: Vec<String>,
@@ -45,6 +47,7 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         sources: Vec::new(),
         data_dir: None,
         env_prefix: None,
+        environment: Environment::default(),
         policy: Policy::default(),
         schema: None,
         profiles: Vec::new(),
@@ -60,6 +63,13 @@ impl OpenOptions {
     #[must_use]
     pub fn env_prefix(mut self, prefix: impl Into<String>) -> OpenOptions {
         self.env_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets where variables come from, see [`MeshOptions::environment`](super::MeshOptions::environment).
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> OpenOptions {
+        self.environment = environment;
         self
     }
 
@@ -158,6 +168,7 @@ impl OpenOptions {
             bind: None,
             layers,
             environments,
+            environment: self.environment,
             remotes,
             listing,
             listen: Vec::new(),
@@ -178,6 +189,7 @@ impl OpenOptions {
             stale_after_ms: None,
             settle: false,
             watch: self.watch,
+            webhooks: None,
             log: self.log.or_environment()?,
         })
     }

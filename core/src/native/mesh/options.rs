@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use super::Mesh;
 use super::access::Access;
 use super::actor::start;
+use super::environment::Prefix;
 use super::listing::Listing;
 use super::log::LogLevel;
 use super::sources::{GivenSource, LayerFile, RemoteSource, Sources, argument};
+use super::webhooks::{WebhookOptions, Webhooks};
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::id::DocumentName;
 use crate::native::http::Allowed;
+use crate::native::source::environment::Environment;
 use crate::native::source::polled::Source;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
@@ -67,6 +70,8 @@ pub struct MeshOptions {
     pub peers: Vec<String>,
     /// The prefix of environment variables that win over the shared layer, for example `MYAPP`; none.
     pub env_prefix: Option<String>,
+    /// Where variables come from, looked at again and again; the process.
+    pub environment: Environment,
     /// The directory that keeps the shared layer over restarts; without one it lives as long as the mesh.
     pub data_dir: Option<PathBuf>,
     /// Merge, conflict and secrecy rules; none.
@@ -94,6 +99,8 @@ pub struct MeshOptions {
     pub settle: bool,
     /// How patient the file watcher is.
     pub watch: WatchOptions,
+    /// What webhooks are taken; none.
+    pub webhooks: WebhookOptions,
     /// How much is told on standard error; nothing. The variable `CONFMESH_LOG` decides over this.
     pub log: LogLevel,
 }
@@ -118,6 +125,7 @@ impl Default for MeshOptions {
             allow_hosts: Vec::new(),
             peers: Vec::new(),
             env_prefix: None,
+            environment: Environment::default(),
             data_dir: None,
             policy: Policy::default(),
             schema: None,
@@ -130,6 +138,7 @@ impl Default for MeshOptions {
             stale_after_ms: None,
             settle: false,
             watch: WatchOptions::default(),
+            webhooks: WebhookOptions::default(),
             log: LogLevel::default(),
         }
     }
@@ -251,6 +260,14 @@ impl MeshOptions {
         self
     }
 
+    /// Sets where variables come from. By default they are those of the process, which a program changes with
+    /// `std::env::set_var`; those of another process cannot be seen.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> MeshOptions {
+        self.environment = environment;
+        self
+    }
+
     /// Keeps the shared layer in a directory.
     #[must_use]
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> MeshOptions {
@@ -342,6 +359,27 @@ impl MeshOptions {
         self
     }
 
+    /// Takes webhooks that are signed with a secret, `NAME=SECRET`, at `POST /webhook/config`: see [`Secrets::parse`](crate::hook::Secrets::parse).
+    #[must_use]
+    pub fn webhook_secret(mut self, secret: impl Into<String>) -> MeshOptions {
+        self.webhooks.secrets.push(secret.into());
+        self
+    }
+
+    /// Takes webhooks that are signed with one of the secrets in a file, one a line; it is read for every request.
+    #[must_use]
+    pub fn webhook_secret_file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.webhooks.secret_file = Some(path.into());
+        self
+    }
+
+    /// Sets what webhooks may write, as patterns; everything by default. None at all: they only call the program's handlers.
+    #[must_use]
+    pub fn webhook_paths(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> MeshOptions {
+        self.webhooks.paths = Some(patterns.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Sets how much is told on standard error.
     #[must_use]
     pub fn log(mut self, level: LogLevel) -> MeshOptions {
@@ -358,6 +396,7 @@ impl MeshOptions {
     /// start has no last good content that could stay in force. So with a document that the schema refuses, unless there
     /// are peers, who may mend it.
     pub fn start(self) -> Result<Mesh> {
+        let log = self.log.or_environment()?;
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let access = super::access::Given {
             auth: self.auth,
@@ -379,6 +418,7 @@ impl MeshOptions {
             bind,
             layers,
             environments,
+            environment: self.environment,
             remotes,
             listing,
             listen: self.listen,
@@ -399,7 +439,8 @@ impl MeshOptions {
             stale_after_ms: self.stale_after_ms,
             settle: self.settle,
             watch: Some(self.watch),
-            log: self.log.or_environment()?,
+            webhooks: self.webhooks.webhooks(log)?,
+            log,
         })
     }
 }
@@ -410,8 +451,9 @@ pub(super) struct Setup {
     pub(super) shared: bool,
     pub(super) bind: Option<BoundPath>,
     pub(super) layers: Vec<LayerFile>,
-    /// Prefixes of variables with priorities, beside `env_prefix`.
-    pub(super) environments: Vec<(String, i32)>,
+    /// Prefixes of variables, beside `env_prefix`.
+    pub(super) environments: Vec<Prefix>,
+    pub(super) environment: Environment,
     pub(super) remotes: Vec<RemoteSource>,
     pub(super) listing: Option<Listing>,
     pub(super) listen: Vec<String>,
@@ -433,6 +475,7 @@ pub(super) struct Setup {
     pub(super) stale_after_ms: Option<u64>,
     pub(super) settle: bool,
     pub(super) watch: Option<WatchOptions>,
+    pub(super) webhooks: Option<Webhooks>,
     pub(super) log: LogLevel,
 }
 

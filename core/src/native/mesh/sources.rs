@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::environment::Prefix;
 use crate::error::{Code, Error, Result};
 use crate::format::{FileArgument, Format};
 use crate::native::source::files::{expand, expand_sources};
@@ -61,8 +62,8 @@ pub(super) struct RemoteSource {
 pub(super) struct Sources {
     /// What is watched.
     pub(super) layers: Vec<LayerFile>,
-    /// What is read once: prefixes of variables.
-    pub(super) environments: Vec<(String, i32)>,
+    /// Prefixes of variables.
+    pub(super) environments: Vec<Prefix>,
     /// What is polled.
     pub(super) remotes: Vec<RemoteSource>,
 }
@@ -100,7 +101,8 @@ impl Sources {
             if let Some(file) = given.spec.file() {
                 found.add_file(PathBuf::from(&file.path), file, priority, required)?;
             } else if let Place::Env(prefix) = &given.spec.place {
-                found.environments.push((prefix.clone(), priority));
+                let (prefix, every) = (prefix.clone(), given.spec.options.every);
+                found.environments.push(Prefix { prefix, priority: Some(priority), every });
             } else {
                 check(&given.spec)?;
                 let required = required && !given.spec.options.is_optional;

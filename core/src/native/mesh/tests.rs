@@ -19,6 +19,8 @@ mod server;
 mod starting;
 #[cfg(unix)]
 mod suite;
+mod variables;
+mod webhooks;
 mod writes;
 
 const LONG: Duration = Duration::from_secs(20);

@@ -1,6 +1,7 @@
 //! The environment of the process as a source.
 use std::ffi::OsString;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
 use crate::merge::{EnvMode, Layer};
@@ -9,7 +10,6 @@ use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::schema::{Schema, secret_file};
-use crate::value::Value;
 
 /// The variables of one prefix at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,33 +39,72 @@ pub fn referable(names: &[String]) -> Vec<(String, String)> {
     variables("").variables.into_iter().filter(|(name, _)| is_named(name)).collect()
 }
 
-/// The layers of the environment, the lower one first: the variables that fields of the schema name for themselves, and those of a
-/// prefix. Where a variable of a secret, by the schema or by a rule, is `file://` and a path, the file holds the secret.
-///
-/// Behind the prefix stands which variables count, see [`EnvMode`].
-///
-/// The errors beside them tell of variables that were left out because they are not UTF-8.
+/// Variables as the system has them: names and values.
+pub type Listed = Vec<(OsString, OsString)>;
+
+/// Where variables come from: the process, or what a program says of its own. It is read again and again, so what the program
+/// changes in its own environment comes into force; that of another process cannot be seen by anybody.
+#[derive(Clone)]
+pub struct Environment(Arc<dyn Fn() -> Option<Listed> + Send + Sync>);
+
+impl Environment {
+    /// Variables that a program lists itself; none where it cannot say just now. It is called on any thread, never twice at once,
+    /// and may block.
+    pub fn of(read: impl Fn() -> Option<Listed> + Send + Sync + 'static) -> Environment {
+        Environment(Arc::new(read))
+    }
+
+    /// The variables now.
+    pub fn read(&self) -> Option<Listed> {
+        (self.0)()
+    }
+}
+
+impl Default for Environment {
+    fn default() -> Environment {
+        Environment::of(|| Some(std::env::vars_os().collect()))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Environment") // what it holds may be secret
+    }
+}
+
+/// The layer of the variables that fields of the schema name for themselves; none where none of them is set. Where the variable
+/// of a secret, by the schema or by a rule, is `file://` and a path, the file holds the secret.
 ///
 /// # Errors
-/// [`Code::File`] where such a file is missing, empty, or cannot be read; [`Code::Usage`] for an empty prefix, or an option that is none.
-pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) -> Result<(Vec<Layer>, Vec<Error>)> {
-    let mut layers = Vec::new();
-    if let Some(schema) = schema {
-        let mut variables = variables("").variables;
-        let secrets = schema.named_variables().into_iter();
-        for (path, name) in secrets.filter(|(path, _)| schema.is_secret(path) || policy.is_secret(path)) {
-            for (_, text) in variables.iter_mut().filter(|(other, _)| other.as_str() == name.as_str()) {
-                if let Some(secret) = read_secret(text, &name, "env", &path)? {
-                    *text = secret;
-                }
+/// [`Code::File`] where such a file is missing, empty, or cannot be read.
+pub fn named(listed: &Listed, schema: Option<&Schema>, policy: &Policy) -> Result<Option<Layer>> {
+    let Some(schema) = schema else { return Ok(None) };
+    let mut variables = select("", listed.iter().cloned()).variables;
+    let secrets = schema.named_variables().into_iter();
+    for (path, name) in secrets.filter(|(path, _)| schema.is_secret(path) || policy.is_secret(path)) {
+        for (_, text) in variables.iter_mut().filter(|(other, _)| other.as_str() == name.as_str()) {
+            if let Some(secret) = read_secret(text, &name, "env", &path)? {
+                *text = secret;
             }
         }
-        let named = schema.env_layer(variables);
-        // Warnings of the layer are those of the document.
-        layers.extend((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named));
     }
-    let Some(prefix) = prefix else { return Ok((layers, Vec::new())) };
-    let found = variables(EnvMode::of_prefix(prefix)?.0.trim_end_matches('_'));
+    let named = schema.env_layer(variables);
+    // Warnings of the layer are those of the document.
+    Ok((!named.variables.is_empty() || !named.warnings.is_empty()).then_some(named))
+}
+
+/// The layer of a prefix, behind which stands which variables count, see [`EnvMode`]; secrets of files as [`named`] has them. The
+/// errors beside it tell of variables that were left out because they are not UTF-8.
+///
+/// # Errors
+/// As [`named`]; [`Code::Usage`] for an empty prefix, or an option that is none.
+pub fn prefixed(
+    listed: &Listed,
+    prefix: &str,
+    schema: Option<&Schema>,
+    policy: &Policy,
+) -> Result<(Layer, Vec<Error>)> {
+    let found = select(EnvMode::of_prefix(prefix)?.0.trim_end_matches('_'), listed.iter().cloned());
     let mut layer = Layer::from_env(prefix, found.variables)?;
     for at in 0..layer.variables.len() {
         let Some(variable) = layer.variables.get(at) else { continue };
@@ -77,18 +116,29 @@ pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) ->
             layer.value = layer.value.with(path, secret.into());
         }
     }
+    Ok((layer, found.warnings))
+}
+
+/// The layers of the environment of this process, the lower one first: [`named`], then those of the prefix.
+///
+/// # Errors
+/// As [`named`] and [`prefixed`].
+pub fn layers(prefix: Option<&str>, schema: Option<&Schema>, policy: &Policy) -> Result<(Vec<Layer>, Vec<Error>)> {
+    let listed = Environment::default().read().unwrap_or_default();
+    let mut layers = Vec::from_iter(named(&listed, schema, policy)?);
+    let Some(prefix) = prefix else { return Ok((layers, Vec::new())) };
+    let (layer, warnings) = prefixed(&listed, prefix, schema, policy)?;
     layers.push(layer);
-    Ok((layers, found.warnings))
+    Ok((layers, warnings))
 }
 
 /// The layer of one prefix with a priority of its own, and what was left out of it.
 ///
 /// # Errors
-/// As [`layers`].
+/// As [`prefixed`].
 pub fn layer(prefix: &str, priority: i32, schema: Option<&Schema>, policy: &Policy) -> Result<(Layer, Vec<Error>)> {
-    let (layers, warnings) = layers(Some(prefix), schema, policy)?;
-    let layer =
-        layers.into_iter().last().unwrap_or_else(|| Layer::new(format!("env:{prefix}"), priority, Value::empty_map()));
+    let listed = Environment::default().read().unwrap_or_default();
+    let (layer, warnings) = prefixed(&listed, prefix, schema, policy)?;
     Ok((layer.with_priority(priority), warnings))
 }
 
