@@ -67,7 +67,7 @@ export interface Status {
   /** For how long it is in step with none of the others, where there are others. */
   out_of_step_ms?: number;
   /** How the authentication file stands; missing where everybody may do everything. */
-  auth?: { file: string; principals: number; digest: string; report_only?: boolean; error?: Problem };
+  auth?: { file: string; principals: number; digest: string; refused: number; report_only?: boolean; error?: Problem };
   documents: DocumentStatus[];
 }
 

@@ -117,3 +117,65 @@ fn hidden() -> Value {
     let message = "something is wrong where you may not read";
     Error::new(Code::Invalid, message).with_hint("ask somebody who may read the whole document").to_value()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::canonical;
+    use crate::engine::{DocumentOptions, Engine, EngineConfig};
+    use crate::format::{Format, parse};
+    use crate::guard::{Proof, Table, token_hash};
+    use crate::id::{DocumentName, InstanceId};
+
+    fn grant(role: &str) -> Arc<Grant> {
+        let hash = token_hash("t");
+        let text = format!(
+            "[[principal]]\nname = \"a\"\ntoken_sha256 = \"{hash}\"\nroles = [\"{role}\"]\npaths = [\"app.*\"]\n"
+        );
+        let table = Table::from_value(&parse(&text, Format::Toml).unwrap()).unwrap();
+        table.grant(&Proof::of_token("t"), 0).unwrap()
+    }
+
+    fn snapshot() -> Arc<Snapshot> {
+        let config = EngineConfig::new(InstanceId::parse(&"1".repeat(32)).unwrap(), [7; 32]);
+        let mut engine = Engine::new(config, []).unwrap();
+        let (name, now) = (DocumentName::default_name(), crate::clock::Now { wall_ms: 1, mono_ms: 1 });
+        engine.open(name.clone(), DocumentOptions::default(), now);
+        let value = parse(r#"{"app": {"x": 1}, "hidden": {"y": 2}}"#, Format::Json).unwrap();
+        engine.replace(&name, value, None, now);
+        engine.snapshot(&name).unwrap()
+    }
+
+    /// What a limited reader gets of a reply.
+    fn seen(row: &str, reply: &str) -> String {
+        let row = crate::api::find(row).unwrap();
+        canonical(&shown(row, &grant("reader"), &snapshot(), parse(reply, Format::Json).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn what_speaks_of_other_places_is_left_out_of_lists_and_counts() {
+        let conflicts = r#"[{"id":"1","path":"app.x","sides":[{"value":1}]},{"id":"2","path":"hidden.y","sides":[{"value":2}]},{"id":"3","path":"app","shown":{"x":1}}]"#;
+        assert_eq!(seen("conflicts", conflicts), r#"[{"id":"1","path":"app.x","sides":[{"value":1}]}]"#);
+        let audit = r#"[{"event":"remote_applied","paths":["app.x","hidden.y"],"writes":2},{"event":"remote_applied","paths":["hidden.y"],"writes":1},
+            {"event":"conflict_resolved","config_key":"hidden.y","resolved_value":2},
+            {"event":"save_merged","conflicts":[{"path":"hidden.y","saved":1}],"removed":["app.x","hidden.z"],"removed_count":2},
+            {"event":"remote_rejected","error":{"code":"invalid","message":"2 is wrong (hidden)","path":"hidden.y"},"count":1}]"#;
+        let audit = seen("audit", audit);
+        assert!(!audit.contains("hidden"), "{audit}");
+        assert!(audit.contains(r#""paths":["app.x"],"writes":1"#) && audit.contains(r#""removed_count":1"#), "{audit}");
+        let status = r#"{"documents":[{"name":"default","hash":"h","view_hash":"v","keys":9,"secrets":["app.s","hidden.s"],
+            "kept":[{"id":1,"file":"hidden"}],"rejected":{"cause":"hidden"},"withheld":[{"path":"hidden.y","value":3}],
+            "warnings":[{"code":"type","message":"hidden.y clashes"},{"code":"type","message":"x clashes","path":"app.x"}]}],
+            "health":{"checks":[{"name":"valid","reasons":[{"code":"invalid","message":"hidden.y is wrong"}]}]}}"#;
+        let status = seen("status", status);
+        assert!(!status.contains("hidden") && !status.contains("\"h\"") && !status.contains("\"v\""), "{status}");
+        assert!(status.contains("\"keys\":1") && status.contains("x clashes") && status.contains("app.s"), "{status}");
+    }
+
+    #[test]
+    fn what_cannot_be_shown_in_part_is_refused_and_whoever_sees_all_gets_all() {
+        let kept = crate::api::find("kept").unwrap();
+        let refused = shown(kept, &grant("secret-reader"), &snapshot(), Value::empty_map()).unwrap_err();
+        assert_eq!(refused.code(), Code::Forbidden);
+    }
+}

@@ -66,8 +66,8 @@ impl Engine {
     pub(super) fn check_replica(&self, peer: PeerId) -> Result<()> {
         let Some(Session::Guest(guest)) = self.sessions.get(&peer) else { return Ok(()) };
         let Some(grant) = &guest.grant else { return Ok(()) };
-        let shared = self.documents.values().filter(|document| document.shared.is_some());
-        shared.map(|document| grant.check_replica(&document.name)).collect()
+        let mut shared = self.documents.values().filter(|document| document.shared.is_some());
+        shared.try_for_each(|document| grant.check_replica(&document.name))
     }
 
     /// Tells whoever may not hold replicas so; it stays a guest.
@@ -119,15 +119,15 @@ impl Engine {
             terms.if_hash = Some(*snapshot.hash());
         }
         if let Command::Patch(patch) = &command {
-            let read = patch.operations().iter().filter_map(|operation| match operation {
+            let mut read = patch.operations().iter().filter_map(|operation| match operation {
                 Operation::Move { from, .. } | Operation::Copy { from, .. } => Some(from),
                 Operation::Test { path, .. } => Some(path),
                 Operation::Add { .. } | Operation::Remove { .. } | Operation::Replace { .. } => None,
             });
-            read.map(|path| check_read(&grant, snapshot, path)).collect::<Result<()>>()?;
+            read.try_for_each(|path| check_read(&grant, snapshot, path))?;
         }
         let edits = command.edits(&view.value).map_err(|error| grant.told(error))?;
-        edits.iter().map(|edit| grant.check_at(Verb::Write, name, &edit.path)).collect::<Result<()>>()?;
+        edits.iter().try_for_each(|edit| grant.check_at(Verb::Write, name, &edit.path))?;
         Ok((Command::Edits(edits), terms))
     }
 }

@@ -222,7 +222,7 @@ fn a_broken_authentication_file_keeps_who_could_come_in_and_is_told() {
             (json(&health)["status"] == "healthy").then_some(())
         });
     }
-    let wrong = run(dir.path(), &["serve", "--auth", "none.toml", "--listen", "127.0.0.1:0"]).complaint(2);
+    let wrong = run(dir.path(), &["serve", "--auth", "none.toml", "--listen", "127.0.0.1:0"]).complaint(1);
     assert!(wrong.contains("none.toml") && wrong.contains("confmesh token new"), "{wrong}");
 }
 
@@ -243,7 +243,8 @@ fn a_stranger_learns_that_the_instance_is_there_and_costs_little() {
     for (route, methods) in routes["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().map(|method| method.to_ascii_uppercase()) {
             let target = route.replace("{name}", "default").replace("{id}", "1").replace("{replica}", "1");
-            let free = ["/", "/livez", "/readyz", "/health", "/openapi.json", "/sync", "/ws", "/ws/config"];
+            let free =
+                ["/webhook/config", "/", "/livez", "/readyz", "/health", "/openapi.json", "/sync", "/ws", "/ws/config"];
             if !free.contains(&route.as_str()) {
                 let (status, body) = instance.ask(&method, &target, "", "{}");
                 assert_eq!(
@@ -257,6 +258,9 @@ fn a_stranger_learns_that_the_instance_is_there_and_costs_little() {
         }
     }
     assert!(refused > 15, "{refused}");
+    let status = json(&instance.ask("GET", "/status", &admin, "").1);
+    assert_eq!(status["auth"]["refused"], refused, "attempts are counted");
+    instance.process.tells("who showed a token or certificate that is not good here");
 
     // The first message, or a subprotocol, says who is there; nothing else is answered.
     let mut guest = instance.guest("");
@@ -413,4 +417,86 @@ fn tls_is_spoken_by_listeners_peers_and_commands_and_certificates_stand_for_toke
         let ran = run(dir.path(), &[&["serve", "--listen", "127.0.0.1:0", "--data-dir", "x"][..], more].concat());
         assert!(ran.status > 0 && ran.stderr.contains(complaint), "{more:?}: {ran:?}");
     }
+}
+
+#[test]
+fn no_route_tells_a_limited_reader_anything_of_other_places() {
+    let schema = "fields:\n  planted:\n    fields:\n      port: {type: integer, max: 9, default: 1}\n      token: {type: string, secret: true}\n";
+    let config =
+        "planted:\n  port: 2\n  token: planted-token\n  list: [planted-item]\napp:\n  rate: 1\n  key: app-secret\n";
+    let policy =
+        r#"[{"pattern": "planted.*", "conflict": "manual_resolution"}, {"pattern": "app.key", "secret": true}]"#;
+    let below = "planted:\n  port: planted-text\n  below: planted-below\n";
+    let dir = dir(&[("a.yaml", config), ("schema.yaml", schema), ("policy.json", policy), ("below.yaml", below)]);
+    let admin = token(dir.path(), "admin", &["--role", "admin"]);
+    let reader = token(dir.path(), "reader", &["--role", "reader", "--role", "writer", "--paths", "app.*"]);
+    let options = ["--bind", "a.yaml", "--schema", "schema.yaml", "--policy", "policy.json", "--file", "below.yaml"];
+    let instance = Guarded::start(dir.path(), &options).founded(&admin);
+    let events = instance.events(&reader);
+    let mut guest = instance.guest(&reader);
+    guest.say(&json(r#"{"v":1,"type":"config_request","follow":true}"#));
+    assert_eq!(guest.hear_of("config_response")["config_data"], json(r#"{"app":{"key":"***","rate":1}}"#));
+    // Something of every kind happens where the reader may not look: writes, conflicts, refusals.
+    let mut writer = instance.guest(&admin);
+    writer.say(&json(r#"{"v":1,"type":"config_request"}"#));
+    let seen = writer.hear_of("config_response")["seen"].clone();
+    for value in ["planted-1", "planted-2", "planted-3"] {
+        let answer = writer.ask(&serde_json::json!({
+            "v": 1, "type": "config_change", "config_key": "planted.disputed", "new_value": value,
+            "request_id": value, "seen": seen
+        }));
+        assert_eq!(answer["success"], true, "{answer}");
+    }
+    for (target, body) in
+        [("planted.new", "\"planted-new\""), ("planted.port", "99"), ("planted.token", "\"planted-other\"")]
+    {
+        instance.ask("PUT", &format!("/config/default?path={target}"), &admin, body);
+    }
+    assert_eq!(instance.ask("PUT", "/config/default?path=app.rate", &admin, "2").0, 200);
+    let planted = |text: &str| text.contains("planted") || text.contains("app-secret");
+    let routes = json(&instance.ask("GET", "/openapi.json", "", "").1);
+    let (mut asked, mut told) = (0, 0);
+    for (route, methods) in routes["paths"].as_object().unwrap() {
+        if methods.get("get").is_none()
+            || ["/events", "/sync", "/ws", "/ws/config", "/openapi.json", "/"].contains(&route.as_str())
+        {
+            continue;
+        }
+        for query in [
+            "",
+            "?all=true",
+            "?path=planted",
+            "?path=planted.port",
+            "?path=app",
+            "?path=app.rate",
+            "?verbose",
+            "?mask=true",
+        ] {
+            let target = format!("{}{query}", route.replace("{name}", "default").replace("{id}", "1"));
+            let (_, body) = instance.ask("GET", &target, &reader, "");
+            let named = query.contains("planted");
+            // What it asked for it knows.
+            assert!(
+                !planted(&if named { body.replace(query.trim_start_matches("?path="), "") } else { body.clone() }),
+                "{target}: {body}"
+            );
+            told += usize::from(planted(&instance.ask("GET", &target, &admin, "").1));
+            asked += 1;
+        }
+    }
+    assert!(asked > 60 && told > 10, "{asked} asked, and {told} times an admin saw what was planted");
+    for body in [r#"{"app":{"rate":3}}"#, r#"{"planted":null}"#, r#"{"app":null}"#] {
+        let (_, answer) = instance.ask_with("PATCH", "/config/default", &reader, body, "application/merge-patch+json");
+        assert!(!planted(&answer) || body.contains("planted"), "{answer}");
+    }
+    let shown = json(&instance.ask("GET", "/config/default", &admin, "").1);
+    assert_eq!((&shown["planted"]["new"], &shown["app"]["rate"]), (&"planted-new".into(), &3.into()));
+    assert_eq!(run(dir.path(), &["token", "revoke", "reader", "--auth", "auth.toml"]).status, 0);
+    let streamed: String = events.lines().map_while(Result::ok).collect();
+    assert!(streamed.contains("app.rate") && !planted(&streamed), "{streamed}");
+    let mut heard = String::new();
+    while let Ok(message) = guest.hear() {
+        heard.push_str(&message.to_string());
+    }
+    assert!(heard.contains("config_update") && !planted(&heard), "{heard}");
 }

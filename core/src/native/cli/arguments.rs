@@ -52,7 +52,7 @@ pub(super) enum Command {
     Schema(SchemaReference),
     Init(Init),
     Explain(Explain),
-    Serve(Serve),
+    Serve(Box<Serve>),
     Get(Get),
     Set(Set),
     Unset(Unset),

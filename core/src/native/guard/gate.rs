@@ -1,4 +1,5 @@
 //! The table in force, and who has come in by it.
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,8 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 pub struct Gate {
     table: Arc<RwLock<Arc<Table>>>,
     changes: watch::Sender<u64>,
+    /// How often somebody showed what is not good.
+    refused: Arc<AtomicU64>,
 }
 
 /// What somebody came in with.
@@ -29,7 +32,7 @@ pub struct Pass {
 impl Gate {
     /// A gate with its first table.
     pub fn new(table: Table) -> Gate {
-        Gate { table: Arc::new(RwLock::new(Arc::new(table))), changes: watch::Sender::new(0) }
+        Gate { table: Arc::new(RwLock::new(Arc::new(table))), changes: watch::Sender::new(0), refused: Arc::default() }
     }
 
     /// The table in force.
@@ -48,8 +51,15 @@ impl Gate {
     /// # Errors
     /// [`Code::Unauthenticated`].
     pub fn admit(&self, proof: Proof) -> Result<Pass> {
-        let grant = self.table().grant(&proof, now_ms())?;
+        let grant = self.table().grant(&proof, now_ms()).inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })?;
         Ok(Pass { grant, proof })
+    }
+
+    /// How often somebody showed what is not good, since the start.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Lets in who shows a token.
@@ -134,6 +144,7 @@ mod tests {
             let ending = gate.admit_token(&token([1; 32])).unwrap();
             assert!(gate.ended(&ending).await.contains("expired"));
             assert_eq!(gate.admit_token(&token([1; 32])).unwrap_err().code(), Code::Unauthenticated);
+            assert_eq!(gate.refused(), 1);
         });
     }
 }

@@ -74,7 +74,7 @@ impl Given {
         if peers.iter().any(Address::is_secure) {
             shown.tls()?;
         }
-        peers.iter().map(is_private).collect::<Result<()>>()?;
+        peers.iter().try_for_each(is_private)?;
         Ok(Access { gate, tls, shown, behind_proxy: self.behind_proxy })
     }
 }
@@ -98,6 +98,8 @@ pub(super) struct Guarding {
     pub(super) gate: Gate,
     /// Why what lies there is not in force.
     pub(super) failure: Option<Error>,
+    /// How many refusals were told.
+    pub(super) told_refused: u64,
 }
 
 /// How the authentication file stands.
@@ -111,17 +113,20 @@ pub struct AuthStatus {
     pub digest: String,
     /// Whether what would be forbidden is only told.
     pub report_only: bool,
+    /// How often somebody showed a token or certificate that is not good, since the start.
+    pub refused: u64,
     /// Why what lies there is not in force.
     pub failure: Option<Error>,
 }
 
 impl AuthStatus {
-    /// `{"file", "principals", "digest", "report_only"?, "error"?}`.
+    /// `{"file", "principals", "digest", "refused", "report_only"?, "error"?}`.
     pub(super) fn to_value(&self) -> Value {
         let count = u64::try_from(self.principals).unwrap_or(u64::MAX);
         let file = self.file.display().to_string();
         let mut fields: Vec<(&str, Value)> =
             vec![("file", file.into()), ("principals", count.into()), ("digest", self.digest.as_str().into())];
+        fields.push(("refused", self.refused.into()));
         fields.extend(self.report_only.then(|| ("report_only", true.into())));
         fields.extend(self.failure.as_ref().map(|error| ("error", error.to_value())));
         fields.into_iter().collect()
@@ -137,13 +142,22 @@ impl Actor {
             principals: table.entries().len(),
             digest: table.digest(),
             report_only: table.reports().is_some(),
+            refused: guarding.gate.refused(),
             failure: guarding.failure.clone(),
         })
     }
 
     /// Tells what would have been forbidden, where that is all that is done about it.
-    pub(super) fn tell_reported(&self) {
-        let Some(table) = self.guarding.as_ref().map(|guarding| guarding.gate.table()) else { return };
+    pub(super) fn tell_reported(&mut self) {
+        let Some(guarding) = &mut self.guarding else { return };
+        let (table, refused) = (guarding.gate.table(), guarding.gate.refused());
+        // At powers of two: whoever tries all day fills no disk with it.
+        let is_news = refused.checked_ilog2() != guarding.told_refused.checked_ilog2();
+        guarding.told_refused = refused;
+        if is_news {
+            let line = format!("refused {refused} times who showed a token or certificate that is not good here");
+            self.log_line(Level::Warning, &line);
+        }
         for (what, count) in table.reports().map(Reports::take).unwrap_or_default() {
             self.log_line(Level::Warning, &format!("only reported: {what} ({count} times)"));
         }

@@ -148,7 +148,8 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.layers = layers;
     actor.listing = listing;
     actor.stale_after_ms = setup.stale_after_ms;
-    actor.guarding = setup.access.gate.take().map(|(path, gate)| Guarding { path, gate, failure: None });
+    actor.guarding =
+        setup.access.gate.take().map(|(path, gate)| Guarding { path, gate, failure: None, told_refused: 0 });
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
     // Probes are answered while sources are waited for, so that nobody takes a slow start for a dead one.
