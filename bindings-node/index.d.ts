@@ -83,12 +83,18 @@ export interface MergeOptions extends RuleOptions {
   interpolate?: Readonly<Record<string, string | undefined>> | null;
 }
 
-/** Says what is wrong with a value by a text, an error, or `false`. */
-export type Check = (value: any) => string | boolean | null | undefined | void;
+/** What a check says: nothing or `true`, or what is wrong by a text or `false`. */
+export type Said = string | boolean | null | undefined | void;
+
+/**
+ * Says what is wrong with a value by a text, an error, or `false`. One that is async is waited for by running configurations
+ * in Node (`openAsync`, `Mesh`), and nowhere else.
+ */
+export type Check = (value: any) => Said | Promise<Said>;
 
 /** What a document has to look like. */
 export declare class Schema {
-  /** What it was made of; throws where there are checks. */
+  /** What it was made of, without its checks. */
   readonly definition: object | boolean;
   /**
    * `definition` is a JSON Schema document, or the compact form: an object with `fields`. `checks` are functions by
@@ -489,6 +495,11 @@ export interface LayeringOptions extends RuleOptions {
   profiles?: string | Iterable<string> | null;
   /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` may read (`["HOST", "APP_*"]`); no. */
   interpolate?: boolean | string | Iterable<string>;
+  /**
+   * How long the checks of the schema may take to answer, in milliseconds; 5,000. Without an answer in time a write is refused,
+   * and what came from elsewhere is held back until there is one.
+   */
+  checkWithin?: number;
 }
 
 export interface OpenOptions extends LayeringOptions {
@@ -503,7 +514,7 @@ export interface OpenOptions extends LayeringOptions {
 }
 
 /** What `open` knows in browsers. They have no files, variables or sources of their own: the page gives layers. */
-export interface PageOptions extends Omit<LayeringOptions, "interpolate"> {
+export interface PageOptions extends Omit<LayeringOptions, "interpolate" | "checkWithin"> {
   /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` reads (`{ HOST: "h" }`); no. */
   interpolate?: boolean | Readonly<Record<string, string | undefined>> | null;
 }

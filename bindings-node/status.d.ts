@@ -71,6 +71,15 @@ export interface Status {
   documents: DocumentStatus[];
 }
 
+/** What waits for the checks of the program. */
+export interface Checking {
+  for_ms: number;
+  within_ms: number;
+  writes: number;
+  late: number;
+  cause?: string;
+}
+
 /** A document. */
 export interface DocumentStatus {
   name: string;
@@ -86,6 +95,8 @@ export interface DocumentStatus {
   /** What is rejected, withheld, or dropped from the history, where something is. */
   rejected?: Value;
   withheld?: Value[];
+  /** What waits for the checks of the program: for how long, how long it may, and how many questions are late. */
+  checking?: Checking;
   settling?: Value;
   bound_file?: string;
   stamps_ahead_ms?: number;

@@ -1,5 +1,6 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import * as native from "../native/native.js";
+import { checking } from "../wasm/full/over.js";
 import { options, spelt, withoutBigInts } from "../wasm/values.js";
 import { frozen, Reports, Subscription, warn } from "./following.js";
 import { parsePath, Schema } from "./functions.js";
@@ -124,12 +125,27 @@ export function rebuild(dataDir, given) {
 
 /** A configuration of this process. Made by `open`. */
 export class Config extends Reader {
+  #checks = checking();
+
+  /** Checks of a schema of the program, which are asked while `set` waits. */
+  _checkedBy(schema) {
+    this.#checks = checking(schema);
+    return this;
+  }
+
+  #write(write) {
+    if (this.#checks.isChecking) {
+      throw usage("a check cannot write to the configuration that it checks", "let it only look at what it is given, and write from a subscription");
+    }
+    return spelt(fromText(calling(() => write(askNow(this.#checks)))));
+  }
+
   set(path, value) {
-    return spelt(fromText(calling(() => this._live.setNow(path, text(value)))));
+    return this.#write((ask) => this._live.setNow(path, text(value), ask));
   }
 
   unset(path) {
-    return spelt(fromText(calling(() => this._live.unsetNow(path))));
+    return this.#write((ask) => this._live.unsetNow(path, ask));
   }
 
   close() {
@@ -141,7 +157,7 @@ export class Config extends Reader {
   }
 }
 
-const LAYERING = ["rules", "schema", "profiles", "interpolate"];
+const LAYERING = ["rules", "schema", "checkWithin", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
   "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
@@ -150,9 +166,24 @@ const WRITING = ["ifVersion", "force", "fence", "user"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
 
+/** Has the checks of a schema answer a question, whenever they do. */
+const checksOf = ({ patterns, later }) => ({
+  patterns,
+  ask: async (question) => {
+    const [number, asked] = fromText(question);
+    const said = await Promise.all(asked.map(([at, value]) => later(at, value)));
+    native.answerCheck(number, text(said.map((wrong) => wrong ?? null)));
+  },
+});
+
+/** The same at once, where the program waits: one thread runs both. */
+const askNow = ({ ask }) => (asked) => text(fromText(asked).map(([at, value]) => ask(at, text(value)) ?? null));
+
 /** How layers become the document. */
-const layering = ({ schema = null, profiles = null, interpolate = false }) => ({
+const layering = ({ schema = null, checkWithin = 5_000, profiles = null, interpolate = false }) => ({
   schema: schema === null ? undefined : text(schema instanceof Schema ? schema.definition : schema),
+  checks: schema instanceof Schema ? checksOf(checking(schema)) : undefined,
+  checkWithin,
   profiles: list(profiles ?? undefined),
   interpolate: interpolate !== false,
   envNames: typeof interpolate === "boolean" ? [] : list(interpolate),
@@ -210,14 +241,17 @@ function sources(given, dataDir, now) {
 export function open(files, given) {
   const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "open");
   const from = calling(() => sources(more, dataDir, true));
-  return new Config()._adopt(calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest), from)));
+  const ask = askNow(checking(rest.schema));
+  const live = calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest), from, ask));
+  return new Config()._checkedBy(rest.schema)._adopt(live);
 }
 
 /** As `open`, and waits for sources that are asked without stopping the program. */
 export async function openAsync(files, given) {
   const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "openAsync");
   const from = sources(more, dataDir, false);
-  return new Config()._adopt(await awaiting(() => native.openFilesLater(list(files), envPrefix, text(rules), watch, layering(rest), from)));
+  const live = await awaiting(() => native.openFilesLater(list(files), envPrefix, text(rules), watch, layering(rest), from));
+  return new Config()._checkedBy(rest.schema)._adopt(live);
 }
 
 function terms(given, call) {

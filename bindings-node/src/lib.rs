@@ -7,6 +7,7 @@
 
 #[path = "../../bindings-wasm/src/algebra.rs"]
 mod algebra;
+mod check;
 mod convert;
 mod error;
 mod feed;

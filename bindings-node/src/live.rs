@@ -1,6 +1,7 @@
 //! `Live`: a running configuration, of one process or of a mesh.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use confmesh::canonical::ContentHash;
 use confmesh::diff::Patch;
@@ -8,10 +9,12 @@ use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value, WebhookOptions};
+use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::algebra::nothing_at;
+use crate::check::{Asking, Checks};
 use crate::convert::{policy, read, shown};
 use crate::error::{run, thrown};
 use crate::feed::Feed;
@@ -20,34 +23,41 @@ use crate::source::{Given, Hearer, Sources, told};
 /// A function of JavaScript that may be called from any thread, and does not keep the process alive.
 type Teller = ThreadsafeFunction<String, (), String, napi::Status, false, true>;
 
-/// A running configuration.
+/// A running configuration, and the checks of its schema.
 #[napi]
-pub struct Live(Mesh);
+pub struct Live(Mesh, Option<Arc<Asking>>);
 
-/// Opens files of one process.
+/// Opens files of one process. `ask` is asked about `[[number, value], …]` while that is waited for.
 #[napi]
 pub fn open_files(
     files: Vec<String>,
     env_prefix: Option<String>,
     rules: String,
     watch: bool,
-    layering: Layering,
+    mut layering: Layering,
     sources: Sources,
+    ask: Function<'_, String, String>,
 ) -> napi::Result<Live> {
-    run(|| opened(files, env_prefix, &rules, watch, layering, sources.given()?))
+    let Some(asking) = Asking::of(layering.checks.take()) else {
+        return run(|| opened(files, env_prefix, &rules, watch, layering, None, sources.given()?));
+    };
+    let known = Some(Arc::clone(&asking));
+    let start = move || opened(files, env_prefix, &rules, watch, layering, known, sources.given()?);
+    run(|| asking.while_waiting(&ask, start))
 }
 
-/// Opens files of one process on another thread, where sources of the program are waited for.
+/// Opens files of one process on another thread, where sources and checks of the program are waited for.
 #[napi]
 pub async fn open_files_later(
     files: Vec<String>,
     env_prefix: Option<String>,
     rules: String,
     watch: bool,
-    layering: Layering,
+    mut layering: Layering,
     sources: Sources,
 ) -> napi::Result<Live> {
-    run(|| opened(files, env_prefix, &rules, watch, layering, sources.given()?))
+    let asking = Asking::of(layering.checks.take());
+    run(|| opened(files, env_prefix, &rules, watch, layering, asking, sources.given()?))
 }
 
 fn opened(
@@ -56,26 +66,32 @@ fn opened(
     rules: &str,
     watch: bool,
     layering: Layering,
+    asking: Option<Arc<Asking>>,
     Given { sources, data_dir, environment }: Given,
 ) -> Result<Live> {
     let mut options = confmesh::open(files).policy(policy(rules)?).watch(watch).interpolate(layering.interpolate);
     options = options.environment(environment);
     options = options.env_names(layering.env_names.clone());
-    options = layering.schema()?.into_iter().fold(options, OpenOptions::schema);
+    options = options.check_within_ms(milliseconds("checkWithin", layering.check_within)?);
+    options = layering.schema(asking.as_ref())?.into_iter().fold(options, OpenOptions::schema);
     options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
     if let Some(prefix) = env_prefix {
         options = options.env_prefix(prefix);
     }
     options = sources.into_iter().fold(options, OpenOptions::given_source);
     options = data_dir.into_iter().fold(options, OpenOptions::data_dir);
-    options.start().map(Live)
+    options.start().map(|mesh| Live(mesh, asking))
 }
 
 /// How layers become the document.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct Layering {
     /// The definition of a schema as JSON.
     pub schema: Option<String>,
+    /// Its checks.
+    pub checks: Option<Checks>,
+    /// How long those may take to answer, in milliseconds.
+    pub check_within: f64,
     /// The active profiles.
     pub profiles: Vec<String>,
     /// Whether references in texts are replaced.
@@ -85,8 +101,12 @@ pub struct Layering {
 }
 
 impl Layering {
-    fn schema(&self) -> Result<Option<Schema>> {
-        self.schema.as_deref().map(|text| Schema::from_value(&read(text)?)).transpose()
+    fn schema(&self, asking: Option<&Arc<Asking>>) -> Result<Option<Schema>> {
+        let schema = self.schema.as_deref().map(|text| Schema::from_value(&read(text)?)).transpose()?;
+        Ok(schema.map(|schema| match asking {
+            Some(asking) => Arc::clone(asking).on(&schema),
+            None => schema,
+        }))
     }
 }
 
@@ -179,7 +199,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             access,
             allow_origins,
             allow_hosts,
-            layering,
+            mut layering,
             sources,
             found_after,
             old_after,
@@ -190,6 +210,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             webhook_paths,
         } = options;
         let Given { sources, environment, .. } = sources.given()?;
+        let asking = Asking::of(layering.checks.take());
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
@@ -216,7 +237,8 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             behind_proxy: access.behind_proxy,
             allow_origins,
             allow_hosts,
-            schema: layering.schema()?,
+            schema: layering.schema(asking.as_ref())?,
+            check_within_ms: milliseconds("checkWithin", layering.check_within)?,
             profiles: layering.profiles,
             interpolate: layering.interpolate,
             env_names: layering.env_names.clone(),
@@ -226,7 +248,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             settle,
             ..MeshOptions::default()
         };
-        options.start().map(Live)
+        options.start().map(|mesh| Live(mesh, asking))
     })
 }
 
@@ -287,6 +309,17 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Blocks until a write is done. Its checks are asked meanwhile.
+    fn done(&self, answer: Answer<Receipt>, ask: &Function<'_, String, String>) -> Result<String> {
+        let done = match &self.1 {
+            Some(asking) => asking.while_waiting(ask, move || answer.wait()),
+            None => answer.wait(),
+        };
+        done.map(|done| receipt(&done))
+    }
+}
+
 #[napi]
 impl Live {
     /// One more for each visible change.
@@ -337,16 +370,16 @@ impl Live {
         })
     }
 
-    /// Sets a path, and blocks until that is done: for configurations of one process.
+    /// Sets a path, and blocks until that is done: for configurations of one process. `ask` is that of [`open_files`].
     #[napi]
-    pub fn set_now(&self, path: String, value: String) -> napi::Result<String> {
-        run(|| self.0.set(&path, read(&value)?).wait().map(|done| receipt(&done)))
+    pub fn set_now(&self, path: String, value: String, ask: Function<'_, String, String>) -> napi::Result<String> {
+        run(|| self.done(self.0.set(&path, read(&value)?), &ask))
     }
 
     /// Removes a path, and blocks until that is done.
     #[napi]
-    pub fn unset_now(&self, path: String) -> napi::Result<String> {
-        run(|| self.0.unset(&path).wait().map(|done| receipt(&done)))
+    pub fn unset_now(&self, path: String, ask: Function<'_, String, String>) -> napi::Result<String> {
+        run(|| self.done(self.0.unset(&path), &ask))
     }
 
     /// Sets a path.

@@ -45,7 +45,7 @@ impl Drop for Live {
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, sources, data_dir, env_prefix, rules, watch, schema, profiles, interpolate, env_names))]
+#[pyo3(signature = (files, *, sources, data_dir, env_prefix, rules, watch, schema, check_within, profiles, interpolate, env_names))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
@@ -56,6 +56,7 @@ pub fn open_files(
     rules: Option<&Bound<'_, PyAny>>,
     watch: bool,
     schema: Option<&Bound<'_, PyAny>>,
+    check_within: u64,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -69,7 +70,8 @@ pub fn open_files(
             .policy(policy)
             .watch(watch)
             .interpolate(interpolate)
-            .env_names(env_names);
+            .env_names(env_names)
+            .check_within_ms(check_within);
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         options = sources.into_iter().fold(options, confmesh::OpenOptions::given_source);
@@ -104,7 +106,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -121,6 +123,7 @@ pub fn start_mesh(
     allow_origins: Vec<String>,
     allow_hosts: Vec<String>,
     schema: Option<&Bound<'_, PyAny>>,
+    check_within: u64,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -158,6 +161,7 @@ pub fn start_mesh(
             allow_origins,
             allow_hosts,
             schema,
+            check_within_ms: check_within,
             profiles,
             interpolate,
             env_names,

@@ -41,7 +41,7 @@ impl Schema {
     }
 }
 
-/// The schema of a running configuration: a `Schema`, whose checks are asked on the thread that merges, or a definition.
+/// The schema of a running configuration: a `Schema`, whose checks are asked on a thread of their own, or a definition.
 pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Core>> {
     let Some(given) = given else { return Ok(None) };
     let Ok(schema) = given.cast::<Schema>() else {
@@ -70,7 +70,8 @@ pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<O
 }
 
 fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Result<(), String> {
-    Python::attach(|py| {
+    let ended = || Err("the interpreter is ending".to_owned());
+    Python::try_attach(|py| {
         let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
         if raised.is_some() {
             return Ok(());
@@ -92,6 +93,7 @@ fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Res
         }
         Ok(())
     })
+    .unwrap_or_else(ended)
 }
 
 /// The texts of a mapping, `os.environ` for example.

@@ -5,13 +5,14 @@ use confmesh::clock::Now;
 use confmesh::engine::{DocumentOptions, Engine, EngineConfig, RequestId, SourceState};
 use confmesh::id::{DocumentName, InstanceId};
 use confmesh::merge::Layer;
-use confmesh::schema::Schema;
+use confmesh::schema::{Schema, values_at};
 use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::algebra::{texts, variables};
 use crate::convert::{Outcome, json, thrown};
 use crate::news::{event_value, now, number};
+use crate::registered::{Ask, asking};
 
 /// Layers of one program, with a runtime layer above them that it writes to.
 ///
@@ -20,23 +21,29 @@ use crate::news::{event_value, now, number};
 pub struct LocalEngine {
     engine: Engine,
     document: DocumentName,
+    /// The patterns of the program's checks, and what asks them.
+    checks: Vec<String>,
+    ask: Ask,
 }
 
 #[wasm_bindgen]
 impl LocalEngine {
-    /// A document of a JSON list of layers under `{rules, schema, profiles, variables}`, each of which may be null.
+    /// A document of a JSON list of layers under `{rules, schema, checks, profiles, variables}`, each of which may be null.
+    /// `checks` are patterns; `ask` is asked about each value that one of them matches, by the number of the pattern.
     #[wasm_bindgen(constructor)]
-    pub fn new(layers: &str, options: &str, wall_ms: f64, mono_ms: f64) -> Outcome<LocalEngine> {
+    pub fn new(layers: &str, options: &str, ask: Ask, wall_ms: f64, mono_ms: f64) -> Outcome<LocalEngine> {
         let layers = json(layers)?;
         let list = layers.as_list().ok_or_else(|| thrown(Error::new(Code::Usage, "the layers are a list")))?;
         let layers = list.iter().map(Layer::from_value).collect::<Result<Vec<_>, _>>().map_err(thrown)?;
         let sources = layers.iter().map(|layer| (layer.id.clone(), layer.priority)).collect();
-        let options = DocumentOptions { sources, ..document_options(&json(options)?).map_err(thrown)? };
+        let (options, checks) = document_options(&json(options)?).map_err(thrown)?;
+        let options = DocumentOptions { sources, ..options };
         // Nothing here is shared, so nothing needs an id that is unique.
         let config = EngineConfig::new(InstanceId::from_bytes([0; 16]), [0; 32]);
         let engine = Engine::new(config, []).map_err(thrown)?;
-        let mut local = LocalEngine { engine, document: DocumentName::default_name() };
+        let mut local = LocalEngine { engine, document: DocumentName::default_name(), checks, ask };
         local.engine.open(local.document.clone(), options, now(wall_ms, mono_ms));
+        local.check(now(wall_ms, mono_ms));
         for layer in layers {
             local.take_layer(layer, now(wall_ms, mono_ms))?;
         }
@@ -57,13 +64,15 @@ impl LocalEngine {
     /// Sets a path of the runtime layer; answered by the `written` event of that number.
     pub fn set(&mut self, path: &str, value: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
         let (path, value) = (Path::parse(path).map_err(thrown)?, json(value)?);
-        Ok(self.asked(|engine, document| engine.set(document, path, value, now(wall_ms, mono_ms))))
+        let now = now(wall_ms, mono_ms);
+        Ok(self.asked(now, |engine, document| engine.set(document, path, value, now)))
     }
 
     /// Takes back what `set` did to a path.
     pub fn unset(&mut self, path: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
         let path = Path::parse(path).map_err(thrown)?;
-        Ok(self.asked(|engine, document| engine.unset(document, path, now(wall_ms, mono_ms))))
+        let now = now(wall_ms, mono_ms);
+        Ok(self.asked(now, |engine, document| engine.unset(document, path, now)))
     }
 
     /// The next news as a JSON text with a `type`: `changed` or `written`.
@@ -127,25 +136,47 @@ impl LocalEngine {
     fn take_layer(&mut self, layer: Layer, now: Now) -> Outcome<()> {
         let id = layer.id.clone();
         self.engine.handle_layer(&self.document, &id, Ok(Some(layer)), now);
+        self.check(now);
         match self.engine.source_state(&self.document, &id) {
             Some(SourceState::Stale(error)) => Err(thrown(error)),
             _ => Ok(()),
         }
     }
 
-    fn asked(&mut self, ask: impl FnOnce(&mut Engine, &DocumentName) -> RequestId) -> f64 {
-        number(ask(&mut self.engine, &self.document))
+    fn asked(&mut self, now: Now, ask: impl FnOnce(&mut Engine, &DocumentName) -> RequestId) -> f64 {
+        let request = ask(&mut self.engine, &self.document);
+        self.check(now);
+        number(request)
+    }
+
+    /// Asks the checks of the program whatever the engine wants to know. A page has one thread, and its checks answer at once.
+    fn check(&mut self, now: Now) {
+        while let Some(request) = self.engine.poll_check() {
+            let mut said = Vec::new();
+            for (number, pattern) in (0u32..).zip(&self.checks) {
+                for (path, value) in values_at(&request.value, pattern).unwrap_or_default() {
+                    let wrong = asking(&self.ask)(number, &canonical(&value));
+                    said.extend(wrong.map(|message| Error::new(Code::Invalid, message).with_path(path)));
+                }
+            }
+            self.engine.handle_checked(request.ticket, said, now);
+        }
     }
 }
 
-/// How layers become the document.
-fn document_options(options: &Value) -> Result<DocumentOptions, Error> {
+/// How layers become the document, and the patterns of the program's checks.
+fn document_options(options: &Value) -> Result<(DocumentOptions, Vec<String>), Error> {
     let given = |name: &str| options.child(name).filter(|value| **value != Value::Null);
-    Ok(DocumentOptions {
+    let checks = given("checks").map_or_else(|| Ok(Vec::new()), |patterns| texts(patterns, "checks"))?;
+    let schema = given("schema").map(Schema::from_value).transpose()?;
+    // That there is one makes the engine ask; what it says comes from the program's functions.
+    let schema = schema.map(|schema| if checks.is_empty() { schema } else { schema.check(|_| Ok(())) });
+    let options = DocumentOptions {
         policy: given("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?,
-        schema: given("schema").map(Schema::from_value).transpose()?,
+        schema,
         profiles: given("profiles").map_or_else(|| Ok(Vec::new()), |names| texts(names, "profiles"))?,
         variables: given("variables").map(variables).transpose()?.map(|all| all.into_iter().collect()),
         ..DocumentOptions::default()
-    })
+    };
+    Ok((options, checks))
 }

@@ -15,7 +15,8 @@ extern "C" {
     fn call(this: &Ask, receiver: &JsValue, number: u32, value: &str) -> Option<String>;
 }
 
-fn asking(ask: &Ask) -> impl Fn(u32, &str) -> Option<String> {
+/// What a check of the program says of a value.
+pub fn asking(ask: &Ask) -> impl Fn(u32, &str) -> Option<String> {
     |number, value| ask.call(&JsValue::UNDEFINED, number, value)
 }
 

@@ -67,8 +67,32 @@ test("a schema, profiles and references hold, as they do outside browsers", () =
   assert.deepEqual(open([], { schema: new Schema(definition) }).toObject(), { port: 80 });
   assert.equal(open([{ id: "a", value: { b: "${c}", c: 1 } }], { interpolate: true }).get("b"), 1);
   assert.equal(open([{ id: "a", value: { b: "${c}", c: 1 } }], { interpolate: false }).get("b"), "${c}");
-  const checked = new Schema(definition, { checks: { port: () => true } });
-  assert.throws(() => open([], { schema: checked }), { code: "usage", message: /checks/ });
+});
+
+test("checks are asked before anything comes into force, and cannot stop the page", () => {
+  let config;
+  const asked = [];
+  const schema = new Schema({ fields: { port: "integer" } }, { checks: {
+    port: (port) => {
+      asked.push(port);
+      if (port === 13) throw new Error("unlucky");
+      if (port === 14) config.set("other", 1);
+      return port < 1024 ? "ports below 1024 are for root" : undefined;
+    },
+    "list.*": async () => true,
+  } });
+  assert.throws(() => open([{ id: "a", value: { port: 80 } }], { schema }), { code: "invalid", path: "port", message: /for root/ });
+  config = open([{ id: "a", value: { port: 8080 } }], { schema });
+  assert.deepEqual(config.toObject(), { port: 8080 });
+  assert.throws(() => config.set("port", 22), { code: "invalid", path: "port" });
+  assert.throws(() => config.set("port", 13), { message: /unlucky/ });
+  assert.throws(() => config.set("port", 14), { message: /a check cannot write to the configuration that it checks/ });
+  assert.throws(() => config.set("list", [1]), { path: "list.0", message: /async cannot be waited for/ });
+  assert.throws(() => config.setLayer({ id: "a", value: { port: 1 } }), { message: /for root/ });
+  assert.deepEqual(config.toObject(), { port: 8080 });
+  config.set("port", 8081);
+  assert.equal(config.get("port"), 8081);
+  assert.equal(asked.filter((port) => port === 8081).length, 1, "nothing is asked twice");
 });
 
 test("a layer that the schema refuses throws, and comes into force once others make it valid", () => {

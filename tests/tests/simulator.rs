@@ -1,7 +1,7 @@
 //! The simulator in short: seeds that once found a bug, and the trace of our own. `scripts/test-simulator.sh` runs many.
 
 use confmesh_tests::simulator::trace::{Trace, generate};
-use confmesh_tests::simulator::{Fault, Options, run, run_saves};
+use confmesh_tests::simulator::{Fault, Options, run, run_checks, run_saves};
 
 /// What the simulator did not know yet when the seeds below were found: without it they tell their old stories.
 const LATER: &[Fault] = &[Fault::Settle, Fault::Expel, Fault::Wire, Fault::Terms, Fault::Stranger, Fault::Count];
@@ -49,6 +49,13 @@ fn whoever_saves_an_old_text_of_a_file_takes_back_nothing_that_others_wrote() {
     // The last two: a removal that the file had already was not remembered as one of its own.
     for seed in (0..200).chain([101_831, 104_851]) {
         assert_eq!(run_saves(seed), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_check_that_answers_late_or_never_stalls_nobody_and_nothing_unchecked_is_in_force() {
+    for seed in 0..300 {
+        assert_eq!(run_checks(seed), None, "seed {seed}");
     }
 }
 

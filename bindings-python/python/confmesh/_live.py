@@ -83,6 +83,7 @@ def open(
     model: type[Any] | None = None,
     sources: Given | Iterable[Given] = (),
     data_dir: str | os.PathLike[str] | None = None,
+    check_within: int = 5_000,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
@@ -94,6 +95,9 @@ def open(
 
     `sources` are more of them: `"https://config.example/app;interval=10s"`, `"exec:COMMAND"`, `"env:PREFIX"`, a dict with `source`
     and the options, an object with `load()` (plain or `async`), or a function. Their last good documents are kept in `data_dir`.
+
+    The checks of a `Schema` or `model` run on a thread of their own and have `check_within` milliseconds to answer: what would come into
+    force waits for them, and nothing else does. Without an answer `set` raises, and what came from elsewhere is held back until there is one.
     """
     schema = _schema(schema, model)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
@@ -110,6 +114,7 @@ def open(
             rules=rules,
             watch=watch,
             schema=schema,
+            check_within=check_within,
             profiles=active,
             interpolate=interpolate is not False,
             env_names=names,
@@ -159,7 +164,7 @@ class Mesh(_Operations):
     `host:port`, `peers` are `wss://host:port` (`ws://` on this machine), and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles`,
-    `interpolate`, `model` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
+    `interpolate`, `model`, `check_within` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
 
     Who may do what stands in the file `auth`, which `confmesh token` writes and which is taken while it runs; without one only
     this machine can connect. `tls_cert` and `tls_key` (PEM) make it speak TLS, unless it is `behind_proxy`; certificates
@@ -211,6 +216,7 @@ class Mesh(_Operations):
         webhook_secrets: str | Iterable[str] = (),
         webhook_secret_file: str | os.PathLike[str] | None = None,
         webhook_paths: str | Iterable[str] | None = None,
+        check_within: int = 5_000,
     ) -> None:
         schema = _schema(schema, model)
         self._model = model
@@ -249,6 +255,7 @@ class Mesh(_Operations):
                 allow_origins=origins,
                 allow_hosts=hosts,
                 schema=schema,
+                check_within=check_within,
                 profiles=active,
                 interpolate=interpolate is not False,
                 env_names=names,

@@ -292,6 +292,16 @@ class SourceStatus(TypedDict):
     keep_error: NotRequired[Problem]
 
 
+class Checking(TypedDict):
+    """What waits for the checks of the program: for how long, how long it may, and how many questions are late."""
+
+    for_ms: int
+    within_ms: int
+    writes: int
+    late: int
+    cause: NotRequired[str]
+
+
 class DocumentStatus(TypedDict):
     """A document; further fields are there where something is rejected, withheld, or dropped from the history."""
 
@@ -307,6 +317,7 @@ class DocumentStatus(TypedDict):
     conflicts: list[WriteConflict]
     rejected: NotRequired[dict[str, Any]]
     withheld: NotRequired[list[dict[str, Any]]]
+    checking: NotRequired[Checking]
     settling: NotRequired[dict[str, Any]]
     bound_file: NotRequired[str]
     stamps_ahead_ms: NotRequired[int]

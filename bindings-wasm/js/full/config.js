@@ -2,6 +2,7 @@
 import { LocalEngine } from "./confmesh_wasm.js";
 import { Schema } from "./algebra.js";
 import { matches } from "./functions.js";
+import { checking } from "./over.js";
 import { calling, ConfmeshError, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
 
 /** What `open` has in Node and not here, and what takes its place. */
@@ -27,6 +28,7 @@ function layering(given) {
   return {
     rules,
     schema: schema instanceof Schema ? schema.definition : schema,
+    checks: checking(schema).patterns,
     profiles: typeof profiles === "string" ? [profiles] : profiles && [...profiles],
     variables: variables && Object.fromEntries(Object.entries(variables).filter(([, text]) => text !== undefined)),
   };
@@ -54,14 +56,16 @@ export class Config {
   #document;
   #subscribers = new Set();
   #isClosed = false;
+  #checks;
 
   constructor(layers, given) {
     const how = layering(given);
+    this.#checks = checking(given?.schema);
     if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
       const hint = "fetch the text and open it as a layer: open([{ id: url, text, format: \"json\" }])";
       throw usage("a browser has no files to open", hint);
     }
-    this.#engine = calling(() => new LocalEngine(toText(layers), toText(how), ...clocks()));
+    this.#engine = calling(() => new LocalEngine(toText(layers), toText(how), this.#checks.ask, ...clocks()));
   }
 
   /** The document, frozen; the same object until something changes. */
@@ -153,6 +157,9 @@ export class Config {
   }
 
   #open() {
+    if (this.#checks.isChecking) { // a page has one thread: it would stand in its own way
+      throw usage("a check cannot write to the configuration that it checks", "let it only look at what it is given, and write from a subscription");
+    }
     if (this.#isClosed) throw new ConfmeshError({ code: "closed", message: "this configuration was closed" });
   }
 

@@ -23,15 +23,42 @@ function handedOver(layers, toText) {
   return [toText(specs), layers.filter(hasText).map(({ text }) => text)];
 }
 
-/** What a check says about a value: nothing, or what is wrong. It never throws, as the native half stands in between. */
-function asked(check, value) {
+/** What running configurations need of schemas. */
+const running = new WeakMap();
+
+/**
+ * The patterns of a schema's checks, and what asks one by its number: `ask` about the text of a value, at once, and `later`
+ * about a value, whenever it has answered; `isChecking` while one runs. Nothing where something else than a schema is given.
+ */
+export const checking = (schema) => running.get(schema) ?? { patterns: [], isChecking: false, ask: () => undefined, later: async () => undefined };
+
+/** What the answer of a check says: nothing, or what is wrong. */
+function said(answer) {
+  if (answer === undefined || answer === null || answer === true) return undefined;
+  if (answer === false) return "the program refuses the value";
+  return typeof answer === "string" ? answer : `a check returns nothing, a boolean or a text, not ${typeof answer}`;
+}
+
+const thrown = (error) => String(error?.message ?? error);
+
+/** What a check says about a value. It never throws, as the native half stands in between. */
+function asked(run, value) {
   try {
-    const answer = check(value);
-    if (answer === undefined || answer === null || answer === true) return undefined;
-    if (answer === false) return "the program refuses the value";
-    return typeof answer === "string" ? answer : `a check returns nothing, a boolean or a text, not ${typeof answer}`;
+    const answer = run(value);
+    if (typeof answer?.then !== "function") return said(answer);
+    Promise.resolve(answer).catch(() => {});
+    return "a check that is async cannot be waited for here";
   } catch (error) {
-    return String(error?.message ?? error);
+    return thrown(error);
+  }
+}
+
+/** The same of a check that may be async. */
+async function awaited(run, value) {
+  try {
+    return said(await run(value));
+  } catch (error) {
+    return thrown(error);
   }
 }
 
@@ -43,7 +70,7 @@ export function algebraOver(native, { calling, toText }) {
     #native;
     #checks;
     #definition;
-    #ask = (number, text) => asked(this.#checks[number], fromText(text));
+    #ask;
 
     constructor(definition, given) {
       const { checks = {} } = known(given, ["checks"], "Schema");
@@ -52,6 +79,19 @@ export function algebraOver(native, { calling, toText }) {
       const strange = this.#checks.findIndex((check) => typeof check !== "function");
       if (strange >= 0) throw new ConfmeshError({ code: "usage", message: `the check of \`${patterns[strange]}\` is no function` });
       this.#definition = definition;
+      const state = { patterns, isChecking: false };
+      const guarded = (number) => (value) => {
+        state.isChecking = true;
+        try {
+          return this.#checks[number](value);
+        } finally {
+          state.isChecking = false;
+        }
+      };
+      state.ask = (number, text) => asked(guarded(number), fromText(text));
+      state.later = (number, value) => awaited(guarded(number), value);
+      this.#ask = state.ask;
+      running.set(this, state);
       this.#native = calling(() => new native.NativeSchema(toText(definition), toText(patterns)));
     }
 
@@ -64,14 +104,9 @@ export function algebraOver(native, { calling, toText }) {
       return ask(() => onSchema(schema.#native, schema.#ask));
     }
 
-    /** What it was made of, for a running configuration, which asks no functions. */
+    /** What it was made of, without its checks. */
     get definition() {
-      if (this.#checks.length === 0) return this.#definition;
-      throw new ConfmeshError({
-        code: "usage",
-        message: "a running configuration does not ask the checks of a schema",
-        hint: "give a schema without `checks`, and call its `validate` where you use the values",
-      });
+      return this.#definition;
     }
 
     validate(document) {

@@ -330,6 +330,19 @@ pub static SOURCE_STATUS: Record = record(
     ],
 );
 
+/// What waits for checks.
+pub static CHECKING: Record = record(
+    "Checking",
+    "What waits for the checks of the program.",
+    &[
+        needs("for_ms", Type::Count, "how long the oldest question has had no answer"),
+        needs("within_ms", Type::Count, "how long an answer may take"),
+        needs("writes", Type::Count, "how many writes wait"),
+        needs("late", Type::Count, "how many questions have had no answer for longer than that"),
+        may("cause", Type::Text, "what brought what is not in force yet"),
+    ],
+);
+
 /// A document.
 pub static DOCUMENT_STATUS: Record = record(
     "DocumentStatus",
@@ -347,6 +360,7 @@ pub static DOCUMENT_STATUS: Record = record(
         needs("conflicts", Type::List(&Type::Map), "what was written at the same time in different ways"),
         may("rejected", Type::Map, "what is not in force because it is invalid"),
         may("withheld", Type::List(&Type::Map), "what others wrote that is not in force here"),
+        may("checking", Type::Record(&CHECKING), "what waits for the checks of the program"),
         may("settling", Type::Map, "how the dropping of its history stands"),
         may("bound_file", Type::Text, "the file that mirrors it"),
         may("stamps_ahead_ms", Type::Count, "how far writes of this instance are stamped ahead"),

@@ -28,6 +28,8 @@ pub(super) struct FileWork {
     look_at_ms: Option<u64>,
     /// What was last seen to hold still; inside, `None` is a missing file.
     told: Option<Option<String>>,
+    /// What was believed, and is not in the engine before the checks of the program have answered.
+    believed: Option<Option<String>>,
     /// What a look found that is not believed yet, and since when it is there.
     doubted: Option<(Option<String>, u64)>,
     /// The suffix of a copy that is still to be made.
@@ -48,6 +50,7 @@ impl FileWork {
             is_look_wanted: false,
             look_at_ms: None,
             told: None,
+            believed: None,
             doubted: None,
             keep_as: None,
         }
@@ -56,6 +59,17 @@ impl FileWork {
     pub(super) fn hint(&mut self, held_still: Option<Option<String>>) {
         self.told = held_still.or(self.told.take());
         self.is_look_wanted = true;
+    }
+
+    /// It is known what the checks say of the text that was believed last: if it is still there, it still is.
+    pub(super) fn look_on(&mut self) {
+        self.told = self.told.take().or(self.believed.take());
+        self.is_look_wanted = true;
+    }
+
+    /// A text that was believed waits for the checks of the program.
+    pub(super) fn keep_believing(&mut self, text: Option<String>) {
+        self.believed = Some(text);
     }
 
     pub(super) fn look_again(&mut self) {

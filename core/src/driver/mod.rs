@@ -20,7 +20,9 @@ pub use file::Patience;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::clock::Now;
-use crate::engine::{DocumentOptions, Engine, Event, FileCopy, FileWrite, Persist, Ticket, Transmit};
+use crate::engine::{
+    CheckRequest, CheckTicket, DocumentOptions, Engine, Event, FileCopy, FileWrite, Persist, Ticket, Transmit,
+};
 use crate::error::{Error, Result};
 use crate::id::DocumentName;
 use file::FileWork;
@@ -38,6 +40,8 @@ pub enum Action {
     Resume(Ticket),
     /// Send a frame.
     Transmit(Transmit),
+    /// Ask the checks of the program; answer with [`Driver::handle_checked`], and do not wait for it.
+    Check(CheckRequest),
     /// Read a bound file; answer with [`Driver::handle_look`].
     Look(Look),
     /// Keep a text beside a bound file; there is no answer.
@@ -103,7 +107,12 @@ impl Driver {
     pub fn handle_first_look(&mut self, name: &DocumentName, found: Result<Option<String>>, now: Now) {
         let Some(file) = self.files.get_mut(name) else { return };
         match found {
-            Ok(text) => self.engine.handle_file(name, text.as_deref(), now),
+            Ok(text) => {
+                self.engine.handle_file(name, text.as_deref(), now);
+                if self.engine.is_file_asked_about(name) {
+                    file.keep_believing(text);
+                }
+            }
             Err(error) => {
                 file.try_again(now);
                 self.engine.handle_file_unreadable(name, error);
@@ -134,6 +143,9 @@ impl Driver {
                 let is_own = text.as_deref().is_some_and(|text| self.engine.is_mirrored_text(name, text));
                 if file.believes(&text, is_own, now) {
                     self.engine.handle_file(name, text.as_deref(), now);
+                    if self.engine.is_file_asked_about(name) {
+                        file.keep_believing(text);
+                    }
                 }
             }
             Err(error) => {
@@ -186,6 +198,12 @@ impl Driver {
         }
     }
 
+    /// The checks of the program have answered.
+    pub fn handle_checked(&mut self, ticket: CheckTicket, said: Vec<Error>, now: Now) {
+        self.taken += 1;
+        self.engine.handle_checked(ticket, said, now);
+    }
+
     /// Time itself has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.taken += 1;
@@ -215,6 +233,12 @@ impl Driver {
         self.store.is_busy() || self.files.values().any(FileWork::is_busy)
     }
 
+    /// Whether anything waits for the checks of the program: nobody has to wait for them.
+    #[must_use]
+    pub fn is_checking(&self) -> bool {
+        self.engine.is_checking()
+    }
+
     /// Why the store failed, while nothing got there since.
     #[must_use]
     pub fn store_failure(&self) -> Option<&Error> {
@@ -234,6 +258,9 @@ impl Driver {
         if let Some(transmit) = self.engine.poll_transmit() {
             return Some(Action::Transmit(transmit));
         }
+        if let Some(check) = self.engine.poll_check() {
+            return Some(Action::Check(check));
+        }
         if let Some(copy) = self.engine.poll_copy() {
             return Some(Action::Keep(copy));
         }
@@ -245,6 +272,12 @@ impl Driver {
         }
         if let Some(event) = self.engine.poll_event() {
             return Some(Action::Event(event));
+        }
+        let Driver { engine, files, .. } = self;
+        for (name, file) in files.iter_mut() {
+            if engine.takes_look(name) {
+                file.look_on();
+            }
         }
         let wanted = self.files.iter_mut().find(|(_, file)| file.wants_look());
         if let Some((name, file)) = wanted {

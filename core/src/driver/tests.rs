@@ -56,6 +56,7 @@ impl Host {
                 Action::Look(look) => self.looks.push_back(look),
                 Action::Write(write) => self.writes.push_back(write),
                 Action::Event(event) => self.events.push(event),
+                Action::Check(request) => self.driver.handle_checked(request.ticket, request.run(), self.now),
                 Action::Resume(_) | Action::Transmit(_) | Action::Keep(_) => {}
             }
         }

@@ -5,8 +5,10 @@
 //! invalid in the shared layer is withheld path by path ([`super::withhold`]); a source that breaks the document is held
 //! back, and the one that was accepted before it stays. Each later change tries both again.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checks::{Refusal, Unknown, placed};
 use super::culprits;
 use super::document::Document;
 use super::records::withheld_record;
@@ -20,6 +22,9 @@ use crate::merge::{Composed, Layer, Withheld, priority};
 use crate::path::Path;
 use crate::replica::Edit;
 use crate::value::{Str, Value};
+
+/// How often a write is asked about whose document others change meanwhile.
+const MAX_ASKED: u8 = 3;
 
 /// How much of the shared layer is in force.
 #[derive(Clone)]
@@ -36,7 +41,7 @@ pub(super) enum Admission {
 pub(super) type Kept = BTreeMap<Path, Option<Value>>;
 
 /// What becomes of the newest layers.
-struct Plan {
+pub(super) struct Plan {
     takes: Takes,
     /// The shared layer as far as it comes into force.
     shared: Option<Layer>,
@@ -76,6 +81,8 @@ pub(super) struct Foreseen {
     before: Option<Value>,
     newest: Value,
     plan: Plan,
+    /// Whether the checks of the program have to be asked first: then the plan is to hold everything back.
+    waits: bool,
 }
 
 impl Admission {
@@ -89,19 +96,48 @@ impl Admission {
 }
 
 impl Document {
-    /// Accepts the newest layers as far as they make a valid document. Returns what the accepted ones make.
-    pub(super) fn admit(&mut self, cause: &str) -> Composed {
-        let shared = self.shared_layer();
-        if let Some(arrived) = self.arrived.take().filter(|arrived| self.is_as_foreseen(arrived)) {
-            debug_assert!(Some(&arrived.newest) == shared.as_ref().map(|layer| &layer.value), "a batch became another");
-            return self.carry_out(arrived.plan, cause);
+    /// Accepts the newest layers as far as they make a valid document. Returns what the accepted ones make; none where the
+    /// checks of the program have to be asked first.
+    pub(super) fn admit(&mut self, cause: &str) -> Option<Composed> {
+        let arrived = self.arrived.take();
+        if self.checks.trial.is_some() {
+            self.checks.again.get_or_insert_with(|| (cause.into(), Vec::new())).0 = cause.into();
+            return None;
         }
-        let plan = self.plan(cause, shared, self.accepted.as_ref(), &self.latest);
-        self.carry_out(plan, cause)
+        let shared = self.shared_layer();
+        if let Some(arrived) = arrived.filter(|arrived| self.is_as_foreseen(arrived)) {
+            debug_assert!(Some(&arrived.newest) == shared.as_ref().map(|layer| &layer.value), "a batch became another");
+            return Some(self.carry_out(arrived.plan, cause));
+        }
+        match self.plan(cause, shared.clone(), self.accepted.as_ref(), &self.latest) {
+            Ok(plan) => Some(self.carry_out(plan, cause)),
+            Err(unknown) => {
+                self.begin_trial(cause, shared, unknown);
+                None
+            }
+        }
     }
 
-    /// What becomes of the newest layers, where these were in force.
-    fn plan(&self, cause: &str, shared: Option<Layer>, accepted: Option<&Layer>, latest: &Composed) -> Plan {
+    /// What becomes of the newest layers, where these were in force; or what has to be asked first.
+    pub(super) fn plan(
+        &self,
+        cause: &str,
+        shared: Option<Layer>,
+        accepted: Option<&Layer>,
+        latest: &Composed,
+    ) -> Result<Plan, Unknown> {
+        let unknown = RefCell::new(None);
+        let plan = self.planned(cause, shared, (accepted, latest), &unknown);
+        unknown.into_inner().map_or(Ok(plan), Err)
+    }
+
+    fn planned(
+        &self,
+        cause: &str,
+        shared: Option<Layer>,
+        (accepted, latest): (Option<&Layer>, &Composed),
+        unknown: &RefCell<Option<Unknown>>,
+    ) -> Plan {
         let compose = |takes: Takes, shared: Option<&Layer>| {
             let sources = self.sources.iter().enumerate().filter_map(|(at, source)| match &source.newest {
                 Some(newest) if takes.takes(at) => Some(newest.clone()),
@@ -126,6 +162,8 @@ impl Document {
         let has_opened = matches!(self.admission, Admission::Opening(_));
         let known: &[Error] = if has_opened { &[] } else { &latest.errors };
         let is_known = |error: &Error| is_among(error, known);
+        let compose =
+            |takes: Takes, shared: Option<&Layer>| self.checks.judged(compose(takes, shared), is_known, unknown);
         let full = compose(Takes::All, shared.as_ref());
         let errors = full.errors.clone();
         if !self.composition.can_refuse() || errors.iter().all(is_known) {
@@ -184,7 +222,7 @@ impl Document {
         self.sources.get(at)?.newest.as_ref()
     }
 
-    fn carry_out(&mut self, plan: Plan, cause: &str) -> Composed {
+    pub(super) fn carry_out(&mut self, plan: Plan, cause: &str) -> Composed {
         let is_decided = !self.is_opening();
         let has_opened = is_decided && matches!(self.admission, Admission::Opening(_));
         for (at, source) in self.sources.iter_mut().enumerate() {
@@ -237,6 +275,21 @@ impl Document {
         self.sources.iter().any(|source| source.id == *id && source.is_blamed)
     }
 
+    /// Holds back what could not be checked.
+    pub(super) fn hold_back(&mut self, cause: &str, held: Held, error: &Error) {
+        let source = self.sources.iter_mut().find(|source| source.id == *cause && source.newest.is_some());
+        if let Some(source) = source {
+            (source.state, source.is_blamed) = (SourceState::Stale(error.clone()), true);
+            self.moved.push(source.id.clone());
+        }
+        if let Admission::Opening(_) = self.admission {
+            // Nothing was in force since the start.
+            self.latest.errors = vec![error.clone()];
+        } else if !held.is_empty() {
+            self.admission = Admission::Withholding(held);
+        }
+    }
+
     pub(super) fn is_opening(&self) -> bool {
         self.sources.iter().any(|source| !source.was_heard)
             || self.file.as_ref().is_some_and(|file| !file.was_looked_at())
@@ -252,8 +305,16 @@ impl Document {
             None => (self.accepted.as_ref(), &self.latest),
         };
         let before = accepted.map(|layer| layer.value.clone());
-        let plan = self.plan(cause, shared, accepted, latest);
-        self.foreseen.push_back(Foreseen { ticket, turn: self.sources_turn, before, newest, plan });
+        let (plan, waits) = match self.plan(cause, shared.clone(), accepted, latest) {
+            Ok(plan) => (plan, false),
+            // Until the checks have answered, also over a restart, it shows what it showed before.
+            Err(_) => {
+                let admission = Admission::Withholding(self.waiting_paths(accepted, shared.as_ref()));
+                let (accepted, composed) = (accepted.cloned(), latest.clone());
+                (Plan { takes: Takes::None, shared: accepted, admission, errors: Vec::new(), composed }, true)
+            }
+        };
+        self.foreseen.push_back(Foreseen { ticket, turn: self.sources_turn, before, newest, plan, waits });
     }
 
     fn last_foreseen(&self) -> Option<&Plan> {
@@ -263,7 +324,7 @@ impl Document {
     /// Whether what was planned is what would be planned now: what is valid is so whatever was there before.
     fn is_as_foreseen(&self, arrived: &Foreseen) -> bool {
         let is_like = || arrived.before.as_ref() == self.accepted.as_ref().map(|layer| &layer.value);
-        arrived.turn == self.sources_turn && (arrived.plan.errors.is_empty() || is_like())
+        !arrived.waits && arrived.turn == self.sources_turn && (arrived.plan.errors.is_empty() || is_like())
     }
 
     /// The batch with this ticket is in the store.
@@ -298,9 +359,9 @@ impl Document {
         if !self.composition.can_refuse() {
             return None;
         }
-        let (admission, accepted) = match self.last_foreseen() {
-            Some(plan) => (&plan.admission, plan.shared.as_ref()),
-            None => (&self.admission, self.accepted.as_ref()),
+        let (admission, accepted, waiting) = match self.last_foreseen() {
+            Some(plan) => (&plan.admission, plan.shared.as_ref(), Held::new()),
+            None => (&self.admission, self.accepted.as_ref(), self.waiting()),
         };
         let paths: Vec<&Path> = match admission {
             Admission::Opening(paths) => paths.iter().collect(),
@@ -308,7 +369,10 @@ impl Document {
             Admission::InForce => Vec::new(),
         };
         let before = |path: &Path| accepted.and_then(|layer| layer.value.at(path)).cloned();
-        let kept: Kept = paths.into_iter().map(|path| (path.clone(), before(path))).collect();
+        let paths: BTreeSet<&Path> = paths.into_iter().chain(waiting.keys()).collect();
+        let is_covered = |path: &Path| paths.iter().any(|above| *above != path && path.starts_with(above));
+        let kept = paths.iter().filter(|path| !is_covered(path));
+        let kept: Kept = kept.map(|path| ((*path).clone(), before(path))).collect();
         if self.kept.as_ref() == Some(&kept) {
             return None;
         }
@@ -317,23 +381,33 @@ impl Document {
         Some(record)
     }
 
+    /// What of the shared layer is not in force: it is invalid, or the checks of the program have not answered.
+    fn held_now(&self) -> Held {
+        let mut held = self.admission.held().cloned().unwrap_or_default();
+        for (path, error) in self.waiting() {
+            if !held.keys().any(|above| path.starts_with(above)) {
+                held.insert(path, error);
+            }
+        }
+        held
+    }
+
     /// What of the shared layer is not in force, and why.
     pub(super) fn withheld(&self) -> Vec<Withheld> {
-        let Some(held) = self.admission.held().filter(|_| self.guest.is_none()) else { return Vec::new() };
+        let held = self.held_now();
+        if held.is_empty() || self.guest.is_some() {
+            return Vec::new();
+        }
         let shared = self.shared_layer();
         let value = |path: &Path| {
             let value = shared.as_ref().filter(|_| !path.is_root())?.value.at(path)?;
             Some(self.policy.masked(path, value))
         };
-        let withheld = held.iter().map(|(path, error)| (path.clone(), value(path), error.clone()));
-        withheld.map(|(path, value, error)| Withheld { path, value, error }).collect()
+        held.into_iter().map(|(path, error)| Withheld { value: value(&path), path, error }).collect()
     }
 
     /// What of these paths, above them or below them is not in force.
     pub(super) fn withheld_at(&self, paths: &[Path]) -> Vec<Withheld> {
-        if self.admission.held().is_none() {
-            return Vec::new();
-        }
         let mut withheld = self.withheld();
         withheld
             .retain(|Withheld { path: at, .. }| paths.iter().any(|path| path.starts_with(at) || at.starts_with(path)));
@@ -351,16 +425,16 @@ impl Document {
     /// A shared layer as the bound file may show it: what is withheld shows what was in force before. None where nothing
     /// of it is in force.
     pub(super) fn shown_of(&self, newest: &Value) -> Option<Value> {
-        match &self.admission {
-            _ if !self.composition.can_refuse() => Some(newest.clone()),
-            _ if !self.latest.errors.is_empty() => None,
-            Admission::Withholding(held) if held.contains_key(&Path::root()) => None,
-            Admission::Withholding(held) => {
-                let before = self.accepted.as_ref().map_or_else(Value::empty_map, |layer| layer.value.clone());
-                Some(with_before(newest, &before, held.keys()))
-            }
-            Admission::Opening(_) | Admission::InForce => Some(newest.clone()),
+        if !self.composition.can_refuse() {
+            return Some(newest.clone());
         }
+        let is_unchecked = self.checks.exist() && matches!(self.admission, Admission::Opening(_));
+        let held = self.held_now();
+        if !self.latest.errors.is_empty() || is_unchecked || held.contains_key(&Path::root()) {
+            return None;
+        }
+        let before = self.accepted.as_ref().map_or_else(Value::empty_map, |layer| layer.value.clone());
+        Some(with_before(newest, &before, held.keys()))
     }
 
     /// What should be told of the document: that something of it is rejected or withheld and why, or in force again.
@@ -413,8 +487,8 @@ impl Document {
     /// broke can be mended one by one. `text` is the file that the edits come from.
     ///
     /// # Errors
-    /// What would be wrong: the first problem, with the others related to it.
-    pub(super) fn examine(&self, edits: &[Edit], text: Option<&str>) -> Result<()> {
+    /// What would be wrong: the first problem, with the others related to it; or what has to be asked first.
+    pub(super) fn examine(&self, edits: &[Edit], text: Option<&str>) -> Result<(), Refusal> {
         if !self.composition.can_refuse() {
             return Ok(());
         }
@@ -433,31 +507,47 @@ impl Document {
         self.examine_layer(before, after, text)
     }
 
+    /// [`Document::examine`] of a write that the checks of the program were asked about so often: others change the document
+    /// all the time, so it is made, and checked where it comes in.
+    pub(super) fn examine_asked(&self, edits: &[Edit], asked: u8) -> Result<(), Refusal> {
+        match self.examine(edits, None) {
+            Err(Refusal::Unknown(_)) if asked >= MAX_ASKED => Ok(()),
+            examined => examined,
+        }
+    }
+
     /// Refuses a value of the written layer as [`Document::examine`] refuses edits.
-    pub(super) fn examine_layer(&self, before: Value, after: Value, text: Option<&str>) -> Result<()> {
+    pub(super) fn examine_layer(&self, before: Value, after: Value, text: Option<&str>) -> Result<(), Refusal> {
         if !self.composition.can_refuse() {
             return Ok(());
         }
         let composed = self.composed_with(after, text);
-        if composed.errors.is_empty() {
+        if composed.errors.is_empty() && !self.checks.exist() {
             return Ok(());
         }
-        let known = self.composed_with(before, text).errors;
-        let new: Vec<Error> = composed.errors.into_iter().filter(|error| !is_among(error, &known)).collect();
-        if new.is_empty() { Ok(()) } else { Err(together(&new)) }
+        let composed_before = self.composed_with(before, text);
+        refuse_new(composed.errors.clone(), &composed_before.errors)?;
+        let said = self.checks.verdict(&composed.value).ok_or_else(|| Unknown::of(&composed))?;
+        if said.is_empty() {
+            return Ok(());
+        }
+        let known = self.checks.verdict(&composed_before.value).ok_or_else(|| Unknown::of(&composed_before))?;
+        refuse_new(said.iter().map(|error| placed(error, &composed)).collect(), known)
     }
 
     /// Refuses an edit of the bound file at a path that would stay withheld: the mirror would take it out of the file.
-    fn examine_withheld(&self, edits: &[Edit], after: &Value, text: Option<&str>) -> Result<()> {
+    fn examine_withheld(&self, edits: &[Edit], after: &Value, text: Option<&str>) -> Result<(), Refusal> {
         let touches = |one: &Path, other: &Path| one.starts_with(other) || other.starts_with(one);
         let held = self.admission.held().into_iter().flat_map(Held::keys);
         let touched: Vec<&Path> = held.filter(|at| edits.iter().any(|edit| touches(&edit.path, at))).collect();
         if touched.is_empty() {
             return Ok(());
         }
-        let mut errors = self.composed_with(after.clone(), text).errors;
-        errors.retain(|error| error.path().is_none_or(|path| touched.iter().any(|at| touches(path, at))));
-        Error::all(errors).map_or(Ok(()), Err)
+        let composed = self.composed_with(after.clone(), text);
+        let counts = |error: &Error| error.path().is_none_or(|path| touched.iter().any(|at| touches(path, at)));
+        refuse_new(composed.errors.iter().filter(|error| counts(error)).cloned().collect(), &[])?;
+        let said = self.checks.verdict(&composed.value).ok_or_else(|| Unknown::of(&composed))?;
+        refuse_new(said.iter().filter(|error| counts(error)).map(|error| placed(error, &composed)).collect(), &[])
     }
 
     /// What the accepted sources make with this value of the layer that commands write.
@@ -472,6 +562,12 @@ impl Document {
         let layers: Vec<Layer> = sources.filter_map(|source| source.layer.clone()).chain([layer]).collect();
         self.composition.update(&layers, &self.latest)
     }
+}
+
+/// Refuses what is wrong and was not before.
+fn refuse_new(mut errors: Vec<Error>, known: &[Error]) -> Result<(), Refusal> {
+    errors.retain(|error| !is_among(error, known));
+    Error::all(errors).map_or(Ok(()), |error| Err(Refusal::Wrong(error)))
 }
 
 /// The layer with another value.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::checks::{Refusal, Waiting};
 use super::records::effect_records;
 use super::shared::{Command, Reply, Shared, Staged, Step};
 use super::terms::WriteTerms;
@@ -98,24 +99,38 @@ impl Engine {
         if let Some(Shared::Unfounded { waiting, .. }) = &mut document.shared {
             return waiting.push_back((request, command, terms.clone()));
         }
-        let (command, terms) = match self.permitted(name, command, terms) {
+        let write = Waiting { request, command, terms: terms.clone(), asked: 0 };
+        if let Some(write) = self.wait_in_line(name, write) {
+            self.attempt(name, write, now);
+        }
+    }
+
+    /// Makes a write whose turn it is, or asks the checks of the program about it first.
+    pub(super) fn attempt(&mut self, name: &DocumentName, write: Waiting, now: Now) {
+        let Waiting { request, command: mut wished, terms: mut given, asked } = write;
+        let (mut command, terms) = match self.permitted(name, wished.clone(), &given) {
             Ok(permitted) => permitted,
             Err(error) => return self.answer(request, Err(error), now),
         };
-        let terms = &terms;
+        let Some(document) = self.documents.get_mut(name) else { return };
         if !REPLICATES {
-            return self.execute_here(name, request, &command, terms, now);
+            if FOLLOWS && document.guest.is_some() {
+                return self.ask_host(name, request, command, terms.user, now);
+            }
+            let result =
+                if MERGES { self.write_runtime(name, &command, asked, now) } else { Err(unknown(name).into()) };
+            let write = Waiting { request, command: wished, terms: given, asked };
+            return self.written_or_asked(name, write, result, now);
         }
         if let Command::Assign(id, user) = command {
             return self.assign(name, request, (id, user), now);
         }
-        let mut command = command;
         let mut terms = terms;
-        let repeat = WriteTerms { once: terms.once.clone(), ..WriteTerms::default() };
-        if let Some((once, document)) = terms.once.as_ref().zip(self.documents.get(name)) {
-            if document.deliveries.has(once, now.wall_ms) {
+        if let Some((once, document)) = terms.once.clone().zip(self.documents.get(name)) {
+            if document.deliveries.has(&once, now.wall_ms) {
                 // What it asked for may be on its way to the store still: then this answer waits for it as the first one does.
-                (command, terms) = (Command::Edits(Vec::new()), &repeat);
+                command = Command::Edits(Vec::new());
+                terms = WriteTerms { once: Some(once), ..WriteTerms::default() };
             } else if let Err(error) = document.deliveries.check_room(now.wall_ms) {
                 return self.answer(request, Err(error), now);
             }
@@ -127,9 +142,12 @@ impl Engine {
                 Ok(edit) => command = Command::Edits(vec![edit]),
                 Err(error) => return self.answer(request, Err(error), now),
             }
+            // It is settled, and was permitted: what is left is to write what that comes to.
+            (wished, given) = (command.clone(), WriteTerms { by: None, ..terms.clone() });
         }
-        let (command, terms) = match self.settled(name, command, terms).and_then(|(c, t)| self.unless_stale(name, c, t))
-        {
+        let wished = Waiting { request, command: wished, terms: given, asked };
+        let ready = self.settled(name, command, &terms).and_then(|(c, t)| self.unless_stale(name, c, t));
+        let (command, terms) = match ready {
             Ok(ready) => ready,
             Err(error) => return self.answer(request, Err(error), now),
         };
@@ -138,51 +156,54 @@ impl Engine {
             return self.ask_host(name, request, command, terms.user, now);
         }
         if document.shared.is_none() {
-            let result = self.write_runtime(name, &command, now);
-            return self.answer(request, result, now);
+            let result = self.write_runtime(name, &command, asked, now);
+            return self.written_or_asked(name, wished, result, now);
         }
-        let edits = command.edits(&document.snapshot.value);
-        match edits.and_then(|edits| document.examine(&edits, None).map(|()| edits)) {
+        let edits = command.edits(&document.snapshot.value).map_err(Refusal::Wrong);
+        match edits.and_then(|edits| document.examine_asked(&edits, asked).map(|()| edits)) {
             Ok(edits) => {
                 let asked = Asked { request, path: command.path(), terms: &terms };
                 self.write_shared(name, &edits, Some(asked), "shared", now);
             }
-            Err(error) => self.answer(request, Err(error), now),
+            Err(refusal) => self.written_or_asked(name, wished, Err(refusal), now),
         }
     }
 
-    /// What a build without replication does with a command: asks its host, or writes the runtime layer.
-    fn execute_here(
+    /// Answers a write, or keeps it until the checks of the program have.
+    fn written_or_asked(&mut self, name: &DocumentName, write: Waiting, result: Result<Vec<Path>, Refusal>, now: Now) {
+        match result {
+            Ok(changed) => {
+                let (request, path) = (write.request, write.command.path());
+                let reply = Reply { request, path, changed, dot: None, is_repeat: false };
+                self.reply(name, reply, now);
+            }
+            Err(Refusal::Wrong(error)) => self.answer(write.request, Err(error), now),
+            Err(Refusal::Unknown(unknown)) => self.wait_for_answer(name, write, unknown, now),
+        }
+    }
+
+    fn write_runtime(
         &mut self,
         name: &DocumentName,
-        request: RequestId,
         command: &Command,
-        terms: &WriteTerms,
+        asked: u8,
         now: Now,
-    ) {
-        if FOLLOWS && self.documents.get(name).is_some_and(|document| document.guest.is_some()) {
-            return self.ask_host(name, request, command.clone(), terms.user.clone(), now);
-        }
-        let result = if MERGES { self.write_runtime(name, command, now) } else { Err(unknown(name)) };
-        self.answer(request, result, now);
-    }
-
-    fn write_runtime(&mut self, name: &DocumentName, command: &Command, now: Now) -> Result<Receipt> {
+    ) -> Result<Vec<Path>, Refusal> {
         let document = self.documents.get_mut(name).ok_or_else(|| unknown(name))?;
         let edits = command.edits(&document.snapshot.value)?;
-        document.examine(&edits, None)?;
+        document.examine_asked(&edits, asked)?;
         let old = document.runtime();
         let new = edits.iter().fold(old.clone(), |value, edit| match &edit.value {
             Some(new) => value.with(&edit.path, new.clone()),
             None => value.without(&edit.path),
         });
         if new.as_map().is_none() {
-            return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", new.type_name())));
+            return Err(Error::new(Code::NotAMap, format!("a document is a map, found {}", new.type_name())).into());
         }
         let changed = edits.into_iter().map(|edit| edit.path).filter(|path| old.at(path) != new.at(path)).collect();
         document.set_runtime(new);
         self.refresh(name, super::RUNTIME, now);
-        self.receipt(name, changed, None, &command.path()).ok_or_else(|| unknown(name))
+        Ok(changed)
     }
 
     /// Encodes edits into the shared layer of a founded document and sends them to the store.
@@ -229,13 +250,12 @@ impl Engine {
             Ok(None) => {
                 // What it asks for may be on its way to the store still: then the answer waits for it.
                 if let Some(asked) = asked {
-                    if founded.staged.is_empty() && (once.is_none() || is_repeat) {
-                        let receipt = self.receipt(name, Vec::new(), None, &asked.path).ok_or_else(|| unknown(name));
-                        self.answer(asked.request, receipt.map(|receipt| Receipt { is_repeat, ..receipt }), now);
-                        return;
-                    }
                     let (request, path) = (asked.request, asked.path);
-                    answer = Some(Reply { request, path, changed: Vec::new(), dot: None, is_repeat });
+                    let reply = Reply { request, path, changed: Vec::new(), dot: None, is_repeat };
+                    if founded.staged.is_empty() && (once.is_none() || is_repeat) {
+                        return self.reply(name, reply, now);
+                    }
+                    answer = Some(reply);
                 }
             }
             Ok(Some(written)) => {
@@ -343,8 +363,7 @@ impl Engine {
             self.tell_conflicts(&name, matches!(staged.step, Step::Replace(_)), now);
         }
         if let Some(reply) = staged.reply {
-            let receipt = self.receipt(&name, reply.changed, reply.dot, &reply.path).ok_or_else(|| unknown(&name));
-            self.answer(reply.request, receipt.map(|receipt| Receipt { is_repeat: reply.is_repeat, ..receipt }), now);
+            self.reply(&name, reply, now);
         }
         // Writes that become durable together go out as one delta, when the driver asks what is to be done.
         let (from, at) = self.unsent.entry(name.clone()).or_insert((BTreeSet::new(), now));

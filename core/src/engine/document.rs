@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::admission::{Admission, Foreseen, Kept};
 use super::aside::Aside;
+use super::checks::Checks;
 use super::closed::Closed;
 use super::deliveries::Deliveries;
 use super::file::BoundFile;
 use super::guest::Guest;
+use super::options::DocumentOptions;
 use super::records::Stored;
 use super::shared::{Founded, Shared};
-use super::types::{
-    ChangeEvent, DocumentOptions, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus,
-};
+use super::types::{ChangeEvent, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus};
 use super::{FOLLOWS, MERGES};
 use crate::canonical::content_hash;
 use crate::clock::Now;
@@ -37,6 +37,8 @@ pub(super) struct Document {
     /// A short name of its conflict rules.
     pub(super) rules: u64,
     pub(super) composition: Composition,
+    /// The checks of the program, and what waits for them.
+    pub(super) checks: Checks,
     pub(super) sources: Vec<Source>,
     pub(super) shared: Option<Shared>,
     pub(super) file: Option<BoundFile>,
@@ -97,6 +99,7 @@ pub(super) struct Source {
 impl Document {
     /// A document whose shared layer, until it is founded, waits under this name.
     pub(super) fn new(name: DocumentName, mut options: DocumentOptions, replica: ReplicaId) -> Document {
+        let checks = Checks::new(options.schema.as_ref(), options.check_within_ms);
         let composition = options.composition();
         let mut sources = vec![Source { was_heard: true, ..Source::new(RUNTIME.into(), priority::RUNTIME) }];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
@@ -112,6 +115,7 @@ impl Document {
             rules: if super::REPLICATES { super::rules::digest(composition.policy()) } else { 0 },
             policy: composition.policy().clone(),
             composition,
+            checks,
             sources,
             shared: options.shared.then(|| Shared::unfounded(replica)),
             file: options.file.map(BoundFile::new),
@@ -272,11 +276,18 @@ impl Document {
     pub(super) fn refresh(&mut self, cause: &str) -> Option<ChangeEvent> {
         let composed = match self.guest.as_ref().filter(|_| FOLLOWS) {
             Some(guest) => Composed::of_one(Some(guest.layer())),
-            None if MERGES => self.admit(cause),
+            None if MERGES => self.admit(cause)?,
             None => Composed::of_one(None),
         };
+        self.bring_into_force(composed, cause)
+    }
+
+    /// Shows what the accepted layers make, where nothing is wrong with it. Returns the change where one is visible.
+    pub(super) fn bring_into_force(&mut self, composed: Composed, cause: &str) -> Option<ChangeEvent> {
         self.latest = composed.clone();
-        if !composed.errors.is_empty() {
+        // What was not checked does not show; once all sources were heard it is.
+        let is_unchecked = self.checks.exist() && self.is_opening();
+        if !composed.errors.is_empty() || is_unchecked {
             return None;
         }
         let changes = diff(&self.snapshot.value, &composed.value);
@@ -363,6 +374,7 @@ impl Document {
             apart: Vec::new(),
             kept: self.aside.clone(),
             in_step_ms: self.in_step_ms,
+            checking: self.checks.status(),
         }
     }
 }

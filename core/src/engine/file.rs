@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 
 use super::aside::is_shown;
 use super::kept::{Kept, Restored};
+use super::options::FileBinding;
 use super::records::{FileRecord, Known, file_record};
 use super::save_conflicts::SaveConflict;
 use super::saves::{Save, Verdict, judge};
 use super::torn::is_torn;
-use super::types::{FileBinding, FileWrite, SourceState, StoreWrite, Ticket};
+use super::types::{FileWrite, SourceState, StoreWrite, Ticket};
 use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::error::{Code, Error, Result};
@@ -429,6 +430,23 @@ impl BoundFile {
     /// The edit in the file was refused: the file stays as the person left it, and is not written over.
     pub(super) fn refuse(&mut self, error: Error) {
         self.broken(error);
+    }
+
+    /// [`BoundFile::refuse`] where there is no document yet: none begins before the text is mended.
+    pub(super) fn refuse_first(&mut self, error: Error) {
+        self.broken(error);
+        self.seen = Seen::Unknown;
+    }
+
+    /// It is not known yet what becomes of the text: a file that was never looked at was not looked at now either, and what
+    /// was wrong with it is until then.
+    pub(super) fn put_off(&mut self, before: &SourceState) {
+        if self.base.is_none() {
+            self.seen = Seen::Unknown;
+        }
+        if let SourceState::Stale(error) = before {
+            self.failure = Some(error.clone());
+        }
     }
 
     /// The write that waited for the batch of this ticket, now that the driver may have it.

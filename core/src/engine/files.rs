@@ -1,5 +1,6 @@
 //! Bound files: what a look at one leads to, and when one is written.
 
+use super::checks::Refusal;
 use super::document::Document;
 use super::file::Look;
 use super::shared::{Shared, Step, edits};
@@ -64,16 +65,27 @@ impl Engine {
             }
             _ => None,
         };
+        let checks_exist = document.checks.exist();
         let Some(file) = &mut document.file else { return };
         let is_refused = refusal.is_some();
-        if let Some(error) = refusal {
+        let mut asked = None;
+        match refusal {
             // The person's text stays as it is, and so does the document.
-            file.refuse(error);
+            Some(Refusal::Wrong(error)) if pending.is_none() && checks_exist => file.refuse_first(error),
+            Some(Refusal::Wrong(error)) => file.refuse(error),
+            Some(Refusal::Unknown(unknown)) => {
+                file.put_off(&before);
+                asked = Some(unknown);
+            }
+            None => {}
         }
         let state = file.state();
         if state != before {
             let source = document.written_layer();
             self.events.push_back(Event::Source { document: name.clone(), source, state });
+        }
+        if let Some(unknown) = asked {
+            return self.ask_about_file(name, unknown, now);
         }
         match look {
             _ if is_refused => {}

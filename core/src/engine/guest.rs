@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 
 use super::document::Document;
+use super::options::DocumentOptions;
 use super::shared::{Command, edits};
-use super::types::{DocumentOptions, Event, Level, PeerId, Receipt, RequestId};
+use super::types::{Event, Level, PeerId, Receipt, RequestId};
 use super::{Engine, FOLLOWS, Session};
 use crate::clock::{Now, VersionVector};
 use crate::diff::Change;

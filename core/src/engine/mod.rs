@@ -5,13 +5,15 @@
 //!
 //! 1. [`Engine::poll_persist`]: batches for the store; answer with [`Engine::handle_persisted`] in their order;
 //! 2. [`Engine::poll_transmit`]: frames for peers;
-//! 3. [`Engine::poll_copy`]: texts to keep beside bound files;
-//! 4. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
+//! 3. [`Engine::poll_check`]: documents that the checks of the program are asked about; answer with
+//!    [`Engine::handle_checked`] whenever they have, and go on until then;
+//! 4. [`Engine::poll_copy`]: texts to keep beside bound files;
+//! 5. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
 //!    [`Engine::handle_file`] holding what lies there, or with [`Engine::handle_file_failed`] or
 //!    [`Engine::handle_file_fixed`]. Look at the file no sooner ([`Engine::is_file_released`]): a write planned on one look
 //!    must not land after another;
-//! 5. [`Engine::poll_event`]: news for the program;
-//! 6. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
+//! 6. [`Engine::poll_event`]: news for the program;
+//! 7. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
 //!
 //! Time and entropy are arguments. The browser drives this machine itself; the native runtime, and with it the Python and
 //! Node packages, and the simulator do so through [`crate::driver`].
@@ -20,6 +22,8 @@ mod admission;
 mod aside;
 mod audit;
 mod authors;
+mod checking;
+mod checks;
 mod closed;
 mod commands;
 mod conflicts;
@@ -37,6 +41,7 @@ mod introductions;
 mod kept;
 mod links;
 mod members;
+mod options;
 mod permits;
 mod records;
 mod repair;
@@ -63,10 +68,12 @@ mod withhold;
 pub use aside::Aside;
 pub use audit::{Audit, AuditEntry, Remote};
 pub use authors::Written;
+pub use checks::{CheckRequest, CheckTicket, Checking};
 pub use conflicts::{Conflict, ConflictSide};
 pub use deliveries::Once;
 pub use guests::Called;
 pub use links::{LinkState, Peer};
+pub use options::{CHECK_WITHIN_MS, DocumentOptions, EngineConfig, FileBinding};
 pub use repair::{IdleAuthor, Repair};
 pub use save_conflicts::SaveConflict;
 pub use saves::Stays;
@@ -75,9 +82,8 @@ pub use skew::PeerClock;
 pub use standing::Apart;
 pub use terms::{PathVersion, WriteTerms};
 pub use types::{
-    ChangeEvent, DocumentOptions, DocumentStatus, EngineConfig, Event, FileBinding, FileCopy, FileWrite, Level, Member,
-    PeerId, Persist, RUNTIME, Receipt, Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite,
-    Ticket, Transmit, WithheldWrite,
+    ChangeEvent, DocumentStatus, Event, FileCopy, FileWrite, Level, Member, PeerId, Persist, RUNTIME, Receipt,
+    Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit, WithheldWrite,
 };
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -134,6 +140,8 @@ pub struct Engine {
     transmit: VecDeque<Transmit>,
     files: VecDeque<FileWrite>,
     copies: VecDeque<FileCopy>,
+    checks: VecDeque<CheckRequest>,
+    last_check: u64,
     events: VecDeque<Event>,
     last_ticket: u64,
     /// The last batch that is known to be in the store.
@@ -183,6 +191,8 @@ impl Engine {
             transmit: VecDeque::new(),
             files: VecDeque::new(),
             copies: VecDeque::new(),
+            checks: VecDeque::new(),
+            last_check: 0,
             events: VecDeque::new(),
             last_ticket: 0,
             answered: Ticket(0),
@@ -216,12 +226,14 @@ impl Engine {
         let marks_loaded = REPLICATES && document.restore(stored, self.config.old_after_ms, now);
         document.refresh("open");
         if !REPLICATES {
-            self.documents.insert(name, document);
+            self.documents.insert(name.clone(), document);
+            self.ask(&name, now);
             return;
         }
         self.told.insert(name.clone(), conflicts::decided(&document));
         self.past.remember(&document.policy, &document.snapshot);
         self.documents.insert(name.clone(), document);
+        self.ask(&name, now);
         if marks_loaded {
             self.stage_life(&name);
         }
@@ -272,6 +284,7 @@ impl Engine {
 
     /// A source of a document loaded, or failed, or does not exist (`Ok(None)`).
     pub fn handle_layer(&mut self, name: &DocumentName, source: &str, outcome: Result<Option<Layer>>, now: Now) {
+        let Some(outcome) = self.hold_layer(name, source, outcome) else { return };
         let Some(document) = self.documents.get_mut(name) else { return };
         let before = document.source_state(source).unwrap_or(SourceState::Missing);
         document.handle_layer(source, outcome);
@@ -308,6 +321,9 @@ impl Engine {
     /// Of the sources that are looked up anew, as the files of a directory, some are gone, and the others have these priorities
     /// now. New ones come with their first [`Engine::handle_layer`].
     pub fn handle_sources(&mut self, name: &DocumentName, gone: &[Str], order: &[(Str, i32)], now: Now) {
+        if self.hold_sources(name, gone, order) {
+            return;
+        }
         let Some(document) = self.documents.get_mut(name) else { return };
         document.rearrange(gone, order);
         let revision = document.snapshot.revision;
@@ -399,6 +415,7 @@ impl Engine {
     /// Everything that is due by now is done.
     pub fn handle_timeout(&mut self, now: Now) {
         for name in self.documents.keys().cloned().collect::<Vec<_>>() {
+            self.check_deadlines(&name, now);
             self.consider_founding(&name, now);
             if REPLICATES {
                 self.consider_age(&name, now);
@@ -450,7 +467,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<u64> {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
         let ages = self.documents.keys().filter_map(|name| self.age_due_ms(name));
-        founding.chain(ages).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
+        founding.chain(ages).chain(self.check_due_ms()).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.
@@ -461,9 +478,8 @@ impl Engine {
         self.announce(name, before, change, now)
     }
 
-    /// Tells what a merge has come to.
     /// Tells what sources came to by what others said.
-    fn tell_moved(&mut self, name: &DocumentName) {
+    pub(super) fn tell_moved(&mut self, name: &DocumentName) {
         let Some(document) = self.documents.get_mut(name) else { return };
         for source in std::mem::take(&mut document.moved) {
             if let Some(state) = document.source_state(&source) {
@@ -472,7 +488,9 @@ impl Engine {
         }
     }
 
+    /// Tells what a merge has come to.
     fn announce(&mut self, name: &DocumentName, before: u64, change: Option<ChangeEvent>, now: Now) -> bool {
+        self.ask(name, now);
         self.tell_moved(name);
         self.tell_rejection(name);
         let Some(change) = change else { return false };

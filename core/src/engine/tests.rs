@@ -9,6 +9,7 @@ use crate::path::Path;
 use crate::value::Value;
 
 mod audit;
+mod checks;
 mod clocks;
 mod closed;
 mod deliveries;
@@ -51,6 +52,10 @@ pub(super) struct Host {
     /// Whether batches are persisted at once.
     pub(super) persists: bool,
     pub(super) batches: VecDeque<Persist>,
+    /// Whether the checks of the program answer at once.
+    pub(super) checks: bool,
+    /// What they were asked and have not answered.
+    pub(super) asked: Vec<CheckRequest>,
     options: DocumentOptions,
     wire: crate::protocol::WireOptions,
     old_after_ms: u64,
@@ -128,6 +133,8 @@ impl World {
             writes_files: true,
             persists: true,
             batches: VecDeque::new(),
+            checks: true,
+            asked: Vec::new(),
             options,
             byte,
             life: 0,
@@ -223,6 +230,21 @@ impl World {
                     Some((to, there)) => self.wires.push_back((to, there, frame)),
                     None => self.strays.push((peer, frame)),
                 }
+            }
+            while let Some(request) = host.engine.poll_check() {
+                if host.checks {
+                    host.engine.handle_checked(request.ticket, request.run(), self.now);
+                    moved = true;
+                } else {
+                    host.asked.push(request);
+                }
+            }
+            if moved {
+                if host.engine.takes_look(&name()) && !host.engine.is_file_released(&name()) {
+                    let text = host.file.clone();
+                    host.engine.handle_file(&name(), text.as_deref(), self.now);
+                }
+                continue;
             }
             while let Some(copy) = host.engine.poll_copy() {
                 host.copies.push((copy.suffix.to_owned(), copy.text));

@@ -1,6 +1,5 @@
 //! What goes in and out of the engine.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::terms::PathVersion;
@@ -8,13 +7,12 @@ use crate::canonical::{ContentHash, content_hash};
 use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
-use crate::format::{Format, LeftOut};
+use crate::format::LeftOut;
 use crate::id::{DocumentName, InstanceId, ReplicaId};
-use crate::merge::{Composed, Composition, Explanation, Withheld};
+use crate::merge::{Composed, Explanation, Withheld};
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::protocol::{Frame, Standing, WireOptions};
-use crate::schema::Schema;
+use crate::protocol::{Frame, Standing};
 use crate::secret::masked_changes;
 use crate::value::{Str, Value};
 
@@ -29,94 +27,6 @@ pub struct Ticket(pub u64);
 /// One command, answered by an [`Event::Written`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
-
-/// How an engine is made.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    /// Who this instance is.
-    pub instance: InstanceId,
-    /// The seed of the key that says who this instance is, where one is kept; without, it has one for this run alone.
-    pub key: Option<[u8; 32]>,
-    /// Seed of every random choice; give fresh entropy, or a fixed one to repeat a run.
-    pub entropy: [u8; 32],
-    /// How long an unfounded document with peers waits for one that holds it before it is founded here, in milliseconds
-    /// since the first look at its file; 3,000.
-    pub found_after_ms: u64,
-    /// How long a document has to be in use until it counts as old, and never gives way to another one by itself, in
-    /// milliseconds; ten minutes. A young document drops no history.
-    pub old_after_ms: u64,
-    /// How often replicas tell each other what they have, in milliseconds; 5,000.
-    pub heartbeat_ms: u64,
-    /// How messages to other instances are written.
-    pub wire: WireOptions,
-}
-
-impl EngineConfig {
-    /// The defaults for one instance.
-    pub fn new(instance: InstanceId, entropy: [u8; 32]) -> EngineConfig {
-        let wire = WireOptions::default();
-        EngineConfig {
-            instance,
-            key: None,
-            entropy,
-            found_after_ms: 3_000,
-            old_after_ms: 600_000,
-            heartbeat_ms: 5_000,
-            wire,
-        }
-    }
-}
-
-/// A file that mirrors a document's shared layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileBinding {
-    /// The file's name as users know it; also its key in the store.
-    pub id: Str,
-    /// Its format.
-    pub format: Format,
-}
-
-/// What a document is made of.
-#[derive(Clone, Debug, Default)]
-pub struct DocumentOptions {
-    /// Whether instances share a layer of it; without, writes go to the runtime layer.
-    pub shared: bool,
-    /// The two-way mirror of the shared layer.
-    pub file: Option<FileBinding>,
-    /// Whether other instances are expected: an unfounded document then waits for them.
-    pub has_peers: bool,
-    /// How many instances are dialed: a new instance founds nothing early before all of them said what they hold. 0 where
-    /// that is not known.
-    pub dialed_peers: usize,
-    /// Sources that [`super::Engine::handle_layer`] will feed: id and priority (lower wins).
-    pub sources: Vec<(Str, i32)>,
-    /// Rules by pattern.
-    pub policy: Policy,
-    /// Whether it is never founded here: it waits for an instance that has it.
-    pub joins_only: bool,
-    /// Whether a document that is founded here drops its history once all its replicas have it. They must all be reached
-    /// from time to time; one that is gone for good has to be expelled ([`super::Engine::expel`]). Off by default.
-    pub settle: bool,
-    /// What the document has to look like. What is invalid never comes into force.
-    pub schema: Option<Schema>,
-    /// The active profiles, see [`split_profiles`](crate::merge::split_profiles); without any `profiles` is a key like others.
-    pub profiles: Vec<String>,
-    /// The variables of `${env:NAME}`; with them, references in texts are replaced.
-    pub variables: Option<BTreeMap<String, String>>,
-}
-
-impl DocumentOptions {
-    pub(super) fn composition(&mut self) -> Composition {
-        let mut composition = Composition::new(std::mem::take(&mut self.policy)).with_profiles(&self.profiles);
-        if let Some(schema) = self.schema.take() {
-            composition = composition.with_schema(schema);
-        }
-        match self.variables.take() {
-            Some(variables) => composition.with_references(variables),
-            None => composition,
-        }
-    }
-}
 
 /// One change of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -525,6 +435,8 @@ pub struct DocumentStatus {
     pub kept: Vec<super::Aside>,
     /// When it was last in step with another instance, on the monotonic clock; `None` where it never was.
     pub in_step_ms: Option<u64>,
+    /// What waits for the checks of the program; `None` where they have answered everything.
+    pub checking: Option<super::Checking>,
 }
 
 /// What somebody wrote that is not in force.

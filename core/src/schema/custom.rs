@@ -46,6 +46,26 @@ impl<'a> CustomCheck<'a> {
     }
 }
 
+/// The values that a check of this pattern is asked about; an empty one is the whole document. For checks that answer elsewhere.
+///
+/// ```
+/// use confmesh::schema::values_at;
+/// use confmesh::Value;
+/// let document: Value = [("ports", vec![Value::from(1), 2.into()])].into_iter().collect();
+/// let found = values_at(&document, "ports.*")?;
+/// assert_eq!(found.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>(), ["ports.0", "ports.1"]);
+/// # Ok::<(), confmesh::Error>(())
+/// ```
+///
+/// # Errors
+/// What [`Pattern::parse`] says.
+pub fn values_at(document: &Value, pattern: &str) -> Result<Vec<(Path, Value)>, Error> {
+    let custom = CustomCheck::new(pattern, &|_, _| Ok(()))?;
+    let mut found = Vec::new();
+    visit(&custom, document, &Path::root(), &mut |path, value| found.push((path.clone(), value.clone())));
+    Ok(found)
+}
+
 /// Asks every check about every path that it is for, where the value there breaks no rule of the schema.
 pub(super) fn ask(checks: &[CustomCheck<'_>], document: &Value, limit: usize, report: &mut Report) {
     let mut found = Vec::new();

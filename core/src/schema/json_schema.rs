@@ -167,7 +167,7 @@ pub(super) fn document(value: &Value) -> Result<Schema> {
         }
     };
     let notes = reader.notes.into_values().collect();
-    let parts = Parts { root, definitions, whole, notes, source: Some(value.clone()) };
+    let parts = Parts { root, definitions, whole, notes, source: Some(value.clone()), without_checks: false };
     Ok(Schema(Arc::new(parts)))
 }
 

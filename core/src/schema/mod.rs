@@ -62,7 +62,7 @@ mod whole;
 mod whole_tests;
 
 pub use coerce::{coerce_like, parse_bool};
-pub use custom::CustomCheck;
+pub use custom::{CustomCheck, values_at};
 pub use environment::secret_file;
 pub use field::{Field, Kind, Validator};
 pub(crate) use nearest::nearest;
@@ -111,11 +111,31 @@ pub(crate) struct Parts {
     notes: Vec<Error>,
     /// The JSON Schema document that this was read from.
     source: Option<Value>,
+    /// Whether checks of the program are left out.
+    without_checks: bool,
 }
 
 impl Parts {
+    fn again(&self) -> Parts {
+        Parts {
+            root: self.root.clone(),
+            definitions: self.definitions.clone(),
+            whole: self.whole.clone(),
+            notes: self.notes.clone(),
+            source: self.source.clone(),
+            without_checks: self.without_checks,
+        }
+    }
+
     fn of(root: Field) -> Parts {
-        Parts { root, definitions: BTreeMap::new(), whole: None, notes: Vec::new(), source: None }
+        Parts {
+            root,
+            definitions: BTreeMap::new(),
+            whole: None,
+            notes: Vec::new(),
+            source: None,
+            without_checks: false,
+        }
     }
 }
 
@@ -167,14 +187,17 @@ impl Schema {
     /// The same schema with a check of the whole document; it runs after the rules of the fields hold.
     #[must_use]
     pub fn check(&self, validator: impl Fn(&Value) -> Result<(), Vec<Error>> + Send + Sync + 'static) -> Schema {
-        let parts = &self.0;
-        Schema(Arc::new(Parts {
-            root: parts.root.clone().check(validator),
-            definitions: parts.definitions.clone(),
-            whole: parts.whole.clone(),
-            notes: parts.notes.clone(),
-            source: parts.source.clone(),
-        }))
+        Schema(Arc::new(Parts { root: self.0.root.clone().check(validator), ..self.0.again() }))
+    }
+
+    /// The same schema without checks of the program: what they say is asked for elsewhere.
+    pub(crate) fn without_checks(&self) -> Schema {
+        Schema(Arc::new(Parts { without_checks: true, ..self.0.again() }))
+    }
+
+    /// Whether checks of the program belong to it.
+    pub(crate) fn has_checks(&self) -> bool {
+        !self.0.without_checks && walk::fields(&self.0).any(|field| !field.validators.is_empty())
     }
 
     /// Every problem of a document; none if it is valid. `locate` says where a path stands: its

@@ -84,7 +84,8 @@ impl Schema {
     fn settle(&self, found: Vec<Error>, value: &Value, report: &mut Report) {
         if found.is_empty() {
             report.errors.clear();
-            for validator in &self.0.root.validators {
+            let checks = self.0.root.validators.iter().filter(|_| !self.0.without_checks);
+            for validator in checks {
                 report.errors.extend(validator(value).err().unwrap_or_default());
             }
             return;
@@ -134,7 +135,7 @@ impl Check<'_> {
             valid &= self.value(part, value, path, secret);
         }
         valid &= self.alternatives(field, value, path, secret);
-        if valid && self.report.errors.len() == before {
+        if valid && self.report.errors.len() == before && !self.parts.without_checks {
             for validator in &field.validators {
                 let Err(errors) = validator(value) else { continue };
                 valid = false;

@@ -114,6 +114,16 @@ fn below(field: &Field) -> impl Iterator<Item = &Field> {
         .chain(&field.elsewhere_below)
 }
 
+/// Every field that validation may come to.
+pub(super) fn fields(parts: &Parts) -> impl Iterator<Item = &Field> {
+    let mut waiting: Vec<&Field> = std::iter::once(&parts.root).chain(parts.definitions.values()).collect();
+    std::iter::from_fn(move || {
+        let next = waiting.pop()?;
+        waiting.extend(below(next).chain(alternatives(next)).chain(&next.elsewhere));
+        Some(next)
+    })
+}
+
 /// A step of a pattern that is being put together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {

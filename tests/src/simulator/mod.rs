@@ -8,6 +8,7 @@
 //! The method is that of FoundationDB (Zhou et al., SIGMOD 2021) with swarm testing (Groce et al., ISSTA 2012).
 
 mod check;
+mod checks;
 mod counters;
 mod editors;
 mod end;
@@ -93,7 +94,7 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         return starts::run(seed, options.trace);
     }
     let mut world = world::World::new(seed, options);
-    let violation = guarded(|| world.run()).or_else(|| run_saves(seed));
+    let violation = guarded(|| world.run()).or_else(|| run_saves(seed)).or_else(|| run_checks(seed));
     Outcome {
         violation,
         writes: world.history.len(),
@@ -108,6 +109,11 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
 /// Runs what one seed has of editors and scripts that hold old texts of a bound file.
 pub fn run_saves(seed: u64) -> Option<Violation> {
     guarded(|| saves::run(seed))
+}
+
+/// Runs what one seed has of checks of a program that answer late, never, or with no.
+pub fn run_checks(seed: u64) -> Option<Violation> {
+    guarded(|| checks::run(seed))
 }
 
 /// What is violated, panics included.

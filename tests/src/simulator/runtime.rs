@@ -158,6 +158,9 @@ impl World {
                     }
                     self.hosts[at].due.push_back(write);
                 }
+                Action::Check(request) => {
+                    return violated(Property::Other, format!("{at} asks {request:?}, and has no checks"));
+                }
                 Action::Keep(copy) => self.hosts[at].kept.push(copy.text),
                 Action::Event(event) => self.event(at, event)?,
             }

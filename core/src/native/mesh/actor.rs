@@ -12,6 +12,7 @@ use tokio::time::timeout_at;
 
 use super::access::Guarding;
 use super::calls::Reply;
+use super::checker::Checker;
 use super::clock::Clock;
 use super::inputs::{Input, Inputs, Later, Request, Senders};
 use super::launch::launch;
@@ -75,6 +76,7 @@ pub(super) struct Actor {
     /// The authentication file, and what is in force of it.
     pub(super) guarding: Option<Guarding>,
     writer: Option<Writer>,
+    pub(super) checker: Checker,
     pub(super) waiting: BTreeMap<RequestId, Reply<Receipt>>,
     /// Documents that the one here is being given up for.
     pub(super) adopting: Vec<(Genesis, Reply<Genesis>)>,
@@ -159,11 +161,12 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
         actor.handle(input);
         actor.drain();
     }
-    if actor.refuses_invalid
-        && let Some(rejection) = actor.driver.engine().status().into_iter().find_map(|status| status.rejected)
-    {
-        return Err(rejection.to_error());
+    while actor.driver.is_checking() {
+        let input = inputs.next(actor.due()).await;
+        actor.handle(input);
+        actor.drain();
     }
+    actor.refuse_start()?;
     let _ = actor.shared.started.set(()); // the only place that sets it
     let shown = actor.shared.shown.clone();
     let options = || DialOptions { shown: shown.clone(), ..DialOptions::default() };
@@ -183,9 +186,11 @@ impl Actor {
         log: LogLevel,
     ) -> Actor {
         let ports = Links::new(senders.links.clone(), LinkOptions::default());
+        let checker = Checker::new(senders.later.clone(), shared.address());
         Actor {
             ports,
             shared,
+            checker,
             driver,
             clock,
             senders,
@@ -382,6 +387,7 @@ impl Actor {
                     }
                 }
                 Action::Transmit(transmit) => self.transmit(transmit, &mut last),
+                Action::Check(request) => self.check(request),
                 Action::Look(look) => {
                     let found = self.read_bound(&look.document);
                     self.driver.handle_look(&look, found, now);
@@ -399,7 +405,7 @@ impl Actor {
         self.log_warnings();
         self.tell_reported();
         self.answer_expelled();
-        if !self.driver.is_busy() && !self.awaits_remotes() {
+        if !self.driver.is_busy() && !self.driver.is_checking() && !self.awaits_remotes() {
             std::mem::take(&mut self.at_rest).into_iter().for_each(|later| later(self));
         }
     }

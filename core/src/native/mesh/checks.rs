@@ -15,7 +15,7 @@ impl MeshStatus {
                 Check::of("document", self.without_a_document().map(failed)),
                 Check::of("store", self.store_problems()),
                 Check::of("sources", self.source_problems()),
-                Check::of("valid", self.rejected().map(degraded)),
+                Check::of("valid", self.rejected().chain(self.late_checks()).map(degraded)),
                 Check::of("withheld", self.withheld().map(degraded)),
                 Check::of("peers", self.peer_problems().map(degraded).chain(self.out_of_step().map(failed))),
                 // What is written here is acknowledged and reaches nobody.
@@ -112,6 +112,20 @@ impl MeshStatus {
 
     fn rejected(&self) -> impl Iterator<Item = Error> {
         self.documents.iter().filter_map(|document| Some(document.status.rejected.as_ref()?.to_error()))
+    }
+
+    /// That the checks of the program do not answer.
+    fn late_checks(&self) -> impl Iterator<Item = Error> {
+        let late = self
+            .documents
+            .iter()
+            .filter(|document| document.status.checking.as_ref().is_some_and(|checking| checking.late > 0));
+        late.map(|document| {
+            let seconds = (document.checking_ms.unwrap_or_default() / 100) as f64 / 10.0;
+            let name = &document.status.document;
+            let message = format!("the checks of the program have not answered for `{name}` for {seconds} s");
+            Error::new(Code::Busy, message).with_hint("let a check only look at what it is given, or give it longer")
+        })
     }
 
     fn withheld(&self) -> impl Iterator<Item = Error> {

@@ -93,6 +93,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         joins_only,
         schema: setup.schema.take(),
         profiles: setup.profiles.clone(),
+        check_within_ms: setup.check_within_ms,
         // References see the environment as it is now.
         variables: setup.interpolate.then(|| environment::referable(&setup.env_names).into_iter().collect()),
     };

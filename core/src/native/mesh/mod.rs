@@ -4,6 +4,7 @@ mod actor;
 pub(crate) mod adopting;
 mod answer;
 mod calls;
+mod checker;
 mod checks;
 mod clock;
 mod environment;
@@ -489,7 +490,15 @@ impl Shared {
         }
     }
 
+    /// Where it lies: what a thread of checks knows it by.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     fn write(&self, command: Command, terms: WriteTerms) -> Answer<Receipt> {
+        if let Err(error) = checker::refuse_in_check(self.address()) {
+            return Answer::refused(error);
+        }
         self.ask(|reply| Request::Write(command, terms, reply))
     }
 

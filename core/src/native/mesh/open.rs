@@ -27,6 +27,7 @@ pub struct OpenOptions {
     environment: Environment,
     policy: Policy,
     schema: Option<Schema>,
+    check_within_ms: u64,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -50,6 +51,7 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         environment: Environment::default(),
         policy: Policy::default(),
         schema: None,
+        check_within_ms: crate::engine::CHECK_WITHIN_MS,
         profiles: Vec::new(),
         interpolate: false,
         env_names: Vec::new(),
@@ -113,6 +115,14 @@ impl OpenOptions {
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> OpenOptions {
         self.schema = Some(schema);
+        self
+    }
+
+    /// Sets how long checks of the program that belong to the schema may take to answer, see
+    /// [`MeshOptions::check_within_ms`](super::MeshOptions::check_within_ms).
+    #[must_use]
+    pub fn check_within_ms(mut self, milliseconds: u64) -> OpenOptions {
+        self.check_within_ms = milliseconds;
         self
     }
 
@@ -180,6 +190,7 @@ impl OpenOptions {
             kept_dir: self.data_dir,
             policy: self.policy,
             schema: self.schema,
+            check_within_ms: self.check_within_ms,
             profiles: self.profiles,
             interpolate: self.interpolate,
             env_names: self.env_names,

@@ -9,6 +9,7 @@ use super::listing::Listing;
 use super::log::LogLevel;
 use super::sources::{GivenSource, LayerFile, RemoteSource, Sources, argument};
 use super::webhooks::{WebhookOptions, Webhooks};
+use crate::engine::CHECK_WITHIN_MS;
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::id::DocumentName;
@@ -78,6 +79,8 @@ pub struct MeshOptions {
     pub policy: Policy,
     /// What the document has to look like; anything.
     pub schema: Option<Schema>,
+    /// How long the checks of the program that belong to the schema may take to answer, in milliseconds; 5,000.
+    pub check_within_ms: u64,
     /// The active profiles, the most important last; none, and `profiles` is a key like others.
     pub profiles: Vec<String>,
     /// Whether `${path}` and `${env:NAME}` in texts are replaced; no.
@@ -129,6 +132,7 @@ impl Default for MeshOptions {
             data_dir: None,
             policy: Policy::default(),
             schema: None,
+            check_within_ms: CHECK_WITHIN_MS,
             profiles: Vec::new(),
             interpolate: false,
             env_names: Vec::new(),
@@ -291,6 +295,31 @@ impl MeshOptions {
         self
     }
 
+    /// Sets how long the checks of the program that belong to the schema may take to answer, in milliseconds. They run on a thread
+    /// of their own. What would come into force waits for them, and nothing else does; without an answer in time a write is
+    /// refused, and what came from elsewhere is held back until there is one.
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// use confmesh::schema::{Field, Schema};
+    /// use confmesh::{Code, Error, MeshOptions};
+    ///
+    /// let schema = Schema::new(Field::map()).check(|document| match document.child("port") {
+    ///     Some(port) if *port == 0.into() => Err(vec![Error::new(Code::Invalid, "no port is 0")]),
+    ///     _ => Ok(()),
+    /// });
+    /// let mesh = MeshOptions::default().schema(schema).check_within_ms(500).start()?;
+    /// assert_eq!(mesh.set("port", 0).wait().expect_err("it is refused").message(), "no port is 0");
+    /// mesh.set("port", 1).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn check_within_ms(mut self, milliseconds: u64) -> MeshOptions {
+        self.check_within_ms = milliseconds;
+        self
+    }
+
     /// Activates a profile: in every file, what stands below `profiles.<name>` lies over the rest of that file. Of several
     /// the one that is added last wins.
     #[must_use]
@@ -430,6 +459,7 @@ impl MeshOptions {
             data_dir: self.data_dir,
             policy: self.policy,
             schema: self.schema,
+            check_within_ms: self.check_within_ms,
             profiles: self.profiles,
             interpolate: self.interpolate,
             env_names: self.env_names,
@@ -466,6 +496,7 @@ pub(super) struct Setup {
     pub(super) kept_dir: Option<PathBuf>,
     pub(super) policy: Policy,
     pub(super) schema: Option<Schema>,
+    pub(super) check_within_ms: u64,
     pub(super) profiles: Vec<String>,
     pub(super) interpolate: bool,
     pub(super) env_names: Vec<String>,

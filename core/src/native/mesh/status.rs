@@ -62,6 +62,8 @@ pub struct DocumentState {
     pub stale_ms: BTreeMap<Str, u64>,
     /// More about the sources that are polled.
     pub remotes: BTreeMap<Str, RemoteStatus>,
+    /// For how long the oldest question to the checks of the program has had no answer, in milliseconds.
+    pub checking_ms: Option<u64>,
     /// What is odd about the sources: variables that are ignored, scalars that readers take differently.
     pub warnings: Vec<Error>,
 }
@@ -232,6 +234,16 @@ impl DocumentState {
             let withheld = status.withheld.iter().map(WithheldWrite::to_value);
             fields.push(("withheld", withheld.collect::<Vec<Value>>().into()));
         }
+        fields.extend(status.checking.as_ref().zip(self.checking_ms).map(|(checking, for_ms)| {
+            let mut fields = vec![
+                ("for_ms", for_ms.into()),
+                ("within_ms", checking.within_ms.into()),
+                ("writes", count(checking.writes)),
+                ("late", count(checking.late)),
+            ];
+            fields.extend(checking.cause.clone().map(|cause| ("cause", cause.into())));
+            ("checking", map(fields))
+        }));
         fields.extend(ahead.filter(|ahead| *ahead > MAX_AHEAD_MS).map(|ahead| ("stamps_ahead_ms", ahead.into())));
         let list = |name, values: Vec<Value>| (!values.is_empty()).then(|| (name, values.into()));
         fields.extend(
@@ -317,7 +329,8 @@ impl Actor {
             };
             let stale_ms = status.sources.iter().filter_map(stale_ms).collect();
             let remotes = self.remotes.iter().map(|remote| (remote.id.clone(), remote.status(now))).collect();
-            DocumentState { status, keys, secrets, stale_ms, remotes, warnings }
+            let checking_ms = status.checking.as_ref().map(|checking| now.mono_ms.saturating_sub(checking.since_ms));
+            DocumentState { checking_ms, status, keys, secrets, stale_ms, remotes, warnings }
         });
         let peers = self.peer_statuses();
         MeshStatus {
