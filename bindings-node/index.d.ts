@@ -1,7 +1,7 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
 import type { Operations } from "./operations.js";
 import type { Adoption, PathWriteOptions, WriteOptions } from "./settling.js";
-import type { ChangedVariables, GivenSource, WebhookOptions } from "./sources.js";
+import type { ChangedVariables, GivenSource, OpenOptions, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
 
 export * from "./following.js";
@@ -502,17 +502,6 @@ export interface LayeringOptions extends RuleOptions {
   checkWithin?: number;
 }
 
-export interface OpenOptions extends LayeringOptions {
-  /** Sources beside the files. */
-  sources?: GivenSource | readonly GivenSource[];
-  /** Keeps the last good documents of sources, for a start while they do not answer. */
-  dataDir?: string;
-  /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
-  envPrefix?: string;
-  /** Whether edits of the files show at once; true. */
-  watch?: boolean;
-}
-
 /** What `open` knows in browsers. They have no files, variables or sources of their own: the page gives layers. */
 export interface PageOptions extends Omit<LayeringOptions, "interpolate" | "checkWithin"> {
   /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` reads (`{ HOST: "h" }`); no. */
@@ -556,6 +545,8 @@ export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOpti
   staleAfter?: number;
   /** Whether a document that begins here drops its history once every instance has it: all must come back now and then; no. */
   settle?: boolean;
+  /** As in `OpenOptions`. */
+  encryptKeyFile?: string;
 }
 
 /**

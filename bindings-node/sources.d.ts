@@ -1,4 +1,5 @@
 // Sources of every kind, for `open` and `Mesh`.
+import type { LayeringOptions } from "./index.js";
 
 /** A document of a program's own source: `null` where there is none. */
 export type Loaded = { [key: string]: unknown } | null | undefined;
@@ -57,3 +58,16 @@ export interface WebhookOptions {
 
 /** What changed between two looks: what each variable was, and what it is; `null` where it is not set. */
 export type ChangedVariables = { [name: string]: [string | null, string | null] };
+
+export interface OpenOptions extends LayeringOptions {
+  /** Sources beside the files. */
+  sources?: GivenSource | readonly GivenSource[];
+  /** Keeps the last good documents of sources, for a start while they do not answer. */
+  dataDir?: string;
+  /** Variables with this prefix win over the files: `MYAPP_DB__HOST` sets `db.host`. */
+  envPrefix?: string;
+  /** Whether edits of the files show at once; true. */
+  watch?: boolean;
+  /** The file of keys (`confmesh key new`) that seal what is kept and holds secrets; without it that is not kept. */
+  encryptKeyFile?: string;
+}

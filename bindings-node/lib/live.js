@@ -158,9 +158,9 @@ export class Config extends Reader {
 }
 
 const LAYERING = ["rules", "schema", "checkWithin", "profiles", "interpolate"];
-const OPENING = ["envPrefix", "watch", "sources", "dataDir", ...LAYERING];
+const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
+  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
   "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
 const WRITING = ["ifVersion", "force", "fence", "user"];
 
@@ -205,7 +205,7 @@ const VARIABLES = 2 ** 32 - 1;
 const describeThrown = (error) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
 /** The sources for the addon; with `now` those of the program are asked at once, as nobody could wait for them. */
-function sources(given, dataDir, now) {
+function sources(given, dataDir, encryptKeyFile, now) {
   const each = given === undefined ? [] : Array.isArray(given) ? given : [given];
   const loaders = [];
   const specs = each.map((source) => {
@@ -235,12 +235,12 @@ function sources(given, dataDir, now) {
       native.answerSource(question, undefined, describeThrown(error));
     }
   };
-  return { specs: text(specs), ask, dataDir, variables: text({ ...process.env }) };
+  return { specs: text(specs), ask, dataDir, encryptKeyFile, variables: text({ ...process.env }) };
 }
 
 export function open(files, given) {
-  const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "open");
-  const from = calling(() => sources(more, dataDir, true));
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = options(given, OPENING, "open");
+  const from = calling(() => sources(more, dataDir, encryptKeyFile, true));
   const ask = askNow(checking(rest.schema));
   const live = calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest), from, ask));
   return new Config()._checkedBy(rest.schema)._adopt(live);
@@ -248,8 +248,8 @@ export function open(files, given) {
 
 /** As `open`, and waits for sources that are asked without stopping the program. */
 export async function openAsync(files, given) {
-  const { envPrefix, rules = null, watch = true, sources: more, dataDir, ...rest } = options(given, OPENING, "openAsync");
-  const from = sources(more, dataDir, false);
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = options(given, OPENING, "openAsync");
+  const from = sources(more, dataDir, encryptKeyFile, false);
   const live = await awaiting(() => native.openFilesLater(list(files), envPrefix, text(rules), watch, layering(rest), from));
   return new Config()._checkedBy(rest.schema)._adopt(live);
 }
@@ -279,7 +279,7 @@ export class Mesh extends withOperations(Reader) {
       bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
       rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
-      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, false),
+      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, encryptKeyFile, false),
       webhookSecrets: list(webhookSecrets), webhookSecretFile, webhookPaths: webhookPaths === undefined ? undefined : list(webhookPaths),
     };
   }

@@ -67,7 +67,7 @@ fn opened(
     watch: bool,
     layering: Layering,
     asking: Option<Arc<Asking>>,
-    Given { sources, data_dir, environment }: Given,
+    Given { sources, data_dir, encrypt_key_file, environment }: Given,
 ) -> Result<Live> {
     let mut options = confmesh::open(files).policy(policy(rules)?).watch(watch).interpolate(layering.interpolate);
     options = options.environment(environment);
@@ -79,6 +79,7 @@ fn opened(
         options = options.env_prefix(prefix);
     }
     options = sources.into_iter().fold(options, OpenOptions::given_source);
+    options = encrypt_key_file.into_iter().fold(options, OpenOptions::encrypt_key_file);
     options = data_dir.into_iter().fold(options, OpenOptions::data_dir);
     options.start().map(|mesh| Live(mesh, asking))
 }
@@ -209,13 +210,14 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             webhook_secret_file,
             webhook_paths,
         } = options;
-        let Given { sources, environment, .. } = sources.given()?;
+        let Given { sources, environment, encrypt_key_file, .. } = sources.given()?;
         let asking = Asking::of(layering.checks.take());
         let options = MeshOptions {
             bind: bind.map(PathBuf::from),
             files: files.into_iter().map(PathBuf::from).collect(),
             sources,
             environment,
+            encrypt_key_file: encrypt_key_file.map(PathBuf::from),
             webhooks: WebhookOptions {
                 secrets: webhook_secrets,
                 secret_file: webhook_secret_file.map(PathBuf::from),

@@ -32,6 +32,8 @@ pub struct Sources {
     pub ask: Asker,
     /// Where their last good documents are kept.
     pub data_dir: Option<String>,
+    /// The keys that seal those that hold secrets.
+    pub encrypt_key_file: Option<String>,
     /// The variables of the process as JavaScript has them, as JSON.
     pub variables: String,
 }
@@ -43,6 +45,7 @@ const VARIABLES: u32 = u32::MAX;
 pub struct Given {
     pub sources: Vec<GivenSource>,
     pub data_dir: Option<String>,
+    pub encrypt_key_file: Option<String>,
     pub environment: Environment,
 }
 
@@ -70,7 +73,7 @@ impl Sources {
                 |(name, text): (&confmesh::value::Str, &Value)| Some((name.as_str().into(), text.as_str()?.into()));
             Some(variables.as_map()?.iter().filter_map(text).collect())
         });
-        Ok(Given { sources: given, data_dir: self.data_dir, environment })
+        Ok(Given { sources: given, data_dir: self.data_dir, encrypt_key_file: self.encrypt_key_file, environment })
     }
 }
 

@@ -45,13 +45,14 @@ impl Drop for Live {
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, sources, data_dir, env_prefix, rules, watch, schema, check_within, profiles, interpolate, env_names))]
+#[pyo3(signature = (files, *, sources, data_dir, encrypt_key_file, env_prefix, rules, watch, schema, check_within, profiles, interpolate, env_names))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
     files: Vec<PathBuf>,
     sources: &Bound<'_, PyList>,
     data_dir: Option<PathBuf>,
+    encrypt_key_file: Option<PathBuf>,
     env_prefix: Option<String>,
     rules: Option<&Bound<'_, PyAny>>,
     watch: bool,
@@ -75,6 +76,7 @@ pub fn open_files(
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         options = sources.into_iter().fold(options, confmesh::OpenOptions::given_source);
+        options = encrypt_key_file.into_iter().fold(options, confmesh::OpenOptions::encrypt_key_file);
         options = data_dir.into_iter().fold(options, confmesh::OpenOptions::data_dir);
         if let Some(prefix) = env_prefix {
             options = options.env_prefix(prefix);
@@ -106,7 +108,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -131,6 +133,7 @@ pub fn start_mesh(
     old_after: u64,
     stale_after: Option<u64>,
     settle: bool,
+    encrypt_key_file: Option<PathBuf>,
     webhook_secrets: Vec<String>,
     webhook_secret_file: Option<PathBuf>,
     webhook_paths: Option<Vec<String>>,
@@ -170,6 +173,7 @@ pub fn start_mesh(
             stale_after_ms: stale_after,
             settle,
             environment: environment(),
+            encrypt_key_file,
             webhooks: WebhookOptions {
                 secrets: webhook_secrets,
                 secret_file: webhook_secret_file,

@@ -84,6 +84,7 @@ def open(
     sources: Given | Iterable[Given] = (),
     data_dir: str | os.PathLike[str] | None = None,
     check_within: int = 5_000,
+    encrypt_key_file: str | os.PathLike[str] | None = None,
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
@@ -94,7 +95,8 @@ def open(
     what it refuses never comes into force, and `Config.model` is the document as it.
 
     `sources` are more of them: `"https://config.example/app;interval=10s"`, `"exec:COMMAND"`, `"env:PREFIX"`, a dict with `source`
-    and the options, an object with `load()` (plain or `async`), or a function. Their last good documents are kept in `data_dir`.
+    and the options, an object with `load()` (plain or `async`), or a function. Their last good documents are kept in `data_dir`,
+    and those that hold secrets only where `encrypt_key_file` (`confmesh key new`) seals them.
 
     The checks of a `Schema` or `model` run on a thread of their own and have `check_within` milliseconds to answer: what would come into
     force waits for them, and nothing else does. Without an answer `set` raises, and what came from elsewhere is held back until there is one.
@@ -110,6 +112,7 @@ def open(
             given,
             sources=others,
             data_dir=data_dir,
+            encrypt_key_file=encrypt_key_file,
             env_prefix=env_prefix,
             rules=rules,
             watch=watch,
@@ -213,6 +216,7 @@ class Mesh(_Operations):
         old_after: int = 600_000,
         stale_after: int | None = None,
         settle: bool = False,
+        encrypt_key_file: str | os.PathLike[str] | None = None,
         webhook_secrets: str | Iterable[str] = (),
         webhook_secret_file: str | os.PathLike[str] | None = None,
         webhook_paths: str | Iterable[str] | None = None,
@@ -263,6 +267,7 @@ class Mesh(_Operations):
                 old_after=old_after,
                 stale_after=stale_after,
                 settle=settle,
+                encrypt_key_file=encrypt_key_file,
                 webhook_secrets=secrets,
                 webhook_secret_file=webhook_secret_file,
                 webhook_paths=may_write,

@@ -10,6 +10,7 @@ const ELSEWHERE = {
   envPrefix: "a browser has no variables: give them as a layer: { env: { prefix: \"APP\", variables } }",
   sources: "a browser asks nobody by itself: fetch the text, and hand it to `setLayer`",
   watch: "a browser has no files to watch: `setLayer` says that one changed",
+  encryptKeyFile: "a browser keeps nothing on a disk that would have to be sealed",
   dataDir: "a browser has no directory: keep the text where the page keeps what is its own, and open it as a layer",
 };
 

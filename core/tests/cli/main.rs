@@ -16,6 +16,7 @@ mod counters;
 mod crash;
 mod demo;
 mod disk;
+mod doctor;
 mod files;
 mod guarded;
 mod matrix;

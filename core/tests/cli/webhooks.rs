@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 
-use crate::dir;
 use crate::process::{Instance, Running};
+use crate::{dir, run};
 
 /// A delivery in the way of GitHub; the status.
 fn deliver(instance: &Instance, secret: &str, id: &str, body: &str) -> String {
@@ -25,6 +25,22 @@ fn deliver(instance: &Instance, secret: &str, id: &str, body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_key_is_printed_as_a_line_that_serve_takes() {
+    let dir = dir(&[]);
+    let line = run(dir.path(), &["key", "new"]).data();
+    assert!(line.starts_with("confmesh-key-1.") && line.lines().count() == 1, "{line}");
+    assert_ne!(line, run(dir.path(), &["key", "new"]).data());
+    std::fs::write(dir.path().join("confmesh.key"), &line).unwrap();
+    let instance = Instance::start(dir.path(), &["--encrypt-key-file", "confmesh.key"], &[]);
+    assert!(!instance.process.errors().contains(line.trim()));
+    std::fs::write(dir.path().join("confmesh.key"), "hunter2").unwrap();
+    let mut refused = Running::start(dir.path(), &["serve", "--encrypt-key-file", "confmesh.key"], &[]);
+    assert_eq!(refused.ended().code(), Some(1));
+    refused.tells("`confmesh.key`: line 1 is no key");
+    assert!(!refused.errors().contains("hunter2"));
 }
 
 #[test]

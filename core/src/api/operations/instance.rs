@@ -31,6 +31,7 @@ pub(super) static OPEN: Operation = Operation {
         field("sources", Type::List(&Type::Any), "sources of every kind, as texts or maps, and of the program's own")
             .optional(),
         field("data_dir", Type::Text, "where the last good documents of sources are kept").optional(),
+        field("encrypt_key_file", Type::Text, "the keys that seal those of them that hold secrets").optional(),
     ],
     doors: Doors {
         rust: Door::Open(&["open"]),

@@ -56,6 +56,8 @@ pub static OPERATIONS: &[&Operation] = &[
     &reload::RELOAD,
     &webhook::WEBHOOK,
     &webhook::WATCH_VARIABLES,
+    &webhook::NEW_KEY,
+    &webhook::DOCTOR,
     &instance::STATUS,
     &instance::HEALTH,
     &instance::LIVE,

@@ -25,6 +25,43 @@ pub(super) static WATCH_VARIABLES: Operation = Operation {
     ..ASKED
 };
 
+pub(super) static DOCTOR: Operation = Operation {
+    name: "doctor",
+    about: "Looks for what will be in the way: files that cannot be watched, sources that do not answer, limits, permissions, the clock.",
+    right: Right::Nothing,
+    doors: Doors {
+        rust: ON_THE_MACHINE,
+        http: ON_THE_MACHINE,
+        command: Door::Open(&["doctor"]),
+        python: ON_THE_MACHINE,
+        node: ON_THE_MACHINE,
+        browser: ON_THE_MACHINE,
+        guest: ON_THE_MACHINE,
+    },
+    begin: None,
+    ..ASKED
+};
+
+const ON_THE_MACHINE: Door = Door::Shut("it is for whoever sets the machine up, before anything runs");
+
+pub(super) static NEW_KEY: Operation = Operation {
+    name: "new_key",
+    about: "Makes a key that seals what must not lie on a disk as it is, as a line of a key file.",
+    right: Right::Nothing,
+    reply: Reply::Value(Type::Text),
+    doors: Doors {
+        rust: Door::Shut("`secret::key_line` makes the line of 32 random bytes"),
+        http: Door::Shut("a key is made where it is used"),
+        command: Door::Open(&["key"]),
+        python: Door::Shut("a key file is made once, by the command"),
+        node: Door::Shut("a key file is made once, by the command"),
+        browser: Door::Shut("a page keeps nothing on a disk"),
+        guest: Door::Shut("a key is made where it is used"),
+    },
+    begin: None,
+    ..ASKED
+};
+
 const NOT_ELSEWHERE: Door = Door::Shut("only the program itself sees its variables");
 
 pub(super) static WEBHOOK: Operation = Operation {

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::access::Access;
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
+use super::doctor::Doctor;
 use super::join::{Join, Kept};
+use super::key::Key;
 use super::members::{Expel, ForceSync};
 use super::rebuild::Rebuild;
 use super::repair::Repair;
@@ -69,6 +71,8 @@ pub(super) enum Command {
     Repair(Repair),
     Rebuild(Rebuild),
     Token(Token),
+    Key(Key),
+    Doctor(Doctor),
     Demo(Demo),
 }
 
@@ -413,6 +417,9 @@ pub(super) struct Serve {
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,
+    /// The file of keys that seal, in the data directory, documents of sources that hold secrets; without it they are not kept.
+    #[arg(long, value_name = "FILE", env = "CONFMESH_ENCRYPT_KEY_FILE")]
+    pub encrypt_key_file: Option<PathBuf>,
     /// Take webhooks (POST /webhook/config) that are signed with one of the secrets in FILE, one a line, NAME=SECRET. The
     /// variable CONFMESH_WEBHOOK_SECRET names more of them, by comma. Without any none are taken.
     #[arg(long, value_name = "FILE")]

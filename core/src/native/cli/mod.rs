@@ -5,10 +5,12 @@ mod client;
 mod compose;
 mod conflicts;
 mod demo;
+mod doctor;
 mod edit_file;
 mod follow;
 mod input;
 mod join;
+mod key;
 mod listed;
 mod members;
 mod offline;
@@ -119,6 +121,8 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Repair(arguments) => repair::run_repair(&arguments, as_json),
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
+        Command::Doctor(arguments) => doctor::run_doctor(&arguments, as_json),
+        Command::Key(arguments) => key::run_key(&arguments, as_json),
         Command::Status(arguments) => status::run_status(&arguments, as_json),
         Command::Token(arguments) => token::run_token(&arguments, as_json),
     }

@@ -123,6 +123,7 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
     options.files = arguments.files.clone();
     options.sources = sources.into_iter().map(Into::into).collect();
     options.peers = arguments.peers.clone();
+    options.encrypt_key_file = arguments.encrypt_key_file.clone();
     options.webhooks.secret_file = arguments.webhook_secret_file.clone();
     options.webhooks.secrets =
         std::env::var(WEBHOOK_SECRET).ok().filter(|secret| !secret.is_empty()).into_iter().collect();

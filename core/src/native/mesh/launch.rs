@@ -155,7 +155,8 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
     // Probes are answered while sources are waited for, so that nobody takes a slow start for a dead one.
     actor.serve(listeners, std::mem::take(&mut setup.allowed), &setup.access);
-    actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), &mut inputs).await;
+    let keys = setup.keys.take().map(Arc::new);
+    actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), keys, &mut inputs).await;
     first_look(&mut actor, setup.peers.is_empty())?;
     Ok((actor, inputs))
 }

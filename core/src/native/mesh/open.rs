@@ -5,7 +5,7 @@ use super::Config;
 use super::actor::start;
 use super::listing::Listing;
 use super::log::LogLevel;
-use super::options::Setup;
+use super::options::{Setup, keys_of};
 use super::sources::{GivenSource, Sources};
 use crate::error::Result;
 use crate::id::DocumentName;
@@ -23,6 +23,7 @@ pub struct OpenOptions {
     files: Vec<PathBuf>,
     sources: Vec<GivenSource>,
     data_dir: Option<PathBuf>,
+    encrypt_key_file: Option<PathBuf>,
     env_prefix: Option<String>,
     environment: Environment,
     policy: Policy,
@@ -47,6 +48,7 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         files: files.into_iter().map(Into::into).collect(),
         sources: Vec::new(),
         data_dir: None,
+        encrypt_key_file: None,
         env_prefix: None,
         environment: Environment::default(),
         policy: Policy::default(),
@@ -100,6 +102,14 @@ impl OpenOptions {
     #[must_use]
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> OpenOptions {
         self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Names the file of keys that seal what is kept and holds secrets, see
+    /// [`MeshOptions::encrypt_key_file`](super::MeshOptions::encrypt_key_file); without it such documents are not kept.
+    #[must_use]
+    pub fn encrypt_key_file(mut self, path: impl Into<PathBuf>) -> OpenOptions {
+        self.encrypt_key_file = Some(path.into());
         self
     }
 
@@ -201,6 +211,7 @@ impl OpenOptions {
             settle: false,
             watch: self.watch,
             webhooks: None,
+            keys: keys_of(self.encrypt_key_file.as_deref())?,
             log: self.log.or_environment()?,
         })
     }

@@ -20,6 +20,7 @@ use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
 use crate::schema::Schema;
+use crate::secret::Keys;
 use crate::source::SourceSpec;
 use crate::value::Str;
 
@@ -102,6 +103,8 @@ pub struct MeshOptions {
     pub settle: bool,
     /// How patient the file watcher is.
     pub watch: WatchOptions,
+    /// The file of keys (`confmesh key new`) that seal what must not lie on the disk as it is; none, and it is not kept there.
+    pub encrypt_key_file: Option<PathBuf>,
     /// What webhooks are taken; none.
     pub webhooks: WebhookOptions,
     /// How much is told on standard error; nothing. The variable `CONFMESH_LOG` decides over this.
@@ -142,6 +145,7 @@ impl Default for MeshOptions {
             stale_after_ms: None,
             settle: false,
             watch: WatchOptions::default(),
+            encrypt_key_file: None,
             webhooks: WebhookOptions::default(),
             log: LogLevel::default(),
         }
@@ -388,6 +392,14 @@ impl MeshOptions {
         self
     }
 
+    /// Names the file of keys that seal, on the disk, the last good documents of sources that hold secrets. `confmesh key new` prints a
+    /// line for it; the first one seals, every one opens.
+    #[must_use]
+    pub fn encrypt_key_file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
+        self.encrypt_key_file = Some(path.into());
+        self
+    }
+
     /// Takes webhooks that are signed with a secret, `NAME=SECRET`, at `POST /webhook/config`: see [`Secrets::parse`](crate::hook::Secrets::parse).
     #[must_use]
     pub fn webhook_secret(mut self, secret: impl Into<String>) -> MeshOptions {
@@ -470,9 +482,22 @@ impl MeshOptions {
             settle: self.settle,
             watch: Some(self.watch),
             webhooks: self.webhooks.webhooks(log)?,
+            keys: keys_of(self.encrypt_key_file.as_deref())?,
             log,
         })
     }
+}
+
+/// The keys of a file.
+pub(super) fn keys_of(path: Option<&std::path::Path>) -> Result<Option<Keys>> {
+    let Some(path) = path else { return Ok(None) };
+    let Some(text) = crate::native::file::read(path)? else {
+        let message = format!("cannot read the key file `{}`: no such file or directory", path.display());
+        return Err(
+            Error::new(Code::File, message).with_hint("make one: `confmesh key new > FILE`, for its owner alone")
+        );
+    };
+    Keys::parse(&text).map(Some).map_err(|error| error.about(&format!("`{}`", path.display())))
 }
 
 /// What the actor is started with: checked as far as that is possible without touching the world.
@@ -507,6 +532,7 @@ pub(super) struct Setup {
     pub(super) settle: bool,
     pub(super) watch: Option<WatchOptions>,
     pub(super) webhooks: Option<Webhooks>,
+    pub(super) keys: Option<Keys>,
     pub(super) log: LogLevel,
 }
 

@@ -19,7 +19,7 @@ use crate::merge::{Fetched, Layer};
 use crate::native::source::polled::{Followed, Kept, KeptLayers, News, Said, Taken, follow};
 use crate::origin::Origin;
 use crate::poll::Progress;
-use crate::secret::secret_paths;
+use crate::secret::{Keys, secret_paths};
 use crate::source::SourceSpec;
 use crate::value::{Str, Value};
 
@@ -171,9 +171,10 @@ impl Actor {
         &mut self,
         given: Vec<RemoteSource>,
         data_dir: Option<&FilePath>,
+        keys: Option<Arc<Keys>>,
         inputs: &mut Inputs,
     ) {
-        self.kept = data_dir.map(KeptLayers::of);
+        self.kept = data_dir.map(|dir| KeptLayers::of(dir, keys));
         let mut longest = Duration::ZERO;
         for (at, RemoteSource { given, priority, required }) in given.into_iter().enumerate() {
             let id = given.spec.id();
@@ -275,10 +276,10 @@ impl Actor {
         let Some(remote) = self.remotes.get(at) else { return };
         let Some(kept) = &self.kept else { return };
         let (id, now) = (remote.id.clone(), self.clock.now());
-        if remote.spec.options.is_secret {
+        if remote.spec.options.is_secret && !kept.seals() {
             // It may be marked since the last run.
             let forgotten = kept.forget(&id);
-            self.unkept(at, "it is marked as secret");
+            self.unkept(at, "it is marked as secret and there is no key file");
             return forgotten.unwrap_or_else(|error| self.tell(Level::Warning, None, error));
         }
         let found = kept.read(&id).and_then(|kept| kept.map(|kept| remembered(remote, kept)).transpose());
@@ -407,21 +408,22 @@ impl Actor {
         let _ = taken.send(Taken { in_force, keep_in: None }); // it may be stopping
     }
 
-    /// Where a document that is in force is to be kept; nowhere, and what was there before is gone, where it holds a secret.
-    fn place_for(&mut self, at: usize) -> Option<KeptLayers> {
+    /// Where a document that is in force is to be kept, and whether sealed; nowhere, and what was there before is gone, where it
+    /// holds a secret that nothing could seal.
+    fn place_for(&mut self, at: usize) -> Option<(KeptLayers, bool)> {
         let (kept, remote) = self.kept.clone().zip(self.remotes.get(at))?;
-        if remote.spec.options.is_secret {
-            return None;
-        }
         let id = remote.id.clone();
-        let holds_secrets = self.driver.engine().snapshot(&self.shared.document).is_some_and(|snapshot| {
-            remote.layer.as_ref().is_some_and(|layer| !secret_paths(snapshot.policy(), &layer.value).is_empty())
-        });
-        if !holds_secrets {
-            return Some(kept);
+        let holds_secrets = remote.spec.options.is_secret
+            || self.driver.engine().snapshot(&self.shared.document).is_some_and(|snapshot| {
+                remote.layer.as_ref().is_some_and(|layer| !secret_paths(snapshot.policy(), &layer.value).is_empty())
+            });
+        if !holds_secrets || kept.seals() {
+            return Some((kept, holds_secrets));
         }
-        self.unkept(at, "it holds secrets");
-        kept.forget(&id).unwrap_or_else(|error| self.tell(Level::Warning, None, error));
+        self.unkept(at, "it holds secrets and there is no key file");
+        if let Err(error) = kept.forget(&id) {
+            self.tell(Level::Warning, None, error);
+        }
         None
     }
 
@@ -440,6 +442,6 @@ impl Actor {
 /// What was kept, as a layer.
 fn remembered(remote: &Remote, kept: Kept) -> Result<Layer> {
     let mut layer = Layer::from_file(&remote.id, remote.priority, kept.text, kept.format, &FileArgument::default())?;
-    layer.fetched = Some(Fetched { loaded_ms: kept.loaded_ms, is_secret: false });
+    layer.fetched = Some(Fetched { loaded_ms: kept.loaded_ms, is_secret: remote.spec.options.is_secret });
     Ok(layer)
 }

@@ -336,7 +336,7 @@ fn secrets_are_masked_and_never_kept_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start();
     server.behave(|_| ok("application/json", "", "{\"db\": {\"password\": \"hunter2\"}, \"open\": 1}"));
-    for (options, says) in [(";secret", "marked as secret"), ("", "it holds secrets")] {
+    for (options, says) in [(";secret", "marked as secret"), ("", "it holds secrets and there is no key file")] {
         let policy =
             crate::Policy::of([crate::policy::Rule::on(crate::Pattern::parse("db.password").unwrap()).secret(true)]);
         let mut mesh =

@@ -79,6 +79,36 @@ fn a_directory_that_keeps_nothing_is_told_once_and_makes_the_instance_degraded()
 }
 
 #[test]
+fn with_a_key_file_secrets_are_kept_sealed_and_a_start_without_anybody_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("confmesh.key");
+    std::fs::write(&key, crate::secret::key_line(&[5; 32])).unwrap();
+    let server = Server::start();
+    server.behave(|_| ok("application/json", "", "{\"limit\": 7, \"password\": \"hunter2\"}"));
+    let source = spec(&format!("{};interval=100ms;secret", server.url("/")));
+    let options = || MeshOptions::default().data_dir(dir.path()).source(source.clone());
+    let mesh = options().encrypt_key_file(&key).start().unwrap();
+    until("it is kept", || kept_in(dir.path()) == 1);
+    mesh.close();
+    let file = std::fs::read_dir(dir.path().join("sources")).unwrap().next().unwrap().unwrap().path();
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("hunter2"));
+    server.behave(|_| answer("503 Service Unavailable", "", b""));
+    let mesh = options().encrypt_key_file(&key).start().unwrap();
+    assert_eq!((limit(&mesh), mesh.get("password").unwrap()), (Some(7.into()), Some("hunter2".into())));
+    assert!(!mesh.explain("password").unwrap().unwrap().to_string().contains("hunter2"), "it is secret still");
+    mesh.close();
+    // Another key opens nothing, says so, and the instance starts without it.
+    std::fs::write(&key, crate::secret::key_line(&[6; 32])).unwrap();
+    let mesh = options().encrypt_key_file(&key).start().unwrap();
+    assert_eq!(limit(&mesh), None);
+    let mut reports = mesh.reports();
+    let said = std::iter::from_fn(|| reports.wait(Duration::ZERO).unwrap()).map(|report| report.message);
+    assert!(said.collect::<String>().contains("which is not in the key file"));
+    let error = options().encrypt_key_file(dir.path().join("none")).start().unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("confmesh key new")), "{error}");
+}
+
+#[test]
 fn an_optional_source_that_hangs_does_not_hold_up_the_start() {
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/;timeout=1h", hangs.local_addr().unwrap());

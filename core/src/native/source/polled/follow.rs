@@ -47,8 +47,8 @@ pub struct News {
 pub struct Taken {
     /// Whether it is in force.
     pub in_force: bool,
-    /// Where it is to be kept; nowhere.
-    pub keep_in: Option<KeptLayers>,
+    /// Where it is to be kept, and whether it holds secrets; nowhere.
+    pub keep_in: Option<(KeptLayers, bool)>,
 }
 
 /// What a source said.
@@ -248,10 +248,10 @@ async fn offer(
     document: Kept,
 ) -> Option<bool> {
     let taken = tell(followed, news, poll, Said::Layer(Box::new(layer))).await?;
-    if let Some(layers) = taken.keep_in {
+    if let Some((layers, is_secret)) = taken.keep_in {
         let id = followed.spec.id();
         // The disk may be slow, and documents are kept one after the other.
-        let kept = tokio::task::spawn_blocking(move || layers.write(&id, &document)).await;
+        let kept = tokio::task::spawn_blocking(move || layers.write(&id, &document, is_secret)).await;
         let broke = |_| Err(Error::new(Code::Internal, format!("keeping `{}` broke", followed.spec.id())));
         tell(followed, news, poll, Said::Kept(kept.unwrap_or_else(broke))).await?;
     }

@@ -1,6 +1,7 @@
 //! Documents of sources on the disk: what was in force last, for a start while nobody answers.
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
@@ -10,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse};
 use crate::native::file::{read, sync_directory};
 use crate::native::io_error::failure;
+use crate::secret::Keys;
 use crate::value::Value;
 
 /// The folder in the data directory.
@@ -21,6 +23,8 @@ const MAGIC: &str = "confmesh-source-1";
 #[derive(Clone, Debug)]
 pub struct KeptLayers {
     folder: PathBuf,
+    /// What documents that hold secrets are sealed with; without it they are not kept.
+    keys: Option<Arc<Keys>>,
 }
 
 /// A document that was kept.
@@ -36,8 +40,18 @@ pub struct Kept {
 
 impl KeptLayers {
     /// Those of a data directory.
-    pub fn of(data_dir: &Path) -> KeptLayers {
-        KeptLayers { folder: data_dir.join(FOLDER) }
+    pub fn of(data_dir: &Path, keys: Option<Arc<Keys>>) -> KeptLayers {
+        KeptLayers { folder: data_dir.join(FOLDER), keys }
+    }
+
+    /// Whether documents that hold secrets can be kept.
+    pub fn seals(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// What a sealed document is bound to: it opens as nothing else.
+    fn place(id: &str, format: Format, loaded_ms: u64) -> String {
+        format!("source {} {loaded_ms} {id}", format.name())
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -67,15 +81,37 @@ impl KeptLayers {
         let loaded_ms = head.child("loaded_ms").and_then(Value::as_u64).ok_or_else(damaged)?;
         let kept = Kept { loaded_ms, text: body.to_owned(), format };
         let is_whole = magic == MAGIC && field("sha256") == Some(&kept.digest(id));
-        is_whole.then_some(kept).map(Some).ok_or_else(damaged)
+        let kept = is_whole.then_some(kept).ok_or_else(damaged)?;
+        if head.child("sealed").is_none() {
+            return Ok(Some(kept));
+        }
+        let told = |error: Error| error.about(&format!("what was kept of `{id}` in `{}`", path.display()));
+        let Some(keys) = &self.keys else {
+            let error = Error::new(Code::NotFound, "it is sealed, and there is no key file");
+            return Err(told(error.with_hint("name it: `--encrypt-key-file FILE`, `encrypt_key_file`")));
+        };
+        let plain = keys.open(&KeptLayers::place(id, format, loaded_ms), &kept.text).map_err(told)?;
+        let text = String::from_utf8(plain).map_err(|_| damaged())?;
+        Ok(Some(Kept { text, ..kept }))
     }
 
-    /// Keeps a document in the place of the one before; whole after a power failure, or not at all.
+    /// Keeps a document in the place of the one before; whole after a power failure, or not at all. One that holds secrets is sealed.
     ///
     /// # Errors
     /// [`Code::File`] where it cannot be written.
-    pub fn write(&self, id: &str, kept: &Kept) -> Result<()> {
+    pub fn write(&self, id: &str, kept: &Kept, is_secret: bool) -> Result<()> {
         let path = self.path(id);
+        let sealed = match (&self.keys, is_secret) {
+            (_, false) => None,
+            (Some(keys), true) => {
+                let place = KeptLayers::place(id, kept.format, kept.loaded_ms);
+                Some(Kept { text: keys.seal(&place, kept.text.as_bytes())?, ..kept.clone() })
+            }
+            (None, true) => {
+                return Err(Error::new(Code::Internal, format!("`{id}` holds secrets and nothing seals them")));
+            }
+        };
+        let kept = sealed.as_ref().unwrap_or(kept);
         let write = || -> std::io::Result<()> {
             let mut folder = std::fs::DirBuilder::new();
             folder.recursive(true);
@@ -91,6 +127,7 @@ impl KeptLayers {
                 ("sha256", kept.digest(id).into()),
             ]
             .into_iter()
+            .chain(sealed.as_ref().map(|_| ("sealed", true.into())))
             .collect();
             writeln!(file, "{MAGIC} {}", canonical(&head))?;
             file.write_all(kept.text.as_bytes())?;
@@ -135,12 +172,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_holds_secrets_is_sealed_and_opens_with_its_key_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = |byte: u8| Some(Arc::new(Keys::parse(&crate::secret::key_line(&[byte; 32])).unwrap()));
+        let layers = KeptLayers::of(dir.path(), keys(1));
+        let kept = Kept { loaded_ms: 7, text: "password: hunter2\n".to_owned(), format: Format::Yaml };
+        layers.write("a", &kept, true).unwrap();
+        let file = std::fs::read_to_string(layers.path("a")).unwrap();
+        assert!(!file.contains("hunter2") && file.contains("v1."), "{file}");
+        assert_eq!(layers.read("a").unwrap(), Some(kept.clone()));
+        for (other, says) in [(None, "there is no key file"), (keys(2), "not in the key file")] {
+            let error = KeptLayers::of(dir.path(), other).read("a").unwrap_err();
+            assert!(error.message().contains(says), "{error}");
+        }
+        // Of another source it does not open, even under its name.
+        std::fs::write(layers.path("b"), file.replace("\"id\":\"a\"", "\"id\":\"b\"")).unwrap();
+        assert!(layers.read("b").is_err());
+        assert!(KeptLayers::of(dir.path(), None).write("c", &kept, true).is_err(), "never as it is");
+    }
+
+    #[test]
     fn what_is_kept_comes_back_and_damage_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let layers = KeptLayers::of(dir.path());
+        let layers = KeptLayers::of(dir.path(), None);
         assert_eq!(layers.read("a").unwrap(), None);
         let kept = Kept { loaded_ms: 7, text: "a: 1\n# two\n".to_owned(), format: Format::Yaml };
-        layers.write("a", &kept).unwrap();
+        layers.write("a", &kept, false).unwrap();
         assert_eq!(layers.read("a").unwrap().as_ref(), Some(&kept));
         assert_eq!(layers.read("b").unwrap(), None);
         #[cfg(unix)]

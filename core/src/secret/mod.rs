@@ -4,6 +4,12 @@
 //! secret by reference. Programs read values as they are; accounts, statuses, listings, logs and errors show
 //! [`MASK`](crate::policy::MASK).
 
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+mod seal;
+
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub use seal::{Keys, key_line};
+
 use crate::diff::{Change, Operation, Patch};
 use crate::path::Path;
 use crate::policy::{MASK, Policy};
