@@ -42,22 +42,22 @@ def an_instance_asks_for_tokens_and_its_peer_shows_one(tmp_path: Path) -> None:
     auth.write_text(_principal("admin", "admin", ADMIN) + _principal("b", "peer", PEER))
     shown.write_text(PEER + "\n")
     with confmesh.Mesh(listen="127.0.0.1:0", auth=auth) as one:
-        one.set("limit", 1)
+        one.set("limit", 1).wait()
         address = one.addresses[0]
         assert [_status_of(address, token) for token in (None, "cm_no", ADMIN)] == [401, 401, 200]
         with confmesh.Mesh(peers=[f"ws://{address}"], token_file=shown, found_after=60_000) as two:
             _until(lambda: two.get("limit") == 1)
-            two.set("limit", 2)
+            two.set("limit", 2).wait()
             _until(lambda: one.get("limit") == 2)
             # Taken while it runs: the peer goes, and who stays stays.
             auth.write_text(_principal("admin", "admin", ADMIN))
-            _until(lambda: two.status()["peers"][0]["state"] == "waiting")
+            _until(lambda: two.status().wait()["peers"][0]["state"] == "waiting")
             assert _status_of(address, ADMIN) == 200
-        assert one.status()["auth"]["principals"] == 1
+        assert one.status().wait()["auth"]["principals"] == 1
 
 
 def what_would_be_open_to_others_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(confmesh.ConfmeshError) as caught:
+    with pytest.raises(confmesh.Error) as caught:
         confmesh.Mesh(listen="0.0.0.0:0").start()
     assert caught.value.code == "listen" and caught.value.hint is not None and "confmesh token new" in caught.value.hint
     with pytest.raises(confmesh.UsageError):
