@@ -424,7 +424,7 @@ export interface LeftOut {
 /** What a write did. `shadowedBy` names the source that hides the new value, such as `env:DEMO`. */
 export interface Receipt {
   revision: number;
-  hash: string;
+  digest: string;
   changed: string[];
   /** Whether the instance shows what was written: nothing of it is withheld, and no source hides it. */
   inForce: boolean;

@@ -108,6 +108,6 @@ export interface PathWriteOptions {
 }
 
 export interface WriteOptions {
-  /** Write only if this is the document's hash. */
+  /** Write only if this is the document's `hash`, or the `digest` of its last receipt. */
   ifHash?: string;
 }

@@ -37,10 +37,12 @@ fn case(report: &mut Report, keys: usize) {
     };
     let mut alone = Document::found(ReplicaId::from_bytes([1; 16]), Genesis::from_bytes([9; 16]), Policy::default());
     let mut peer = alone.fork(ReplicaId::from_bytes([2; 16]));
-    let mut served = engine();
+    let [mut served, mut noted, mut hashed] = [engine(), engine(), engine()];
     for path in &paths {
         alone.set(path, "value".into(), None, NOW.wall_ms).expect("a write");
-        set(&mut served, path, "value".into());
+        for engine in [&mut served, &mut noted, &mut hashed] {
+            set(engine, path, "value".into());
+        }
     }
     peer.apply(&alone.save().expect("bytes"), NOW.wall_ms).expect("all of it");
     let mut live = alone.clone();
@@ -67,10 +69,22 @@ fn case(report: &mut Report, keys: usize) {
     );
     report.compare(
         "one write through an engine",
-        vec![contender("command to durable answer", || {
-            let (path, value) = next();
-            set(&mut served, path, value);
-        })],
+        vec![
+            contender("command to durable answer", || {
+                let (path, value) = next();
+                set(&mut served, path, value);
+            }),
+            contender("and the digest that an ETag says", || {
+                let (path, value) = next();
+                set(&mut noted, path, value);
+                noted.snapshot(&DocumentName::default_name()).expect("a document").digest()
+            }),
+            contender("and the content hash", || {
+                let (path, value) = next();
+                set(&mut hashed, path, value);
+                *hashed.snapshot(&DocumentName::default_name()).expect("a document").hash()
+            }),
+        ],
     );
 }
 

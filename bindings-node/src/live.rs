@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use confmesh::canonical::ContentHash;
+use confmesh::canonical::ContentTag;
 use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
@@ -272,7 +272,7 @@ async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
     answer.await.map(|done| receipt(&done)).map_err(thrown)
 }
 
-fn parsed(hash: Option<String>) -> Result<Option<ContentHash>> {
+fn parsed(hash: Option<String>) -> Result<Option<ContentTag>> {
     hash.map(|hash| hash.parse()).transpose()
 }
 

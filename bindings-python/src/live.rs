@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use confmesh::canonical::ContentHash;
+use confmesh::canonical::ContentTag;
 use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::id::DocumentName;
@@ -200,7 +200,7 @@ fn terms(
     Ok(WriteTerms { if_version, force, fence, user: user.map(Into::into), ..WriteTerms::default() })
 }
 
-fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentHash>> {
+fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentTag>> {
     text.map(|text| run(py, || text.parse())).transpose()
 }
 

@@ -217,4 +217,4 @@ def the_shapes_of_arguments_and_answers_can_be_imported() -> None:
     rule: confmesh.Rule = {"pattern": "a", "secret": True}
     layer: confmesh.Layer = {"id": "base", "value": {"a": 1}}
     assert confmesh.merge([layer], rules=[rule]).value == {"a": 1}
-    assert confmesh.Receipt.__required_keys__ >= {"revision", "hash", "changed"}
+    assert confmesh.Receipt.__required_keys__ >= {"revision", "digest", "changed"}

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
-use crate::value::{Value, Walk, is_plain};
+use crate::value::{Digest as ValueDigest, Value, Walk, is_plain};
 
 /// The canonical text of a value: RFC 8785, integers of 64 bits in full.
 ///
@@ -186,6 +186,47 @@ impl fmt::Display for ContentHash {
 impl fmt::Debug for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// What names a document as it is: a digest, which costs what a change touches, or the content hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentTag {
+    /// What ETags and receipts say.
+    Digest(ValueDigest),
+    /// What anybody can compute from the text.
+    Hash(ContentHash),
+}
+
+impl fmt::Display for ContentTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContentTag::Digest(digest) => digest.fmt(f),
+            ContentTag::Hash(hash) => hash.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ContentTag {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<ContentTag> {
+        if text.starts_with("digest:") {
+            return text.parse().map(ContentTag::Digest);
+        }
+        text.parse().map(ContentTag::Hash)
+    }
+}
+
+impl From<ContentHash> for ContentTag {
+    fn from(hash: ContentHash) -> ContentTag {
+        ContentTag::Hash(hash)
+    }
+}
+
+impl From<ValueDigest> for ContentTag {
+    fn from(digest: ValueDigest) -> ContentTag {
+        ContentTag::Digest(digest)
     }
 }
 

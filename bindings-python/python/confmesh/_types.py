@@ -116,7 +116,7 @@ class Receipt(TypedDict):
     """What a write did; `shadowed_by` names the source that hides the new value, `withheld` what is invalid here."""
 
     revision: int
-    hash: str
+    digest: str
     changed: list[str]
     in_force: bool
     version: NotRequired[str]

@@ -103,7 +103,7 @@ pub static RECEIPT: Record = Record {
         "What a write did, once it is on the disk.",
         &[
             needs("revision", Type::Count, "the number of the document that shows it, counted by this instance"),
-            needs("hash", Type::Text, "the content hash of that document"),
+            needs("digest", Type::Text, "the digest of that document, as its ETag has it"),
             needs("changed", Type::List(&Type::Path), "the paths that changed"),
             needs("in_force", Type::Flag, "whether this instance shows all of it"),
             may("version", Type::Text, "the version of the path that was written"),
@@ -428,7 +428,7 @@ pub static EVENT: Record = record(
         needs("event_type", Type::OneOf(&["config_changed", "lagged"]), "what happened"),
         may("document", Type::Text, "the document"),
         may("revision", Type::Count, "its number after it"),
-        may("hash", Type::Text, "its content hash after it"),
+        may("digest", Type::Text, "its digest after it, as its ETag has it"),
         may("changes", Type::List(&Type::Map), "the changes: path, op, old and new"),
         may("origin", Type::Text, "what brought it: a source's id, `shared`, `file`"),
         may("missed", Type::Count, "how many events were left out"),

@@ -9,7 +9,7 @@ use super::shared::{Command, Reply, Shared, Staged, Step};
 use super::terms::WriteTerms;
 use super::types::{Event, Level, PeerId, Receipt, RequestId, Ticket};
 use super::{Engine, FOLLOWS, MERGES, REPLICATES, unknown};
-use crate::canonical::ContentHash;
+use crate::canonical::ContentTag;
 use crate::clock::{Dot, Now};
 use crate::diff::Patch;
 use crate::error::{Code, Error, Result};
@@ -43,7 +43,7 @@ impl Engine {
         &mut self,
         document: &DocumentName,
         patch: Patch,
-        if_hash: Option<ContentHash>,
+        if_hash: Option<ContentTag>,
         now: Now,
     ) -> RequestId {
         self.write(document, Command::Patch(patch), WriteTerms { if_hash, ..WriteTerms::default() }, now)
@@ -54,7 +54,7 @@ impl Engine {
         &mut self,
         document: &DocumentName,
         patch: Value,
-        if_hash: Option<ContentHash>,
+        if_hash: Option<ContentTag>,
         now: Now,
     ) -> RequestId {
         self.write(document, Command::MergePatch(patch), WriteTerms { if_hash, ..WriteTerms::default() }, now)
@@ -65,7 +65,7 @@ impl Engine {
         &mut self,
         document: &DocumentName,
         value: Value,
-        if_hash: Option<ContentHash>,
+        if_hash: Option<ContentTag>,
         now: Now,
     ) -> RequestId {
         self.write(document, Command::Replace(value), WriteTerms { if_hash, ..WriteTerms::default() }, now)

@@ -112,7 +112,7 @@ impl Engine {
             if let Some(guest) = self.documents.get_mut(&name).and_then(|document| document.guest.as_mut()) {
                 guest.host = Some(peer);
             }
-            self.send(peer, &Message::ConfigRequest { document: name, follow: true }, now);
+            self.send(peer, &Message::ConfigRequest { document: name, follow: true, hash: false }, now);
         }
     }
 
@@ -250,7 +250,7 @@ impl Engine {
             }
             // Already in the document that was asked for.
             Some((known, _)) if *known >= revision => {}
-            _ => self.send(peer, &Message::ConfigRequest { document: name.clone(), follow: true }, now),
+            _ => self.send(peer, &Message::ConfigRequest { document: name.clone(), follow: true, hash: false }, now),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Guests of this instance: browsers and programs that speak the `config_*` messages.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::shared::{Command, Founded};
 use super::terms::WriteTerms;
 use super::types::{Event, PeerId, Receipt, RequestId, Snapshot};
 use super::{Engine, REPLICATES, Session, unknown};
-use crate::canonical::{ContentHash, content_hash};
+use crate::canonical::{ContentHash, ContentTag, content_hash};
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error, Result};
 use crate::guard::{Verb, Who};
@@ -115,20 +115,20 @@ pub(super) struct GuestSession {
     pub(super) told: BTreeMap<DocumentName, Told>,
     /// What it wants `config_sync` for.
     pub(super) patterns: Vec<Pattern>,
-    /// Documents that it follows by change list.
-    pub(super) follows: BTreeSet<DocumentName>,
+    /// Documents that it follows by change list, and whether each change says the content hash.
+    pub(super) follows: BTreeMap<DocumentName, bool>,
 }
 
 impl Default for GuestSession {
     /// A guest gets every change until it subscribes.
     fn default() -> GuestSession {
         let patterns = Pattern::parse("*").into_iter().collect();
-        GuestSession { grant: None, told: BTreeMap::new(), patterns, follows: BTreeSet::new() }
+        GuestSession { grant: None, told: BTreeMap::new(), patterns, follows: BTreeMap::new() }
     }
 }
 
 /// A document that a guest sent is what the guest says that it is; the answer is the hash of what it was made on.
-fn check_hashes(value: &Value, hash: Option<&str>, base_hash: Option<&str>) -> Result<Option<ContentHash>> {
+fn check_hashes(value: &Value, hash: Option<&str>, base_hash: Option<&str>) -> Result<Option<ContentTag>> {
     let is_other = |hash: &&str| hash.parse::<ContentHash>().ok() != Some(content_hash(value));
     if let Some(hash) = hash.filter(is_other) {
         let message = format!(
@@ -159,7 +159,9 @@ impl Engine {
                 }
                 Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),
             },
-            Message::ConfigRequest { document, follow } => self.answer_request(peer, document, follow, now),
+            Message::ConfigRequest { document, follow, hash } => {
+                self.answer_request(peer, document, (follow, hash), now);
+            },
             Message::ConfigChange { document, key, value, user, request_id, mut made_on, after } => {
                 let after = after.map(|id| self.remembered(peer, &id));
                 let after = after.and_then(|after| self.guest_requests.known.iter().find(|(id, _)| *id == after));
@@ -217,7 +219,7 @@ impl Engine {
         }
     }
 
-    fn answer_request(&mut self, peer: PeerId, document: DocumentName, follow: bool, now: Now) {
+    fn answer_request(&mut self, peer: PeerId, document: DocumentName, (follow, hash): (bool, bool), now: Now) {
         let who = self.who(peer);
         let allowed = who.as_ref().map_or(Ok(()), |grant| grant.check(Verb::Read, &document));
         let found = allowed.and_then(|()| self.snapshot(&document).ok_or_else(|| unknown(&document)));
@@ -226,7 +228,7 @@ impl Engine {
             Err(error) => return self.send(peer, &Message::Error { error, request_id: None }, now),
         };
         if let Some(guest) = self.guest(peer).filter(|_| follow) {
-            guest.follows.insert(document.clone());
+            guest.follows.insert(document.clone(), hash);
             if guest.grant.is_some() {
                 guest.told.insert(document.clone(), Told::of(&snapshot));
             }

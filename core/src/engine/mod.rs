@@ -97,7 +97,7 @@ use crate::merge::Layer;
 use crate::path::Path;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
 use crate::replica::{Disagreement, REPLICATES};
-use crate::value::{Str, Value};
+use crate::value::Str;
 use document::Document;
 use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
@@ -154,8 +154,6 @@ pub struct Engine {
     clocks: BTreeMap<InstanceId, skew::Watched>,
     /// What writers disagreed on when that was last told.
     told: BTreeMap<DocumentName, Vec<Disagreement>>,
-    /// What shared layers showed when their hash was computed, and that hash.
-    hashed: BTreeMap<DocumentName, (Value, String)>,
     /// When to see whether a document of an instance without peers can drop its history.
     next_settling_ms: Option<u64>,
     /// How the store fails, while it does.
@@ -202,7 +200,6 @@ impl Engine {
             past: stale::Past::default(),
             clocks: BTreeMap::new(),
             told: BTreeMap::new(),
-            hashed: BTreeMap::new(),
             next_settling_ms: None,
             failing: None,
         })

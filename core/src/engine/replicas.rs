@@ -11,7 +11,6 @@ use super::shared::{Founded, Shared, Step};
 use super::standing::Moving;
 use super::types::{Level, PeerId};
 use super::{Engine, REPLICATES, Session};
-use crate::canonical::content_hash;
 use crate::clock::{Now, VersionVector};
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, InstanceId};
@@ -505,12 +504,12 @@ impl Engine {
         let documents: Vec<Pulse> = names
             .iter()
             .filter_map(|name| {
-                let view_hash = self.view_hash(name)?;
+                let view_digest = self.view_digest(name)?;
                 let document = self.documents.get(name)?;
                 let founded = document.shared.as_ref()?.founded().filter(|f| f.ready && f.anew.is_none())?;
                 let (genesis, seen) = (founded.durable.genesis(), founded.seen().clone());
                 let floor = founded.durable.base().map(|base| base.floor.clone()).unwrap_or_default();
-                Some(Pulse { document: document.name.clone(), genesis, seen, floor, view_hash })
+                Some(Pulse { document: document.name.clone(), genesis, seen, floor, view_digest })
             })
             .collect();
         for peer in peers {
@@ -518,15 +517,9 @@ impl Engine {
         }
     }
 
-    /// The hash of what a document's shared layer shows; it is computed once for as long as that stays the same.
-    fn view_hash(&mut self, name: &DocumentName) -> Option<String> {
-        let value = &self.documents.get(name)?.shared.as_ref()?.founded()?.view.value;
-        if let Some((_, hash)) = self.hashed.get(name).filter(|(of, _)| of.ptr_eq(value)) {
-            return Some(hash.clone());
-        }
-        let hash = content_hash(value).to_string();
-        self.hashed.insert(name.clone(), (value.clone(), hash.clone()));
-        Some(hash)
+    /// What names all that a document's shared layer shows.
+    fn view_digest(&self, name: &DocumentName) -> Option<String> {
+        Some(self.documents.get(name)?.shared.as_ref()?.founded()?.view.value.digest().to_string())
     }
 
     fn handle_pulse(&mut self, peer: PeerId, pulse: &Pulse, now: Now) {
@@ -542,7 +535,7 @@ impl Engine {
         }
         let seen = founded.asks_beyond();
         let same = *founded.seen() == pulse.seen;
-        if same && self.view_hash(&pulse.document).is_some_and(|hash| hash != pulse.view_hash) {
+        if same && self.view_digest(&pulse.document).is_some_and(|digest| digest != pulse.view_digest) {
             return self.compare(peer, &pulse.document, now);
         }
         if same {

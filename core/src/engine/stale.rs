@@ -8,6 +8,7 @@ use super::shared::{Command, Founded, Shared, edits};
 use super::terms::{PathVersion, WriteTerms};
 use super::types::Snapshot;
 use super::{Engine, unknown};
+use crate::canonical::ContentTag;
 use crate::diff::{diff, three_way};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
@@ -58,11 +59,15 @@ impl Engine {
         let founded = document.shared.as_ref().and_then(Shared::founded);
         // Of two writes that name one hash only the first is made, also while it is on its way to the store.
         if let Some(wanted) = terms.if_hash
-            && (wanted != *snapshot.hash() || founded.is_some_and(Founded::is_changing))
+            && (!snapshot.is(&wanted) || founded.is_some_and(Founded::is_changing))
         {
-            let error = Error::new(Code::Stale, format!("the document is at {}, not at {wanted}", snapshot.hash()))
+            let now = match wanted {
+                ContentTag::Digest(_) => ContentTag::from(snapshot.digest()),
+                ContentTag::Hash(_) => (*snapshot.hash()).into(),
+            };
+            let error = Error::new(Code::Stale, format!("the document is at {now}, not at {wanted}"))
                 .with_hint("read it again, apply the change to what it is now, and send it with the new ETag");
-            let base = self.past.of(name).find(|old| *old.hash() == wanted);
+            let base = self.past.of(name).find(|old| old.is(&wanted));
             let base = base.map(|old| &old.value);
             return Ok((merged(&command, base, document).ok_or(error)?, terms));
         }

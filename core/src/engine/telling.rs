@@ -19,7 +19,8 @@ struct Seen {
     snapshot: Arc<Snapshot>,
     changes: Vec<Change>,
     leaves: Vec<Change>,
-    update: Option<Frame>,
+    /// Without the content hash, and with it.
+    updates: [Option<Frame>; 2],
     syncs: Vec<Option<Frame>>,
 }
 
@@ -27,14 +28,15 @@ impl Seen {
     fn new(base: u64, snapshot: &Arc<Snapshot>, changes: Vec<Change>) -> Seen {
         let leaves = leaves(&changes);
         let syncs = vec![None; leaves.len()];
-        Seen { base, snapshot: Arc::clone(snapshot), changes, leaves, update: None, syncs }
+        Seen { base, snapshot: Arc::clone(snapshot), changes, leaves, updates: [None, None], syncs }
     }
 }
 
 /// A guest that may want to hear of a change.
 struct Listener {
     peer: PeerId,
-    follows: bool,
+    /// Whether it follows by change list, and then whether each says the content hash.
+    follows: Option<bool>,
     patterns: Vec<Pattern>,
     grant: Who,
     told: Option<Told>,
@@ -52,7 +54,7 @@ impl Engine {
         let listeners = self.sessions.iter().filter_map(|(peer, session)| match session {
             Session::Guest(guest) => Some(Listener {
                 peer: *peer,
-                follows: guest.follows.contains(name),
+                follows: guest.follows.get(name).copied(),
                 patterns: guest.patterns.clone(),
                 grant: guest.grant.clone(),
                 told: guest.told.get(name).cloned(),
@@ -108,19 +110,21 @@ impl Engine {
         now: Now,
     ) {
         let (peer, revision) = (listener.peer, seen.snapshot.revision);
-        if listener.follows {
-            let frame = match &seen.update {
+        if let Some(with_hash) = listener.follows {
+            let [plain, hashed] = &mut seen.updates;
+            let slot = if with_hash { hashed } else { plain };
+            let frame = match slot {
                 Some(frame) => frame.clone(),
                 None => {
                     let update = Message::ConfigUpdate {
                         document: name.clone(),
                         base: seen.base,
                         revision,
-                        hash: seen.snapshot.hash().to_string(),
+                        hash: with_hash.then(|| seen.snapshot.hash().to_string()),
                         changes: seen.changes.clone(),
                         seen: writes.cloned(),
                     };
-                    seen.update.insert(self.text_frame(&update, now)).clone()
+                    slot.insert(self.text_frame(&update, now)).clone()
                 }
             };
             self.transmit.push_back(Transmit { peer, frame });

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::deliveries::Once;
-use crate::canonical::{ContentHash, content_hash};
+use crate::canonical::{ContentTag, content_hash};
 use crate::clock::Dot;
 use crate::error::{Code, Error, Result};
 use crate::guard::Who;
@@ -118,7 +118,7 @@ fn short(value: &Value) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteTerms {
     /// Write only if this is the content hash of the document.
-    pub if_hash: Option<ContentHash>,
+    pub if_hash: Option<ContentTag>,
     /// Write only if this is the version of the path; of the root, where the command is about the whole document.
     pub if_version: Option<PathVersion>,
     /// Write over values whose rule keeps the first one.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::terms::PathVersion;
-use crate::canonical::{ContentHash, content_hash};
+use crate::canonical::{ContentHash, ContentTag, content_hash};
 use crate::clock::Dot;
 use crate::diff::Change;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::path::Path;
 use crate::policy::Policy;
 use crate::protocol::{Frame, Standing};
 use crate::secret::masked_changes;
-use crate::value::{Str, Value};
+use crate::value::{Digest, Str, Value};
 
 /// A connection, named by the driver; never reused while the engine lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,11 +117,11 @@ impl Receipt {
         self.withheld.is_empty() && self.shadowed_by.is_none()
     }
 
-    /// `{"revision", "hash", "changed", "in_force", "version"?, "shadowed_by"?, "withheld"?, "left_out"?}`.
+    /// `{"revision", "digest", "changed", "in_force", "version"?, "shadowed_by"?, "withheld"?, "left_out"?}`.
     pub fn to_value(&self) -> Value {
         let mut fields: Vec<(&str, Value)> = vec![
             ("revision", self.snapshot.revision.into()),
-            ("hash", self.snapshot.hash().to_string().into()),
+            ("digest", self.snapshot.digest().to_string().into()),
             ("changed", self.changed.iter().map(|path| path.to_string().into()).collect::<Vec<Value>>().into()),
             ("in_force", self.is_in_force().into()),
         ];
@@ -294,7 +294,20 @@ impl Snapshot {
         }
     }
 
-    /// The content hash, computed when first asked for.
+    /// The digest of the document: equal documents have equal ones, and a change costs what it touched.
+    pub fn digest(&self) -> Digest {
+        self.value.digest()
+    }
+
+    /// Whether the document is what a tag names.
+    pub fn is(&self, tag: &ContentTag) -> bool {
+        match tag {
+            ContentTag::Digest(digest) => self.digest() == *digest,
+            ContentTag::Hash(hash) => self.hash() == hash,
+        }
+    }
+
+    /// The content hash, computed over the whole document when first asked for.
     pub fn hash(&self) -> &ContentHash {
         self.hash.get_or_init(|| content_hash(&self.value))
     }

@@ -91,8 +91,9 @@ fn body(message: &Message) -> (&'static str, Fields) {
             let patterns: Vec<Value> = patterns.iter().map(|p| p.as_str().into()).collect();
             ("subscribe", vec![("patterns", patterns.into())])
         }
-        Message::ConfigRequest { document, follow } => {
-            ("config_request", named(document, [("follow", (*follow).into())]))
+        Message::ConfigRequest { document, follow, hash } => {
+            let hash = hash.then_some(("hash", Value::from(true)));
+            ("config_request", named(document, [("follow", (*follow).into())]).into_iter().chain(hash).collect())
         }
         Message::ConfigResponse { document, revision, hash, value, seen } => (
             "config_response",
@@ -113,10 +114,11 @@ fn body(message: &Message) -> (&'static str, Fields) {
             let fields = [
                 ("base_version", (*base).into()),
                 ("version", (*revision).into()),
-                ("config_hash", hash.as_str().into()),
                 ("changes", changes.into()),
             ];
-            ("config_update", named(document, fields).into_iter().chain(seen_field(seen.as_ref())).collect())
+            let hash = hash.as_deref().map(|hash| ("config_hash", Value::from(hash)));
+            let fields = named(document, fields).into_iter().chain(hash).chain(seen_field(seen.as_ref()));
+            ("config_update", fields.collect())
         }
         Message::ConfigChange { document, key, value, user, request_id, made_on, after } => {
             let mut fields = named(document, [("config_key", key.as_str().into())]);
@@ -208,7 +210,8 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
         }
         "config_request" => {
             let follow = r.value.child("follow").and_then(Value::as_bool).unwrap_or(false);
-            Message::ConfigRequest { document: r.document()?, follow }
+            let hash = r.value.child("hash").and_then(Value::as_bool).unwrap_or(false);
+            Message::ConfigRequest { document: r.document()?, follow, hash }
         }
         "config_response" => Message::ConfigResponse {
             document: r.document()?,
@@ -222,7 +225,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
             document: r.document()?,
             base: r.number("base_version")?,
             revision: r.number("version")?,
-            hash: r.text("config_hash")?.to_owned(),
+            hash: r.owned("config_hash"),
             changes: r.list("changes")?.iter().map(Change::from_value).collect::<Result<_>>()?,
             seen: r.optional_seen()?,
         },
@@ -513,16 +516,16 @@ fn pulse_value(pulse: &Pulse) -> Value {
     let fields = [
         ("genesis", Value::from(pulse.genesis.to_string())),
         ("seen", pulse.seen.to_value()),
-        ("view_hash", pulse.view_hash.as_str().into()),
+        ("view_digest", pulse.view_digest.as_str().into()),
     ];
     let floor = Some(&pulse.floor).filter(|floor| !floor.is_empty()).map(|floor| ("floor", floor.to_value()));
     named(&pulse.document, fields).into_iter().chain(floor).collect()
 }
 
 fn pulse(r: &Reader<'_>) -> Result<Pulse> {
-    let view_hash = r.text("view_hash")?.to_owned();
+    let view_digest = r.text("view_digest")?.to_owned();
     let floor = r.value.child("floor").map(VersionVector::from_value).transpose()?.unwrap_or_default();
-    Ok(Pulse { document: r.document()?, genesis: r.genesis()?, seen: r.seen()?, floor, view_hash })
+    Ok(Pulse { document: r.document()?, genesis: r.genesis()?, seen: r.seen()?, floor, view_digest })
 }
 
 /// Reads fields of a message with errors that name them.

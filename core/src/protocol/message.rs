@@ -42,8 +42,8 @@ pub struct Pulse {
     pub seen: VersionVector,
     /// What the sender has settled to; nothing where it keeps its history.
     pub floor: VersionVector,
-    /// The hash of its view: equal `seen` with different views is a defect, and said aloud.
-    pub view_hash: String,
+    /// The digest of its view: equal `seen` with different views is a defect, and said aloud.
+    pub view_digest: String,
 }
 
 /// A message.
@@ -113,6 +113,8 @@ pub enum Message {
         document: DocumentName,
         /// Whether to send `config_update` from now on, in place of `config_sync`.
         follow: bool,
+        /// Whether each of them says the content hash, which costs the host the whole document each time.
+        hash: bool,
     },
     /// The effective document.
     ConfigResponse {
@@ -135,8 +137,8 @@ pub enum Message {
         base: u64,
         /// The revision after them.
         revision: u64,
-        /// The content hash after them.
-        hash: String,
+        /// The content hash after them, for guests that asked for it.
+        hash: Option<String>,
         /// The changes.
         changes: Vec<Change>,
         /// The shared writes that the revision shows.

@@ -1,12 +1,11 @@
 //! Lists: immutable, O(1) to clone.
 
-use std::sync::Arc;
-
 use super::Value;
+use super::shared::Shared;
 
 /// An immutable list of values.
 #[derive(Clone, PartialEq, Eq)]
-pub struct List(Arc<[Value]>);
+pub struct List(Shared<Value>);
 
 impl List {
     /// How many items it holds.
@@ -26,7 +25,7 @@ impl List {
 
     /// The item at an index, to change it in place; a list that others share is copied first.
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Value> {
-        if at < self.len() { Arc::make_mut(&mut self.0).get_mut(at) } else { None }
+        if at < self.len() { self.0.make_mut().get_mut(at) } else { None }
     }
 
     /// The items in order.
@@ -64,15 +63,20 @@ impl List {
         self.0.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, v)| v.clone()).collect()
     }
 
+    /// Its storage.
+    pub(super) fn shared(&self) -> &Shared<Value> {
+        &self.0
+    }
+
     /// Whether both share the same storage.
     pub fn ptr_eq(&self, other: &List) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.ptr_eq(&other.0)
     }
 }
 
 impl Default for List {
     fn default() -> List {
-        List(Arc::from([]))
+        List(Shared::default())
     }
 }
 

@@ -4,13 +4,16 @@
 //! map makes a new map that shares every other subtree with the old one, so comparing versions can skip whole subtrees
 //! ([`Value::ptr_eq`]). Maps iterate in RFC 8785 order (UTF-16 code units); files keep their author's order elsewhere.
 
+mod digest;
 mod list;
 mod map;
 mod number;
 #[cfg(feature = "serde")]
 mod serde;
+mod shared;
 mod text;
 
+pub use digest::Digest;
 pub use list::List;
 pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};

@@ -350,15 +350,15 @@ impl World {
                 ];
                 let operations: Vec<Value> = operations.into_iter().skip(usize::from(condition > 3)).collect();
                 let Ok(patch) = Patch::from_value(&operations.into()) else { return Ok(()) };
-                engine.patch(&name(), patch, if_hash, now)
+                engine.patch(&name(), patch, if_hash.map(Into::into), now)
             }
             10 => {
                 let patch = Value::empty_map().with(&place, new);
-                engine.merge_patch(&name(), patch, if_hash, now)
+                engine.merge_patch(&name(), patch, if_hash.map(Into::into), now)
             }
             _ => {
                 let whole = snapshot.value.with(&place, new);
-                engine.replace(&name(), whole, if_hash, now)
+                engine.replace(&name(), whole, if_hash.map(Into::into), now)
             }
         };
         host.open.insert(request, wish);

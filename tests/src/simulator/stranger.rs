@@ -129,7 +129,7 @@ impl World {
                     document: name(),
                     genesis: known.genesis,
                     floor: seen.clone(),
-                    view_hash: String::new(),
+                    view_digest: String::new(),
                     seen: VersionVector::default(),
                 };
                 Message::Heartbeat { documents: vec![pulse] }

@@ -80,12 +80,12 @@ pub(super) const IF_VERSION: Field =
         .optional();
 /// On which document.
 pub(super) const IF_HASH: Field =
-    field("if_hash", Type::Text, "write only if this is the document's hash").at(Place::Elsewhere).optional();
+    field("if_hash", Type::Text, "write only if this is the document's digest, or its hash").at(Place::Elsewhere).optional();
 /// The condition as HTTP has it.
 pub(super) const IF_MATCH: Field = field(
     "If-Match",
     Type::Text,
-    "write only if this is the hash of the document or the version of the path, as an ETag has them",
+    "write only if this is the digest (or the hash) of the document or the version of the path, as an ETag has them",
 )
 .at(Place::Header)
 .optional();

@@ -74,7 +74,7 @@ fn what_an_older_connection_still_brings_takes_nothing_back() {
     let (to, peer, frame) = late;
     world.hosts[to].engine.handle_message(peer, &frame, world.now);
     let old = frame.as_text().unwrap().replace("config_update", "config_response");
-    let old = old.replace(r#""base_version""#, r#""config_data":{"a":"old"},"unknown""#);
+    let old = old.replace(r#""base_version""#, r#""config_hash":"","config_data":{"a":"old"},"unknown""#);
     world.hosts[to].engine.handle_message(peer, old.as_str(), world.now);
     world.settle(1);
     assert_eq!((world.value(1), world.value(0)), (shown.clone(), shown));

@@ -132,7 +132,7 @@ fn attack(seed: u64, settle: bool) -> [usize; 2] {
                     genesis,
                     seen: vector(&mut random, &seen),
                     floor: [seen.clone(), VersionVector::default()][random.below(2)].clone(),
-                    view_hash: String::new(),
+                    view_digest: String::new(),
                 };
                 stranger.say(&mut world, &Message::Heartbeat { documents: vec![pulse] });
             }

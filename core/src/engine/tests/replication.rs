@@ -199,28 +199,6 @@ fn many_writes_that_become_durable_together_go_out_as_one_message_with_the_last_
 }
 
 #[test]
-fn a_document_that_stays_the_same_is_hashed_once() {
-    let mut world = pair();
-    world.pass(6_000);
-    // What was computed is asked again, right or wrong: nobody computed it anew while it is.
-    let remembered = "sha256:remembered";
-    world.hosts[0].engine.hashed.get_mut(&name()).unwrap().1 = remembered.to_owned();
-    let beat = |world: &mut World| {
-        world.now.mono_ms += 6_000;
-        world.hosts[0].engine.handle_timeout(world.now);
-        world.settle(0);
-        assert!(!world.wires.is_empty(), "a heartbeat is on its way");
-        world.wires.clear();
-        world.hosts[0].engine.hashed[&name()].1.clone()
-    };
-    assert_eq!(beat(&mut world), remembered);
-    assert_eq!(beat(&mut world), remembered);
-    world.set(0, "a", 2);
-    let hash = crate::canonical::content_hash(&world.value(0)).to_string();
-    assert_eq!(beat(&mut world), hash);
-}
-
-#[test]
 fn who_asks_for_it_compares_with_every_peer_at_once_also_where_one_fails() {
     let mut world = pair();
     world.add(3, None, true);

@@ -186,7 +186,7 @@ fn stale_writes_are_merged_where_a_rule_says_so() {
     world.set(0, "b", 2);
     world.set(0, "a", 5);
     world.set(0, "tags", json(r#"["x","y","theirs"]"#));
-    let if_hash = WriteTerms { if_hash: Some(base), ..WriteTerms::default() };
+    let if_hash = WriteTerms { if_hash: Some(base.into()), ..WriteTerms::default() };
     let edited = json(r#"{"a":1,"b":1,"tags":["y","ours"],"strict":1,"new":1}"#);
     write(&mut world, 0, Command::Replace(edited), if_hash.clone()).unwrap();
     assert_eq!(world.value(0), json(r#"{"a":5,"b":2,"tags":["y","theirs","ours"],"strict":1,"new":1}"#));

@@ -98,8 +98,8 @@ async fn called(
     }
     let reply = server.host.call(document, Call::of(row, arguments.into_iter().collect())?, caller.who()).await?;
     let mut response = json(StatusCode::OK, &reply);
-    if let Some(hash) = reply.child("hash").and_then(Value::as_str) {
-        set_tag(&mut response, &format!("\"{hash}\""));
+    if let Some(digest) = reply.child("digest").and_then(Value::as_str) {
+        set_tag(&mut response, &format!("\"{digest}\""));
     }
     Ok(response)
 }

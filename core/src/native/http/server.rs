@@ -21,7 +21,7 @@ use super::host::Host;
 use super::problem::{Problem, json};
 use super::terms::terms;
 use super::{cors, health, routes};
-use crate::canonical::{canonical, content_hash};
+use crate::canonical::canonical;
 use crate::diff::Patch;
 use crate::engine::{Command, Receipt, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
@@ -62,7 +62,11 @@ impl Server {
             grant.check_at(Verb::Write, name, path)?;
         }
         let (snapshot, version) = self.host.read(name, path.cloned().unwrap_or_else(Path::root), &who).await?;
-        let mut current = vec![snapshot.hash().to_string()];
+        let mut current = vec![snapshot.digest().to_string()];
+        // Over the whole document, so only where somebody names it.
+        if tags(headers, header::IF_MATCH).any(|tag| tag.contains("sha256:")) {
+            current.push(snapshot.hash().to_string());
+        }
         current.extend(path.map(|_| version.to_string()));
         let terms = terms(headers, parameters, path, &current)?;
         Ok((snapshot, WriteTerms { by: who, ..terms }))
@@ -210,13 +214,13 @@ pub(super) async fn read(
                     if !grant.touches(path) {
                         grant.check_at(Verb::Read, &name, path)?;
                     }
-                    now.value.at(path).map(|value| content_hash(value).to_string()).unwrap_or_default()
+                    now.value.at(path).map(|value| value.digest().to_string()).unwrap_or_default()
                 }
                 _ => version.to_string(),
             };
             (now, format!("\"{tag}\""))
         }
-        None => server.host.snapshot(&name, &who).map(|now| (Arc::clone(&now), format!("\"{}\"", now.hash())))?,
+        None => server.host.snapshot(&name, &who).map(|now| (Arc::clone(&now), format!("\"{}\"", now.digest())))?,
     };
     if let Some(path) = path.as_ref().filter(|path| snapshot.value.at(path).is_none()) {
         return Err(nothing(path).into());
@@ -321,17 +325,17 @@ fn wants_mask(parameters: &[(String, String)]) -> bool {
     only(parameters, "mask").next().is_some_and(|text| text == "true")
 }
 
-/// The tags of a conditional header; weak ones compare as strong ones, since equal hashes mean equal documents.
+/// The tags of a conditional header; weak ones compare as strong ones, since equal digests mean equal documents.
 pub(super) fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// What a write did; its tag is the version of the path that it was about, or else the hash of the document.
+/// What a write did; its tag is the version of the path that it was about, or else the digest of the document.
 fn receipt(receipt: &Receipt, is_path: bool) -> Response {
     let mut response = json(StatusCode::OK, &receipt.to_value());
     let version = receipt.version.as_ref().filter(|_| is_path).map(ToString::to_string);
-    set_tag(&mut response, &format!("\"{}\"", version.unwrap_or_else(|| receipt.snapshot.hash().to_string())));
+    set_tag(&mut response, &format!("\"{}\"", version.unwrap_or_else(|| receipt.snapshot.digest().to_string())));
     response
 }
 

@@ -6,11 +6,8 @@ use crate::engine::{PathVersion, WriteTerms};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 
-/// The start of every content hash; the version of a path never begins so.
-const HASH: &str = "sha256:";
-
 /// The terms of a write: `force=true`, `fence=NUMBER` and `user=NAME` of the query; and of the headers `If-Match` with the
-/// hash of the document or the version of the path, `If-Match: *` to write only where something is, or `If-None-Match: *`
+/// digest or the hash of the document or the version of the path, `If-Match: *` to write only where something is, or `If-None-Match: *`
 /// to write only where nothing is.
 ///
 /// `current` are the tags in force: where several are named, the first that holds is taken.
@@ -34,9 +31,8 @@ pub(super) fn terms(
             [only] => *only,
             many => many.iter().copied().find(|tag| current.iter().any(|now| now == tag)).unwrap_or_default(),
         };
-        if tag.starts_with(HASH)
-            && let Ok(hash) = tag.parse()
-        {
+        // The version of a path never has the form of one.
+        if let Ok(hash) = tag.parse() {
             terms.if_hash = Some(hash);
         } else if path.is_some()
             && let Ok(version) = PathVersion::parse(tag)

@@ -163,7 +163,7 @@ fn event(notification: Notification, mask: bool) -> Value {
                 ("event_type", Value::from("config_changed")),
                 ("document", snapshot.document.to_string().into()),
                 ("revision", snapshot.revision.into()),
-                ("hash", snapshot.hash().to_string().into()),
+                ("digest", snapshot.digest().to_string().into()),
                 ("changes", changes.into()),
                 ("origin", cause.into()),
             ]

@@ -57,7 +57,7 @@ pub use variables::{VariableChange, VariableChanges, watch_variables};
 pub use webhooks::{Webhook, WebhookOptions};
 
 use crate::api::Call;
-use crate::canonical::ContentHash;
+use crate::canonical::{ContentHash, ContentTag};
 use crate::diff::Patch;
 use crate::engine::{
     Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
@@ -165,17 +165,17 @@ impl Mesh {
 
     /// Applies an RFC 6902 patch to the document, and writes what differs; with `if_hash` only if that is the hash of
     /// the document.
-    pub fn patch(&self, patch: Patch, if_hash: Option<ContentHash>) -> Answer<Receipt> {
+    pub fn patch(&self, patch: Patch, if_hash: Option<ContentTag>) -> Answer<Receipt> {
         self.write(Command::Patch(patch), WriteTerms { if_hash, ..WriteTerms::default() })
     }
 
     /// Applies an RFC 7396 merge patch to the document, and writes what differs.
-    pub fn merge_patch(&self, patch: Value, if_hash: Option<ContentHash>) -> Answer<Receipt> {
+    pub fn merge_patch(&self, patch: Value, if_hash: Option<ContentTag>) -> Answer<Receipt> {
         self.write(Command::MergePatch(patch), WriteTerms { if_hash, ..WriteTerms::default() })
     }
 
     /// Makes the document this one, by writing what differs.
-    pub fn replace(&self, value: Value, if_hash: Option<ContentHash>) -> Answer<Receipt> {
+    pub fn replace(&self, value: Value, if_hash: Option<ContentTag>) -> Answer<Receipt> {
         self.write(Command::Replace(value), WriteTerms { if_hash, ..WriteTerms::default() })
     }
 

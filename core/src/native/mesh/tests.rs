@@ -294,8 +294,8 @@ fn answers_can_be_awaited_on_any_runtime() {
 fn writes_are_conditional_and_patches_are_whole_or_nothing() {
     let mesh = MeshOptions::default().start().unwrap();
     let old = *mesh.snapshot().hash();
-    mesh.replace(json(r#"{"a": 1, "b": {"c": 2}}"#), Some(old)).wait().unwrap();
-    let error = mesh.replace(json("{}"), Some(old)).wait().unwrap_err();
+    mesh.replace(json(r#"{"a": 1, "b": {"c": 2}}"#), Some(old.into())).wait().unwrap();
+    let error = mesh.replace(json("{}"), Some(old.into())).wait().unwrap_err();
     assert_eq!(error.code(), Code::Stale);
     let patch = |text: &str| Patch::from_value(&json(text)).unwrap();
     let bad = patch(r#"[{"op":"remove","path":"/a"},{"op":"remove","path":"/nothing"}]"#);

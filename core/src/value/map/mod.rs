@@ -10,7 +10,7 @@ mod tree;
 pub use builder::MapBuilder;
 pub(crate) use iter::Walk;
 
-use super::{Str, Value};
+use super::{Digest, Str, Value};
 use tree::Node;
 
 /// An immutable map with unique keys in RFC 8785 order.
@@ -86,6 +86,11 @@ impl Map {
     #[must_use]
     pub fn without(&self, key: &str) -> Map {
         if self.contains_key(key) { Map(self.0.without(key)) } else { self.clone() }
+    }
+
+    /// The digest of what it holds.
+    pub(super) fn digest(&self) -> Digest {
+        self.0.digest()
     }
 
     /// Whether both share the same storage.

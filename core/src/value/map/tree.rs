@@ -4,8 +4,10 @@
 //! so on; the first key starts everything. So equal maps have equal trees however they came about, and setting one key
 //! copies the nodes above it and shares the rest. Keys made to hash alike cost what one sorted slice would.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::value::digest::{Digest, Hasher, Part};
+use crate::value::shared::Shared;
 use crate::value::{Probe, Str, Value, compare_keys};
 
 /// Up to this many entries a map is one sorted slice.
@@ -19,7 +21,7 @@ pub(super) type Entry = (Str, Value);
 
 #[derive(Clone)]
 pub(super) enum Node {
-    Leaf(Arc<[Entry]>),
+    Leaf(Shared<Entry>),
     Inner(Arc<Inner>),
 }
 
@@ -30,6 +32,8 @@ pub(super) struct Inner {
     /// How many levels of nodes lie below: 1 above leaves.
     height: u32,
     pub(super) children: Box<[Child]>,
+    /// The digest of all of it, once somebody asked.
+    digest: OnceLock<Digest>,
 }
 
 #[derive(Clone)]
@@ -114,7 +118,14 @@ impl Child {
 impl Inner {
     fn over(children: Vec<Child>, height: u32) -> Node {
         let len = children.iter().map(|child| child.node.len()).sum();
-        Node::Inner(Arc::new(Inner { len, height, children: children.into() }))
+        Node::Inner(Arc::new(Inner { len, height, children: children.into(), digest: OnceLock::new() }))
+    }
+
+    /// The node, to be changed; what others share is copied first, and the digest is that of before.
+    fn changed(node: &mut Arc<Inner>) -> &mut Inner {
+        let own = Arc::make_mut(node);
+        own.digest.take();
+        own
     }
 
     /// The child that holds a key, or would.
@@ -131,7 +142,7 @@ impl Inner {
 
 impl Default for Node {
     fn default() -> Node {
-        Node::Leaf(Arc::from([]))
+        Node::Leaf(Shared::default())
     }
 }
 
@@ -161,7 +172,7 @@ impl Node {
 
     /// As [`Node::from_sorted`], without a list in between where one slice is enough.
     pub(super) fn ascending(entries: impl ExactSizeIterator<Item = Entry>) -> Node {
-        if entries.len() <= FLAT { Node::Leaf(entries.collect()) } else { Node::from_sorted(entries.collect()) }
+        if entries.len() <= FLAT { Node::Leaf(Shared::exactly(entries)) } else { Node::from_sorted(entries.collect()) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -180,9 +191,28 @@ impl Node {
 
     pub(super) fn ptr_eq(&self, other: &Node) -> bool {
         match (self, other) {
-            (Node::Leaf(a), Node::Leaf(b)) => Arc::ptr_eq(a, b),
+            (Node::Leaf(a), Node::Leaf(b)) => a.ptr_eq(b),
             (Node::Inner(a), Node::Inner(b)) => Arc::ptr_eq(a, b),
             _ => false,
+        }
+    }
+
+    /// The digest of what it holds. The shape depends on the keys alone, so equal maps have equal ones.
+    pub(super) fn digest(&self) -> Digest {
+        match self {
+            Node::Leaf(entries) => entries.digest(|entries| {
+                let mut hasher = Hasher::new(Part::Entries);
+                for (key, value) in entries {
+                    hasher.text(key);
+                    hasher.value(value);
+                }
+                hasher.finish()
+            }),
+            Node::Inner(inner) => *inner.digest.get_or_init(|| {
+                let mut hasher = Hasher::new(Part::Node);
+                inner.children.iter().for_each(|child| hasher.digest(b'n', child.node.digest()));
+                hasher.finish()
+            }),
         }
     }
 
@@ -205,11 +235,11 @@ impl Node {
             match node {
                 Node::Leaf(entries) => {
                     let at = position(entries, key).ok()?;
-                    return Arc::make_mut(entries).get_mut(at).map(|(_, value)| value);
+                    return entries.make_mut().get_mut(at).map(|(_, value)| value);
                 }
                 Node::Inner(inner) => {
                     let at = inner.position(key);
-                    node = &mut Arc::make_mut(inner).children.get_mut(at)?.node;
+                    node = &mut Inner::changed(inner).children.get_mut(at)?.node;
                 }
             }
         }
@@ -252,7 +282,7 @@ impl Node {
         match self {
             Node::Leaf(entries) => match position(entries, key) {
                 Ok(at) => {
-                    if let Some((_, value)) = Arc::make_mut(entries).get_mut(at) {
+                    if let Some((_, value)) = entries.make_mut().get_mut(at) {
                         alter(value);
                     }
                     false
@@ -261,7 +291,7 @@ impl Node {
                     let mut value = Value::Null;
                     alter(&mut value);
                     let mut all = Vec::with_capacity(entries.len() + 1);
-                    match Arc::get_mut(entries).and_then(|own| own.split_at_mut_checked(at)) {
+                    match entries.get_mut().and_then(|own| own.split_at_mut_checked(at)) {
                         Some((before, after)) => {
                             all.extend(before.iter_mut().map(std::mem::take));
                             all.push((key.clone(), value));
@@ -279,7 +309,7 @@ impl Node {
             },
             Node::Inner(inner) => {
                 let at = inner.position(key);
-                let inner = Arc::make_mut(inner);
+                let inner = Inner::changed(inner);
                 let is_new = inner.children.get_mut(at).is_some_and(|child| child.node.alter_plain(key, alter));
                 inner.len += usize::from(is_new);
                 is_new
@@ -297,7 +327,7 @@ impl Node {
                     let new = if Ok(at) == found { value.take() } else { None };
                     (key.clone(), new.unwrap_or_else(|| old.clone()))
                 });
-                Node::Leaf(entries.collect())
+                Node::Leaf(Shared::exactly(entries))
             }
             Node::Inner(inner) => {
                 let Some((found, child)) = inner.child_of(key) else { return self.clone() };
@@ -307,7 +337,7 @@ impl Node {
                     Child { first: child.first.clone(), node: node.unwrap_or_else(|| child.node.clone()) }
                 });
                 let children = children.collect();
-                Node::Inner(Arc::new(Inner { len: inner.len, height: inner.height, children }))
+                Node::Inner(Arc::new(Inner { len: inner.len, height: inner.height, children, digest: OnceLock::new() }))
             }
         }
     }

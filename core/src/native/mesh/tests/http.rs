@@ -62,7 +62,7 @@ fn started() -> (Mesh, SocketAddr) {
 fn the_document_is_read_whole_by_path_and_conditionally() {
     let (mesh, to) = started();
     let whole = call(to, "GET /config/default", &[], "");
-    let tag = format!("\"{}\"", mesh.snapshot().hash());
+    let tag = format!("\"{}\"", mesh.snapshot().digest());
     assert_eq!((whole.status, whole.header("etag"), whole.json()), (200, Some(&*tag), mesh.snapshot().value.clone()));
     assert_eq!(call(to, "GET /config/default?path=a.b", &[], "").body, "1");
     let missing = call(to, "GET /config/default?path=a.c", &[], "");
@@ -89,7 +89,10 @@ fn the_document_is_written_whole_by_path_and_conditionally() {
         let stale = call(to, line, &[("If-Match", &old)], "{}");
         assert_eq!((stale.status, stale.code().as_str()), (412, "stale"), "{line}");
     }
+    // Who has the content hash may name that.
     let now = format!("\"{}\"", mesh.snapshot().hash());
+    assert_eq!(call(to, "PUT /config/default?path=a.c", &[("If-Match", &now)], "4").status, 200);
+    let now = format!("\"{}\"", mesh.snapshot().digest());
     assert_eq!(call(to, "PUT /config/default?path=a.c", &[("If-Match", &now)], "3").status, 200);
     assert_eq!(call(to, "DELETE /config/default?path=name", &[("If-Match", "*")], "").status, 200);
     assert_eq!(mesh.snapshot().value, json(r#"{"a": {"b": 1, "c": 3}}"#));
@@ -267,7 +270,7 @@ fn events_are_streamed_as_they_happen() {
     mesh.set("a.b", 2).wait().unwrap();
     let data = lines.find_map(|line| line.strip_prefix("data: ").map(json)).unwrap();
     assert_eq!(data.child("event_type"), Some(&"config_changed".into()));
-    assert_eq!(data.child("hash"), Some(&mesh.snapshot().hash().to_string().into()));
+    assert_eq!(data.child("digest"), Some(&mesh.snapshot().digest().to_string().into()));
     let change = &data.child("changes").unwrap().as_list().unwrap().as_slice()[0];
     assert_eq!(canonical(change), r#"{"new":2,"old":1,"op":"changed","path":"a.b"}"#);
     drop(lines);
@@ -293,7 +296,7 @@ fn a_guest_is_greeted_follows_and_writes() {
                 }
             };
             next(&mut guest, "connection_established").await;
-            let request = r#"{"type":"config_request","follow":true}"#;
+            let request = r#"{"type":"config_request","follow":true,"hash":true}"#;
             guest.send(Message::text(request)).await.unwrap();
             let response = next(&mut guest, "config_response").await;
             assert_eq!(response.child("config_data"), Some(&mesh.snapshot().value));
