@@ -16,4 +16,6 @@ mkdir -p bindings-node/wasm/{full,replica} "$TARGET/node"
 for folder in . full replica; do
   cp bindings-wasm/pkg/$folder/*.js bindings-wasm/pkg/$folder/*.wasm bindings-node/wasm/$folder/
 done
+# npm packs no links.
+cp LICENSE-MIT LICENSE-APACHE CHANGELOG.md bindings-node/
 (cd bindings-node && npm pack --silent --ignore-scripts --pack-destination "$TARGET/node") >/dev/null

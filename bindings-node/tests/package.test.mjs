@@ -1,5 +1,6 @@
 // Runs in a clean folder that holds the packed tarball and nothing else.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
@@ -35,4 +36,14 @@ test("what is declared is what is exported, in Node and in browsers", async () =
   assert.deepEqual(Object.keys(native).sort(), await declared("index.d.ts"));
   assert.deepEqual(Object.keys(browser).sort(), await declared("index.d.ts"));
   assert.deepEqual(Object.keys(client).sort(), await declared("client.d.ts"));
+});
+
+const packed = (name) => readFileSync(new URL(`./node_modules/confmesh/${name}`, import.meta.url), "utf8");
+
+test("the package carries its licences, its changelog and where it comes from", () => {
+  assert.match(packed("LICENSE-MIT"), /MIT License|Permission is hereby granted/);
+  assert.match(packed("LICENSE-APACHE"), /Apache License/);
+  assert.match(packed("CHANGELOG.md"), /^# Changelog/);
+  const told = JSON.parse(packed("package.json"));
+  assert.ok(told.repository.url && told.homepage && told.bugs && told.keywords.includes("configuration"));
 });

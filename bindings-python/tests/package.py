@@ -22,3 +22,11 @@ def every_exported_name_exists_and_is_documented() -> None:
     assert confmesh.__all__
     for name in confmesh.__all__:
         assert getattr(confmesh, name).__doc__, name
+
+
+def the_package_carries_its_licences_and_where_it_comes_from() -> None:
+    told = metadata.metadata("confmesh")
+    assert {url.split(",")[0] for url in told.get_all("Project-URL") or []} >= {"Homepage", "Changelog", "Issues"}
+    files = [str(file) for file in metadata.files("confmesh") or []]
+    assert [name for name in files if name.endswith("LICENSE-MIT")], files
+    assert [name for name in files if name.endswith("LICENSE-APACHE")], files
