@@ -278,3 +278,24 @@ fn a_source_that_stays_broken_and_a_peer_that_never_answers_are_told_after_a_whi
     assert!(instance.status()["out_of_step_ms"].as_u64().unwrap() > 200);
     assert_eq!(instance.status()["health"]["status"], "not_ready");
 }
+
+#[test]
+fn the_log_of_an_instance_is_json_where_that_is_asked_for() {
+    let dir = dir(&[("a.json", "{\"a\": 1}")]);
+    for (arguments, variables) in [
+        (&["--bind", "a.json", "--log-format", "json"][..], &[][..]),
+        (&["--bind", "a.json"], &[("CONFMESH_LOG_FORMAT", "json")]),
+    ] {
+        let instance = Instance::start(dir.path(), arguments, variables);
+        std::fs::write(dir.path().join("a.json"), "{\"a\": ").unwrap();
+        let line = super::json(&instance.process.tells("a.json"));
+        assert_eq!((&line["level"], &line["target"]), (&"warn".into(), &"confmesh".into()), "{line}");
+        std::fs::write(dir.path().join("a.json"), "{\"a\": 1}").unwrap();
+        instance.process.tells("valid again");
+        for line in instance.process.errors().lines().filter(|line| line.starts_with('{')) {
+            assert!(super::json(line)["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+        }
+    }
+    let refused = run(dir.path(), &["serve", "--log-format", "xml"]).complaint(2);
+    assert!(refused.contains("`xml` is no form of log lines"), "{refused}");
+}

@@ -414,6 +414,9 @@ pub(super) struct Serve {
     /// ready, in milliseconds. Default: never.
     #[arg(long, value_name = "MS")]
     pub stale_after: Option<u64>,
+    /// How the lines of the log look, text or json. Default: what CONFMESH_LOG_FORMAT says, else text.
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,

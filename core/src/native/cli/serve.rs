@@ -14,7 +14,7 @@ use super::signals::Signals;
 use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
 use crate::native::io_error::{failure, reason};
-use crate::native::mesh::{LogLevel, Mesh, MeshOptions};
+use crate::native::mesh::{LogFormat, LogLevel, Mesh, MeshOptions};
 use crate::policy::Policy;
 use crate::source::SourceSpec;
 
@@ -107,6 +107,11 @@ fn allow_descriptors() {
 
 fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Result<MeshOptions, Stop> {
     let composing = &arguments.composing;
+    match &arguments.log_format {
+        Some(format) => format.parse::<LogFormat>()?,
+        None => LogFormat::default().or_environment()?,
+    }
+    .use_it();
     let mut options = MeshOptions::default()
         .data_dir(data_dir)
         .found_after_ms(arguments.found_after)

@@ -1,10 +1,12 @@
-//! Lines for operators on standard error.
+//! What is said to operators: an event of `tracing`, and a line on standard error where that is wanted.
 use std::str::FromStr;
 
 use super::log_writer;
+use crate::canonical::canonical;
 use crate::clock::rfc3339;
 use crate::engine::Level;
 use crate::error::{Code, Error, Result};
+use crate::value::Value;
 
 /// The variable that decides over every program's own choice.
 const VARIABLE: &str = "CONFMESH_LOG";
@@ -67,9 +69,59 @@ impl From<Level> for LogLevel {
     }
 }
 
-/// Writes one line, if the level asks for it: `2026-11-21T10:00:00.000Z warn <message>`.
+/// The variable that says how lines look.
+const FORMAT_VARIABLE: &str = "CONFMESH_LOG_FORMAT";
+
+/// How lines on standard error look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `2026-11-21T10:00:00.000Z warn <message>`.
+    #[default]
+    Text,
+    /// `{"level":"warn","message":"…","target":"confmesh","timestamp":"2026-11-21T10:00:00.000Z"}`.
+    Json,
+}
+
+impl LogFormat {
+    /// The form that the variable `CONFMESH_LOG_FORMAT` asks for, else this one.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where the variable holds something else.
+    pub fn or_environment(self) -> Result<LogFormat> {
+        match std::env::var(FORMAT_VARIABLE) {
+            Ok(text) if !text.is_empty() => text.parse(),
+            _ => Ok(self),
+        }
+    }
+
+    /// Has the lines of this process look so from now on.
+    pub fn use_it(self) {
+        log_writer::set_format(self);
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<LogFormat> {
+        match text.to_ascii_lowercase().as_str() {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(Error::new(Code::Usage, format!("`{text}` is no form of log lines"))
+                .with_hint(format!("set {FORMAT_VARIABLE}, or what names it, to text or json"))),
+        }
+    }
+}
+
+/// Tells whoever the program subscribed with `tracing`, and writes one line if the level asks for it.
 pub(super) fn log(wanted: LogLevel, level: impl Into<LogLevel>, message: &str) {
     let level = level.into();
+    match level {
+        LogLevel::Off => {}
+        LogLevel::Error => tracing::error!(target: "confmesh", "{message}"),
+        LogLevel::Warn => tracing::warn!(target: "confmesh", "{message}"),
+        LogLevel::Info => tracing::info!(target: "confmesh", "{message}"),
+    }
     if level <= wanted && level != LogLevel::Off {
         log_writer::write(level, message);
     }
@@ -78,16 +130,26 @@ pub(super) fn log(wanted: LogLevel, level: impl Into<LogLevel>, message: &str) {
 /// How long a line may be: whoever makes us say something long fills the disk.
 const MAX_LINE_CHARS: usize = 16_000;
 
-pub(super) fn line(wall_ms: u64, level: LogLevel, message: &str) -> String {
+pub(super) fn line(format: LogFormat, wall_ms: u64, level: LogLevel, message: &str) -> String {
     // A line is one line, whatever a file or a peer made us say.
-    let shown = message.chars().take(MAX_LINE_CHARS).map(|c| if c.is_control() { ' ' } else { c });
-    let mut line = format!("{} {} ", rfc3339(wall_ms), level.as_str());
-    line.extend(shown);
+    let mut shown: String =
+        message.chars().take(MAX_LINE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let left_out = message.chars().skip(MAX_LINE_CHARS).count();
     if left_out > 0 {
-        line.push_str(&format!("… ({left_out} characters more)"));
+        shown.push_str(&format!("… ({left_out} characters more)"));
     }
-    line
+    match format {
+        LogFormat::Text => format!("{} {} {shown}", rfc3339(wall_ms), level.as_str()),
+        LogFormat::Json => {
+            let fields = [
+                ("timestamp", Value::from(rfc3339(wall_ms))),
+                ("level", level.as_str().into()),
+                ("target", "confmesh".into()),
+                ("message", shown.into()),
+            ];
+            canonical(&fields.into_iter().collect())
+        }
+    }
 }
 
 /// How many related errors a line shows.
@@ -116,14 +178,53 @@ mod tests {
     fn a_line_has_time_level_and_message_and_stays_one_line() {
         let error = Error::new(Code::File, "cannot\nread it").with_hint("look");
         assert_eq!(
-            line(1_795_255_200_123, LogLevel::Warn, &worded(&error)),
+            line(LogFormat::Text, 1_795_255_200_123, LogLevel::Warn, &worded(&error)),
             "2026-11-21T10:00:00.123Z warn cannot read it (hint: look)"
+        );
+        assert_eq!(
+            line(LogFormat::Json, 1_795_255_200_123, LogLevel::Warn, "a \"b\"\n{c}"),
+            r#"{"level":"warn","message":"a \"b\" {c}","target":"confmesh","timestamp":"2026-11-21T10:00:00.123Z"}"#
         );
     }
 
     #[test]
+    fn a_program_that_subscribes_hears_what_standard_error_does_not() {
+        #[derive(Clone, Default)]
+        struct Heard(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+        impl tracing::field::Visit for Heard {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.lock().unwrap().push(format!("{field}={value:?}"));
+            }
+        }
+        impl tracing::Subscriber for Heard {
+            fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+                true
+            }
+            fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+                tracing::span::Id::from_u64(1)
+            }
+            fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+            fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+            fn event(&self, event: &tracing::Event<'_>) {
+                let of = event.metadata();
+                self.0.lock().unwrap().push(format!("{} {}", of.level(), of.target()));
+                event.record(&mut self.clone());
+            }
+            fn enter(&self, _: &tracing::span::Id) {}
+            fn exit(&self, _: &tracing::span::Id) {}
+        }
+        let heard = Heard::default();
+        tracing::subscriber::with_default(heard.clone(), || {
+            log(LogLevel::Off, LogLevel::Warn, "a source is stale");
+            log(LogLevel::Off, LogLevel::Info, "it is back");
+        });
+        let heard = heard.0.lock().unwrap().join(", ");
+        assert_eq!(heard, "WARN confmesh, message=a source is stale, INFO confmesh, message=it is back");
+    }
+
+    #[test]
     fn a_line_has_an_end() {
-        let text = line(0, LogLevel::Warn, &"ä".repeat(1_000_000));
+        let text = line(LogFormat::Text, 0, LogLevel::Warn, &"ä".repeat(1_000_000));
         assert!(text.ends_with("… (984000 characters more)") && text.chars().count() < 16_100, "{}", text.len());
     }
 
@@ -132,5 +233,7 @@ mod tests {
         assert_eq!("WARN".parse::<LogLevel>().unwrap(), LogLevel::Warn);
         let error = "loud".parse::<LogLevel>().unwrap_err();
         assert_eq!((error.code(), error.hint()), (Code::Usage, Some("set CONFMESH_LOG to off, error, warn or info")));
+        assert_eq!("JSON".parse::<LogFormat>().unwrap(), LogFormat::Json);
+        assert_eq!("xml".parse::<LogFormat>().unwrap_err().code(), Code::Usage);
     }
 }

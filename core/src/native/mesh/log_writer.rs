@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock::wall_ms;
-use super::log::{LogLevel, line};
+use super::log::{LogFormat, LogLevel, line as formatted};
 
 /// How many lines may wait to be written; then they are counted only.
 const MAX_WAITING: usize = 4_096;
@@ -26,6 +26,17 @@ enum Entry {
 
 static QUEUE: OnceLock<Option<SyncSender<Entry>>> = OnceLock::new();
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// How the lines of this process look from now on: standard error is one.
+pub(super) fn set_format(format: LogFormat) {
+    IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+}
+
+fn line(wall_ms: u64, level: LogLevel, message: &str) -> String {
+    let format = if IS_JSON.load(Ordering::Relaxed) { LogFormat::Json } else { LogFormat::Text };
+    formatted(format, wall_ms, level, message)
+}
 
 fn queue() -> Option<&'static SyncSender<Entry>> {
     let start = || {

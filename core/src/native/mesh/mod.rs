@@ -44,7 +44,7 @@ pub use crate::native::source::polled::Source;
 pub use access::AuthStatus;
 pub use adopting::Adoption;
 pub use answer::Answer;
-pub use log::LogLevel;
+pub use log::{LogFormat, LogLevel};
 pub use open::{OpenOptions, open};
 pub use options::MeshOptions;
 pub use rebuild::rebuild;
