@@ -110,13 +110,13 @@ impl Engine {
         }
         let view = snapshot.seen_by(&grant);
         if let Some(wanted) = terms.if_hash {
-            if wanted != *view.hash() {
-                let error = Error::new(Code::Stale, format!("the document is at {}, not at {wanted}", view.hash()));
+            if !view.is(&wanted) {
+                let error = Error::new(Code::Stale, format!("the document is at {}, not at {wanted}", view.digest()));
                 return Err(
                     error.with_hint("read it again, apply the change to what it is now, and send it with the new ETag")
                 );
             }
-            terms.if_hash = Some(*snapshot.hash());
+            terms.if_hash = Some(snapshot.digest().into());
         }
         if let Command::Patch(patch) = &command {
             let mut read = patch.operations().iter().filter_map(|operation| match operation {
