@@ -132,6 +132,25 @@ pub(super) static HEALTH: Operation = Operation {
     ..FREE
 };
 
+pub(super) static METRICS: Operation = Operation {
+    name: "metrics",
+    about: "Counters, durations and how things stand, in OpenMetrics' text form, for Prometheus and its like.",
+    more: "Labels are kinds and outcomes: no path, address or value of the document is among them.",
+    right: Right::Read,
+    reply: Reply::Value(Type::Text),
+    doors: Doors {
+        rust: Door::Open(&["Mesh::call"]),
+        http: Door::Open(&["GET /metrics"]),
+        command: Door::Shut("what collects metrics asks over HTTP; `confmesh status` says how things stand"),
+        python: Door::Open(&["Mesh.metrics"]),
+        node: Door::Open(&["Mesh.metrics"]),
+        browser: OVER_HTTP,
+        guest: GUESTS_DO_NOT_OPERATE,
+    },
+    begin: Some(|_, _| Ok(Begun::Asking)),
+    ..FREE
+};
+
 pub(super) static LIVE: Operation = Operation {
     name: "live",
     about: "Whether the instance still does anything: status 200, or 503.",

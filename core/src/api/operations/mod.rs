@@ -60,6 +60,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &webhook::DOCTOR,
     &instance::STATUS,
     &instance::HEALTH,
+    &instance::METRICS,
     &instance::LIVE,
     &instance::READY,
     &instance::REPORTS,

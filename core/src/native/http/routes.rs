@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::{Query, RawPathParams, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -17,7 +17,7 @@ use super::{health, webhook};
 use crate::api::{self, Call, Field, OPERATIONS, Operation, Place, Type};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
-use crate::value::{Str, Value};
+use crate::value::{Map, Str, Value};
 
 /// Every route of every row.
 pub(super) fn router() -> Router<Server> {
@@ -45,6 +45,7 @@ fn handler(method: &str, row: &'static Operation) -> Option<MethodRouter<Server>
         "ready" => on(filter, health::ready),
         "describe" => on(filter, describe),
         "webhook" => on(filter, webhook::webhook),
+        "metrics" => on(filter, move |server, caller| metrics(row, server, caller)),
         _ if row.begin.is_some() => {
             on(filter, move |server, caller, url, query, body| called(row, server, caller, url, query, body))
         }
@@ -60,6 +61,20 @@ async fn allow(row: &'static Operation, request: Request, next: Next) -> Respons
         Ok(()) => next.run(request).await,
         Err(error) => Problem::from(error).into_response(),
     }
+}
+
+/// What `GET /metrics` says the text is.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+async fn metrics(
+    row: &'static Operation,
+    State(server): State<Server>,
+    Extension(caller): Extension<Caller>,
+) -> Answered {
+    let call = Call::of(row, Map::default())?;
+    let text = server.host.call(None, call, caller.who()).await?;
+    let headers = [(header::CONTENT_TYPE, OPEN_METRICS), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, text.as_str().unwrap_or_default().to_owned()).into_response())
 }
 
 async fn describe() -> Response {

@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::inputs::{Input, Inputs, Later, Request, Senders};
 use super::launch::launch;
 use super::log::{LogLevel, log, worded};
+use super::metrics::Metrics;
 use super::options::Setup;
 use super::remotes::Remote;
 use super::reports::Report;
@@ -73,6 +74,8 @@ pub(super) struct Actor {
     /// The snapshot whose warnings these are.
     pub(super) told_of: Option<Arc<crate::engine::Snapshot>>,
     pub(super) stale_after_ms: Option<u64>,
+    /// What is counted for who watches.
+    pub(super) metrics: Metrics,
     /// The authentication file, and what is in force of it.
     pub(super) guarding: Option<Guarding>,
     writer: Option<Writer>,
@@ -207,6 +210,7 @@ impl Actor {
             told_warnings: std::collections::BTreeSet::new(),
             told_of: None,
             stale_after_ms: None,
+            metrics: Metrics::new(),
             guarding: None,
             writer,
             waiting: BTreeMap::new(),
@@ -249,6 +253,7 @@ impl Actor {
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
                 let request = self.driver.engine_mut().write(&self.shared.document, command, terms, now);
+                self.metrics.asked(request);
                 self.waiting.insert(request, Reply::to(reply));
             }
             Input::Request(Request::Read(path, reply)) => drop(reply.send(self.read(&path))),
@@ -297,7 +302,10 @@ impl Actor {
             Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::News(news) => self.handle_news(news),
             Input::Later(later) => later(self),
-            Input::Persisted(ticket, result) => self.driver.handle_stored(ticket, result, now),
+            Input::Persisted(ticket, result) => {
+                self.metrics.stored(ticket.0, &result);
+                self.driver.handle_stored(ticket, result, now);
+            }
             Input::Due => self.driver.handle_timeout(now),
         }
     }
@@ -357,8 +365,14 @@ impl Actor {
                 self.driver.engine_mut().handle_connected(peer, direction, now);
                 self.driver.engine_mut().authorize(peer, link.who);
             }
-            (LinkEvent::Text(frame), Some(peer)) => self.driver.engine_mut().handle_message(peer, &frame, now),
-            (LinkEvent::Binary(bytes), Some(peer)) => self.driver.engine_mut().handle_message(peer, &bytes, now),
+            (LinkEvent::Text(frame), Some(peer)) => {
+                self.metrics.frame("received", frame.len());
+                self.driver.engine_mut().handle_message(peer, &frame, now);
+            }
+            (LinkEvent::Binary(bytes), Some(peer)) => {
+                self.metrics.frame("received", bytes.len());
+                self.driver.engine_mut().handle_message(peer, &bytes, now);
+            }
             (LinkEvent::Closed { reason }, Some(peer)) => {
                 self.links.remove(&id);
                 self.peers.remove(&peer);
@@ -413,6 +427,7 @@ impl Actor {
     /// Hands a batch to the store; where there is none, it is as good as stored.
     fn store(&mut self, batch: Persist) {
         let ticket = batch.ticket;
+        self.metrics.storing(ticket.0);
         let submitted = match &self.writer {
             Some(writer) => match writer.submit(ticket.0, batch.writes.into_iter().map(store_write).collect()) {
                 Ok(()) => return,
@@ -420,6 +435,7 @@ impl Actor {
             },
             None => Ok(()),
         };
+        self.metrics.stored(ticket.0, &submitted);
         self.driver.handle_stored(ticket, submitted, self.clock.now());
     }
 
@@ -434,8 +450,12 @@ impl Actor {
 
     fn pass_on(&mut self, event: Event) {
         match event {
-            Event::Changed(change) => self.shared.subscribers.publish(&change),
+            Event::Changed(change) => {
+                self.metrics.changed(&change.cause);
+                self.shared.subscribers.publish(&change);
+            }
             Event::Written { request, result } => {
+                self.metrics.answered(request, &result);
                 // A guest's write has nobody here, and a program may have dropped its answer.
                 if let Some(reply) = self.waiting.remove(&request) {
                     reply.send(result);
@@ -445,13 +465,17 @@ impl Actor {
             Event::Notice { level, error } => self.tell(level, None, error),
             Event::Called(called) => self.called(*called),
             Event::Audit(audit) => self.keep(*audit),
-            Event::Settled { decided, .. } => self.log_decided(&decided),
+            Event::Settled { decided, .. } => {
+                self.metrics.decided(decided.len());
+                self.log_decided(&decided);
+            }
             Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
         }
     }
 
     /// Writes an entry of the audit trail to the log, and keeps it for those who ask.
     fn keep(&mut self, audit: Audit) {
+        self.metrics.audited(&audit);
         let level = match audit.entry {
             AuditEntry::RemoteRejected { .. } => Level::Warning,
             _ => Level::Info,
@@ -477,6 +501,11 @@ impl Actor {
 
     /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
     fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
+        let length = match &transmit.frame {
+            protocol::Frame::Text(text) => text.len(),
+            protocol::Frame::Binary(bytes) => bytes.len(),
+        };
+        self.metrics.frame("sent", length);
         let frame = match last {
             Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
             _ => {

@@ -63,6 +63,7 @@ impl Actor {
             Err(error) => reply.send(Err(error)),
             Ok(Begun::Done(value)) => reply.send(Ok(value)),
             Ok(Begun::Writing(request)) => {
+                self.metrics.asked(request);
                 self.waiting.insert(request, reply.of(receipt));
             }
             Ok(Begun::Expelling(replica)) => {
@@ -98,6 +99,7 @@ impl Actor {
             "reload" => return self.reload(reply),
             "audit" => Ok(self.audit.iter().map(Audit::to_value).collect::<Vec<_>>().into()),
             "status" => Ok(self.status().to_value()),
+            "metrics" => Ok(self.metrics.text(&self.status(), self.waiting.len()).into()),
             "health" => Ok(self.status().health().to_value()),
             other => Err(Error::new(Code::Internal, format!("nobody does `{other}` here"))),
         };

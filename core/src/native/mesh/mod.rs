@@ -16,6 +16,7 @@ mod listen;
 mod listing;
 mod log;
 mod log_writer;
+mod metrics;
 mod open;
 mod options;
 mod peers;

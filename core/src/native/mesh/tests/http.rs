@@ -314,3 +314,32 @@ fn a_guest_is_greeted_follows_and_writes() {
     });
     until("every guest is gone", || (mesh.status().wait().unwrap().connected_clients == 0).then_some(()));
 }
+
+#[test]
+fn metrics_count_what_happened_without_naming_a_path_or_a_value() {
+    let (mesh, to) = started();
+    mesh.set("secret.place", "a value").wait().unwrap();
+    assert_eq!(call(to, "PUT /config/default?path=a.c", &[("If-Match", "\"other\"")], "1").status, 412);
+    assert!(mesh.set("a.b.c.d..e", 1).wait().is_err());
+    let answer = call(to, "GET /metrics", &[], "");
+    assert_eq!(answer.status, 200);
+    let kind = answer.header("content-type").unwrap();
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = answer.body;
+    for line in [
+        "confmesh_writes_total{outcome=\"accepted\"} 1",
+        "# TYPE confmesh_write_duration_seconds histogram",
+        "confmesh_write_duration_seconds_count 1",
+        "confmesh_changes_total{cause=\"shared\"}",
+        "confmesh_store_batches_total{outcome=\"stored\"}",
+        "confmesh_document_revision{document=\"default\"}",
+        "confmesh_sources{state=\"fresh\"}",
+        "confmesh_health{verdict=\"passed\"} 1",
+        "confmesh_build_info{version=",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(text.ends_with("# EOF\n") && !text.contains("secret") && !text.contains("a value"), "{text}");
+    let asked = mesh.call("metrics", &json("{}")).asked().unwrap().wait().unwrap();
+    assert!(asked.as_str().unwrap().contains("confmesh_uptime_seconds"));
+}
