@@ -327,9 +327,9 @@ fn metrics_count_what_happened_without_naming_a_path_or_a_value() {
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = answer.body;
     for line in [
-        "confmesh_writes_total{outcome=\"accepted\"} 1",
+        "confmesh_writes_total{outcome=\"accepted\"} 2",
         "# TYPE confmesh_write_duration_seconds histogram",
-        "confmesh_write_duration_seconds_count 1",
+        "confmesh_write_duration_seconds_count 2",
         "confmesh_changes_total{cause=\"shared\"}",
         "confmesh_store_batches_total{outcome=\"stored\"}",
         "confmesh_document_revision{document=\"default\"}",
