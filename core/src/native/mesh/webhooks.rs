@@ -227,7 +227,7 @@ async fn write(
             Some(payload) => {
                 let snapshot = shared.snapshot.load_full();
                 check_allowed(&snapshot.value, payload, &webhooks.may)?;
-                terms.if_hash = Some(*snapshot.hash());
+                terms.if_hash = Some(snapshot.digest().into());
                 match payload.mode {
                     Mode::Merge => Command::MergePatch(payload.data.clone()),
                     Mode::Replace => Command::Replace(replacing(&snapshot.value, &payload.data, &webhooks.may)),
