@@ -39,13 +39,7 @@ impl Engine {
 
     /// Applies an RFC 6902 patch to the effective document and writes what differs. With `if_hash` only if that is the
     /// document's content hash.
-    pub fn patch(
-        &mut self,
-        document: &DocumentName,
-        patch: Patch,
-        if_hash: Option<ContentTag>,
-        now: Now,
-    ) -> RequestId {
+    pub fn patch(&mut self, document: &DocumentName, patch: Patch, if_hash: Option<ContentTag>, now: Now) -> RequestId {
         self.write(document, Command::Patch(patch), WriteTerms { if_hash, ..WriteTerms::default() }, now)
     }
 

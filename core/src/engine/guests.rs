@@ -161,7 +161,7 @@ impl Engine {
             },
             Message::ConfigRequest { document, follow, hash } => {
                 self.answer_request(peer, document, (follow, hash), now);
-            },
+            }
             Message::ConfigChange { document, key, value, user, request_id, mut made_on, after } => {
                 let after = after.map(|id| self.remembered(peer, &id));
                 let after = after.and_then(|after| self.guest_requests.known.iter().find(|(id, _)| *id == after));

@@ -111,11 +111,8 @@ fn body(message: &Message) -> (&'static str, Fields) {
         ),
         Message::ConfigUpdate { document, base, revision, hash, changes, seen } => {
             let changes: Vec<Value> = changes.iter().map(Change::to_value).collect();
-            let fields = [
-                ("base_version", (*base).into()),
-                ("version", (*revision).into()),
-                ("changes", changes.into()),
-            ];
+            let fields =
+                [("base_version", (*base).into()), ("version", (*revision).into()), ("changes", changes.into())];
             let hash = hash.as_deref().map(|hash| ("config_hash", Value::from(hash)));
             let fields = named(document, fields).into_iter().chain(hash).chain(seen_field(seen.as_ref()));
             ("config_update", fields.collect())

@@ -170,8 +170,7 @@ impl FromStr for Digest {
                 b'a'..=b'f' => Some(digit - b'a' + 10),
                 _ => None,
             };
-            let (Some(high), Some(low)) =
-                (pair.first().copied().and_then(digit), pair.get(1).copied().and_then(digit))
+            let (Some(high), Some(low)) = (pair.first().copied().and_then(digit), pair.get(1).copied().and_then(digit))
             else {
                 return Err(bad());
             };
@@ -185,8 +184,8 @@ impl FromStr for Digest {
 mod tests {
     use super::*;
     use crate::canonical::canonical;
-    use crate::path::Path;
     use crate::format::{Format, parse};
+    use crate::path::Path;
 
     fn json(text: &str) -> Value {
         parse(text, Format::Json).unwrap()
@@ -195,9 +194,31 @@ mod tests {
     #[test]
     fn values_with_equal_texts_have_equal_digests_and_others_have_others() {
         let texts = [
-            "null", "true", "false", "0", "1", "-1", "1.5", r#""""#, r#""1""#, r#""null""#, "[]", "[[]]", "{}", r#"{"":{}}"#,
-            r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"a":[1,2]}"#, r#"{"a":[12]}"#, r#"{"a1":2}"#, r#"["a",1]"#,
-            r#"[{"a":1}]"#, r#"{"a":{"b":1}}"#, r#"{"a":1,"b":1}"#, r#"{"ab":1,"":1}"#,
+            "null",
+            "true",
+            "false",
+            "0",
+            "1",
+            "-1",
+            "1.5",
+            r#""""#,
+            r#""1""#,
+            r#""null""#,
+            "[]",
+            "[[]]",
+            "{}",
+            r#"{"":{}}"#,
+            r#"{"a":1}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":[1]}"#,
+            r#"{"a":[1,2]}"#,
+            r#"{"a":[12]}"#,
+            r#"{"a1":2}"#,
+            r#"["a",1]"#,
+            r#"[{"a":1}]"#,
+            r#"{"a":{"b":1}}"#,
+            r#"{"a":1,"b":1}"#,
+            r#"{"ab":1,"":1}"#,
         ];
         for a in texts {
             for b in texts {

@@ -80,7 +80,9 @@ pub(super) const IF_VERSION: Field =
         .optional();
 /// On which document.
 pub(super) const IF_HASH: Field =
-    field("if_hash", Type::Text, "write only if this is the document's digest, or its hash").at(Place::Elsewhere).optional();
+    field("if_hash", Type::Text, "write only if this is the document's digest, or its hash")
+        .at(Place::Elsewhere)
+        .optional();
 /// The condition as HTTP has it.
 pub(super) const IF_MATCH: Field = field(
     "If-Match",

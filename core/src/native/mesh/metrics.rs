@@ -164,9 +164,7 @@ impl Metrics {
     /// A frame went, or came.
     pub(super) fn frame(&self, direction: &'static str, bytes: usize) {
         self.frames.get_or_create(&[("direction", direction)]).inc();
-        self.frame_bytes
-            .get_or_create(&[("direction", direction)])
-            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.frame_bytes.get_or_create(&[("direction", direction)]).inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     /// Conflicts ended.
@@ -207,9 +205,7 @@ impl Metrics {
         }
         self.waiting.set(count(waiting));
         let verdict = status.health().verdict();
-        for (name, of) in
-            [("passed", Verdict::Passed), ("degraded", Verdict::Degraded), ("failed", Verdict::Failed)]
-        {
+        for (name, of) in [("passed", Verdict::Passed), ("degraded", Verdict::Degraded), ("failed", Verdict::Failed)] {
             self.verdicts.get_or_create(&[("verdict", name)]).set(i64::from(verdict == of));
         }
         let mut text = String::new();
@@ -218,4 +214,3 @@ impl Metrics {
         text
     }
 }
-
