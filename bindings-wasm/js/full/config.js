@@ -7,6 +7,7 @@ import { calling, ConfmeshError, fromText, options, spelt, toText, withoutBigInt
 
 /** What `open` has in Node and not here, and what takes its place. */
 const ELSEWHERE = {
+  checkWithin: "a page has one thread, and its checks answer at once",
   envPrefix: "a browser has no variables: give them as a layer: { env: { prefix: \"APP\", variables } }",
   sources: "a browser asks nobody by itself: fetch the text, and hand it to `setLayer`",
   watch: "a browser has no files to watch: `setLayer` says that one changed",

@@ -275,21 +275,6 @@ impl Document {
         self.sources.iter().any(|source| source.id == *id && source.is_blamed)
     }
 
-    /// Holds back what could not be checked.
-    pub(super) fn hold_back(&mut self, cause: &str, held: Held, error: &Error) {
-        let source = self.sources.iter_mut().find(|source| source.id == *cause && source.newest.is_some());
-        if let Some(source) = source {
-            (source.state, source.is_blamed) = (SourceState::Stale(error.clone()), true);
-            self.moved.push(source.id.clone());
-        }
-        if let Admission::Opening(_) = self.admission {
-            // Nothing was in force since the start.
-            self.latest.errors = vec![error.clone()];
-        } else if !held.is_empty() {
-            self.admission = Admission::Withholding(held);
-        }
-    }
-
     pub(super) fn is_opening(&self) -> bool {
         self.sources.iter().any(|source| !source.was_heard)
             || self.file.as_ref().is_some_and(|file| !file.was_looked_at())

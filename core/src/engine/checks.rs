@@ -11,10 +11,11 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use super::admission::Admission;
 use super::document::Document;
 use super::shared::{Command, Reply};
 use super::terms::WriteTerms;
-use super::types::{Rejection, RequestId};
+use super::types::{Rejection, RequestId, SourceState};
 use super::withhold::Held;
 use crate::diff::diff;
 use crate::error::{Code, Error, Result};
@@ -307,6 +308,21 @@ impl Document {
                 self.checks.trial = Some(Trial { unknown: Some(unknown), asked: None, ..trial });
                 None
             }
+        }
+    }
+
+    /// Holds back what could not be checked.
+    fn hold_back(&mut self, cause: &str, held: Held, error: &Error) {
+        let source = self.sources.iter_mut().find(|source| source.id == *cause && source.newest.is_some());
+        if let Some(source) = source {
+            (source.state, source.is_blamed) = (SourceState::Stale(error.clone()), true);
+            self.moved.push(source.id.clone());
+        }
+        if let Admission::Opening(_) = self.admission {
+            // Nothing was in force since the start.
+            self.latest.errors = vec![error.clone()];
+        } else if !held.is_empty() {
+            self.admission = Admission::Withholding(held);
         }
     }
 

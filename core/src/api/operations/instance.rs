@@ -32,6 +32,7 @@ pub(super) static OPEN: Operation = Operation {
             .optional(),
         field("data_dir", Type::Text, "where the last good documents of sources are kept").optional(),
         field("encrypt_key_file", Type::Text, "the keys that seal those of them that hold secrets").optional(),
+        field("check_within", Type::Count, "how long the checks of the schema may take, in milliseconds").optional(),
     ],
     doors: Doors {
         rust: Door::Open(&["open"]),

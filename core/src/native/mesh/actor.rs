@@ -501,11 +501,7 @@ impl Actor {
 
     /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
     fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
-        let length = match &transmit.frame {
-            protocol::Frame::Text(text) => text.len(),
-            protocol::Frame::Binary(bytes) => bytes.len(),
-        };
-        self.metrics.frame("sent", length);
+        self.metrics.frame("sent", transmit.frame.len());
         let frame = match last {
             Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
             _ => {
