@@ -52,4 +52,6 @@ export interface Operations {
   reload(): Promise<Reloaded>;
   /** Whether requests may be sent to the instance, and what someone should look at. */
   health(): Promise<Health>;
+  /** Counters, durations and how things stand, in OpenMetrics' text form, for Prometheus and its like. Labels are kinds and outcomes: no path, address or value of the document is among them. */
+  metrics(): Promise<string>;
 }

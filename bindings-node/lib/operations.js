@@ -65,4 +65,8 @@ export const withOperations = (Reader) => class extends Reader {
   async health() {
     return await this._call("health", {});
   }
+
+  async metrics() {
+    return await this._call("metrics", {});
+  }
 };

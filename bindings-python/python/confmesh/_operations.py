@@ -133,3 +133,11 @@ class _Operations(_Reader):
     def health(self) -> Pending[Health]:
         """Whether requests may be sent to the instance, and what someone should look at."""
         return Pending(self._live.call("health", {}))
+
+    @checked
+    def metrics(self) -> Pending[str]:
+        """Counters, durations and how things stand, in OpenMetrics' text form, for Prometheus and its like.
+
+        Labels are kinds and outcomes: no path, address or value of the document is among them.
+        """
+        return Pending(self._live.call("metrics", {}))
