@@ -15,7 +15,7 @@ fn check(secrets: &str, headers: &[(&str, &str)], body: &[u8], now_ms: u64) -> R
     verify(&Secrets::parse(secrets).unwrap(), &|name| headers.get(name).copied(), body, now_ms)
 }
 
-fn standard<'a>(signature: &'a str) -> [(&'a str, &'a str); 3] {
+fn standard(signature: &str) -> [(&str, &str); 3] {
     [
         ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
         ("webhook-timestamp", "1614265330"),

@@ -4,7 +4,7 @@ use super::Value;
 use super::shared::Shared;
 
 /// An immutable list of values.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct List(Shared<Value>);
 
 impl List {
@@ -71,12 +71,6 @@ impl List {
     /// Whether both share the same storage.
     pub fn ptr_eq(&self, other: &List) -> bool {
         self.0.ptr_eq(&other.0)
-    }
-}
-
-impl Default for List {
-    fn default() -> List {
-        List(Shared::default())
     }
 }
 
