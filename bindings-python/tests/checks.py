@@ -15,7 +15,7 @@ from typing import Any
 
 import confmesh
 import pytest
-from confmesh import ConfmeshError, Schema
+from confmesh import Error, Schema
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -76,7 +76,7 @@ def a_check_that_hangs_stalls_nobody_and_stands_in_status() -> None:
 def a_write_is_refused_in_time_and_the_late_answer_is_told() -> None:
     with gated(check_within=100) as (mesh, let_go):
         reports = mesh.reports()
-        with pytest.raises(ConfmeshError, match="gave no answer within 100 ms") as refused:
+        with pytest.raises(Error, match="gave no answer within 100 ms") as refused:
             mesh.set("slow", True).wait()
         assert refused.value.code == "busy"
         assert "have not answered" in json.dumps(health(mesh))
@@ -97,15 +97,15 @@ def a_check_that_sets_or_raises_refuses_its_document_and_nothing_hangs(tmp_path:
 
     schema = Schema({"fields": {}}, checks={"": check})
     with confmesh.open(schema=schema) as config:
-        with pytest.raises(ConfmeshError, match="a check cannot write to the configuration that it checks"):
+        with pytest.raises(Error, match="a check cannot write to the configuration that it checks"):
             config.set("sets", True)
-        with pytest.raises(ConfmeshError, match="a check of the program failed: RuntimeError: it broke"):
+        with pytest.raises(Error, match="a check of the program failed: RuntimeError: it broke"):
             config.set("raises", True)
         config.set("fine", True)
         assert config.to_dict() == {"fine": True}
     file = tmp_path / "a.json"
     file.write_text('{"raises": 1}')
-    with pytest.raises(ConfmeshError, match="it broke"):
+    with pytest.raises(Error, match="it broke"):
         confmesh.open(file, schema=schema)
 
 
