@@ -272,7 +272,7 @@ export class Mesh extends withOperations(Reader) {
     super();
     const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
       auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
-      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more,
+      foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, encryptKeyFile,
       webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {

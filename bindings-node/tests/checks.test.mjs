@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Mesh, open, openAsync, Schema } from "../index.js";
+import { Mesh, open, openAsync, Schema } from "confmesh";
 
 async function until(condition) {
   const end = Date.now() + 20_000;

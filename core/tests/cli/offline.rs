@@ -206,7 +206,7 @@ fn errors_name_the_place_and_what_to_do() {
         ),
         (
             &["merge", "latin.json", "--rule", "a.b"],
-            "error: the rule `a.b` names no strategy\n\nhint: write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`\n",
+            "error: the rule `a.b` names no strategy\n\nhint: write PATTERN=STRATEGY, for example `app.tags=union_set` or `app.users=keyed_list:name`; `quiet` and `removals` stand in the place of a strategy\n",
         ),
     ] {
         assert_eq!(run(dir.path(), arguments).complaint(1), expected);

@@ -85,7 +85,8 @@ fn an_instance_refuses_what_its_schema_does_and_keeps_the_old_document() {
     served.process.tells("config.yaml:2:1: 900 is above the maximum 300");
     assert_eq!(served.data(&["get", "timeout_seconds"]), "5\n");
     let status = served.words();
-    assert!(status.contains("stale, shared:config.yaml:2:1: 900 is above the maximum 300"), "{status}");
+    assert!(status.contains("stale for "), "{status}");
+    assert!(status.contains("shared:config.yaml:2:1: 900 is above the maximum 300"), "{status}");
     std::fs::write(&file, good.replace(" 5", " 9")).unwrap();
     wait_for("the edit", || (served.data(&["get", "timeout_seconds"]) == "9\n").then_some(()));
     served.data(&["unset", "timeout_seconds"]);
