@@ -95,7 +95,7 @@ test("two old documents stand apart until one is given up", async () => {
 test("a URL where no instance is changes nothing", async () => {
   const mesh = await Mesh.start();
   await assert.rejects(mesh.adopt(`http://127.0.0.1:${await freePort()}`, { yes: true }), { code: "unreachable" });
-  await assert.rejects(mesh.adopt("https://127.0.0.1", { yes: true }), { code: "usage" });
+  await assert.rejects(mesh.adopt("ftp://127.0.0.1", { yes: true }), { code: "usage" });
   await assert.rejects(mesh.adopt("http://127.0.0.1", { sure: true }), { code: "usage" });
   await assert.rejects(Mesh.start({ oldAfter: -1 }), { code: "usage", message: /`oldAfter`/ });
   await mesh.close();

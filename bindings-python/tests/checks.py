@@ -75,7 +75,7 @@ def a_check_that_hangs_stalls_nobody_and_stands_in_status() -> None:
 
 def a_write_is_refused_in_time_and_the_late_answer_is_told() -> None:
     with gated(check_within=100) as (mesh, let_go):
-        reports = mesh.reports()
+        reports = iter(mesh.reports())
         with pytest.raises(Error, match="gave no answer within 100 ms") as refused:
             mesh.set("slow", True).wait()
         assert refused.value.code == "busy"

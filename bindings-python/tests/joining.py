@@ -101,7 +101,7 @@ def a_url_where_no_instance_is_changes_nothing() -> None:
             mesh.adopt(f"http://127.0.0.1:{_free_port()}", yes=True).wait()
         assert caught.value.code == "unreachable"
         with pytest.raises(confmesh.UsageError):
-            mesh.adopt("https://127.0.0.1", yes=True)
+            mesh.adopt("ftp://127.0.0.1", yes=True)
         with pytest.raises(TypeError, match="did you mean 'yes'"):
             mesh.adopt("http://127.0.0.1", Yes=True)  # type: ignore[call-arg]
 

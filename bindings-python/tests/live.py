@@ -356,7 +356,7 @@ def arguments_that_mean_nothing_raise_at_the_call_and_what_an_instance_refuses_w
             (lambda: mesh.read("a..b"), confmesh.InputError),
             (lambda: mesh.written("a..b"), confmesh.InputError),
             (lambda: mesh.confirm_kept("1"), confmesh.UsageError),  # type: ignore[arg-type]
-            (lambda: mesh.adopt("https://127.0.0.1"), confmesh.UsageError),
+            (lambda: mesh.adopt("ftp://127.0.0.1"), confmesh.UsageError),
             (lambda: mesh.assign("x", "eve"), confmesh.NotFoundError),
             (lambda: mesh.resolve("x", keep=True), confmesh.NotFoundError),
             (lambda: mesh.resolve(nobody, take=1, keep=True), confmesh.UsageError),

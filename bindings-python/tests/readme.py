@@ -18,7 +18,7 @@ def the_example_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
 def the_examples_of_the_project_readme_run_without_a_complaint(tmp_path: Path) -> None:
     readme = Path(os.environ["CONFMESH_VECTORS"]).parents[1] / "README.md"
     programs = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
-    assert len(programs) == 4
+    assert len(programs) == 5
     printed = []
     for program in programs:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, cwd=tmp_path)

@@ -103,11 +103,8 @@ impl Engine {
     pub(super) fn attempt(&mut self, name: &DocumentName, write: Waiting, now: Now) {
         let Waiting { request, command: mut wished, terms: mut given, asked } = write;
         // Principals are known where documents are replicated, and what decides about them is left out of other builds.
-        let permitted = if REPLICATES {
-            self.permitted(name, wished.clone(), &given)
-        } else {
-            Ok((wished.clone(), given.clone()))
-        };
+        let permitted =
+            if REPLICATES { self.permitted(name, wished.clone(), &given) } else { Ok((wished.clone(), given.clone())) };
         let (mut command, terms) = match permitted {
             Ok(permitted) => permitted,
             Err(error) => return self.answer(request, Err(error), now),

@@ -199,7 +199,8 @@ fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
         }
     }
     match status.rejected {
-        Some(rejection) if actor.refuses_invalid => Err(rejection.to_error()),
+        // While the checks of the program are asked this is what was wrong before all sources were there.
+        Some(rejection) if actor.refuses_invalid && !actor.driver.is_checking() => Err(rejection.to_error()),
         _ => Ok(()),
     }
 }

@@ -139,6 +139,12 @@ fn a_start_waits_for_the_checks_and_fails_where_they_refuse_or_say_nothing() {
     assert_eq!(open(r#"{"port": 0}"#).unwrap_err().message(), "no port is 0");
     let config = open(r#"{"port": 2}"#).unwrap();
     assert_eq!(config.get("port").unwrap(), Some(2.into()));
+    // What is required is there once all sources are.
+    let required = Schema::new(Field::map().field("name", Field::string().required())).check(|_| Ok(()));
+    let named = dir.path().join("named.json");
+    fs::write(&named, r#"{"name": "n"}"#).unwrap();
+    let whole = crate::open([&named]).schema(required).start().unwrap();
+    assert_eq!(whole.get("name").unwrap(), Some("n".into()));
     fs::write(&file, r#"{"port": 0}"#).unwrap();
     until("the file is stale", || {
         let sources = config.status().wait().unwrap().documents.remove(0).status.sources;
