@@ -46,7 +46,8 @@ def gated(**options: Any) -> Iterator[tuple[confmesh.Mesh, threading.Event]]:
 
 def health(mesh: confmesh.Mesh) -> dict[str, Any]:
     with urllib.request.urlopen(f"http://{mesh.addresses[0]}/health", timeout=20) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def a_check_that_hangs_stalls_nobody_and_stands_in_status() -> None:
