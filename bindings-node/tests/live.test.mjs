@@ -192,6 +192,8 @@ test("a schema, profiles and references hold in a running configuration", () => 
   const plain = open(written("{}"), { schema: new Schema(schema) });
   assert.equal(plain.get("port"), 80);
   plain.close();
-  assert.throws(() => open(written("{}"), { schema: new Schema(schema, { checks: { port: () => true } }) }), { code: "usage" });
+  const even = new Schema(schema, { checks: { port: (port) => (port % 2 === 0 ? undefined : "a port is even here") } });
+  open(written("{}"), { schema: even }).close();
+  assert.throws(() => open(written('{"port": 81}'), { schema: even }), { path: "port", message: /a port is even here/ });
   assert.throws(() => open(written('{"port": 0}'), { schema }), { code: "invalid", path: "port" });
 });
