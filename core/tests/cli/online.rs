@@ -291,7 +291,7 @@ fn the_log_of_an_instance_is_json_where_that_is_asked_for() {
         let line = super::json(&instance.process.tells(r#""level":"warn""#));
         assert_eq!((&line["level"], &line["target"]), (&"warn".into(), &"confmesh".into()), "{line}");
         std::fs::write(dir.path().join("a.json"), "{\"a\": 1}").unwrap();
-        instance.process.tells("valid again");
+        instance.process.tells("in order again");
         for line in instance.process.errors().lines().filter(|line| line.starts_with('{')) {
             assert!(super::json(line)["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
         }
