@@ -296,6 +296,6 @@ fn the_log_of_an_instance_is_json_where_that_is_asked_for() {
             assert!(super::json(line)["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
         }
     }
-    let refused = run(dir.path(), &["serve", "--log-format", "xml"]).complaint(2);
+    let refused = run(dir.path(), &["serve", "--log-format", "xml"]).complaint(1);
     assert!(refused.contains("`xml` is no form of log lines"), "{refused}");
 }
