@@ -465,10 +465,7 @@ impl Actor {
             Event::Notice { level, error } => self.tell(level, None, error),
             Event::Called(called) => self.called(*called),
             Event::Audit(audit) => self.keep(*audit),
-            Event::Settled { decided, .. } => {
-                self.metrics.decided(decided.len());
-                self.log_decided(&decided);
-            }
+            Event::Settled { decided, .. } => self.log_decided(&decided),
             Event::Connection { .. } => {} // only guests hear of it, and a mesh is none
         }
     }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::status::{MeshStatus, PeerState};
-use crate::engine::{Audit, RequestId};
+use crate::engine::{Audit, AuditEntry, RequestId};
 use crate::error::Result;
 use crate::native::http::Verdict;
 use crate::value::Value;
@@ -167,13 +167,11 @@ impl Metrics {
         self.frame_bytes.get_or_create(&[("direction", direction)]).inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Conflicts ended.
-    pub(super) fn decided(&self, count: usize) {
-        self.decided.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-    }
-
-    /// Something was written into the audit trail.
+    /// Something was written into the audit trail; that is told of every conflict that ends.
     pub(super) fn audited(&self, audit: &Audit) {
+        if matches!(audit.entry, AuditEntry::ConflictResolved { .. }) {
+            self.decided.inc();
+        }
         if let Some(kind) = audit.to_value().child("event").and_then(Value::as_str) {
             self.audit.get_or_create(&[("kind", kind.to_owned())]).inc();
         }
