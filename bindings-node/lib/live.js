@@ -157,7 +157,7 @@ export class Config extends Reader {
   }
 }
 
-const LAYERING = ["rules", "schema", "checkWithin", "profiles", "interpolate"];
+const LAYERING = ["rules", "schema", "checkWithin", "invalidVariables", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
   "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
@@ -180,10 +180,11 @@ const checksOf = ({ patterns, later }) => ({
 const askNow = ({ ask }) => (asked) => text(fromText(asked).map(([at, value]) => ask(at, text(value)) ?? null));
 
 /** How layers become the document. */
-const layering = ({ schema = null, checkWithin = 5_000, profiles = null, interpolate = false }) => ({
+const layering = ({ schema = null, checkWithin = 5_000, invalidVariables = "refuse", profiles = null, interpolate = false }) => ({
   schema: schema === null ? undefined : text(schema instanceof Schema ? schema.definition : schema),
   checks: schema instanceof Schema ? checksOf(checking(schema)) : undefined,
   checkWithin,
+  invalidVariables,
   profiles: list(profiles ?? undefined),
   interpolate: interpolate !== false,
   envNames: typeof interpolate === "boolean" ? [] : list(interpolate),

@@ -73,6 +73,7 @@ fn opened(
     options = options.environment(environment);
     options = options.env_names(layering.env_names.clone());
     options = options.check_within_ms(milliseconds("checkWithin", layering.check_within)?);
+    options = options.invalid_variables(layering.invalid_variables.parse()?);
     options = layering.schema(asking.as_ref())?.into_iter().fold(options, OpenOptions::schema);
     options = layering.profiles.into_iter().fold(options, OpenOptions::profile);
     if let Some(prefix) = env_prefix {
@@ -93,6 +94,8 @@ pub struct Layering {
     pub checks: Option<Checks>,
     /// How long those may take to answer, in milliseconds.
     pub check_within: f64,
+    /// What becomes of variables that are nothing of their type.
+    pub invalid_variables: String,
     /// The active profiles.
     pub profiles: Vec<String>,
     /// Whether references in texts are replaced.
@@ -241,6 +244,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             allow_hosts,
             schema: layering.schema(asking.as_ref())?,
             check_within_ms: milliseconds("checkWithin", layering.check_within)?,
+            invalid_variables: layering.invalid_variables.parse()?,
             profiles: layering.profiles,
             interpolate: layering.interpolate,
             env_names: layering.env_names.clone(),

@@ -3,4 +3,5 @@ import { pathToFileURL } from "node:url";
 import * as confmesh from "confmesh";
 
 const { runCorpus } = await import(pathToFileURL(`${process.env.CONFMESH_VECTORS}/runner.mjs`));
-runCorpus(confmesh);
+const { playFiles } = await import(pathToFileURL(`${process.env.CONFMESH_VECTORS}/running.mjs`));
+runCorpus(confmesh, { play: playFiles });

@@ -53,7 +53,7 @@ fn merge_layers(
     rules: Option<&Bound<'_, PyAny>>,
     schema: Option<&Bound<'_, Schema>>,
     profiles: Option<Names>,
-    interpolate: Option<&Bound<'_, PyAny>>,
+    (interpolate, invalid_variables): (Option<&Bound<'_, PyAny>>, &str),
 ) -> PyResult<Core> {
     let policy = to_policy(py, rules)?;
     let specs = layers.try_iter()?.map(|layer| to_value(&layer?)).collect::<PyResult<Vec<Value>>>()?;
@@ -64,7 +64,9 @@ fn merge_layers(
         let layers = specs.iter().map(Layer::from_value).collect::<confmesh::Result<Vec<_>>>()?;
         let named = |name: &str| variables.as_ref()?.get(name).cloned();
         let variables: Option<Variables<'_>> = if variables.is_some() { Some(&named) } else { None };
-        let options = MergeOptions { policy, schema, checks, profiles, variables, ..MergeOptions::default() };
+        let invalid_variables = invalid_variables.parse()?;
+        let options =
+            MergeOptions { policy, schema, checks, profiles, variables, invalid_variables, ..MergeOptions::default() };
         merge_with(&layers, &options)?.valid()
     };
     match schema {
@@ -75,7 +77,7 @@ fn merge_layers(
 
 /// Merges layers by priority and strategy; with a schema, a document that breaks it is raised, not returned.
 #[pyfunction]
-#[pyo3(signature = (layers, *, rules=None, schema=None, profiles=None, interpolate=None))]
+#[pyo3(signature = (layers, *, rules=None, schema=None, profiles=None, interpolate=None, invalid_variables="refuse"))]
 pub fn merge(
     py: Python<'_>,
     layers: &Bound<'_, PyAny>,
@@ -83,13 +85,15 @@ pub fn merge(
     schema: Option<&Bound<'_, Schema>>,
     profiles: Option<Names>,
     interpolate: Option<&Bound<'_, PyAny>>,
+    invalid_variables: &str,
 ) -> PyResult<Merged> {
-    merge_layers(py, layers, rules, schema, profiles, interpolate).map(Merged::new)
+    merge_layers(py, layers, rules, schema, profiles, (interpolate, invalid_variables)).map(Merged::new)
 }
 
 /// Merges layers and accounts for the value at one path.
 #[pyfunction]
-#[pyo3(signature = (layers, path, *, rules=None, schema=None, profiles=None, interpolate=None))]
+#[pyo3(signature = (layers, path, *, rules=None, schema=None, profiles=None, interpolate=None, invalid_variables="refuse"))]
+#[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn explain(
     py: Python<'_>,
     layers: &Bound<'_, PyAny>,
@@ -98,9 +102,10 @@ pub fn explain(
     schema: Option<&Bound<'_, Schema>>,
     profiles: Option<Names>,
     interpolate: Option<&Bound<'_, PyAny>>,
+    invalid_variables: &str,
 ) -> PyResult<Explanation> {
     let path = to_path(py, path)?;
-    let merged = merge_layers(py, layers, rules, schema, profiles, interpolate)?;
+    let merged = merge_layers(py, layers, rules, schema, profiles, (interpolate, invalid_variables))?;
     Explanation::found(py, &path, merged.explain(&path))
 }
 

@@ -45,7 +45,7 @@ impl Drop for Live {
 
 /// Opens files of one process.
 #[pyfunction]
-#[pyo3(signature = (files, *, sources, data_dir, encrypt_key_file, env_prefix, rules, watch, schema, check_within, profiles, interpolate, env_names))]
+#[pyo3(signature = (files, *, sources, data_dir, encrypt_key_file, env_prefix, rules, watch, schema, check_within, invalid_variables, profiles, interpolate, env_names))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn open_files(
     py: Python<'_>,
@@ -58,6 +58,7 @@ pub fn open_files(
     watch: bool,
     schema: Option<&Bound<'_, PyAny>>,
     check_within: u64,
+    invalid_variables: &str,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -72,7 +73,8 @@ pub fn open_files(
             .watch(watch)
             .interpolate(interpolate)
             .env_names(env_names)
-            .check_within_ms(check_within);
+            .check_within_ms(check_within)
+            .invalid_variables(invalid_variables.parse()?);
         options = profiles.into_iter().fold(options, confmesh::OpenOptions::profile);
         options = schema.into_iter().fold(options, confmesh::OpenOptions::schema);
         options = sources.into_iter().fold(options, confmesh::OpenOptions::given_source);
@@ -108,7 +110,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -126,6 +128,7 @@ pub fn start_mesh(
     allow_hosts: Vec<String>,
     schema: Option<&Bound<'_, PyAny>>,
     check_within: u64,
+    invalid_variables: &str,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -165,6 +168,7 @@ pub fn start_mesh(
             allow_hosts,
             schema,
             check_within_ms: check_within,
+            invalid_variables: invalid_variables.parse()?,
             profiles,
             interpolate,
             env_names,

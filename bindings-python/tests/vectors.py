@@ -1,6 +1,9 @@
 """Every case of the corpus, through the public functions: the same answers are owed in every language."""
 
 import os
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +122,62 @@ def _run_delta(case: dict[str, Any]) -> str:
     )
 
 
+def _run_running(case: dict[str, Any]) -> str:
+    """A running configuration: real files, real variables; a state after each step, as soon as it is the expected one."""
+    references = case.get("references", False)
+    variables = {**case.get("env", {}).get("variables", {}), **(references if isinstance(references, dict) else {})}
+    options: dict[str, Any] = {
+        "rules": case.get("rules"),
+        "schema": case.get("schema"),
+        "profiles": case.get("active", ()),
+        "interpolate": list(references) if isinstance(references, dict) else references,
+        "env_prefix": case.get("env", {}).get("prefix"),
+        "invalid_variables": case.get("invalid_variables", "refuse"),
+    }
+    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as folder:
+        for name, text in variables.items():
+            patched.setenv(name, text)
+        files = [Path(folder) / file["name"] for file in case["files"]]
+        for path, file in zip(files, case["files"]):
+            path.write_text(file["text"])
+        with confmesh.open(files, **options) as config:
+            return _states(case, config, Path(folder))
+
+
+def _states(case: dict[str, Any], config: confmesh.Config, folder: Path) -> str:
+    def state(error: str | None) -> dict[str, Any]:
+        found = {"value": config.to_dict(), "warned": sorted(str(warning.path) for warning in config.warnings)}
+        return {**found, "error": error} if error else found
+
+    def settled(want: dict[str, Any], ask: Callable[[], str | None]) -> dict[str, Any]:
+        end = time.monotonic() + 20
+        while (found := state(ask())) != want and time.monotonic() < end:
+            time.sleep(0.002)
+        return found
+
+    def stale(name: str) -> str | None:
+        sources = config.status()["documents"][0]["sources"]
+        return next((one["error"]["code"] for one in sources if one["id"].endswith(name) and one["state"] == "stale"), None)
+
+    states = [settled(case["expect"][0], lambda: None)]
+    for step, want in zip(case.get("steps", ()), case["expect"][1:]):
+        if "write" in step:
+            name = step["write"]
+            # In one piece: half of it would be a state of its own.
+            (folder / "new").write_text(step["text"])
+            (folder / "new").replace(folder / name)
+            states.append(settled(want, lambda: stale(name)))
+            continue
+        try:
+            config.set(step["set"], step["value"]) if "set" in step else config.unset(step["unset"])
+            states.append(state(None))
+        except confmesh.Error as error:
+            states.append(state(error.code))
+    return confmesh.canonical(states)
+
+
 _OPS: dict[str, Any] = {
+    "run": _run_running,
     "canonical": lambda case: confmesh.canonical(confmesh.parse(case["text"])),
     "hash": lambda case: confmesh.hash(confmesh.parse(case["text"])),
     "parse": lambda case: confmesh.canonical(confmesh.parse(case["text"], case["format"])),

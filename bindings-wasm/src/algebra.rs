@@ -3,7 +3,9 @@
 use confmesh::canonical::canonical;
 use confmesh::conflict::{Change, resolve_changes};
 use confmesh::format::{Format, parse};
-use confmesh::merge::{Layer, MergeOptions, Merged, Variables, interpolate, merge_with, split_profiles};
+use confmesh::merge::{
+    InvalidVariables, Layer, MergeOptions, Merged, Variables, interpolate, merge_with, split_profiles,
+};
 use confmesh::replica::{Delta, view_of};
 use confmesh::schema::{CustomCheck, ReferenceOptions, Schema};
 use confmesh::sequence::{Operation, transform};
@@ -43,6 +45,11 @@ pub fn variables(map: &Value) -> Result<Vec<(String, String)>> {
     map.iter().map(|(name, text)| Ok((name.to_string(), text.as_str().ok_or_else(wrong)?.to_owned()))).collect()
 }
 
+/// What becomes of variables that are nothing of their type.
+pub fn invalid_variables(given: Option<&Value>) -> Result<InvalidVariables> {
+    given.map_or_else(|| Ok(InvalidVariables::default()), |what| what.as_str().unwrap_or_default().parse())
+}
+
 fn named<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a String> {
     variables.iter().find(|(other, _)| other == name).map(|(_, text)| text)
 }
@@ -69,8 +76,10 @@ fn merged(
     let variables: Option<Variables<'_>> = if found.is_some() { Some(&lookup) } else { None };
     let policy = given("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?;
     let profiles = given("profiles").map(|names| texts(names, "profiles")).transpose()?;
-    merge_with(&layers, &MergeOptions { policy, schema, checks, profiles, variables, ..MergeOptions::default() })?
-        .valid()
+    let invalid_variables = invalid_variables(given("invalidVariables"))?;
+    let options =
+        MergeOptions { policy, schema, checks, profiles, variables, invalid_variables, ..MergeOptions::default() };
+    merge_with(&layers, &options)?.valid()
 }
 
 fn merge_result(merged: Merged, brief: bool) -> String {

@@ -9,7 +9,7 @@ use confmesh::schema::{Schema, values_at};
 use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::algebra::{texts, variables};
+use crate::algebra::{invalid_variables, texts, variables};
 use crate::convert::{Outcome, json, thrown};
 use crate::news::{event_value, now, number};
 use crate::registered::{Ask, asking};
@@ -174,6 +174,7 @@ fn document_options(options: &Value) -> Result<(DocumentOptions, Vec<String>), E
     let options = DocumentOptions {
         policy: given("rules").map_or_else(|| Ok(Policy::default()), Policy::from_value)?,
         schema,
+        invalid_variables: invalid_variables(given("invalidVariables"))?,
         profiles: given("profiles").map_or_else(|| Ok(Vec::new()), |names| texts(names, "profiles"))?,
         variables: given("variables").map(variables).transpose()?.map(|all| all.into_iter().collect()),
         ..DocumentOptions::default()

@@ -48,6 +48,7 @@ pub mod fuzz;
 pub mod mutants;
 pub mod random;
 pub mod replicas;
+mod running;
 
 #[allow(
     clippy::unwrap_used,
@@ -160,6 +161,7 @@ pub fn run_case(op: &str, input: &Value) -> Result<String> {
             let (operation, over) = (operation(input, "operation")?, operation(input, "over")?);
             canonical(&transform(&operation, &over, text("side")?.parse()?).to_value())
         }
+        "run" => canonical(&running::played(input)?),
         "replica" => canonical(&replicas::played(input)?),
         "delta" => canonical(&replicas::read(input)?),
         "pattern" => Pattern::parse(text("pattern")?)?.matches(&Path::parse(text("path")?)?).to_string(),

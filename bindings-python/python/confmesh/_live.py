@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _native
 from ._errors import UsageError
@@ -85,6 +85,7 @@ def open(
     data_dir: str | os.PathLike[str] | None = None,
     check_within: int = 5_000,
     encrypt_key_file: str | os.PathLike[str] | None = None,
+    invalid_variables: Literal["refuse", "ignore"] = "refuse",
 ) -> Config:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
@@ -100,6 +101,7 @@ def open(
 
     The checks of a `Schema` or `model` run on a thread of their own and have `check_within` milliseconds to answer: what would come into
     force waits for them, and nothing else does. Without an answer `set` raises, and what came from elsewhere is held back until there is one.
+    `invalid_variables` says whether variables that are nothing of their type are refused, or left out with a warning.
     """
     schema = _schema(schema, model)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
@@ -118,6 +120,7 @@ def open(
             watch=watch,
             schema=schema,
             check_within=check_within,
+            invalid_variables=invalid_variables,
             profiles=active,
             interpolate=interpolate is not False,
             env_names=names,
@@ -167,7 +170,7 @@ class Mesh(_Operations):
     `host:port`, `peers` are `wss://host:port` (`ws://` on this machine), and `data_dir` keeps the document over restarts. Pages of `allow_origins` (`https://app.example`,
     `http://localhost:*`) may follow and change the document from a browser; `allow_hosts` are names with a domain that the
     instance is called by. `schema`, `profiles`,
-    `interpolate`, `model`, `check_within` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
+    `interpolate`, `model`, `check_within`, `invalid_variables` and `sources` are those of `open`; what other instances write against the schema is held back until it is mended.
 
     Who may do what stands in the file `auth`, which `confmesh token` writes and which is taken while it runs; without one only
     this machine can connect. `tls_cert` and `tls_key` (PEM) make it speak TLS, unless it is `behind_proxy`; certificates
@@ -221,6 +224,7 @@ class Mesh(_Operations):
         webhook_secret_file: str | os.PathLike[str] | None = None,
         webhook_paths: str | Iterable[str] | None = None,
         check_within: int = 5_000,
+        invalid_variables: Literal["refuse", "ignore"] = "refuse",
     ) -> None:
         schema = _schema(schema, model)
         self._model = model
@@ -260,6 +264,7 @@ class Mesh(_Operations):
                 allow_hosts=hosts,
                 schema=schema,
                 check_within=check_within,
+                invalid_variables=invalid_variables,
                 profiles=active,
                 interpolate=interpolate is not False,
                 env_names=names,

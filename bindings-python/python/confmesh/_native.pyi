@@ -368,6 +368,7 @@ def open_files(
     watch: bool,
     schema: Schema | Mapping[str, Any] | None,
     check_within: int,
+    invalid_variables: str,
     profiles: Sequence[str],
     interpolate: bool,
     env_names: Sequence[str],
@@ -397,6 +398,7 @@ def start_mesh(
     allow_hosts: Sequence[str],
     schema: Schema | Mapping[str, Any] | None,
     check_within: int,
+    invalid_variables: str,
     profiles: Sequence[str],
     interpolate: bool,
     env_names: Sequence[str],
@@ -426,6 +428,7 @@ def merge(
     schema: Schema | None = None,
     profiles: str | Sequence[str] | None = None,
     interpolate: Mapping[str, str] | None = None,
+    invalid_variables: Literal["refuse", "ignore"] = "refuse",
 ) -> Merged:
     """Merges layers by priority and strategy; with a schema, a document that breaks it is raised, not returned."""
 
@@ -437,6 +440,7 @@ def explain(
     schema: Schema | None = None,
     profiles: str | Sequence[str] | None = None,
     interpolate: Mapping[str, str] | None = None,
+    invalid_variables: Literal["refuse", "ignore"] = "refuse",
 ) -> Explanation:
     """Merges layers and accounts for the value at one path."""
 

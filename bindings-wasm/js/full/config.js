@@ -21,14 +21,15 @@ const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hin
 function layering(given) {
   const [strange] = Object.keys(ELSEWHERE).filter((name) => Object.hasOwn(given ?? {}, name));
   if (strange) throw usage(`\`open\` has no option \`${strange}\` in browsers`, ELSEWHERE[strange]);
-  const { rules = null, schema = null, profiles = null, interpolate = null } =
-    options(given, ["rules", "schema", "profiles", "interpolate"], "open");
+  const { rules = null, schema = null, profiles = null, interpolate = null, invalidVariables = null } =
+    options(given, ["rules", "schema", "profiles", "interpolate", "invalidVariables"], "open");
   if (typeof interpolate === "string" || interpolate?.[Symbol.iterator]) {
     throw usage("a browser has no variables that could be named", "give those that references may read: { interpolate: { HOST: \"h\" } }");
   }
   const variables = interpolate === true ? {} : interpolate || null;
   return {
     rules,
+    invalidVariables,
     schema: schema instanceof Schema ? schema.definition : schema,
     checks: checking(schema).patterns,
     profiles: typeof profiles === "string" ? [profiles] : profiles && [...profiles],

@@ -7,11 +7,11 @@ const names = (active) => (typeof active === "string" ? [active] : active);
 /** Variables that are set: `process.env` as it is typed may hold others. */
 const variables = (given) => Object.fromEntries(Object.entries(given).filter(([, text]) => text !== undefined));
 
-const MERGING = ["rules", "schema", "profiles", "interpolate"];
+const MERGING = ["rules", "schema", "profiles", "interpolate", "invalidVariables"];
 
 /** The options of a merge as the native half reads them. */
-const options = ({ rules = null, profiles = null, interpolate = null }) =>
-  ({ rules, profiles: profiles && names(profiles), variables: interpolate && variables(interpolate) });
+const options = ({ rules = null, profiles = null, interpolate = null, invalidVariables = null }) =>
+  ({ rules, profiles: profiles && names(profiles), variables: interpolate && variables(interpolate), invalidVariables });
 
 /** Layers as the native half reads them: their texts go beside them, as they are, and leave empty ones behind. */
 function handedOver(layers, toText) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::format::Format;
 use crate::id::InstanceId;
-use crate::merge::Composition;
+use crate::merge::{Composition, InvalidVariables};
 use crate::policy::Policy;
 use crate::protocol::WireOptions;
 use crate::schema::Schema;
@@ -86,6 +86,8 @@ pub struct DocumentOptions {
     pub profiles: Vec<String>,
     /// The variables of `${env:NAME}`; with them, references in texts are replaced.
     pub variables: Option<BTreeMap<String, String>>,
+    /// What becomes of variables, and texts of untyped files, that are nothing of the type that the schema declares.
+    pub invalid_variables: InvalidVariables,
     /// How long the checks of the program may take to answer, in milliseconds; 5,000.
     pub check_within_ms: u64,
 }
@@ -104,6 +106,7 @@ impl Default for DocumentOptions {
             schema: None,
             profiles: Vec::new(),
             variables: None,
+            invalid_variables: InvalidVariables::default(),
             check_within_ms: CHECK_WITHIN_MS,
         }
     }
@@ -111,7 +114,9 @@ impl Default for DocumentOptions {
 
 impl DocumentOptions {
     pub(super) fn composition(&mut self) -> Composition {
-        let mut composition = Composition::new(std::mem::take(&mut self.policy)).with_profiles(&self.profiles);
+        let mut composition = Composition::new(std::mem::take(&mut self.policy))
+            .with_profiles(&self.profiles)
+            .with_invalid_variables(self.invalid_variables);
         if let Some(schema) = self.schema.take() {
             // What the program checks itself is asked for.
             composition = composition.with_schema(schema.without_checks());

@@ -4,17 +4,41 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::policy::{Policy, Rule};
-use crate::schema::Schema;
+use crate::schema::{CustomCheck, Schema};
 use crate::value::Value;
 
 use super::interpolate::{Around, Interpolated, interpolate_hiding};
-use super::options::{overlaid, place, retyped};
+use super::options::{Variables, overlaid, place, retyped};
 use super::{Layer, Merged, merge};
+
+/// What becomes of a variable, or a text in an untyped file, that is nothing of the type that the schema declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InvalidVariables {
+    /// The document is invalid.
+    #[default]
+    Refuse,
+    /// It is left out, and a warning.
+    Ignore,
+}
+
+impl std::str::FromStr for InvalidVariables {
+    type Err = Error;
+
+    /// Reads `refuse` or `ignore`.
+    fn from_str(text: &str) -> Result<InvalidVariables, Error> {
+        match text {
+            "refuse" => Ok(InvalidVariables::Refuse),
+            "ignore" => Ok(InvalidVariables::Ignore),
+            _ => Err(Error::new(Code::Usage, format!("`{text}` says nothing about invalid variables"))
+                .with_hint("they are refused (`refuse`), or left out with a warning (`ignore`)")),
+        }
+    }
+}
 
 /// How layers become a document: the rules of a policy, and where asked for a schema, profiles and references.
 ///
@@ -34,8 +58,20 @@ use super::{Layer, Merged, merge};
 pub struct Composition {
     policy: Policy,
     schema: Option<Schema>,
-    profiles: Vec<String>,
+    /// None where `profiles` is a key like others.
+    profiles: Option<Vec<String>>,
     variables: Option<Arc<BTreeMap<String, String>>>,
+    invalid_variables: InvalidVariables,
+}
+
+/// What is borrowed for one composition.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Borrowed<'a> {
+    /// Checks of the program, beside those of the schema.
+    pub(super) checks: &'a [CustomCheck<'a>],
+    /// What references read, in the place of the composition's own variables.
+    pub(super) variables: Option<Variables<'a>>,
+    pub(super) without_defaults: bool,
 }
 
 /// What layers make together; O(1) to clone but for errors and warnings.
@@ -76,7 +112,21 @@ impl Composition {
     /// rest of the same layer, as a layer of its own named `<id>#<profile>`. A profile that is named later wins.
     #[must_use]
     pub fn with_profiles(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Composition {
-        self.profiles = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        let names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        self.profiles = (!names.is_empty()).then_some(names);
+        self
+    }
+
+    /// The same where none may be active: `profiles` is taken apart all the same.
+    pub(super) fn with_exactly(mut self, profiles: Option<Vec<String>>) -> Composition {
+        self.profiles = profiles;
+        self
+    }
+
+    /// Says what becomes of variables that are nothing of their type; they are refused by default.
+    #[must_use]
+    pub fn with_invalid_variables(mut self, invalid: InvalidVariables) -> Composition {
+        self.invalid_variables = invalid;
         self
     }
 
@@ -99,39 +149,51 @@ impl Composition {
 
     /// The active profiles, the one that wins last.
     pub(crate) fn profiles(&self) -> &[String] {
-        &self.profiles
+        self.profiles.as_deref().unwrap_or_default()
     }
 
     /// Whether any layers at all can make a document that is refused.
     pub fn can_refuse(&self) -> bool {
-        self.schema.is_some() || !self.profiles.is_empty() || self.variables.is_some()
+        self.schema.is_some() || self.profiles.is_some() || self.variables.is_some()
     }
 
     /// Puts layers together.
     pub fn compose(&self, layers: &[Layer]) -> Composed {
-        self.put_together(layers, None)
+        self.put_together(layers, None, Borrowed::default())
+    }
+
+    /// [`Composition::compose`] with what is borrowed for it.
+    pub(super) fn compose_with(&self, layers: &[Layer], borrowed: Borrowed<'_>) -> Composed {
+        self.put_together(layers, None, borrowed)
     }
 
     /// What [`Composition::compose`] makes of these layers, found from what it made of the layers as they were before: the
     /// merge costs what differs, see [`Merged::update`]. Validation and references look at the whole document.
     #[must_use]
     pub fn update(&self, layers: &[Layer], last: &Composed) -> Composed {
-        self.put_together(layers, Some(last))
+        self.put_together(layers, Some(last), Borrowed::default())
     }
 
-    fn put_together(&self, layers: &[Layer], last: Option<&Composed>) -> Composed {
+    fn put_together(&self, layers: &[Layer], last: Option<&Composed>, borrowed: Borrowed<'_>) -> Composed {
         let mut errors = Vec::new();
         let mut layers = Cow::Borrowed(layers);
-        if !self.profiles.is_empty() {
-            match overlaid(&layers, &self.profiles) {
+        if let Some(profiles) = &self.profiles {
+            match overlaid(&layers, profiles) {
                 Ok(split) => layers = Cow::Owned(split),
                 Err(error) => errors.push(error),
             }
         }
         if let Some(schema) = &self.schema
-            && layers.iter().any(|layer| layer.raw)
+            && layers.iter().any(|layer| layer.raw || !layer.warnings.is_empty())
         {
-            layers = Cow::Owned(layers.iter().map(|layer| schema.coerce(layer)).collect());
+            let typed = layers.iter().map(|layer| {
+                let mut typed = schema.coerce(layer);
+                if self.invalid_variables == InvalidVariables::Refuse {
+                    errors.extend(typed.take_wrong_types(layer));
+                }
+                typed
+            });
+            layers = Cow::Owned(typed.collect());
         }
         let policy = self.hiding(&layers);
         let again = |last: Option<&Merged>, layers: &[Layer]| match last {
@@ -140,9 +202,12 @@ impl Composition {
         };
         let Some(schema) = &self.schema else {
             let merged = again(last.map(|last| &last.merged), &layers);
-            return self.finished(merged, None, errors, policy.into_owned());
+            return self.finished(merged, None, errors, (policy.into_owned(), borrowed));
         };
         let plain = again(last.and_then(|last| last.plain.as_ref()), &layers);
+        if borrowed.without_defaults {
+            return self.finished(plain, None, errors, (policy.into_owned(), borrowed));
+        }
         let mut defaults = schema.defaults_for(&plain.value);
         if let Some(before) = last.and_then(|last| last.merged.layers().last()).filter(|layer| layer.id == defaults.id)
             && before.value == defaults.value
@@ -151,7 +216,7 @@ impl Composition {
         }
         let layers: Vec<Layer> = layers.iter().cloned().chain([defaults]).collect();
         let merged = again(last.map(|last| &last.merged), &layers);
-        self.finished(merged, Some(plain), errors, policy.into_owned())
+        self.finished(merged, Some(plain), errors, (policy.into_owned(), borrowed))
     }
 
     /// The policy, with all that layers hold that are secret as a whole.
@@ -171,18 +236,20 @@ impl Composition {
         mut merged: Merged,
         plain: Option<Merged>,
         mut errors: Vec<Error>,
-        mut policy: Policy,
+        (mut policy, borrowed): (Policy, Borrowed<'_>),
     ) -> Composed {
         errors.extend(merged.take_unknown_variables());
         let mut warnings = merged.warnings.clone();
         let mut unreplaced = BTreeMap::new();
         let locate = |path: &Path| place(&merged, path);
-        let value = match &self.variables {
+        let own = |name: &str| self.variables.as_ref()?.get(name).cloned();
+        let given: Option<Variables<'_>> = if self.variables.is_some() { Some(&own) } else { None };
+        let value = match borrowed.variables.or(given) {
             None => merged.value.clone(),
             Some(variables) => {
                 let is_secret = |path: &Path| policy.is_secret(path);
                 let around = Around {
-                    env: &|name| variables.get(name).cloned(),
+                    env: variables,
                     is_secret: &is_secret,
                     is_literal: &|path| merged.is_literal(path),
                     may_read: &|path| merged.is_own(path),
@@ -202,7 +269,7 @@ impl Composition {
             }
         };
         if let Some(schema) = &self.schema {
-            let report = schema.report(&value, &policy, locate);
+            let report = schema.report_with(&value, &policy, borrowed.checks, locate);
             // A reference that could not be replaced is one problem, not two.
             let is_told = |error: &Error| error.path().is_some_and(|path| unreplaced.contains_key(path));
             errors.extend(report.errors.into_iter().filter(|error| !is_told(error)));

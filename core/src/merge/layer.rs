@@ -154,6 +154,20 @@ impl Layer {
         errors
     }
 
+    /// Takes out what was said of variables and untyped texts that are nothing of their type, of this layer with the types that a
+    /// schema declares; `before` is the layer without. What fields name for themselves has its types already.
+    pub(crate) fn take_wrong_types(&mut self, before: &Layer) -> Vec<Error> {
+        if before.raw {
+            return self.take_errors(before.warnings.len());
+        }
+        let is_wrong = |warning: &Error| {
+            warning.code() == Code::Type && warning.origin().is_some_and(|origin| origin.key.is_some())
+        };
+        let (wrong, others) = std::mem::take(&mut self.warnings).into_iter().partition(is_wrong);
+        self.warnings = others;
+        wrong
+    }
+
     /// This layer with another strategy.
     #[must_use]
     pub fn with_strategy(mut self, strategy: MergeStrategy) -> Layer {

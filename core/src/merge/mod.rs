@@ -26,7 +26,7 @@ mod update;
 mod variables;
 mod withheld;
 
-pub use compose::{Composed, Composition};
+pub use compose::{Composed, Composition, InvalidVariables};
 pub use explain::{Absence, Candidate, CandidateState, Explanation};
 pub use interpolate::{MAX_COPIED_NODES, MAX_REFERENCES_DEEP, interpolate};
 pub use layer::{Fetched, Layer, SourceText};

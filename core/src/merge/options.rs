@@ -1,17 +1,13 @@
 //! Merging with everything around it: profiles, a schema, references.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Error, Result};
 use crate::path::Path;
-use crate::pattern::Pattern;
-use crate::policy::{Policy, Rule};
+use crate::policy::Policy;
 use crate::schema::{CustomCheck, Schema};
 use crate::value::{List, Map, Value};
 
-use super::compose::hide;
-use super::interpolate::{Around, Interpolated, interpolate_hiding};
-use super::{CandidateState, Layer, Merged, PROFILES, merge, split_profiles};
+use super::compose::{Borrowed, Composed, Composition, InvalidVariables};
+use super::{CandidateState, Layer, Merged, PROFILES, split_profiles};
 
 /// Variables by name.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -23,6 +19,8 @@ pub struct MergeOptions<'a> {
     pub policy: Policy,
     /// What the document has to look like. Default: anything.
     pub schema: Option<&'a Schema>,
+    /// What becomes of variables that are nothing of the type that the schema declares.
+    pub invalid_variables: InvalidVariables,
     /// Whether the schema's defaults are left out. Default: they are the layer `default`, below every other one.
     pub without_defaults: bool,
     /// Checks beside the schema; without one they are not asked.
@@ -84,55 +82,23 @@ impl Checked {
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn merge_with(layers: &[Layer], options: &MergeOptions<'_>) -> Result<Checked> {
-    let mut layers = match &options.profiles {
-        Some(active) => overlaid(layers, active)?,
-        None => layers.to_vec(),
-    };
-    let (mut errors, mut policy) = (Vec::new(), options.policy.clone());
+    if let Some(active) = &options.profiles {
+        overlaid(layers, active)?;
+    }
+    let mut composition = Composition::new(options.policy.clone())
+        .with_exactly(options.profiles.clone())
+        .with_invalid_variables(options.invalid_variables);
     if let Some(schema) = options.schema {
+        let mut policy = options.policy.clone();
         schema.policy_rules().into_iter().try_for_each(|rule| policy.add(rule))?;
-        for layer in &mut layers {
-            let mut typed = schema.coerce(layer);
-            // A variable of the wrong type is as much an error as a value in a file.
-            errors.extend(typed.take_errors(layer.warnings.len()));
-            *layer = typed;
-        }
+        composition = composition.with_schema(schema.clone());
     }
-    let mut merged = merge(&layers, &policy);
-    if let Some(schema) = options.schema.filter(|_| !options.without_defaults) {
-        layers.push(schema.defaults_for(&merged.value));
-        merged = merge(&layers, &policy);
-    }
-    errors.extend(merged.take_unknown_variables());
-    let (mut warnings, mut unreplaced) = (Vec::new(), BTreeMap::new());
-    if let Some(variables) = options.variables {
-        let is_secret = |path: &Path| policy.is_secret(path);
-        let around = Around {
-            env: variables,
-            is_secret: &is_secret,
-            is_literal: &|path| merged.is_literal(path),
-            may_read: &|path| merged.is_own(path),
-        };
-        let Interpolated { value, errors: problems, secrets, broken } = interpolate_hiding(&merged.value, &around);
-        unreplaced = broken;
-        let value = options
-            .schema
-            .map_or_else(|| value.clone(), |schema| retyped(schema, &merged.value, &value, &Path::root()));
-        errors.extend(problems.into_iter().map(|error| {
-            let origin = error.path().and_then(|path| place(&merged, path));
-            origin.map_or_else(|| error.clone(), |origin| error.clone().with_origin(origin))
-        }));
-        merged.value = value;
-        // What took a secret is as secret, in accounts and in what the schema says of it.
-        hide(&mut merged.policy, secrets.iter().map(|path| Rule::on(Pattern::exactly(path)).secret(true)));
-    }
-    if let Some(schema) = options.schema {
-        let report = schema.report_with(&merged.value, &merged.policy, options.checks, |path| place(&merged, path));
-        // A reference that could not be replaced is one problem, not two.
-        let told = |error: &Error| error.path().is_some_and(|path| unreplaced.contains_key(path));
-        errors.extend(report.errors.into_iter().filter(|error| !told(error)));
-        warnings = report.warnings;
-    }
+    let MergeOptions { checks, variables, without_defaults, .. } = *options;
+    let composed = composition.compose_with(layers, Borrowed { checks, variables, without_defaults });
+    let Composed { value, mut merged, policy, errors, mut warnings, .. } = composed;
+    warnings.drain(..merged.warnings.len().min(warnings.len()));
+    // What took a secret is as secret, in accounts and in what the schema says of it.
+    (merged.value, merged.policy) = (value, policy);
     Ok(Checked { merged, errors, warnings })
 }
 
@@ -266,7 +232,7 @@ mod tests {
         let error = merge_with(&[file("{\n  \"n\": true}"), env], &options).unwrap().valid().unwrap_err();
         let all: Vec<_> = std::iter::once(&error).chain(error.related()).map(ToString::to_string).collect();
         assert_eq!(all.len(), 3, "{all:?}");
-        assert!(all[0].starts_with("env:APP (APP_N): `APP_N` is ignored"), "{all:?}");
+        assert!(all[0].starts_with("env:APP (APP_N): `APP_N` is of the wrong type"), "{all:?}");
         assert!(all[1].contains("required key is missing (at `url`)"), "{all:?}");
         assert!(all[2].starts_with("file:app.json:2:3: "), "{all:?}");
     }

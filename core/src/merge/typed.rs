@@ -108,7 +108,7 @@ impl Schema {
                 let name = origin.key.clone().unwrap_or_else(|| Str::from(path.to_string()));
                 let found =
                     if self.is_secret(path) { String::new() } else { format!(", found {}", canonical(&raw.into())) };
-                let message = format!("`{name}` is ignored: {}{found}", error.message());
+                let message = format!("`{name}` is of the wrong type: {}{found}", error.message());
                 let warning = Error::new(Code::Type, message).with_origin(origin).with_path(path.clone());
                 warnings.push(match error.hint() {
                     Some(hint) => warning.with_hint(hint),
@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "env:APP (APP_MAX_WORKERS): `APP_MAX_WORKERS` is ignored: expected integer, found \"many\" (at `max_workers`)",
-                "env:APP (APP_PIN): `APP_PIN` is ignored: expected integer (at `pin`)",
+                "env:APP (APP_MAX_WORKERS): `APP_MAX_WORKERS` is of the wrong type: expected integer, found \"many\" (at `max_workers`)",
+                "env:APP (APP_PIN): `APP_PIN` is of the wrong type: expected integer (at `pin`)",
             ]
         );
         let named = schema().env_layer(variables(&[("PIN", "hunter2")]));

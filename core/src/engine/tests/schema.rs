@@ -1,6 +1,7 @@
 //! Schemas in the engine: what is refused, what is held back, and what comes into force again.
 
 use super::*;
+use crate::merge::InvalidVariables;
 use crate::schema::Schema;
 
 /// The last example of requirement S4-56 to 58.
@@ -279,21 +280,30 @@ fn a_document_of_which_nothing_is_valid_blames_those_who_say_so() {
 }
 
 #[test]
-fn variables_take_the_types_that_the_schema_declares() {
-    let mut world = World::new();
-    let sources = vec![("env:APP".into(), priority::ENV)];
-    let a = world.add_with(1, Some(GOOD), DocumentOptions { sources, ..options(Some("a.json"), false) });
-    let variables = [("APP_TIMEOUT_SECONDS", "20"), ("APP_TOKEN", "7"), ("APP_API_URL", "http://5")];
-    let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let layer = Layer::from_env("APP", variables).unwrap();
-    world.hosts[a].engine.handle_layer(&name(), "env:APP", Ok(Some(layer)), world.now);
-    assert_eq!(world.value(a), json(r#"{"api_url":"http://5","timeout_seconds":20,"token":7}"#));
-    let wrong = Layer::from_env("APP", [("APP_TOKEN".to_owned(), "hunter2".to_owned())]).unwrap();
-    world.hosts[a].engine.handle_layer(&name(), "env:APP", Ok(Some(wrong)), world.now);
-    let snapshot = world.hosts[a].engine.snapshot(&name()).unwrap();
-    assert_eq!(snapshot.value, json(GOOD), "a text of another type falls to the layer below");
-    let warnings = format!("{:?}", snapshot.warnings());
-    assert!(warnings.contains("APP_TOKEN") && !warnings.contains("hunter2"), "{warnings}");
+fn variables_take_the_types_that_the_schema_declares_and_of_the_wrong_type_they_are_refused_or_left_out() {
+    for invalid_variables in [InvalidVariables::Refuse, InvalidVariables::Ignore] {
+        let mut world = World::new();
+        let sources = vec![("env:APP".into(), priority::ENV)];
+        let all = DocumentOptions { sources, invalid_variables, ..options(Some("a.json"), false) };
+        let a = world.add_with(1, Some(GOOD), all);
+        let variables = [("APP_TIMEOUT_SECONDS", "20"), ("APP_TOKEN", "7"), ("APP_API_URL", "http://5")];
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let layer = Layer::from_env("APP", variables).unwrap();
+        world.hosts[a].engine.handle_layer(&name(), "env:APP", Ok(Some(layer)), world.now);
+        let typed = json(r#"{"api_url":"http://5","timeout_seconds":20,"token":7}"#);
+        assert_eq!(world.value(a), typed);
+        let wrong = Layer::from_env("APP", [("APP_TOKEN".to_owned(), "hunter2".to_owned())]).unwrap();
+        world.hosts[a].engine.handle_layer(&name(), "env:APP", Ok(Some(wrong)), world.now);
+        let snapshot = world.hosts[a].engine.snapshot(&name()).unwrap();
+        let told = if invalid_variables == InvalidVariables::Refuse {
+            assert_eq!(snapshot.value, typed, "the last good variables stay");
+            format!("{:?}", status(&world, a).rejected)
+        } else {
+            assert_eq!(snapshot.value, json(GOOD), "a text of another type falls to the layer below");
+            format!("{:?}", snapshot.warnings())
+        };
+        assert!(told.contains("APP_TOKEN") && !told.contains("hunter2"), "{told}");
+    }
 }
 
 #[test]

@@ -45,28 +45,18 @@ impl Composing {
         let mut composition = Composition::new(self.policy()?).with_profiles(&self.profiles);
         let schema = self.schema.as_deref().map(|file| schema::read(file, as_json)).transpose()?;
         let specs = self.specs()?;
-        let mut errors = Vec::new();
         let sourced = Sourced { schema: schema.as_ref(), policy: composition.policy(), as_json };
         let mut layers = sourced.layers(inputs, files, specs)?;
         let (environment, warnings) = environment::layers(self.env.as_deref(), schema.as_ref(), composition.policy())?;
         warnings.iter().for_each(|warning| warn(warning, as_json));
         layers.extend(environment);
         if let Some(schema) = schema {
-            for layer in layers.iter_mut().filter(|layer| !layer.variables.is_empty() || layer.raw) {
-                // A variable of the wrong type is as much an error as a value in a file.
-                let known = if layer.raw { layer.warnings.len() } else { 0 };
-                *layer = schema.coerce(layer);
-                errors.extend(layer.take_errors(known));
-            }
             composition = composition.with_schema(schema);
         }
         if let Some(names) = &self.interpolate {
             composition = composition.with_references(environment::referable(names));
         }
-        let mut composed = composition.compose(&layers);
-        errors.append(&mut composed.errors);
-        composed.errors = errors;
-        Ok(composed)
+        Ok(composition.with_invalid_variables(self.invalid_variables).compose(&layers))
     }
 }
 

@@ -119,6 +119,7 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
         .settle(arguments.settle)
         .policy(policy(arguments)?)
         .interpolate(composing.interpolate.is_some())
+        .invalid_variables(composing.invalid_variables)
         .env_names(composing.interpolate.clone().unwrap_or_default())
         .log(LogLevel::Info);
     options.stale_after_ms = arguments.stale_after;

@@ -5,6 +5,9 @@ use crate::engine::SourceState;
 use crate::error::{Code, Error};
 use crate::native::http::{Check, Health, Verdict};
 
+/// How many warnings of a document health names; the status has all.
+const MOST_WARNINGS: usize = 16;
+
 impl MeshStatus {
     /// Whether requests may be sent to this instance, and what someone should look at.
     pub fn health(&self) -> Health {
@@ -16,6 +19,8 @@ impl MeshStatus {
                 Check::of("store", self.store_problems()),
                 Check::of("sources", self.source_problems()),
                 Check::of("valid", self.rejected().chain(self.late_checks()).map(degraded)),
+                // What is odd keeps nobody away.
+                Check::of("warnings", self.warnings().map(|warning| (Verdict::Passed, warning))),
                 Check::of("withheld", self.withheld().map(degraded)),
                 Check::of("peers", self.peer_problems().map(degraded).chain(self.out_of_step().map(failed))),
                 // What is written here is acknowledged and reaches nobody.
@@ -126,6 +131,10 @@ impl MeshStatus {
             let message = format!("the checks of the program have not answered for `{name}` for {seconds} s");
             Error::new(Code::Busy, message).with_hint("let a check only look at what it is given, or give it longer")
         })
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = Error> {
+        self.documents.iter().flat_map(|document| document.warnings.iter().take(MOST_WARNINGS)).cloned()
     }
 
     fn withheld(&self) -> impl Iterator<Item = Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::actor::Actor;
 use super::inputs::{Later, Senders};
 use crate::engine::Level;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::merge::{Layer, priority};
 use crate::native::source::environment::{Environment, Listed, named, prefixed};
 use crate::path::Path;
@@ -95,6 +95,12 @@ fn keeping(mut layer: Layer, before: Option<&Layer>) -> Layer {
         layer.value = layer.value.with(path, old.clone());
         let named = before.into_iter().flat_map(|before| &before.variables);
         layer.variables.extend(named.filter(|variable| variable.path == *path).cloned());
+        for warning in layer.warnings.iter_mut().filter(|warning| warning.path() == Some(path)) {
+            // It holds back itself, and not the others.
+            let said = Error::new(Code::Invalid, format!("{}; what it was before stays", warning.message()));
+            let said = warning.origin().cloned().into_iter().fold(said.with_path(path.clone()), Error::with_origin);
+            *warning = warning.hint().map(str::to_owned).into_iter().fold(said, Error::with_hint);
+        }
     }
     layer
 }

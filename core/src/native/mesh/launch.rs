@@ -18,7 +18,7 @@ use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::identity::Key;
-use crate::merge::{Layer, priority};
+use crate::merge::{InvalidVariables, Layer, priority};
 use crate::native::file;
 use crate::native::source::environment;
 use crate::native::store::{Store, Writer, instance_key};
@@ -78,6 +78,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     let look = variables.look().unwrap_or(Look { layers: Vec::new(), warnings: Vec::new() });
     let environment: Vec<Layer> = look.layers.iter().map(|(_, found)| found.clone()).collect::<Result<_>>()?;
     let warnings = look.warnings.clone();
+    refuse_wrong_types(&environment, setup)?;
     sources.extend(setup.remotes.iter().map(|remote| (remote.given.spec.id(), remote.priority)));
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
     let mut bound = setup.bind.take();
@@ -94,6 +95,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         schema: setup.schema.take(),
         profiles: setup.profiles.clone(),
         check_within_ms: setup.check_within_ms,
+        invalid_variables: setup.invalid_variables,
         // References see the environment as it is now.
         variables: setup.interpolate.then(|| environment::referable(&setup.env_names).into_iter().collect()),
     };
@@ -159,6 +161,15 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), keys, &mut inputs).await;
     first_look(&mut actor, setup.peers.is_empty())?;
     Ok((actor, inputs))
+}
+
+/// Variables do not change while a program runs, so nobody could mend them: better not to start.
+fn refuse_wrong_types(environment: &[Layer], setup: &Setup) -> Result<()> {
+    let Some(schema) = setup.schema.as_ref().filter(|_| setup.invalid_variables == InvalidVariables::Refuse) else {
+        return Ok(());
+    };
+    let wrong = environment.iter().flat_map(|layer| schema.coerce(layer).take_wrong_types(layer));
+    Error::all(wrong).map_or(Ok(()), Err)
 }
 
 /// A source that is broken from the start has no last good content: better not to start than to start without it.

@@ -9,6 +9,7 @@ use super::options::{Setup, keys_of};
 use super::sources::{GivenSource, Sources};
 use crate::error::Result;
 use crate::id::DocumentName;
+use crate::merge::InvalidVariables;
 use crate::native::http::Allowed;
 use crate::native::source::environment::Environment;
 use crate::native::source::polled::Source;
@@ -29,6 +30,7 @@ pub struct OpenOptions {
     policy: Policy,
     schema: Option<Schema>,
     check_within_ms: u64,
+    invalid_variables: InvalidVariables,
     profiles: Vec<String>,
     interpolate: bool,
     env_names: Vec<String>,
@@ -54,6 +56,7 @@ pub fn open(files: impl IntoIterator<Item = impl Into<PathBuf>>) -> OpenOptions 
         policy: Policy::default(),
         schema: None,
         check_within_ms: crate::engine::CHECK_WITHIN_MS,
+        invalid_variables: InvalidVariables::default(),
         profiles: Vec::new(),
         interpolate: false,
         env_names: Vec::new(),
@@ -136,6 +139,14 @@ impl OpenOptions {
         self
     }
 
+    /// Sets what becomes of variables that are nothing of the type that the schema declares, see
+    /// [`MeshOptions::invalid_variables`](super::MeshOptions::invalid_variables).
+    #[must_use]
+    pub fn invalid_variables(mut self, invalid: InvalidVariables) -> OpenOptions {
+        self.invalid_variables = invalid;
+        self
+    }
+
     /// Activates a profile: in every file, what stands below `profiles.<name>` lies over the rest of that file. Of several
     /// the one that is added last wins.
     #[must_use]
@@ -201,6 +212,7 @@ impl OpenOptions {
             policy: self.policy,
             schema: self.schema,
             check_within_ms: self.check_within_ms,
+            invalid_variables: self.invalid_variables,
             profiles: self.profiles,
             interpolate: self.interpolate,
             env_names: self.env_names,

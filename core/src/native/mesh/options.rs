@@ -13,6 +13,7 @@ use crate::engine::CHECK_WITHIN_MS;
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::id::DocumentName;
+use crate::merge::InvalidVariables;
 use crate::native::http::Allowed;
 use crate::native::source::environment::Environment;
 use crate::native::source::polled::Source;
@@ -82,6 +83,8 @@ pub struct MeshOptions {
     pub schema: Option<Schema>,
     /// How long the checks of the program that belong to the schema may take to answer, in milliseconds; 5,000.
     pub check_within_ms: u64,
+    /// What becomes of variables, and texts of untyped files, that are nothing of the type that the schema declares.
+    pub invalid_variables: InvalidVariables,
     /// The active profiles, the most important last; none, and `profiles` is a key like others.
     pub profiles: Vec<String>,
     /// Whether `${path}` and `${env:NAME}` in texts are replaced; no.
@@ -136,6 +139,7 @@ impl Default for MeshOptions {
             policy: Policy::default(),
             schema: None,
             check_within_ms: CHECK_WITHIN_MS,
+            invalid_variables: InvalidVariables::default(),
             profiles: Vec::new(),
             interpolate: false,
             env_names: Vec::new(),
@@ -324,6 +328,14 @@ impl MeshOptions {
         self
     }
 
+    /// Sets what becomes of variables, and texts of untyped files, that are nothing of the type that the schema declares: such a
+    /// document is invalid, or they are left out with a warning, which `status`, `health` and the log have.
+    #[must_use]
+    pub fn invalid_variables(mut self, invalid: InvalidVariables) -> MeshOptions {
+        self.invalid_variables = invalid;
+        self
+    }
+
     /// Activates a profile: in every file, what stands below `profiles.<name>` lies over the rest of that file. Of several
     /// the one that is added last wins.
     #[must_use]
@@ -472,6 +484,7 @@ impl MeshOptions {
             policy: self.policy,
             schema: self.schema,
             check_within_ms: self.check_within_ms,
+            invalid_variables: self.invalid_variables,
             profiles: self.profiles,
             interpolate: self.interpolate,
             env_names: self.env_names,
@@ -522,6 +535,7 @@ pub(super) struct Setup {
     pub(super) policy: Policy,
     pub(super) schema: Option<Schema>,
     pub(super) check_within_ms: u64,
+    pub(super) invalid_variables: InvalidVariables,
     pub(super) profiles: Vec<String>,
     pub(super) interpolate: bool,
     pub(super) env_names: Vec<String>,
