@@ -49,6 +49,8 @@ pub const MAX_PATTERNS: usize = 64;
 pub const MAX_PATTERN_BYTES: usize = 4_096;
 /// How many `**` one of them may have: each multiplies the ways to match.
 pub const MAX_DEEP_PARTS: usize = 4;
+/// How long a text may be that a pattern of a schema is compared with, in bytes: the time grows with both.
+pub const MAX_MATCHED_BYTES: usize = 64 << 10;
 /// The key under which confmesh replicates its own settings; user documents may not use it.
 pub const RESERVED_KEY: &str = "$confmesh";
 

@@ -27,7 +27,7 @@ fn name() -> DocumentName {
 fn host() -> Host {
     let engine = Engine::new(EngineConfig::new(InstanceId::from_bytes([1; 16]), [1; 32]), []).unwrap();
     let mut driver = Driver::new(engine);
-    let binding = FileBinding { id: "1.json".into(), format: Format::Json };
+    let binding = FileBinding { id: "1.json".into(), format: Format::Json, is_named: false };
     let options = DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() };
     driver.open(name(), options, Patience { text_ms: 12_000, nothing_ms: 12_000 }, START);
     let file = Some("{\"a\":1}".to_owned());

@@ -541,7 +541,7 @@ impl Document {
         let priority = if is_shared { priority::SHARED } else { priority::RUNTIME };
         let mut layer = Layer::new(self.written_layer(), priority, value);
         if let (Some(file), Some(text)) = (&self.file, text) {
-            layer = layer.with_text(text, file.binding.format);
+            layer = layer.with_text(text, file.format());
         }
         let sources = self.sources.iter().filter(|source| is_shared || source.id != *RUNTIME);
         let layers: Vec<Layer> = sources.filter_map(|source| source.layer.clone()).chain([layer]).collect();

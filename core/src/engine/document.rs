@@ -320,7 +320,7 @@ impl Document {
         if let Some(file) = &self.file {
             layer.warnings = file.notes().to_vec();
         }
-        match self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.binding.format))) {
+        match self.file.as_ref().and_then(|file| file.text().map(|text| (text, file.format()))) {
             Some((text, format)) => layer.with_text(text, format),
             None => layer,
         }

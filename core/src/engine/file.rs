@@ -18,7 +18,7 @@ use super::types::{FileWrite, SourceState, StoreWrite, Ticket};
 use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, Held, LeftOut, held, parse_from, parse_noting, print, rewrite};
+use crate::format::{Format, Held, LeftOut, commented, held, parse_from, parse_noting, print, read_as, rewrite};
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -37,6 +37,8 @@ const MAX_NOTED_BYTES: usize = 1 << 20;
 
 pub(super) struct BoundFile {
     pub(super) binding: FileBinding,
+    /// What its text is read as.
+    format: Format,
     base: Option<Base>,
     kept: Kept,
     /// Both before edits that are on their way to the store: what holds if they never get there.
@@ -122,6 +124,7 @@ pub(super) enum Look {
 impl BoundFile {
     pub(super) fn new(binding: FileBinding) -> BoundFile {
         BoundFile {
+            format: binding.format,
             binding,
             base: None,
             kept: Kept::default(),
@@ -157,8 +160,7 @@ impl BoundFile {
         self.may_be_torn = self.intended.is_some();
         let Some(known) = record.base else { return };
         // Stores of before hold the text and no states.
-        let read = |text: &str| parse_from(text, self.binding.format, &self.source()).ok();
-        let from_text = || Some((known.text.as_deref().and_then(read)?, Kept::first()));
+        let from_text = || Some((self.read(known.text.as_deref()?).ok()?.1, Kept::first()));
         if let Some((value, kept)) = restored.assemble(record.state).or_else(from_text) {
             (self.base, self.kept) = (Some(Base { known, value }), kept);
         }
@@ -212,16 +214,19 @@ impl BoundFile {
         if self.noted.replace(hash) == Some(hash) {
             return;
         }
-        let format = self.binding.format;
+        let format = self.format;
         let is_read = (format.is_untyped() || format == Format::Yaml) && text.len() <= MAX_NOTED_BYTES;
         let noted = is_read.then(|| parse_noting(text, format, &self.source()));
         self.notes = noted.and_then(Result::ok).map(|noted| noted.notes).unwrap_or_default();
+        if format != self.binding.format {
+            self.notes.push(commented(&self.source()));
+        }
     }
 
     /// The text that the file had before it was edited, as it was or at least what it said.
     pub(super) fn text_before(&self) -> Option<String> {
         let base = self.base.as_ref()?;
-        base.known.text.clone().or_else(|| print(&base.value, self.binding.format).ok())
+        base.known.text.clone().or_else(|| print(&base.value, self.format).ok())
     }
 
     pub(super) fn was_looked_at(&self) -> bool {
@@ -233,6 +238,22 @@ impl BoundFile {
             (Some(error), _) => SourceState::Stale(error.clone()),
             (None, Seen::Unknown | Seen::Missing) => SourceState::Missing,
             (None, Seen::Good | Seen::Broken) => SourceState::Fresh,
+        }
+    }
+
+    /// What its text is read as.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A text's format and value.
+    fn read(&self, text: &str) -> Result<(Format, Value)> {
+        let (format, is_named) = (self.binding.format, self.binding.is_named);
+        match parse_from(text, format, &self.source()) {
+            Err(_) if format == Format::Json && !is_named && read_as(text, format) == Format::Jsonc => {
+                Ok((Format::Jsonc, parse_from(text, Format::Jsonc, &self.source())?))
+            }
+            result => Ok((format, result?)),
         }
     }
 
@@ -257,8 +278,9 @@ impl BoundFile {
             return Look::Missing;
         };
         if self.is_planned(text) {
-            return match parse_from(text, self.binding.format, &self.source()) {
-                Ok(value) => {
+            return match self.read(text) {
+                Ok((format, value)) => {
+                    self.format = format;
                     // A write that was planned before the file was set aside replaced it, and kept nothing.
                     let is_kept = self.keeping.contains(&text_hash(text));
                     self.set_aside &= !is_kept && shared.is_none_or(|(_, shared)| !is_shown(&value, shared));
@@ -275,6 +297,9 @@ impl BoundFile {
             self.may_be_torn = false;
             self.seen = Seen::Good;
             self.failure = None;
+            if self.noted != Some(hash) && !self.binding.is_named {
+                self.format = read_as(text, self.binding.format);
+            }
             self.note(text, hash);
             return Look::Settled;
         }
@@ -289,9 +314,12 @@ impl BoundFile {
             let hint = "to remove every key write `{}`, or in a format without it a comment alone";
             return self.broken(error.with_origin(Origin::source(self.source())).with_hint(hint));
         }
-        let value = match parse_from(text, self.binding.format, &self.source()) {
-            Ok(value) if value.as_map().is_some() => value,
-            Ok(value) => {
+        let value = match self.read(text) {
+            Ok((format, value)) if value.as_map().is_some() => {
+                self.format = format;
+                value
+            }
+            Ok((_, value)) => {
                 let message = format!("a configuration file holds a map, found {}", value.type_name());
                 return self.broken(Error::new(Code::NotAMap, message).with_origin(Origin::source(self.source())));
             }
@@ -329,12 +357,12 @@ impl BoundFile {
         judge(&Save {
             saved: value,
             newest: &base.value,
-            theirs: &held(shown, self.binding.format).value,
+            theirs: &held(shown, self.format).value,
             shown,
             shared,
             steps: &steps,
             forgot: self.kept.forgot_beyond(steps.len()),
-            is_text: self.binding.format.is_untyped(),
+            is_text: self.format.is_untyped(),
         })
     }
 
@@ -518,11 +546,11 @@ impl BoundFile {
         let known = base.and_then(|base| Some((base, base.known.text.as_deref()?)));
         let (expect, text) = match (&self.seen, known) {
             (Seen::Good, Some(_)) if is_shown => return self.nothing_to_write(),
-            (Seen::Good, Some((_, text))) => (Some(text.to_owned()), rewrite(text, self.binding.format, &target)?),
+            (Seen::Good, Some((_, text))) => (Some(text.to_owned()), rewrite(text, self.format, &target)?),
             (Seen::Missing, _) if base.is_none() && target == Value::empty_map() => return self.nothing_to_write(),
             // A file that somebody deleted comes back with the next change of the document, not at once.
             (Seen::Missing, _) if is_shown => return self.nothing_to_write(),
-            (Seen::Missing, _) => (None, print(&target, self.binding.format)?),
+            (Seen::Missing, _) => (None, print(&target, self.format)?),
             _ => return Ok(None),
         };
         let leaves = base.map(|base| leaf_diff(&base.value, &target)).unwrap_or_default();

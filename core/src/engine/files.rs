@@ -27,7 +27,7 @@ impl Document {
             // A list is held whole, or not at all.
             let list = (0..path.len()).find(|len| shared.at(&path.prefix(*len)).is_some_and(|v| v.as_list().is_some()));
             let path = list.map_or_else(|| path.clone(), |len| path.prefix(len));
-            let parts = shared.at(&path).map(|value| left_out(&path, value, file.binding.format));
+            let parts = shared.at(&path).map(|value| left_out(&path, value, file.format()));
             for part in parts.into_iter().flatten() {
                 if !all.contains(&part) {
                     all.push(part);
@@ -174,7 +174,7 @@ impl Engine {
                 if file.set_aside_if_different(&shown)
                     && let Some(text) = file.text().map(str::to_owned)
                 {
-                    let format = file.binding.format;
+                    let format = file.format();
                     let kept = super::aside::Aside::new(now.wall_ms, super::aside::WHY_JOINED, None, format, text);
                     let records = document.keep(kept);
                     self.stage_step(name, records, Step::Records, "kept", None, None);

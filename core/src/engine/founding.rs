@@ -145,7 +145,7 @@ impl Engine {
             let differs = file.set_aside_if_different(&founded.pending_value);
             records.extend(file.records(name));
             if differs && let Some(text) = file.text().map(str::to_owned) {
-                let kept = Aside::new(now.wall_ms, WHY_JOINED, None, file.binding.format, text);
+                let kept = Aside::new(now.wall_ms, WHY_JOINED, None, file.format(), text);
                 records.extend(document.keep(kept));
             }
         }
@@ -226,7 +226,7 @@ impl Engine {
             if file.set_aside_if_different(&shown)
                 && let Some(text) = file.text()
             {
-                asides.push((file.binding.format, text.to_owned()));
+                asides.push((file.format(), text.to_owned()));
                 // What was written last may not have got there.
                 is_in_file = file.shows(&before);
             }

@@ -54,6 +54,8 @@ pub struct FileBinding {
     pub id: Str,
     /// Its format.
     pub format: Format,
+    /// Whether the user named the format; else JSON with comments or trailing commas is read as JSONC, and told.
+    pub is_named: bool,
 }
 
 /// How long checks of a program may take to answer, where nobody says something else, in milliseconds.

@@ -113,7 +113,7 @@ impl World {
 
     /// Adds an instance with a bound JSON file; returns its number. Instance ids grow in the order of `byte`.
     pub(super) fn add(&mut self, byte: u8, file: Option<&str>, has_peers: bool) -> usize {
-        let binding = FileBinding { id: format!("{byte}.json").into(), format: Format::Json };
+        let binding = FileBinding { id: format!("{byte}.json").into(), format: Format::Json, is_named: false };
         let options = DocumentOptions { shared: true, file: Some(binding), has_peers, ..DocumentOptions::default() };
         self.add_with(byte, file, options)
     }

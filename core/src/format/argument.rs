@@ -77,20 +77,9 @@ impl FileArgument {
         self.named_format.map_or_else(|| Format::from_path(&self.path), Ok)
     }
 
-    /// What a text is read as that is expected in a format: a file whose name says JSON, and whose text is none but JSON with
-    /// comments or trailing commas, as JSONC. Where the argument names the format, as that.
+    /// What a text is read as that is expected in a format, see [`read_as`]; where the argument names the format, as that.
     pub fn format_of(&self, text: &str, expected: Format) -> Format {
-        if self.named_format.is_some() || expected != Format::Json {
-            return expected;
-        }
-        let Err(strict) = super::parse(text, Format::Json) else { return Format::Json };
-        let place = |error: &Error| error.origin().and_then(|origin| origin.location).map(|at| (at.line, at.column));
-        match super::parse(text, Format::Jsonc) {
-            Ok(_) => Format::Jsonc,
-            // What is wrong stands behind a comment.
-            Err(error) if place(&error) > place(&strict) => Format::Jsonc,
-            Err(_) => Format::Json,
-        }
+        if self.named_format.is_some() { expected } else { read_as(text, expected) }
     }
 
     /// The note on a file whose name says JSON and which was read as JSONC.
@@ -98,11 +87,7 @@ impl FileArgument {
         let is_by_content = format == Format::Jsonc
             && self.named_format.is_none()
             && Format::from_path(&self.path).is_ok_and(|named| named == Format::Json);
-        is_by_content.then(|| {
-            Error::new(Code::Ambiguous, "the JSON file holds comments or trailing commas, and is read as JSONC")
-                .with_origin(crate::origin::Origin::source(source))
-                .with_hint("other programs may refuse it; add `;format=jsonc` to the file if it is meant so")
-        })
+        is_by_content.then(|| commented(source))
     }
 
     /// The part of a text that the argument is about, with everything at its place: where one document of several is meant
@@ -143,6 +128,28 @@ impl FileArgument {
             }
         }
     }
+}
+
+/// What a text is read as whose name says a format: JSON that is none but JSON with comments or trailing commas, as JSONC.
+pub(crate) fn read_as(text: &str, expected: Format) -> Format {
+    if expected != Format::Json {
+        return expected;
+    }
+    let Err(strict) = super::parse(text, Format::Json) else { return Format::Json };
+    let place = |error: &Error| error.origin().and_then(|origin| origin.location).map(|at| (at.line, at.column));
+    match super::parse(text, Format::Jsonc) {
+        Ok(_) => Format::Jsonc,
+        // What is wrong stands behind a comment.
+        Err(error) if place(&error) > place(&strict) => Format::Jsonc,
+        Err(_) => Format::Json,
+    }
+}
+
+/// The note on a file whose name says JSON and which was read as JSONC.
+pub(crate) fn commented(source: &str) -> Error {
+    Error::new(Code::Ambiguous, "the JSON file holds comments or trailing commas, and is read as JSONC")
+        .with_origin(crate::origin::Origin::source(source))
+        .with_hint("other programs may refuse it; add `;format=jsonc` to the file if it is meant so")
 }
 
 fn starts_option(rest: &str) -> bool {

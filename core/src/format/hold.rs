@@ -193,7 +193,11 @@ mod tests {
         let value = r#"{"a":null,"b":{"c":null},"d":[1,null],"e":18446744073709551615,"f":{},"g":{"h":1}}"#;
         assert_eq!(named(value, Format::Toml), ["a", "b.c", "d", "e"]);
         assert_eq!(named(value, Format::Ini), ["a", "b.c", "d"]);
-        assert_eq!(named(value, Format::Dotenv), ["a", "b", "d", "f", "g"]);
+        assert_eq!(named(value, Format::Dotenv), ["a", "b.c", "d", "f"]);
+        assert_eq!(
+            named(r#"{"a__b":1,"c":{"__d":1,"e-f":2},"g":{"h i":3}}"#, Format::Dotenv),
+            ["a__b", "c.__d", "g.h i"]
+        );
         assert_eq!(holdable(&json(value), Format::Toml), json(r#"{"f":{},"g":{"h":1}}"#));
         assert_eq!(held(&json(value), Format::Ini).value, json(r#"{"e":"18446744073709551615","f":{},"g":{"h":"1"}}"#));
     }
@@ -205,7 +209,8 @@ mod tests {
             parts.into_iter().map(|part| part.path.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(at("a", "1", Format::Dotenv), Vec::<String>::new());
-        assert_eq!(at("a.b", "1", Format::Dotenv), ["a.b"]);
+        assert_eq!(at("a.b", "1", Format::Dotenv), Vec::<String>::new());
+        assert_eq!(at("a.b", "{}", Format::Dotenv), ["a.b"]);
         assert_eq!(at("a", r#"{"x":null,"y":1}"#, Format::Toml), ["a.x"]);
         assert_eq!(at("a", "null", Format::Json), Vec::<String>::new());
     }

@@ -4,8 +4,10 @@
 //! a comment at the start of a line or behind a blank. Values and keys may be quoted: `'…'` as it is, `"…"` with `\n`,
 //! `\r`, `\t`, `\"` and `\\`; so may parts of a section's name that hold a dot, and `[a "b"]` is `[a."b"]`.
 //!
-//! A value goes on in lines that stand deeper than its key where they hold no separator, or behind a `\` at the end of a line. Of a key that stands more than once the last one counts, a section may
-//! stand in parts, and a word alone in a section is a key with an empty text.
+//! A value goes on in lines that stand deeper than its key where they hold no separator, or behind a `\` at the end of a
+//! line; comments may stand between them, and blank lines between those of one depth. Of a key that stands more than once
+//! the last one counts, a section may stand in parts, and a word alone in a section is a key with an empty text. A line that
+//! includes other files (`!includedir …`) is kept and not followed.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,7 +31,7 @@ pub(super) fn parse_tree(text: &str) -> Result<Node> {
     read(text)?.node(text)
 }
 
-/// Keys that a later line sets again.
+/// Keys that a later line sets again, and files that are not included.
 pub(super) fn notes(text: &str) -> Vec<Note> {
     fn walk(section: &Section, path: &Path, notes: &mut Vec<Note>) {
         notes.extend(section.shadowed.iter().map(|(key, start, _)| Note::repeated(*start, path.child(key))));
@@ -42,6 +44,15 @@ pub(super) fn notes(text: &str) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Ok(root) = read(text) {
         walk(&root, &Path::root(), &mut notes);
+        let mut at = 0;
+        while at < text.len() {
+            if is_include(own_line(text, at)) {
+                let message = "the files that are named here are not read".to_owned();
+                let hint = "give them as files of their own, in the order in which they count";
+                notes.push(Note { at, path: Path::root(), code: Code::Ambiguous, message, hint });
+            }
+            at = super::edit::next_line(text, at);
+        }
     }
     notes
 }
@@ -141,6 +152,7 @@ pub(super) fn read(text: &str) -> Result<Section> {
         let mut last = at;
         match line.trim_start().chars().next() {
             None | Some(';' | '#') => {}
+            Some('!') if is_include(line) => {}
             Some('[') => {
                 open = header(text, start, end)?;
                 let section = reach(&mut root, &open).map_err(|duplicate| duplicate.error(text))?;
@@ -232,31 +244,42 @@ fn continued(text: &str, at: usize, item: &mut Item) -> usize {
         return at;
     }
     let (mut last, mut next) = (at, super::edit::next_line(text, at));
+    // How deep the lines of the value stand, and how many blank ones stand above this one.
+    let (mut own_depth, mut blank) = (None, 0);
     while next < text.len() && next > last {
         let line = own_line(text, next);
         let body = line.get(..comment_start(line)).unwrap_or("").trim();
-        let is_comment = body.is_empty() && !line.trim().is_empty();
         let joins = value.ends_with('\\');
         let goes_on = joins || !body.contains(['=', ':']) && !body.starts_with('[');
-        if line.trim().is_empty() || depth(next) <= base || !(is_comment || goes_on) {
-            break;
-        }
-        if !is_comment {
-            if joins {
-                value.pop();
-                value.truncate(value.trim_end().len());
-                value.push(' ');
-            } else if !value.is_empty() {
-                value.push('\n');
+        let is_there = depth(next) > base && (blank == 0 || own_depth == Some(depth(next)));
+        match (body.is_empty(), line.trim().is_empty()) {
+            // Behind a blank line only a value on several lines goes on.
+            (true, true) if own_depth.is_some() && !joins => blank += 1,
+            (true, false) => {}
+            (false, _) if goes_on && is_there => {
+                if joins {
+                    value.pop();
+                    value.truncate(value.trim_end().len());
+                    value.push(' ');
+                } else {
+                    value.extend(std::iter::repeat_n('\n', blank + usize::from(!value.is_empty())));
+                }
+                value.push_str(body);
+                let start = next + (line.len() - line.trim_start().len());
+                span.end = start + body.len();
+                last = next;
+                (own_depth, blank) = (Some(depth(next)), 0);
             }
-            value.push_str(body);
-            let start = next + (line.len() - line.trim_start().len());
-            span.end = start + body.len();
-            last = next;
+            _ => break,
         }
         next = super::edit::next_line(text, next);
     }
     last
+}
+
+/// Whether a line names files to include, as `!includedir /etc/mysql/conf.d/`.
+fn is_include(line: &str) -> bool {
+    matches!(line.split_whitespace().next(), Some("!include" | "!includedir"))
 }
 
 /// The line that starts at a place.

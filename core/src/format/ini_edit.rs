@@ -1,6 +1,6 @@
 //! INI texts written: whole, and changed in place.
 
-use super::edit::{Comments, Edits, head_start, line_end, line_start};
+use super::edit::{Comments, Edits, head_start, line_end, line_start, own_line_indent};
 use super::ini::{Content, Item, Section, comment_start, own_line, read};
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_DEPTH;
@@ -96,23 +96,32 @@ fn spell(text: &str) -> String {
     }
 }
 
-/// A value in the quotes of the one that stood there.
+/// A value in the quotes of the one that stood there, and on several lines where that did.
 fn spell_like(old: &str, text: &str, newline: &str) -> String {
-    if let Some((first, below)) = old.split_once('\n').filter(|_| text.contains('\n')) {
+    let (first, below) = old.split_once('\n').unwrap_or((old, ""));
+    // It begins in the line below its key.
+    let is_below = !below.is_empty() && first.trim().is_empty();
+    if !below.is_empty() && text.contains('\n') {
         let indent = below.get(..below.len() - below.trim_start().len()).unwrap_or("  ");
-        let is_below = first.trim().is_empty();
-        let fits =
-            |line: &str| !line.is_empty() && spell(line) == line && !line.ends_with('\\') && !line.starts_with('[');
-        if text.split('\n').all(|line| fits(line) && !line.contains(['=', ':'])) {
-            let lines = text.replace('\n', &format!("{newline}{indent}"));
-            return if is_below { format!("{newline}{indent}{lines}") } else { lines };
+        let fits = |line: &str| spell(line) == line && !line.ends_with('\\') && !line.starts_with('[');
+        let lines: Vec<&str> = text.split('\n').collect();
+        let is_open = |at: usize| lines.get(at).is_none_or(|line| line.is_empty());
+        let begins = !is_open(0) && !is_open(lines.len() - 1) && (is_below || !is_open(1));
+        if begins && lines.iter().all(|line| fits(line) && !line.contains(['=', ':'])) {
+            let rest = lines.iter().enumerate().map(|(at, line)| match (at, line.is_empty()) {
+                (0, _) if !is_below => (*line).to_owned(),
+                (_, true) => newline.to_owned(),
+                _ => format!("{newline}{indent}{line}"),
+            });
+            return rest.collect();
         }
     }
-    match old.chars().next() {
+    let new = match old.chars().next() {
         Some('"') => double_quoted(text),
         Some('\'') if !text.contains(['\'', '\n', '\r']) => format!("'{text}'"),
         _ => spell(text),
-    }
+    };
+    if is_below { format!(" {new}") } else { new }
 }
 
 fn double_quoted(text: &str) -> String {
@@ -169,6 +178,7 @@ impl Edit<'_> {
     fn section(&mut self, section: &Section, target: &Map, path: &Path) -> Option<()> {
         // New keys stand behind the last one that stays, else behind the header.
         let mut anchor = section.header.map(|at| line_end(self.text, at));
+        let mut indent = "";
         for item in &section.entries {
             let wanted = target.get(&item.key);
             match (&item.content, wanted) {
@@ -184,6 +194,7 @@ impl Edit<'_> {
                         self.edits.replace(span.clone(), format!("{}{new}{}", around(pad), around(glued)));
                     }
                     anchor = Some(line_end(self.text, span.end));
+                    indent = own_line_indent(self.text, item.key_span.start).unwrap_or("");
                 }
                 (Content::Value(_, span), _) => {
                     self.remove_lines(item.key_span.start, span.end);
@@ -219,7 +230,8 @@ impl Edit<'_> {
             match anchor {
                 Some(at) => {
                     let lines = lines.strip_suffix(self.newline).unwrap_or(&lines);
-                    self.edits.insert(at, format!("{}{lines}", self.newline));
+                    let lines = lines.split(self.newline).flat_map(|line| [self.newline, indent, line]);
+                    self.edits.insert(at, lines.collect::<String>());
                 }
                 None if path.is_root() => self.insert_first(section, &lines),
                 None => self.append(&texts, path)?,

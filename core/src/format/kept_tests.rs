@@ -121,6 +121,9 @@ fn comments_in_empty_and_emptied_containers_stay() {
     becomes(Format::Yaml, "a: | # why\n  x\n", "a", "[1]", "a: # why\n  - 1\n");
     becomes(Format::Yaml, "a: {b: 1} # why\n", "a", "[1]", "a: # why\n  - 1\n");
     becomes(Format::Yaml, "a: [ # why\n  ]\nb: 1\n", "a", "[1]", "a: [ # why\n    1\n  ]\nb: 1\n");
+    becomes(Format::Yaml, "a: |\n# of b\nb: 1\n", "a", "\"x\"", "a: x\n# of b\nb: 1\n");
+    becomes(Format::Yaml, "a: >5 # why\n# of b\nb: 1\n", "a", "[1]", "a: # why\n  - 1\n# of b\nb: 1\n");
+    without(Format::Yaml, "a: |\n# of b\nb: 1\n", "a", "# of b\nb: 1\n");
 }
 
 #[test]
@@ -161,7 +164,13 @@ fn a_text_keeps_its_quotes_and_its_block() {
     becomes(Format::Yaml, "a: |\n    x\n    y\n", "a", "\"x\\nz\\n\"", "a: |\n    x\n    z\n");
     becomes(Format::Toml, "a = 'C:\\Users'\n", "a", "\"C:\\\\Temp\"", "a = 'C:\\Temp'\n");
     becomes(Format::Dotenv, "S=\"a b#c\"\n", "S", "\"c d#e\"", "S=\"c d#e\"\n");
+    becomes(Format::Dotenv, "K=\"a\nb$\"\n", "K", "\"a\\nc\\\"$\"", "K=\"a\nc\\\"\\$\"\n");
+    becomes(Format::Dotenv, "K='a\nb'\n", "K", "\"a\\n c\"", "K='a\n c'\n");
     becomes(Format::Ini, "s = \"a b\"\n", "s", "\"c\"", "s = \"c\"\n");
+    let listed = "[o]\n  l =\n    one\n\n    two\n  z = 1\n";
+    becomes(Format::Ini, listed, "o.l", "\"one\\n\\nthree\"", &listed.replace("two", "three"));
+    becomes(Format::Ini, listed, "o.l", "\"one: 1\"", "[o]\n  l = one: 1\n  z = 1\n");
+    becomes(Format::Ini, listed, "o.new", "\"1\"", &format!("{listed}  new = 1\n"));
 }
 
 #[test]

@@ -54,9 +54,10 @@ mod yaml_style;
 #[cfg(feature = "yaml")]
 mod yaml_tag;
 
-pub(crate) use argument::split_options;
 pub use argument::{FileArgument, Which};
+pub(crate) use argument::{commented, read_as, split_options};
 pub use hold::{Held, LeftOut, held, holdable, left_out};
+pub(crate) use note::parse_lines;
 pub use note::{Noted, parse_noting};
 #[cfg(feature = "yaml")]
 pub use yaml_documents::rewrite_document;
@@ -81,7 +82,7 @@ pub enum Format {
     Yaml,
     /// TOML; dates and times are strings as spelled.
     Toml,
-    /// `KEY=value` lines; every value is a string.
+    /// `KEY=value` lines; `__` nests, every value is a string.
     Dotenv,
     /// `[section]` and `key = value` lines; `[a.b]` nests, every value is a string.
     Ini,
@@ -213,6 +214,11 @@ fn in_source(error: Error, source: &str) -> Error {
     error.with_origin(Origin::source(source).at(location))
 }
 
+/// The path that a key of a dotenv file names: `DB__HOST` is `DB.HOST`.
+pub(crate) fn key_path(key: &str) -> Path {
+    dotenv::path_of(key)
+}
+
 /// Where the key (in a list: the item) at `path` stands in the text; the root stands at the start.
 ///
 /// `None` where the text holds no such path or cannot be read.
@@ -236,7 +242,7 @@ pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Loca
         Format::Yaml => in_tree(yaml::parse_tree(text)),
         #[cfg(feature = "toml")]
         Format::Toml => toml::locate(text, paths),
-        Format::Dotenv => in_tree(dotenv::parse_tree(text)),
+        Format::Dotenv => dotenv::locate(text, paths),
         Format::Ini => in_tree(ini::parse_tree(text)),
         #[cfg(feature = "properties")]
         Format::Properties => in_tree(properties::parse_tree(text)),

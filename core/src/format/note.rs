@@ -50,24 +50,34 @@ const MAX_NOTES: usize = 32;
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn parse_noting(text: &str, format: Format, source: &str) -> Result<Noted> {
-    let (value, mut notes) = match format {
-        #[cfg(feature = "yaml")]
-        Format::Yaml => {
-            super::bounded(text).and_then(super::yaml::parse_noting).map_err(|error| super::in_source(error, source))?
-        }
-        _ => {
-            let value = super::parse_from(text, format, source)?;
-            let body = super::bounded(text)?;
-            let notes = match format {
-                Format::Dotenv => dotenv::notes(body),
-                Format::Ini => ini::notes(body),
-                #[cfg(feature = "properties")]
-                Format::Properties => super::properties::notes(body),
-                _ => Vec::new(),
-            };
-            (value, notes)
-        }
+    #[cfg(feature = "yaml")]
+    if format == Format::Yaml {
+        let (value, notes) = super::bounded(text)
+            .and_then(super::yaml::parse_noting)
+            .map_err(|error| super::in_source(error, source))?;
+        return told(text, value, notes, source);
+    }
+    let value = super::parse_from(text, format, source)?;
+    let body = super::bounded(text)?;
+    let notes = match format {
+        Format::Dotenv => dotenv::notes(body),
+        Format::Ini => ini::notes(body),
+        #[cfg(feature = "properties")]
+        Format::Properties => super::properties::notes(body),
+        _ => Vec::new(),
     };
+    told(text, value, notes, source)
+}
+
+/// Reads a dotenv text as variables: each key as it stands, with its text.
+pub(crate) fn parse_lines(text: &str, source: &str) -> Result<Noted> {
+    let in_source = |error| super::in_source(error, source);
+    let body = super::bounded(text).map_err(in_source)?;
+    let value = dotenv::parse_flat(body).map_err(in_source)?;
+    told(text, value, dotenv::notes(body), source)
+}
+
+fn told(text: &str, value: Value, mut notes: Vec<Note>, source: &str) -> Result<Noted> {
     notes.sort_by_key(|note| note.at);
     let body = super::bounded(text)?;
     let told = notes.iter().take(MAX_NOTES).map(|note| {

@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn dotenv_reads_back_what_it_prints(entries in prop::collection::vec(("[A-Za-z_][A-Z0-9_.-]{0,5}", texts()), 0..6)) {
+    fn dotenv_reads_back_what_it_prints(entries in prop::collection::vec(("[A-Za-z](_?[A-Z0-9.-]){0,5}", texts()), 0..6)) {
         let value: Value = entries.into_iter().map(|(key, text)| (Str::from(key), Value::from(text))).collect();
         let text = print(&value, Format::Dotenv).unwrap();
         prop_assert_eq!(parse(&text, Format::Dotenv).map_err(|e| format!("{e:?}\n{text}")).unwrap(), value, "{}", text);
@@ -481,6 +481,57 @@ fn dotenv_is_read_as_people_write_it() {
     assert_eq!(set("C", "x y"), text.replace("it's \"x\"", "x y"));
     let without = rewrite(text, Format::Dotenv, &value.without(&Path::parse("A").unwrap())).unwrap();
     assert_eq!(without, text.replace("A=1\n", "").replace("A=2 # last\n", ""));
+}
+
+#[test]
+fn keys_of_dotenv_nest_at_two_underscores_and_are_edited_where_they_stand() {
+    let text = "# db\nexport DB__HOST=h # where\nDB__PORT=1\nA=2\n__X=3\nB____C=4\nLONE # alone\n";
+    let value = parse(text, Format::Dotenv).unwrap();
+    let want = r#"{"A":"2","B____C":"4","DB":{"HOST":"h","PORT":"1"},"__X":"3"}"#;
+    assert_eq!(value, parse(want, Format::Json).unwrap());
+    let set = |path: &str, new: &str| {
+        rewrite(text, Format::Dotenv, &value.with(&Path::parse(path).unwrap(), new.into())).unwrap()
+    };
+    assert_eq!(set("DB.HOST", "g"), text.replace("=h", "=g"));
+    assert_eq!(set("DB.USER", "u"), text.replace("PORT=1\n", "PORT=1\nDB__USER=u\n"));
+    assert_eq!(set("LONE", "1"), text.replace("LONE #", "LONE=1 #"));
+    let without = rewrite(text, Format::Dotenv, &value.without(&Path::parse("DB").unwrap())).unwrap();
+    assert_eq!(without, text.replace("# db\nexport DB__HOST=h # where\nDB__PORT=1\n", ""));
+    assert_eq!(print(&value, Format::Dotenv).unwrap(), "A=2\nB____C=4\nDB__HOST=h\nDB__PORT=1\n__X=3\n");
+    let error = parse("DB=x\nDB__HOST=h\n", Format::Dotenv).unwrap_err();
+    let place = error.origin().unwrap().location.unwrap().to_string();
+    assert_eq!((error.code(), place.as_str()), (Code::DuplicateKey, "2:1"), "{error:?}");
+}
+
+#[test]
+fn quotes_in_single_quotes_of_dotenv_are_text_where_more_follows() {
+    for (line, want) in [
+        (r"K='it\'s' # c", "it's"),
+        (r"K='a#\'#s\'b'#c", "a#'#s'b"),
+        (r"K='C:\dir\'", r"C:\dir\"),
+        (r"K='C:\dir\' # it's", r"C:\dir\"),
+        ("K='# ' # \"", "# "),
+    ] {
+        let value = parse(&format!("{line}\n"), Format::Dotenv).unwrap();
+        assert_eq!(value.child("K"), Some(&want.into()), "{line}");
+    }
+}
+
+#[test]
+fn a_value_of_ini_goes_on_over_comments_and_blank_lines() {
+    let reads = |text: &str, want: &str| {
+        assert_eq!(parse(text, Format::Ini).unwrap(), parse(want, Format::Json).unwrap(), "{text}");
+    };
+    let lists = "[o]\nl =\n    one\n# c\n    # d\n    two\n\n    three ; e\nz = 1\n\n  word\n";
+    reads(lists, r#"{"o":{"l":"one\ntwo\n\nthree","word":"","z":"1"}}"#);
+    reads("[d]\nkey = a\n# c\n    b c\nother=2\n", r#"{"d":{"key":"a\nb c","other":"2"}}"#);
+    reads("[o]\nl =\n    one\n\n  two\n", r#"{"o":{"l":"one","two":""}}"#);
+    let included = "[mysqld]\nport = 1\n!includedir /etc/mysql/conf.d/\n";
+    reads(included, r#"{"mysqld":{"port":"1"}}"#);
+    let noted = crate::format::parse_noting(included, Format::Ini, "my.cnf").unwrap();
+    assert_eq!(noted.notes[0].origin().unwrap().to_string(), "my.cnf:3:1");
+    let target = parse("[mysqld]\nport = 2\n", Format::Ini).unwrap();
+    assert_eq!(rewrite(included, Format::Ini, &target).unwrap(), included.replace("= 1", "= 2"));
 }
 
 #[test]

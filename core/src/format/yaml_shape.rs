@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::edit::{line_start, skip_hash_comments as skip};
+use super::edit::{line_end, line_start, skip_hash_comments as skip};
 use super::tree::{Body, Node};
 use super::yaml_tag::content_of;
 use crate::value::{Str, Value};
@@ -45,14 +45,18 @@ pub(super) struct Slot {
 /// The shape of a node that starts behind `from`.
 pub(super) fn shape(text: &str, mut node: Node, from: usize) -> Shape {
     let start = skip(text, from);
-    if node.span.is_empty() && matches!(node.body, Body::Leaf) {
+    let content = skip_properties(text, start);
+    // A block without lines ends with its header: what the parser counts to it are comments.
+    let is_block = text.get(content..).is_some_and(|rest| rest.starts_with(['|', '>']));
+    if node.span.is_empty() && matches!(node.body, Body::Leaf) && !is_block {
         return Shape { span: from..from, content: from, value: node.value, kind: Kind::Leaf, is_opaque: false };
     }
-    let content = skip_properties(text, start);
     let opens = |bracket: &str| text.get(content..).is_some_and(|rest| rest.starts_with(bracket));
     let value = node.value.clone();
     if matches!(node.body, Body::Leaf | Body::Alias(_)) {
-        let end = leaf_end(text, content, node.span.end);
+        let is_empty = node.value.as_str().is_some_and(|value| value.trim_matches('\n').is_empty());
+        let end = if is_block && is_empty { line_end(text, content) } else { node.span.end };
+        let end = leaf_end(text, content, end);
         let kind = if matches!(node.body, Body::Alias(_)) { Kind::Alias } else { Kind::Leaf };
         return Shape { span: start..end.max(start), content, value, kind, is_opaque: node.is_opaque };
     }

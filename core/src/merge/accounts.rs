@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::format::locate_all;
+use crate::format::{key_path, locate_all};
 use crate::path::Path;
 
 use super::{Candidate, Explanation, Layer, Merged};
@@ -21,7 +21,7 @@ impl Merged {
                 for candidate in winner.iter_mut().chain(others) {
                     if candidate.source == layer.id && candidate.priority == layer.priority && !path.is_root() {
                         paths.push(match &candidate.origin.key {
-                            Some(variable) => Path::root().child(variable),
+                            Some(variable) => key_path(variable),
                             None => layer.prefix.join(path),
                         });
                         candidates.push(candidate);

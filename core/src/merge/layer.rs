@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
-use crate::format::{FileArgument, Format, Noted, locate, parse_noting};
+use crate::format::{FileArgument, Format, Noted, key_path, locate, parse_lines, parse_noting};
 use crate::limits::RESERVED_KEY;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -104,7 +104,10 @@ impl Layer {
     /// ```
     pub fn from_text(id: impl AsRef<str>, priority: i32, text: impl Into<Arc<str>>, format: Format) -> Result<Layer> {
         let (id, text) = (id.as_ref(), text.into());
-        let Noted { value, notes } = parse_noting(&text, format, id)?;
+        let Noted { value, notes } = match format {
+            Format::Dotenv => parse_lines(&text, id)?,
+            _ => parse_noting(&text, format, id)?,
+        };
         let Value::Map(map) = &value else {
             let message = format!("the document is a {}, not a map", value.type_name());
             return Err(Error::new(Code::NotAMap, message)
@@ -222,7 +225,7 @@ impl Layer {
         let below = || self.variables.iter().find(is_item).filter(|_| !path.is_root());
         match (variable.max_by_key(|variable| variable.path.len()).or_else(below), &self.text) {
             (Some(Variable { name, .. }), text) => {
-                let key = Path::root().child(name);
+                let key = key_path(name);
                 let place = text.as_ref().and_then(|source| locate(&source.text, source.format, &key));
                 origin.at(place).spelled(name)
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, parse};
+use crate::format::{Format, key_path, parse};
 use crate::limits::MAX_DEPTH;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -142,9 +142,7 @@ impl Layer {
         let Value::Map(map) = std::mem::replace(&mut self.value, Value::empty_map()) else { return self };
         let mut found: BTreeMap<Path, (String, String)> = BTreeMap::new();
         for (key, text) in map.iter() {
-            let path: Path = key.split("__").map(Str::from).collect();
-            let is_flat = path.len() > MAX_DEPTH || path.segments().iter().any(|segment| segment.is_empty());
-            let path = if is_flat { Path::root().child(key) } else { path };
+            let path = key_path(key);
             found.insert(path, (key.to_string(), text.as_str().unwrap_or("").to_owned()));
         }
         self.env_mode = EnvMode::All;

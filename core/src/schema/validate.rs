@@ -6,6 +6,7 @@ use super::field::{Bound, Field, Kind, Others};
 use super::{CustomCheck, Parts, Schema, coerce, custom, nearest, parse_bool};
 use crate::canonical::canonical;
 use crate::error::{Code, Error};
+use crate::limits::MAX_MATCHED_BYTES;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::Policy;
@@ -206,8 +207,14 @@ impl Check<'_> {
                     let what = format!("the text has {length} characters, at most {most} are allowed");
                     self.fail(problem(what, Some("write a shorter text".into())));
                 }
-                if let Some((pattern, _)) = field.pattern.as_ref().filter(|(_, regex)| !regex.is_match(string)) {
-                    self.fail(no_pattern(&text(), pattern, field.description.as_deref()).with_path(path.clone()));
+                match &field.pattern {
+                    Some(_) if string.len() > MAX_MATCHED_BYTES => {
+                        self.fail(too_long_to_match(string.len()).with_path(path.clone()));
+                    }
+                    Some((pattern, regex)) if !regex.is_match(string) => {
+                        self.fail(no_pattern(&text(), pattern, field.description.as_deref()).with_path(path.clone()));
+                    }
+                    _ => {}
                 }
             }
             Value::List(list) => {
@@ -274,6 +281,12 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// What a text tells that no pattern is compared with.
+pub(super) fn too_long_to_match(bytes: usize) -> Error {
+    let message = format!("the text has {bytes} bytes, and patterns are compared with {MAX_MATCHED_BYTES} at most");
+    Error::new(Code::TooLarge, message).with_hint("write a shorter text, or leave the pattern out of the schema")
 }
 
 /// What a text tells that does not match.

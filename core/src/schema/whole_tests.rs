@@ -168,3 +168,18 @@ fn patterns_that_go_back_and_forth_end() {
     assert!(!schema.validate(&document, |_| None).is_empty());
     assert!(Schema::from_value(&json(r#"{"pattern": "(?!x)(((a{500}){500}){500})"}"#)).is_err());
 }
+
+#[test]
+fn no_pattern_is_compared_with_a_long_text() {
+    let long = |bytes: usize| -> Value { [("p", Value::from("a".repeat(bytes)))].into_iter().collect() };
+    for schema in
+        [r#"{"properties": {"p": {"pattern": "^a+$"}}}"#, r#"{"patternProperties": {"p": {"pattern": "^(?!b)a+$"}}}"#]
+    {
+        let schema = read(schema);
+        assert!(schema.validate(&long(64 << 10), |_| None).is_empty());
+        let found = schema.validate(&long((64 << 10) + 1), |_| None);
+        let said: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["the text has 65537 bytes, and patterns are compared with 65536 at most (at `p`)"]);
+        assert_eq!(found[0].code(), Code::TooLarge);
+    }
+}

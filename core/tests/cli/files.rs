@@ -178,3 +178,40 @@ fn files_that_come_and_go_in_a_directory_are_followed_in_their_order() {
     put("45-y.yaml", "n: 46\n");
     wait_for("new files are watched", || shows("46"));
 }
+
+#[test]
+fn a_bound_json_file_that_gets_comments_while_it_runs_is_followed_and_keeps_them() {
+    let dir = dir(&[("a.json", "{\"a\": 1}\n")]);
+    let file = dir.path().join("a.json");
+    let served = Instance::start(dir.path(), &["--bind", "a.json"], &[]);
+    std::fs::write(&file, "{\n  \"a\": 2, // two\n}\n").unwrap();
+    wait_for("the edit", || (served.data(&["get", "a"]).trim() == "2").then_some(()));
+    let status = served.data(&["status"]);
+    assert!(status.contains("holds comments or trailing commas"), "{status}");
+    wait_for("the log", || served.process.errors().contains(";format=jsonc").then_some(()));
+    served.data(&["set", "a", "3"]);
+    let text = || std::fs::read_to_string(&file).unwrap();
+    wait_for("the mirrored file", || (text() == "{\n  \"a\": 3, // two\n}\n").then_some(()));
+}
+
+#[test]
+fn a_bound_dotenv_file_nests_and_is_edited_where_its_keys_stand() {
+    let text = "# db\nDB__HOST=h # where\nDB__PORT=1\nA='x'\n";
+    let dir = dir(&[(".env", text)]);
+    let file = dir.path().join(".env");
+    let served = Instance::start(dir.path(), &["--bind", ".env"], &[]);
+    assert_eq!(json(&served.data(&["get", "DB"])), json(r#"{"HOST":"h","PORT":"1"}"#));
+    served.data(&["set", "DB.HOST", "g"]);
+    served.data(&["set", "DB.USER", "u"]);
+    let want = text.replace("=h #", "=g #").replace("PORT=1\n", "PORT=1\nDB__USER=u\n");
+    wait_for("the mirrored file", || (std::fs::read_to_string(&file).unwrap() == want).then_some(()));
+    std::fs::write(&file, want.replace("PORT=1", "PORT=2")).unwrap();
+    wait_for("the edit", || (served.data(&["get", "DB.PORT"]).trim() == "2").then_some(()));
+    // Without an instance it is the same.
+    std::fs::write(dir.path().join("b.env"), text).unwrap();
+    run(dir.path(), &["unset", "DB.HOST", "--file", "b.env"]).data();
+    run(dir.path(), &["set", "DB.PORT", "2", "--file", "b.env"]).data();
+    assert_eq!(std::fs::read_to_string(dir.path().join("b.env")).unwrap(), "DB__PORT=2\nA='x'\n");
+    let told = run(dir.path(), &["set", "A", "[1]", "--file", "b.env"]).complaint(1);
+    assert!(told.contains("dotenv cannot hold a list") && told.contains("`A`"), "{told}");
+}

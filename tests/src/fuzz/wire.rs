@@ -86,7 +86,7 @@ pub fn engine(data: &[u8]) {
     let config = EngineConfig::new(InstanceId::from_bytes([1; 16]), [9; 32]);
     let Ok(mut engine) = Engine::new(config, []) else { panic!("an empty store opens") };
     let mut now = Now { wall_ms: 1_000_000, mono_ms: 0 };
-    let binding = FileBinding { id: "a.json".into(), format: Format::Json };
+    let binding = FileBinding { id: "a.json".into(), format: Format::Json, is_named: false };
     let options = DocumentOptions { shared: true, file: Some(binding), has_peers: true, ..DocumentOptions::default() };
     engine.open(name.clone(), options, now);
     engine.handle_file(&name, Some(r#"{"a":{"b":1},"l":[1,2]}"#), now);

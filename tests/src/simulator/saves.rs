@@ -157,7 +157,7 @@ impl Desk {
     }
 
     fn open(&mut self) {
-        let binding = FileBinding { id: "the.file".into(), format: self.format };
+        let binding = FileBinding { id: "the.file".into(), format: self.format, is_named: false };
         let options = DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() };
         self.engine.open(name(), options, self.now);
         self.look();
@@ -406,7 +406,7 @@ impl Desk {
             self.settle(false);
         } else {
             // It opens what is there before the save is looked at, as its oracle has to know the document.
-            let binding = FileBinding { id: "the.file".into(), format: self.format };
+            let binding = FileBinding { id: "the.file".into(), format: self.format, is_named: false };
             let options = DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() };
             self.engine.open(name(), options, self.now);
         }

@@ -269,7 +269,7 @@ impl Starts {
             Ok(engine) => engine,
             Err(error) => return violated(Property::Durability, format!("{at} cannot start: {error}")),
         };
-        let file = Some(FileBinding { id: format!("{at}.json").into(), format: Format::Json });
+        let file = Some(FileBinding { id: format!("{at}.json").into(), format: Format::Json, is_named: false });
         let options =
             DocumentOptions { shared: true, file, has_peers, dialed_peers, settle, ..DocumentOptions::default() };
         engine.open(name(), options, now);

@@ -153,7 +153,11 @@ impl World {
         let has_file = rate > 0 && self.random.chance(200 + rate);
         let file =
             (has_file && self.random.below(3) > 0).then(|| generate::document(&mut self.random, &mut self.marker));
-        let binding = has_file.then(|| FileBinding { id: format!("{number}.json").into(), format: Format::Json });
+        let binding = has_file.then(|| FileBinding {
+            id: format!("{number}.json").into(),
+            format: Format::Json,
+            is_named: false,
+        });
         let options = DocumentOptions {
             shared: true,
             file: binding,

@@ -15,7 +15,7 @@ fn schema() -> Schema {
 }
 
 fn options(file: Option<&str>, shared: bool) -> DocumentOptions {
-    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json });
+    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json, is_named: false });
     DocumentOptions { shared, file, schema: Some(schema()), check_within_ms: 1_000, ..DocumentOptions::default() }
 }
 

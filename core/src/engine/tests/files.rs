@@ -195,7 +195,7 @@ fn an_edit_that_the_store_refused_is_taken_again_with_the_next_look() {
 #[test]
 fn an_emptied_file_is_a_save_that_was_interrupted_and_no_edit() {
     let mut world = World::new();
-    let binding = FileBinding { id: "a.yaml".into(), format: Format::Yaml };
+    let binding = FileBinding { id: "a.yaml".into(), format: Format::Yaml, is_named: false };
     world.add_with(
         1,
         Some("a: 1\n"),
@@ -242,4 +242,68 @@ fn a_write_in_place_that_a_crash_cut_off_anywhere_is_finished_at_the_next_start(
         world.assert_agreement(r#"{"a":10,"b":3,"c":"a text that makes the file longer"}"#);
         cut += 1;
     }
+}
+
+#[test]
+fn a_json_file_that_gets_comments_is_read_as_such_from_then_on_and_told() {
+    let mut world = pair();
+    world.save(0, "{\n  \"a\": 1, // one\n  \"b\": 3,\n}\n");
+    world.run();
+    assert_eq!(world.value(1), json(r#"{"a":1,"b":3}"#));
+    let notes = |world: &World| {
+        let layer = world.hosts[0].engine.snapshot(&name()).unwrap().warnings().to_vec();
+        layer.iter().filter(|warning| warning.message().contains("read as JSONC")).count()
+    };
+    assert_eq!(notes(&world), 1);
+    world.set(1, "a", 2);
+    world.run();
+    assert_eq!(world.hosts[0].file.as_deref(), Some("{\n  \"a\": 2, // one\n  \"b\": 3,\n}\n"));
+    world.kill(0);
+    world.restart(0);
+    world.connect(1, 0);
+    world.set(1, "b", 4);
+    world.run();
+    assert_eq!(world.hosts[0].file.as_deref(), Some("{\n  \"a\": 2, // one\n  \"b\": 4,\n}\n"));
+    // What is wrong behind a comment stays out, and the last good content in force.
+    world.save(0, "{\n  \"a\": 2, // one\n  \"b\": ,\n}\n");
+    world.run();
+    assert_eq!(world.value(1), json(r#"{"a":2,"b":4}"#));
+    assert!(matches!(world.hosts[0].engine.status()[0].sources[0].state, SourceState::Stale(_)));
+    world.save(0, r#"{"a":5,"b":4}"#);
+    world.run();
+    assert_eq!(world.value(1), json(r#"{"a":5,"b":4}"#));
+    assert_eq!(notes(&world), 0);
+}
+
+#[test]
+fn json_that_is_named_so_stays_strict() {
+    let mut world = World::new();
+    let binding = FileBinding { id: "a.json".into(), format: Format::Json, is_named: true };
+    let options = DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() };
+    world.add_with(1, Some(r#"{"a":1}"#), options);
+    world.save(0, "{\"a\": 2} // two\n");
+    assert_eq!(world.value(0), json(r#"{"a":1}"#));
+    assert!(matches!(world.hosts[0].engine.status()[0].sources[0].state, SourceState::Stale(_)));
+}
+
+#[test]
+fn a_bound_dotenv_file_nests_at_two_underscores() {
+    let mut world = World::new();
+    let bound = |id: &str, format| {
+        let binding = FileBinding { id: id.into(), format, is_named: false };
+        DocumentOptions { shared: true, file: Some(binding), has_peers: id == ".env", ..DocumentOptions::default() }
+    };
+    world.add_with(1, Some("db:\n  host: h\n  port: 5432 # pg\n"), bound("a.yaml", Format::Yaml));
+    world.add_with(2, None, bound(".env", Format::Dotenv));
+    world.connect(1, 0);
+    world.run();
+    assert_eq!(world.hosts[1].file.as_deref(), Some("db__host=h\ndb__port=5432\n"));
+    world.save(1, "db__host=h\ndb__port=6432\ndb__user=u # new\n");
+    world.run();
+    assert_eq!(world.value(0), json(r#"{"db":{"host":"h","port":6432,"user":"u"}}"#));
+    let text = "db:\n  host: h\n  port: 6432 # pg\n  user: u\n";
+    assert_eq!(world.hosts[0].file.as_deref(), Some(text));
+    world.save(0, &text.replace("  host: h\n", ""));
+    world.run();
+    assert_eq!(world.hosts[1].file.as_deref(), Some("db__port=6432\ndb__user=u # new\n"));
 }

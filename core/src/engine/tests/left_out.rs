@@ -15,7 +15,7 @@ const FORMATS: [Format; 8] = [
 ];
 
 fn bound(world: &mut World, byte: u8, format: Format, text: Option<&str>, has_peers: bool) {
-    let binding = FileBinding { id: format!("{byte}.{}", format.name()).into(), format };
+    let binding = FileBinding { id: format!("{byte}.{}", format.name()).into(), format, is_named: false };
     let options = DocumentOptions { shared: true, file: Some(binding), has_peers, ..Default::default() };
     world.add_with(byte, text, options);
 }

@@ -62,7 +62,7 @@ proptest! {
         settle in any::<bool>(),
     ) {
         let mut world = if settle { World::soon_old() } else { World::new() };
-        let binding = FileBinding { id: "1.json".into(), format: Format::Json };
+        let binding = FileBinding { id: "1.json".into(), format: Format::Json, is_named: false };
         let options = DocumentOptions { shared: true, file: Some(binding), settle, ..DocumentOptions::default() };
         world.add_with(1, Some(r#"{"first":1}"#), options);
         for byte in 2..=3 {

@@ -267,7 +267,7 @@ fn a_conflict_of_a_save_is_settled_like_any_other_and_ends_when_somebody_writes(
 #[test]
 fn a_secret_is_told_without_its_value() {
     let mut world = World::new();
-    let binding = FileBinding { id: "1.json".into(), format: Format::Json };
+    let binding = FileBinding { id: "1.json".into(), format: Format::Json, is_named: false };
     let rule = crate::policy::Rule::on(crate::Pattern::parse("key").unwrap()).secret(true);
     let policy = crate::Policy::of([rule]).unwrap();
     let options = DocumentOptions { shared: true, file: Some(binding), policy, ..Default::default() };
@@ -318,7 +318,7 @@ fn a_save_that_says_a_first_value_again_is_no_second_one() {
     let options = |file: Option<&str>| DocumentOptions {
         shared: true,
         has_peers: file.is_none(),
-        file: file.map(|id| FileBinding { id: id.into(), format: Format::Json }),
+        file: file.map(|id| FileBinding { id: id.into(), format: Format::Json, is_named: false }),
         policy: policy.clone(),
         ..DocumentOptions::default()
     };

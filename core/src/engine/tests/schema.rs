@@ -17,7 +17,7 @@ const GOOD: &str = r#"{"api_url":"https://a","timeout_seconds":5}"#;
 const GOOD_PARTS: [(&str, &str); 2] = [("api_url", "https://a"), ("timeout_seconds", "5")];
 
 fn options(file: Option<&str>, has_peers: bool) -> DocumentOptions {
-    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json });
+    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json, is_named: false });
     DocumentOptions { shared: true, file, has_peers, schema: Some(schema()), ..DocumentOptions::default() }
 }
 

@@ -12,7 +12,7 @@ const SCHEMA: &str = r#"{"fields": {
 const START: &str = r#"{"port":80,"list":[1,2],"db":{"host":"h","port":1},"free":0}"#;
 
 fn options(file: Option<&str>, schema: Option<&str>, references: bool) -> DocumentOptions {
-    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json });
+    let file = file.map(|id| FileBinding { id: id.into(), format: Format::Json, is_named: false });
     DocumentOptions {
         shared: true,
         file,

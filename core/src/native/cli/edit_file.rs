@@ -7,11 +7,11 @@ use super::offline::typed_value;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, warn};
 use super::suggest::not_found;
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, Which, holdable, parse, rewrite, rewrite_document};
+use crate::format::{Format, LeftOut, Which, held, holdable, parse, rewrite, rewrite_document};
 use crate::native::file::{Replaced, replace_if_unchanged, write_in_place};
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 pub(super) fn run_set(arguments: &Set, file: &str, as_json: bool) -> Outcome {
     refuse_terms(arguments.terms.is_empty())?;
@@ -72,11 +72,18 @@ pub(super) fn read(file: &str) -> Result<Input, Stop> {
 
 /// Writes the target into the file, if it still holds what was read.
 pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
-    let left_out = holdable(target, input.format) != *target;
-    if left_out {
-        let message = format!("`{}` cannot hold null: {} has none", input.source, input.format.name());
-        return Err(Error::new(Code::Unrepresentable, message).with_hint("use `confmesh unset`").into());
+    let old = input.value()?;
+    // A section that was emptied goes with its last key where the format has no empty ones.
+    let emptied = |part: &LeftOut| {
+        let is_empty = |value: Option<&Value>| value.and_then(Value::as_map).is_some_and(Map::is_empty);
+        is_empty(target.at(&part.path)) && old.at(&part.path).is_some_and(|value| value.as_map().is_some())
+    };
+    if let Some(part) = held(target, input.format).left_out.into_iter().find(|part| !emptied(part)) {
+        let error = Error::new(Code::Unrepresentable, part.reason).with_path(part.path);
+        let error = error.with_origin(Origin::source(&input.source));
+        return Err(error.with_hint("use a file of another format, or a value of another kind").into());
     }
+    let target = &holdable(target, input.format);
     let new = match input.file.document {
         None => rewrite(&input.text, input.format, target),
         Some(Which::One(number)) => rewrite_document(&input.text, number, target),
@@ -194,6 +201,52 @@ mod tests {
         {
             assert_eq!(fits(&value, &Path::parse(path).unwrap()).is_ok(), good, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_set_takes_the_kind_of_what_stands_there_and_says_where_that_is_not_plain() {
+        let read = |text: &str| parse(text, Format::Json).unwrap();
+        for (text, current, want, said) in [
+            ("2.0", "1", "2", "taken as the number 2"),
+            ("42", "1", "42", ""),
+            ("1.10", "null", "\"1.10\"", ""),
+            ("1.10", "\"1.9\"", "\"1.10\"", ""),
+            ("s", "3", "\"s\"", "was of the type integer and is of the type string"),
+            ("0755", "644", "\"0755\"", "was of the type integer and is of the type string"),
+            ("no", "true", "false", "taken as `false`"),
+            ("true", "\"yes\"", "\"true\"", "taken as a text"),
+            ("[1]", "{}", "[1]", "was of the type map and is of the type list"),
+            ("null", "1", "null", ""),
+        ] {
+            let (value, warning) = typed_value(text, false, false, Some(&read(current))).unwrap();
+            let warned = warning.map(|warning| warning.message().to_owned()).unwrap_or_default();
+            assert_eq!(value, read(want), "{text} over {current}");
+            assert!(warned.contains(said) && said.is_empty() == warned.is_empty(), "{text} over {current}: {warned}");
+        }
+        assert_eq!(typed_value("true", true, false, Some(&true.into())).unwrap(), ("true".into(), None));
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_is_named_and_sections_that_are_emptied_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let edited = |name: &str, text: &str, path: &str, value: Option<Value>| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            let input = read(file.to_str().unwrap()).unwrap();
+            let (old, path) = (input.value().unwrap(), Path::parse(path).unwrap());
+            let target = value.map_or_else(|| old.without(&path), |value| old.with(&path, value));
+            match finish(&input, &target, false) {
+                Ok(_) => std::fs::read_to_string(&file).unwrap(),
+                Err(Stop::Error(error, _)) => error.message().to_owned(),
+                Err(_) => String::new(),
+            }
+        };
+        let list = Value::from(vec![Value::from(1)]);
+        assert_eq!(edited("a.ini", "[s]\na = 1\n", "s.a", Some(list.clone())), "INI cannot hold a list");
+        assert_eq!(edited("a.toml", "a = 1\n", "b", Some(Value::Null)), "TOML cannot hold null");
+        assert_eq!(edited("a.env", "A=1\n", "A", Some(list)), "dotenv cannot hold a list");
+        assert_eq!(edited("a.env", "A__B=1\nC=2\n", "A.B", None), "C=2\n");
+        assert_eq!(edited("a.properties", "a.b.c=1\nd=2\n", "a.b.c", None), "d=2\n");
     }
 
     #[test]

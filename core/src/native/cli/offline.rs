@@ -13,6 +13,7 @@ use crate::format::{Format, print};
 use crate::merge::{Candidate, CandidateState, Explanation, merge, priority};
 use crate::native::source::environment;
 use crate::path::Path;
+use crate::schema::parse_bool;
 use crate::secret::{masked_changes, masked_patch};
 use crate::value::Value;
 
@@ -218,9 +219,10 @@ pub(super) fn argument_value(text: &str) -> Result<(Value, Option<Error>)> {
     typed_value(text, false, false, None)
 }
 
-/// The value that an argument stands for: a text where a text stands, or where JSON would spell it in another way, as `1.10`,
-/// `1e5` or `007`; else JSON, or the text that it is. Text that begins like JSON but is none comes with a warning, because a
-/// forgotten quote is likelier than such a text.
+/// The value that an argument stands for: of the kind that stands there, if that is a text, a number or a bool and the argument
+/// can be one; else JSON, or the text that it is, also where JSON would spell it in another way, as `1.10`, `1e5` or `007`.
+/// What is not plain from the argument comes with a warning: another kind of value, a number that is spelled anew, and text
+/// that begins like JSON but is none, because a forgotten quote is likelier than such a text.
 pub(super) fn typed_value(
     text: &str,
     is_text: bool,
@@ -234,17 +236,38 @@ pub(super) fn typed_value(
     if is_json {
         return parsed.map(|value| (value, None));
     }
-    match parsed {
-        Ok(Value::Number(number)) if number.to_string() != text => Ok((text.into(), None)),
-        Ok(Value::Number(_) | Value::Bool(_)) if matches!(current, Some(Value::String(_))) => Ok((text.into(), None)),
-        Ok(value) => Ok((value, None)),
-        Err(error) if error.code() != Code::Syntax => Err(error),
-        Err(error) => {
-            let warning = text.trim_start().starts_with(['{', '[', '"']).then(|| {
-                Error::new(Code::Syntax, format!("the value is no JSON and was taken as a text: {}", error.message()))
-                    .with_hint("add `--string` if this is what you mean")
-            });
-            Ok((text.into(), warning))
+    let told = |message: String, hint: &str| Some(Error::new(Code::Ambiguous, message).with_hint(hint));
+    let value = match (parsed, current) {
+        (Ok(Value::Number(number)), Some(Value::Number(_))) if number.to_string() != text => {
+            let message = format!("`{text}` is taken as the number {number}, as a number stands there");
+            return Ok((number.into(), told(message, "add `--string` to keep it as it is spelled")));
         }
-    }
+        (Ok(Value::Number(number)), _) if number.to_string() != text => text.into(),
+        (Ok(Value::Number(_)), Some(Value::String(_))) => text.into(),
+        (Ok(Value::Bool(_)), Some(Value::String(_))) => {
+            let message = format!("`{text}` is taken as a text, as a text stands there");
+            return Ok((text.into(), told(message, "add `--as-json` for the bool")));
+        }
+        (Ok(value), _) => value,
+        (Err(error), _) if error.code() != Code::Syntax => return Err(error),
+        (Err(_), Some(Value::Bool(_))) if parse_bool(text).is_some() => {
+            let value = Value::from(parse_bool(text).unwrap_or_default());
+            let message = format!("`{text}` is taken as `{}`, as a bool stands there", canonical(&value));
+            return Ok((value, told(message, "add `--string` for the text")));
+        }
+        (Err(error), _) if text.trim_start().starts_with(['{', '[', '"']) => {
+            let message = format!("the value is no JSON and was taken as a text: {}", error.message());
+            let warning = Error::new(Code::Syntax, message).with_hint("add `--string` if this is what you mean");
+            return Ok((text.into(), Some(warning)));
+        }
+        (Err(_), _) => text.into(),
+    };
+    let other = current.filter(|current| !matches!((*current, &value), (Value::Null, _) | (_, Value::Null)));
+    let other = other.filter(|current| current.type_name() != value.type_name());
+    let warning = other.and_then(|current| {
+        let message =
+            format!("the value was of the type {} and is of the type {} now", current.type_name(), value.type_name());
+        told(message, "`--string` and `--as-json` say which is meant")
+    });
+    Ok((value, warning))
 }

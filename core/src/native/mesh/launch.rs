@@ -81,11 +81,14 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     refuse_wrong_types(&environment, setup)?;
     sources.extend(setup.remotes.iter().map(|remote| (remote.given.spec.id(), remote.priority)));
     sources.extend(environment.iter().map(|layer| (layer.id.clone(), layer.priority)));
-    let mut bound = setup.bind.take();
-    let note = bound.as_mut().and_then(|bound| bound.note.take());
+    let bound = setup.bind.take();
     let options = DocumentOptions {
         shared: setup.shared,
-        file: bound.as_ref().map(|bound| FileBinding { id: bound.id.clone(), format: bound.format }),
+        file: bound.as_ref().map(|bound| FileBinding {
+            id: bound.id.clone(),
+            format: bound.format,
+            is_named: bound.is_named,
+        }),
         has_peers: !setup.peers.is_empty(),
         dialed_peers: setup.peers.len(),
         sources,
@@ -144,7 +147,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         listing::follow(listing, &layers, watch, senders.listed.clone());
     }
     let mut actor = Actor::new(shared, driver, clock, writer, senders, setup.log);
-    for warning in warnings.into_iter().chain(note) {
+    for warning in warnings {
         actor.tell(Level::Warning, None, warning);
     }
     actor.watcher = watcher;

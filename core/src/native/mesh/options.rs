@@ -555,8 +555,8 @@ pub(super) struct BoundPath {
     pub(super) path: PathBuf,
     pub(super) id: Str,
     pub(super) format: Format,
-    /// What its text is read as other than its name says.
-    pub(super) note: Option<Error>,
+    /// Whether its argument names the format.
+    pub(super) is_named: bool,
 }
 
 impl BoundPath {
@@ -567,10 +567,6 @@ impl BoundPath {
                 .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
         }
         let id = Str::from(path.display().to_string());
-        let named = file.format()?;
-        // What cannot be read is told where the file is looked at.
-        let text = crate::native::file::read_regular(&path).ok().flatten();
-        let format = text.map_or(named, |text| file.format_of(&text, named));
-        Ok(BoundPath { note: file.note(&id, format), format, id, path })
+        Ok(BoundPath { format: file.format()?, is_named: file.named_format.is_some(), id, path })
     }
 }

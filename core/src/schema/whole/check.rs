@@ -1,9 +1,10 @@
 //! The check itself.
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{Keyword, PatternOptions, ValidationError, Validator};
 
 use super::{Draft, told};
 use crate::error::{Code, Error, Result};
+use crate::limits::MAX_MATCHED_BYTES;
 use crate::path::Path;
 use crate::value::{Str, Value};
 
@@ -35,8 +36,8 @@ impl Whole {
             Some(Draft::Of2019) => jsonschema::Draft::Draft201909,
             Some(Draft::Of2020 | Draft::Other(_)) | None => jsonschema::Draft::Draft202012,
         };
-        let validator =
-            options().with_draft(draft).build(&plain(document)?).map_err(|error| told::of_schema(&error, beyond))?;
+        let options = options().with_draft(draft).with_keyword("pattern", |_, pattern, _| Bounded::boxed(pattern));
+        let validator = options.build(&plain(document)?).map_err(|error| told::of_schema(&error, beyond))?;
         Ok(Whole { validator })
     }
 
@@ -53,6 +54,31 @@ impl Whole {
             told::of_document(&error, document, hidden, &mut found);
         }
         found
+    }
+}
+
+/// A pattern that no text is compared with which is too long.
+struct Bounded(Validator);
+
+impl Bounded {
+    fn boxed<'a>(pattern: &'a serde_json::Value) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+        let schema = serde_json::json!({ "pattern": pattern });
+        let validator = options().build(&schema).map_err(|error| error.to_owned())?;
+        Ok(Box::new(Bounded(validator)))
+    }
+}
+
+fn is_long(instance: &serde_json::Value) -> bool {
+    instance.as_str().is_some_and(|text| text.len() > MAX_MATCHED_BYTES)
+}
+
+impl<'i> Keyword<'i> for Bounded {
+    fn validate(&self, instance: &'i serde_json::Value) -> Result<(), ValidationError<'i>> {
+        if is_long(instance) { Err(ValidationError::custom(told::TOO_LONG)) } else { self.0.validate(instance) }
+    }
+
+    fn is_valid(&self, instance: &'i serde_json::Value) -> bool {
+        !is_long(instance) && self.0.is_valid(instance)
     }
 }
 

@@ -10,8 +10,11 @@ use crate::format::{Format, parse};
 use crate::path::Path;
 use crate::schema::alternatives::{MAX_REASONS, reasons};
 use crate::schema::field::{Bound, Field, Kind};
-use crate::schema::validate::{NONE_FITS, doubled, no_pattern, shown, worded};
+use crate::schema::validate::{NONE_FITS, doubled, no_pattern, shown, too_long_to_match, worded};
 use crate::value::{Number, Str, Value};
+
+/// What the check says of a text that no pattern is compared with.
+pub(super) const TOO_LONG: &str = "too long to match";
 
 /// What is wrong with the schema itself.
 pub(super) fn of_schema(error: &ValidationError<'_>, beyond: &[(Path, Str)]) -> Error {
@@ -137,6 +140,9 @@ pub(super) fn of_document(
         Found::Format { format } => {
             let what = format!("expected {}, found {}", example(format), text());
             problem(what, &format!("write {}", example(format)))
+        }
+        Found::Custom { message, .. } if message == TOO_LONG => {
+            too_long_to_match(value.as_str().map_or(0, str::len)).with_path(path.clone())
         }
         // Only what the standard does not have reaches this; the crate's own text could show the value.
         kind => problem(format!("{} breaks `{}`", text(), kind.keyword()), "see that keyword in the schema"),
