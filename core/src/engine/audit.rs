@@ -94,6 +94,18 @@ pub struct Remote {
     pub user: Option<Str>,
 }
 
+impl AuditEntry {
+    /// Its name, as `event` of [`Audit::to_value`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            AuditEntry::ConflictResolved { .. } => "conflict_resolved",
+            AuditEntry::SaveMerged { .. } => "save_merged",
+            AuditEntry::RemoteApplied { .. } => "remote_applied",
+            AuditEntry::RemoteRejected { .. } => "remote_rejected",
+        }
+    }
+}
+
 impl Audit {
     /// `{"event", "document"?, "timestamp"}`, and by event:
     ///
@@ -107,13 +119,13 @@ impl Audit {
             // A build without replication makes no entries.
             return Value::Null;
         }
-        let mut fields: Vec<(&str, Value)> = vec![("timestamp", rfc3339(self.at_ms).into())];
+        let mut fields: Vec<(&str, Value)> =
+            vec![("timestamp", rfc3339(self.at_ms).into()), ("event", self.entry.kind().into())];
         fields.extend(self.document.as_ref().map(|document| ("document", document.to_string().into())));
         let number = |count: usize| Value::from(u64::try_from(count).unwrap_or(u64::MAX));
         match &self.entry {
             AuditEntry::ConflictResolved { id, path, strategy, changes, method, value, by } => {
                 fields.extend([
-                    ("event", "conflict_resolved".into()),
                     ("conflict_id", id.to_string().into()),
                     ("config_key", path.to_string().into()),
                     ("resolution_strategy", strategy.as_str().into()),
@@ -126,18 +138,16 @@ impl Audit {
             AuditEntry::SaveMerged { conflicts, removed, removed_count } => {
                 let conflicts: Vec<Value> = conflicts.iter().map(super::SaveConflict::to_value).collect();
                 let removed: Vec<Value> = removed.iter().map(|path| path.to_string().into()).collect();
-                fields.extend([("event", "save_merged".into()), ("conflicts", conflicts.into())]);
+                fields.push(("conflicts", conflicts.into()));
                 fields.extend([("removed", removed.into()), ("removed_count", number(*removed_count))]);
             }
             AuditEntry::RemoteApplied { from, writes, paths } => {
                 let paths: Vec<Value> = paths.iter().map(|path| path.to_string().into()).collect();
-                fields.extend([("event", "remote_applied".into()), ("writes", number(*writes))]);
-                fields.push(("paths", paths.into()));
+                fields.extend([("writes", number(*writes)), ("paths", paths.into())]);
                 fields.extend(from.fields());
             }
             AuditEntry::RemoteRejected { from, error, count } => {
-                fields.extend([("event", "remote_rejected".into()), ("error", error.to_value())]);
-                fields.push(("count", (*count).into()));
+                fields.extend([("error", error.to_value()), ("count", (*count).into())]);
                 fields.extend(from.fields());
             }
         }

@@ -20,6 +20,7 @@ mod doctor;
 mod files;
 mod guarded;
 mod matrix;
+mod metrics;
 mod offline;
 mod online;
 mod process;

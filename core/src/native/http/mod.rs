@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod connections;
 mod cors;
+mod exposition;
 mod guard;
 mod health;
 mod host;

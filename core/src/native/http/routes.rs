@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::{Query, RawPathParams, Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use super::caller::Caller;
 use super::problem::{Problem, json};
 use super::server::{Answered, Parameters, Server, events, only, patch, read, remove, replace, root, set_tag, upgrade};
-use super::{health, webhook};
+use super::{exposition, health, webhook};
 use crate::api::{self, Call, Field, OPERATIONS, Operation, Place, Type};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
@@ -45,7 +45,7 @@ fn handler(method: &str, row: &'static Operation) -> Option<MethodRouter<Server>
         "ready" => on(filter, health::ready),
         "describe" => on(filter, describe),
         "webhook" => on(filter, webhook::webhook),
-        "metrics" => on(filter, move |server, caller| metrics(row, server, caller)),
+        "metrics" => on(filter, move |server, caller, headers| metrics(row, server, caller, headers)),
         _ if row.begin.is_some() => {
             on(filter, move |server, caller, url, query, body| called(row, server, caller, url, query, body))
         }
@@ -63,18 +63,21 @@ async fn allow(row: &'static Operation, request: Request, next: Next) -> Respons
     }
 }
 
-/// What `GET /metrics` says the text is.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 async fn metrics(
     row: &'static Operation,
     State(server): State<Server>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Answered {
     let call = Call::of(row, Map::default())?;
     let text = server.host.call(None, call, caller.who()).await?;
-    let headers = [(header::CONTENT_TYPE, OPEN_METRICS), (header::CACHE_CONTROL, "no-cache")];
-    Ok((headers, text.as_str().unwrap_or_default().to_owned()).into_response())
+    let text = text.as_str().unwrap_or_default();
+    let (kind, text) = match exposition::takes_open_metrics(&headers) {
+        true => (exposition::OPEN_METRICS, text.to_owned()),
+        false => (exposition::PLAIN, exposition::plain(text)),
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache"), (header::VARY, "accept")];
+    Ok((headers, text).into_response())
 }
 
 async fn describe() -> Response {

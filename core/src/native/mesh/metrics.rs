@@ -17,11 +17,16 @@ use super::status::{MeshStatus, PeerState};
 use crate::engine::{Audit, AuditEntry, RequestId};
 use crate::error::Result;
 use crate::native::http::Verdict;
-use crate::value::Value;
 
 type One = [(&'static str, &'static str); 1];
 type Named = [(&'static str, String); 1];
 type Number = Gauge<f64, AtomicU64>;
+
+/// How many writes without an answer are timed.
+const MAX_BEGUN: usize = 65_536;
+
+/// What changes of the document are brought by.
+const CAUSES: [&str; 9] = ["shared", "runtime", "guest", "env", "dotenv", "file", "http", "exec", "other"];
 
 /// How long writes and batches take, from 100 µs to 10 s.
 fn seconds() -> Histogram {
@@ -39,7 +44,7 @@ pub(super) struct Metrics {
     frames: Family<One, Counter>,
     frame_bytes: Family<One, Counter>,
     decided: Counter,
-    audit: Family<Named, Counter>,
+    audit: Family<One, Counter>,
     uptime: Number,
     links: Family<One, Gauge>,
     peers: Family<One, Gauge>,
@@ -86,6 +91,7 @@ impl Metrics {
             storing: BTreeMap::new(),
         };
         metrics.register();
+        metrics.begin();
         metrics
     }
 
@@ -116,9 +122,30 @@ impl Metrics {
         all.register("health", about, self.verdicts.clone());
     }
 
+    /// What can be counted is there from the start: who looks for an increase would miss the first one else.
+    fn begin(&self) {
+        for outcome in ["accepted", "refused"] {
+            self.writes.get_or_create(&[("outcome", outcome)]);
+        }
+        for outcome in ["stored", "failed"] {
+            self.stored.get_or_create(&[("outcome", outcome)]);
+        }
+        for direction in ["sent", "received"] {
+            self.frames.get_or_create(&[("direction", direction)]);
+            self.frame_bytes.get_or_create(&[("direction", direction)]);
+        }
+        for cause in CAUSES {
+            self.changes.get_or_create(&[("cause", cause)]);
+        }
+    }
+
     /// Somebody asked for a write.
     pub(super) fn asked(&mut self, request: RequestId) {
         self.begun.insert(request, Instant::now());
+        if self.begun.len() > MAX_BEGUN {
+            // Nobody waits for its answer any more.
+            self.begun.pop_first();
+        }
     }
 
     /// A write was answered.
@@ -134,15 +161,8 @@ impl Metrics {
     pub(super) fn changed(&self, cause: &str) {
         // Causes name files, variables and addresses: only their kind is a label.
         let kind = match cause.split(':').next().unwrap_or_default() {
-            "shared" => "shared",
-            "runtime" => "runtime",
-            "guest" => "guest",
-            "env" => "env",
-            "dotenv" => "dotenv",
-            "file" => "file",
-            "http" | "https" => "http",
-            "exec" => "exec",
-            _ => "other",
+            "https" => "http",
+            kind => CAUSES.into_iter().find(|known| *known == kind).unwrap_or("other"),
         };
         self.changes.get_or_create(&[("cause", kind)]).inc();
     }
@@ -172,9 +192,7 @@ impl Metrics {
         if matches!(audit.entry, AuditEntry::ConflictResolved { .. }) {
             self.decided.inc();
         }
-        if let Some(kind) = audit.to_value().child("event").and_then(Value::as_str) {
-            self.audit.get_or_create(&[("kind", kind.to_owned())]).inc();
-        }
+        self.audit.get_or_create(&[("kind", audit.entry.kind())]).inc();
     }
 
     /// All of it, and how things stand now.
