@@ -442,6 +442,8 @@ export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOpti
   listen?: string | Iterable<string>;
   /** `wss://host:port` of other instances, or `ws://` on this machine. */
   peers?: Iterable<string>;
+  /** Brokers at which instances meet that are not connected: `redis://host:port?key-file=FILE`. */
+  buses?: string | Iterable<string>;
   envPrefix?: string;
   /** Keeps the document over restarts. */
   dataDir?: string;

@@ -55,6 +55,20 @@ export interface Aside {
   file?: string;
 }
 
+/** A broker at which instances meet. */
+export interface BusStatus {
+  url: string;
+  state: "connected" | "connecting" | "waiting";
+  /** How many other instances were heard there lately. */
+  instances: number;
+  links: number;
+  missed_frames: number;
+  refused_frames: number;
+  connected_since?: string;
+  last_error?: Problem;
+  retry_in_ms?: number;
+}
+
 /** How an instance is doing. */
 export interface Status {
   instance_id: string;
@@ -64,6 +78,7 @@ export interface Status {
   listen: string[];
   peers: PeerStatus[];
   connected_clients: number;
+  buses?: BusStatus[];
   /** For how long it is in step with none of the others, where there are others. */
   out_of_step_ms?: number;
   /** How the authentication file stands; missing where everybody may do everything. */

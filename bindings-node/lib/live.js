@@ -159,7 +159,7 @@ export class Config extends Reader {
 
 const LAYERING = ["rules", "schema", "checkWithin", "invalidVariables", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
-const MESHING = ["bind", "files", "listen", "peers", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
+const MESHING = ["bind", "files", "listen", "peers", "buses", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
   "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
   "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
 const WRITING = ["ifVersion", "force", "fence", "user"];
@@ -271,13 +271,13 @@ export class Mesh extends withOperations(Reader) {
 
   constructor(given) {
     super();
-    const { bind, files, listen, peers, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
+    const { bind, files, listen, peers, buses, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
       auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
       foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, encryptKeyFile,
       webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
-      bind, files: list(files), listen: list(listen), peers: list(peers), envPrefix, dataDir, document,
+      bind, files: list(files), listen: list(listen), peers: list(peers), buses: list(buses), envPrefix, dataDir, document,
       rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
       foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, encryptKeyFile, false),

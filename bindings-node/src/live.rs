@@ -125,6 +125,8 @@ pub struct StartOptions {
     pub listen: Vec<String>,
     /// Other instances.
     pub peers: Vec<String>,
+    /// Brokers at which instances meet.
+    pub buses: Vec<String>,
     /// The prefix of environment variables.
     pub env_prefix: Option<String>,
     /// The directory that keeps the document.
@@ -196,6 +198,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             files,
             listen,
             peers,
+            buses,
             env_prefix,
             data_dir,
             document,
@@ -228,6 +231,7 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             },
             listen,
             peers,
+            buses,
             env_prefix,
             data_dir: data_dir.map(PathBuf::from),
             document: DocumentName::parse(&document)?,

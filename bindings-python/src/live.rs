@@ -110,7 +110,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, buses, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -119,6 +119,7 @@ pub fn start_mesh(
     sources: &Bound<'_, PyList>,
     listen: Vec<String>,
     peers: Vec<String>,
+    buses: Vec<String>,
     env_prefix: Option<String>,
     data_dir: Option<PathBuf>,
     document: &str,
@@ -152,6 +153,7 @@ pub fn start_mesh(
             sources,
             listen,
             peers,
+            buses,
             env_prefix,
             data_dir,
             document,

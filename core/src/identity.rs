@@ -12,6 +12,8 @@ use crate::id::{Genesis, InstanceId, ReplicaId};
 
 /// How many bytes of a name are its incarnation; the others are of the hash.
 const INCARNATION: usize = 6;
+/// What is signed of a frame begins with this, so that it can stand for nothing else.
+const FRAME: &[u8] = b"confmesh frame 1";
 
 /// A public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +114,11 @@ impl Key {
         self.sign(&membership.text())
     }
 
+    /// Signs a frame that goes over a bus. None in a build without the feature `replication`.
+    pub fn sign_frame(&self, frame: &[u8]) -> Option<Proof> {
+        self.sign(&[FRAME, frame].concat())
+    }
+
     fn sign(&self, text: &[u8]) -> Option<Proof> {
         #[cfg(feature = "replication")]
         {
@@ -171,6 +178,11 @@ impl PublicKey {
     /// Whether whoever has this key signed that.
     pub fn signed_member(&self, membership: &Membership, proof: &Proof) -> bool {
         self.signed(&membership.text(), proof)
+    }
+
+    /// Whether whoever has this key signed that frame.
+    pub fn signed_frame(&self, frame: &[u8], proof: &Proof) -> bool {
+        self.signed(&[FRAME, frame].concat(), proof)
     }
 
     fn signed(&self, text: &[u8], proof: &Proof) -> bool {

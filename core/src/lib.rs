@@ -46,6 +46,7 @@
 
 pub mod api;
 pub mod backoff;
+pub mod bus;
 pub mod canonical;
 pub mod clock;
 pub mod conflict;
@@ -54,6 +55,7 @@ pub mod diff;
 pub mod document;
 pub mod driver;
 pub mod engine;
+mod entropy;
 pub mod error;
 pub mod format;
 pub mod guard;

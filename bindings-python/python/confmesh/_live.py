@@ -175,7 +175,8 @@ class Mesh(_Operations):
     Who may do what stands in the file `auth`, which `confmesh token` writes and which is taken while it runs; without one only
     this machine can connect. `tls_cert` and `tls_key` (PEM) make it speak TLS, unless it is `behind_proxy`; certificates
     that `tls_client_ca` signed may stand for tokens. To peers it shows the token in `token_file` (or `token`), and trusts
-    `tls_ca`, or the system's certificates.
+    `tls_ca`, or the system's certificates. `buses` are brokers at which instances meet that are not connected:
+    `redis://host:port?key-file=FILE`.
 
     Times are in milliseconds, as for the command: how long a new instance waits for its peers before it goes on alone
     (`found_after`), how long a document has to be in use until it never gives way to another one by itself (`old_after`), and
@@ -197,6 +198,7 @@ class Mesh(_Operations):
         sources: Given | Iterable[Given] = (),
         listen: str | Iterable[str] = (),
         peers: Iterable[str] = (),
+        buses: str | Iterable[str] = (),
         env_prefix: str | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         document: str = "default",
@@ -229,6 +231,7 @@ class Mesh(_Operations):
         schema = _schema(schema, model)
         self._model = model
         addresses = [listen] if isinstance(listen, str) else list(listen)
+        brokers = [buses] if isinstance(buses, str) else list(buses)
         below, others, more = list(files), list(peers), given_sources(sources)
         origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)
         hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
@@ -255,6 +258,7 @@ class Mesh(_Operations):
                 sources=more,
                 listen=addresses,
                 peers=others,
+                buses=brokers,
                 env_prefix=env_prefix,
                 data_dir=data_dir,
                 document=document,

@@ -389,6 +389,7 @@ def start_mesh(
     sources: list[tuple[Any, tuple[str, Callable[[], Any]] | None]],
     listen: Sequence[str],
     peers: Sequence[str],
+    buses: Sequence[str],
     env_prefix: str | None,
     data_dir: str | os.PathLike[str] | None,
     document: str,

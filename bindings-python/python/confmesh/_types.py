@@ -329,6 +329,20 @@ class DocumentStatus(TypedDict):
     save_conflicts: NotRequired[list[dict[str, Any]]]
 
 
+class BusStatus(TypedDict):
+    """A broker at which instances meet."""
+
+    url: str
+    state: str
+    instances: int
+    links: int
+    missed_frames: int
+    refused_frames: int
+    connected_since: NotRequired[str]
+    last_error: NotRequired[Problem]
+    retry_in_ms: NotRequired[int]
+
+
 class Status(TypedDict):
     """How an instance is doing."""
 
@@ -340,6 +354,7 @@ class Status(TypedDict):
     peers: list[PeerStatus]
     connected_clients: int
     documents: list[DocumentStatus]
+    buses: NotRequired[list[BusStatus]]
     out_of_step_ms: NotRequired[int]
     auth: NotRequired[dict[str, Any]]
 

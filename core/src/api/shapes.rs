@@ -373,6 +373,23 @@ pub static DOCUMENT_STATUS: Record = record(
     ],
 );
 
+/// A bus.
+pub static BUS_STATUS: Record = record(
+    "BusStatus",
+    "A broker at which instances meet.",
+    &[
+        needs("url", Type::Text, "where it is, without passwords"),
+        needs("state", Type::OneOf(&["connected", "connecting", "waiting"]), "whether it is reached"),
+        needs("instances", Type::Count, "how many other instances were heard there lately"),
+        needs("links", Type::Count, "how many of them are spoken to just now, to catch up"),
+        needs("missed_frames", Type::Count, "how many frames for all did not arrive"),
+        needs("refused_frames", Type::Count, "how many frames were none of an instance"),
+        may("connected_since", Type::Text, "since when it is reached"),
+        may("last_error", Type::Record(&PROBLEM), "why it is not reached"),
+        may("retry_in_ms", Type::Count, "how long is waited until it is tried again"),
+    ],
+);
+
 /// An instance.
 pub static STATUS: Record = record(
     "Status",
@@ -386,6 +403,7 @@ pub static STATUS: Record = record(
         needs("peers", Type::List(&Type::Record(&PEER_STATUS)), "the other instances"),
         needs("connected_clients", Type::Count, "how many guests follow it"),
         needs("documents", Type::List(&Type::Record(&DOCUMENT_STATUS)), "its documents"),
+        may("buses", Type::List(&Type::Record(&BUS_STATUS)), "the buses that it is on"),
         may("out_of_step_ms", Type::Count, "for how long it is in step with none of the others"),
         may("auth", Type::Map, "how the authentication file stands: principals, digest, what is wrong with it"),
     ],

@@ -10,11 +10,13 @@
 //! write is with the outside, and what it found is thrown away where a write was released meanwhile: the end of that write
 //! looks again. So a mirror write is never taken for an edit, whatever comes in one batch.
 
+mod buses;
 mod file;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use buses::{BusId, Publish};
 pub use file::Patience;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +27,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Result};
 use crate::id::DocumentName;
+use buses::Buses;
 use file::FileWork;
 use store::StoreWork;
 
@@ -40,6 +43,8 @@ pub enum Action {
     Resume(Ticket),
     /// Send a frame.
     Transmit(Transmit),
+    /// Hand a frame to the broker of a bus; where that is not reached it may be forgotten.
+    Publish(Publish),
     /// Ask the checks of the program; answer with [`Driver::handle_checked`], and do not wait for it.
     Check(CheckRequest),
     /// Read a bound file; answer with [`Driver::handle_look`].
@@ -63,6 +68,7 @@ pub struct Look {
 /// Owns an engine, and what has to be remembered about the store and the files around it.
 pub struct Driver {
     engine: Engine,
+    buses: Buses,
     store: StoreWork,
     files: BTreeMap<DocumentName, FileWork>,
     resumed: VecDeque<Ticket>,
@@ -75,6 +81,7 @@ impl Driver {
     pub fn new(engine: Engine) -> Driver {
         Driver {
             engine,
+            buses: Buses::default(),
             store: StoreWork::default(),
             files: BTreeMap::new(),
             resumed: VecDeque::new(),
@@ -208,6 +215,7 @@ impl Driver {
     pub fn handle_timeout(&mut self, now: Now) {
         self.taken += 1;
         self.engine.handle_timeout(now);
+        self.time_buses(now);
         self.files.values_mut().for_each(|file| file.handle_timeout(now));
         if self.store.takes_attempt(now) {
             self.engine.try_store();
@@ -218,7 +226,8 @@ impl Driver {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let files = self.files.values().filter_map(FileWork::due_ms);
-        self.engine.poll_timeout().into_iter().chain(files).chain(self.store.due_ms()).min()
+        let around = [self.store.due_ms(), self.buses.due_ms()].into_iter().flatten();
+        self.engine.poll_timeout().into_iter().chain(files).chain(around).min()
     }
 
     /// Whether so much was taken in that it has to be dealt with first.
@@ -255,8 +264,13 @@ impl Driver {
             self.store.handed_over(batch.ticket);
             return Some(Action::Store(batch));
         }
-        if let Some(transmit) = self.engine.poll_transmit() {
-            return Some(Action::Transmit(transmit));
+        while let Some(transmit) = self.engine.poll_transmit() {
+            if let Some(transmit) = self.buses.take(transmit) {
+                return Some(Action::Transmit(transmit));
+            }
+        }
+        if let Some(publish) = self.buses.poll() {
+            return Some(publish);
         }
         if let Some(check) = self.engine.poll_check() {
             return Some(Action::Check(check));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Engine;
 use super::shared::Shared;
+use super::{Engine, Session};
 use crate::clock::{Stamp, rfc3339};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::path::Path;
@@ -74,7 +74,16 @@ impl Engine {
         if founded.durable.id() == replica || founded.writes_as(replica) {
             return Some(self.config.instance);
         }
-        self.proven_links(document).find(|(_, link)| link.replica == Some(replica)).and_then(|(instance, _)| instance)
+        let linked = self
+            .proven_links(document)
+            .find(|(_, link)| link.replica == Some(replica))
+            .and_then(|(instance, _)| instance);
+        linked.or_else(|| {
+            self.sessions.values().find_map(|session| match session {
+                Session::Bus(bus) => bus.writer(replica),
+                _ => None,
+            })
+        })
     }
 }
 

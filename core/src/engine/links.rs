@@ -95,7 +95,7 @@ impl Engine {
         self.connections.iter().filter_map(|(peer, connection)| self.peer(*peer, connection)).collect()
     }
 
-    fn peer(&self, peer: PeerId, connection: &Connection) -> Option<Peer> {
+    pub(super) fn peer(&self, peer: PeerId, connection: &Connection) -> Option<Peer> {
         let session = match self.sessions.get(&peer) {
             Some(Session::Replica(session)) => Some(session),
             _ => None,

@@ -22,6 +22,7 @@ mod admission;
 mod aside;
 mod audit;
 mod authors;
+mod buses;
 mod checking;
 mod checks;
 mod closed;
@@ -30,7 +31,6 @@ mod conflicts;
 mod culprits;
 mod deliveries;
 mod document;
-mod entropy;
 mod file;
 mod files;
 mod founding;
@@ -90,6 +90,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::clock::{Now, Stamp};
+use crate::entropy::Entropy;
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::identity::Key;
@@ -98,8 +99,8 @@ use crate::path::Path;
 use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
 use crate::replica::{Disagreement, REPLICATES};
 use crate::value::Str;
+use buses::BusSession;
 use document::Document;
-use entropy::Entropy;
 use guests::{GuestRequests, GuestSession};
 use links::Connection;
 use records::Stored;
@@ -114,6 +115,8 @@ pub enum Link {
     Accepted,
     /// We are a guest of the instance that we dialed.
     Host,
+    /// Another instance came to us over a bus.
+    Met,
 }
 
 enum Session {
@@ -121,6 +124,8 @@ enum Session {
     Guest(GuestSession),
     Replica(ReplicaSession),
     Host,
+    /// Everybody on a bus.
+    Bus(Box<BusSession>),
 }
 
 /// The step machine. See the module's page for the contract.
@@ -340,6 +345,10 @@ impl Engine {
                 self.sessions.insert(peer, Session::Guest(GuestSession::default()));
                 let connection_id = self.connection_id(peer);
                 self.send(peer, &Message::ConnectionEstablished { connection_id }, now);
+            }
+            Link::Met => {
+                self.sessions.insert(peer, Session::Replica(ReplicaSession::default()));
+                self.greet(peer, now);
             }
             Link::Host => {
                 self.sessions.insert(peer, Session::Host);

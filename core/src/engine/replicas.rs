@@ -347,6 +347,7 @@ impl Engine {
         for peer in self.replica_peers() {
             self.send_delta_shared(peer, name, false, &mut outgoing, now);
         }
+        self.say_all(name, now);
         self.admit(name, now);
         self.plan_settling(name, now);
         for peer in from {
@@ -355,6 +356,10 @@ impl Engine {
     }
 
     fn acknowledge(&mut self, peer: PeerId, name: &DocumentName, now: Now) {
+        if let Some(Session::Bus(_)) = self.sessions.get(&peer) {
+            // Nobody in particular said it.
+            return;
+        }
         let founded = self.documents.get(name).and_then(|d| d.shared.as_ref()).and_then(Shared::founded);
         if let Some(seen) = founded.filter(|founded| founded.anew.is_none()).map(|founded| founded.seen().clone()) {
             self.send(peer, &Message::Ack { document: name.clone(), seen }, now);

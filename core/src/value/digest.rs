@@ -19,6 +19,11 @@ pub struct Digest([u8; 16]);
 const NAME: &str = "digest:";
 
 impl Digest {
+    /// The 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The digest of a value. Parts that did not change since they were asked last cost nothing.
     pub fn of(value: &Value) -> Digest {
         match value {

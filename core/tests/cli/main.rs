@@ -11,6 +11,8 @@
 )]
 
 mod bursts;
+#[cfg(feature = "redis")]
+mod buses;
 mod conflicts;
 mod counters;
 mod crash;

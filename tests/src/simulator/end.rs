@@ -22,6 +22,7 @@ impl World {
     pub(crate) fn finish(&mut self) -> Checked {
         self.faults = false;
         self.note(|| "the faults stop".to_owned());
+        self.end_bus_faults()?;
         for at in 0..self.hosts.len() {
             self.hosts[at].holds_batches = false;
             self.hosts[at].holds_files = false;
@@ -127,7 +128,9 @@ impl World {
     /// How long agreement may take: a round of heartbeats for every instance on the way, and one to notice.
     fn patience(&self) -> u64 {
         let travel = u64::try_from(self.swarm.latency_ms).unwrap();
-        (self.alive().len() as u64 + 1) * (5_000 + 3 * travel) + 10_000
+        // Over a bus they hear of each other first, and then greet; where a link came to nothing, the next one waits longer.
+        let buses = if self.channels.is_empty() { 0 } else { 60_000 + 12 * travel };
+        (self.alive().len() as u64 + 1) * (5_000 + 3 * travel) + 10_000 + buses
     }
 
     /// Connects everybody who is there.
@@ -136,8 +139,8 @@ impl World {
         for pair in alive.windows(2) {
             let ends = [if self.swarm.has_hub() { 0 } else { pair[0] }, pair[1]];
             let is_edge = |edge: &Edge| edge.link == Link::Dialed && ends.iter().all(|at| edge.ends.contains(at));
-            if !self.edges.iter().any(is_edge) {
-                self.edges.push(Edge { ends, link: Link::Dialed, connection: None, block: None });
+            if !self.edges.iter().any(is_edge) && !self.share_a_bus(ends[0], ends[1]) {
+                self.edges.push(Edge::new(ends, Link::Dialed));
             }
         }
         for edge in 0..self.edges.len() {
@@ -209,7 +212,7 @@ impl World {
         for at in &foreign {
             let edges = 0..self.edges.len();
             let holder = alive.iter().copied().find(|other| self.hosts[*other].is_up()).unwrap_or(*at);
-            self.edges.push(Edge { ends: [*at, holder], link: Link::Dialed, connection: None, block: None });
+            self.edges.push(Edge::new([*at, holder], Link::Dialed));
             self.start(*at)?;
             self.connect(edges.end)?;
             self.pass(10_000 + 4 * u64::try_from(self.swarm.latency_ms).unwrap())?;

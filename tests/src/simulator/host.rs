@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use confmesh::canonical::ContentHash;
 use confmesh::clock::{Now, VersionVector};
+use confmesh::driver::BusId;
 use confmesh::engine::{
     DocumentOptions, Engine, EngineConfig, FileWrite, PathVersion, PeerId, Persist, RequestId, StoreWrite,
 };
@@ -13,6 +14,7 @@ use confmesh::policy::ConflictStrategy;
 use confmesh::protocol::{Frame, WireOptions};
 use confmesh::{Path, Policy, Value};
 
+use super::buses::seed as seed_of;
 use super::editors::Editor;
 use super::generate::markers;
 use super::history::{Known, Store};
@@ -68,6 +70,9 @@ pub(crate) struct Host {
     /// The instance that a guest writes through.
     pub(crate) guest_of: Option<usize>,
     pub(crate) has_left: bool,
+    /// The buses that it is on, and what its process calls them.
+    pub(crate) on: Vec<usize>,
+    pub(crate) buses: Vec<(usize, BusId)>,
     pub(crate) life: u64,
     pub(crate) policy: Policy,
     pub(crate) options: DocumentOptions,
@@ -130,6 +135,8 @@ impl Host {
             engine: None,
             guest_of: None,
             has_left: false,
+            on: Vec::new(),
+            buses: Vec::new(),
             life: 0,
             policy,
             options,
@@ -198,7 +205,7 @@ impl Host {
         entropy[16..24].copy_from_slice(&self.life.to_le_bytes());
         let mut config = EngineConfig::new(InstanceId::from_bytes(id), entropy);
         config.wire = self.wire.clone();
-        config.key = Some([id[0]; 32]);
+        config.key = Some(seed_of(self.number));
         config.heartbeat_ms = self.heartbeat_ms;
         config.old_after_ms = self.old_after_ms;
         let records = self.store.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice()));

@@ -7,6 +7,7 @@
 //!
 //! The method is that of FoundationDB (Zhou et al., SIGMOD 2021) with swarm testing (Groce et al., ISSTA 2012).
 
+mod buses;
 mod check;
 mod checks;
 mod counters;

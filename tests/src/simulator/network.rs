@@ -1,6 +1,7 @@
 //! Connections that break, lose, repeat and reorder, and frames on their way.
 
 use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
 
 use confmesh::engine::{Link, PeerId, Transmit};
 use confmesh::protocol::Frame;
@@ -16,6 +17,14 @@ pub(crate) struct Edge {
     pub(crate) link: Link,
     pub(crate) connection: Option<Connection>,
     pub(crate) block: Option<Block>,
+    /// Whether the two have a bus in place of it.
+    pub(crate) is_bus: bool,
+}
+
+impl Edge {
+    pub(crate) fn new(ends: [usize; 2], link: Link) -> Edge {
+        Edge { ends, link, connection: None, block: None, is_bus: false }
+    }
 }
 
 /// What a partition does to a connection.
@@ -39,6 +48,8 @@ pub(crate) struct Connection {
 enum Cargo {
     Frame(Frame),
     Closed,
+    /// A frame of a bus.
+    Said(usize, Arc<[u8]>),
 }
 
 /// Something on its way to one end of a connection; ordered by its arrival.
@@ -50,6 +61,12 @@ pub(crate) struct Flight {
     life: u64,
     peer: PeerId,
     cargo: Cargo,
+}
+
+impl Flight {
+    fn is_said(&self) -> bool {
+        matches!(self.cargo, Cargo::Said(..))
+    }
 }
 
 impl Ord for Flight {
@@ -67,7 +84,8 @@ impl PartialOrd for Flight {
 impl World {
     pub(crate) fn connect(&mut self, edge: usize) -> Checked {
         let [dialer, acceptor] = self.edges[edge].ends;
-        let is_possible = self.edges[edge].connection.is_none() && self.edges[edge].block.is_none();
+        let is_possible =
+            self.edges[edge].connection.is_none() && self.edges[edge].block.is_none() && !self.edges[edge].is_bus;
         if !is_possible || !self.hosts[dialer].is_up() || !self.hosts[acceptor].is_up() {
             return Ok(());
         }
@@ -93,13 +111,17 @@ impl World {
         self.note(|| format!("the connection of {} and {} ends", ends[0], ends[1]));
         if loses_flights {
             let flights = std::mem::take(&mut self.flights);
-            let is_other = |flight: &Flight| !connection.peers.contains(&flight.peer);
+            let is_other = |flight: &Flight| flight.is_said() || !connection.peers.contains(&flight.peer);
             self.flights = flights.into_iter().filter(|Reverse(flight)| is_other(flight)).collect();
         }
         for (end, host) in ends.into_iter().enumerate() {
             let at_ms = connection.last_arrival[end].max(self.now_ms);
             self.launch(at_ms, host, connection.peers[end], Cargo::Closed);
         }
+    }
+
+    pub(crate) fn launch_bus(&mut self, at_ms: u64, host: usize, channel: usize, bytes: Arc<[u8]>) {
+        self.launch(at_ms, host, PeerId(0), Cargo::Said(channel, bytes));
     }
 
     fn launch(&mut self, at_ms: u64, host: usize, peer: PeerId, cargo: Cargo) {
@@ -170,6 +192,7 @@ impl World {
         match &cargo {
             Cargo::Frame(frame) => deliver(engine, peer, frame, now),
             Cargo::Closed => engine.handle_closed(peer, now),
+            Cargo::Said(channel, bytes) => return self.hear(host, *channel, bytes),
         }
         self.settle(host)
     }

@@ -38,6 +38,11 @@ impl World {
         if self.strange.chance(strangers) {
             self.stranger()?;
         }
+        self.mend_buses()?;
+        let troubles = self.swarm.rate(Fault::Bus);
+        if !self.channels.is_empty() && self.bused.chance(troubles) {
+            self.trouble_bus()?;
+        }
         let counts = self.swarm.rate(Fault::Count);
         if self.counted.chance(counts) {
             self.count()?;

@@ -141,6 +141,7 @@ impl World {
                     self.resume(at);
                 }
                 Action::Transmit(transmit) => self.send(at, transmit),
+                Action::Publish(publish) => self.publish(at, publish),
                 Action::Look(look) => {
                     let found = self.hosts[at].read();
                     let rate = self.batches();

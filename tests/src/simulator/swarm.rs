@@ -83,6 +83,8 @@ faults! {
     Stranger = "stranger", 60;
     /// People count up a number, each only if it is still what was read.
     Count = "count", 400;
+    /// Instances are on buses, which lose, repeat, reorder and replay, go silent and come back.
+    Bus = "bus", 120;
 }
 
 /// What one run is made of.
@@ -106,16 +108,17 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// What came later is drawn from streams of its own, `extra`, `ruled`, `around`, `strange` and then `counted`, so that the seeds of
+    /// What came later is drawn from streams of its own, `extra`, `ruled`, `around`, `strange`, `counted` and then `bused`, so that the seeds of
     /// before keep their stories.
-    pub(crate) fn of(random: &mut Random, later: [&mut Random; 5], options: &Options) -> Swarm {
-        let [extra, ruled, around, strange, counted] = later;
+    pub(crate) fn of(random: &mut Random, later: [&mut Random; 6], options: &Options) -> Swarm {
+        let [extra, ruled, around, strange, counted, bused] = later;
         let mut draw = |fault: Fault| {
             let random = match fault {
                 Fault::Withhold => &mut *ruled,
                 Fault::Batch | Fault::Editors | Fault::Full | Fault::Close => &mut *around,
                 Fault::Stranger => &mut *strange,
                 Fault::Count => &mut *counted,
+                Fault::Bus => &mut *bused,
                 _ if fault < Fault::Settle => &mut *random,
                 _ => &mut *extra,
             };

@@ -10,6 +10,7 @@ use confmesh::id::Genesis;
 use confmesh::protocol::WireOptions;
 use confmesh::{Code, Error, Policy};
 
+use super::buses::Channel;
 use super::generate::{self, FIRST_MARKER, markers};
 use super::history::{History, floor, left_by, moves_floor, stored};
 use super::host::{Host, name};
@@ -34,6 +35,9 @@ pub(crate) struct World {
     pub(crate) strange: Random,
     /// What people do who count.
     pub(crate) counted: Random,
+    /// What happens on buses.
+    pub(crate) bused: Random,
+    pub(crate) channels: Vec<Channel>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) flights: BinaryHeap<Reverse<Flight>>,
@@ -71,7 +75,8 @@ impl World {
         let mut around = Random::of(seed ^ 0xd81e);
         let mut strange = Random::of(seed.rotate_left(32) ^ 0x5741_4e47);
         let mut counted = Random::of(seed.rotate_left(48) ^ 0xc047);
-        let later = [&mut extra, &mut ruled, &mut around, &mut strange, &mut counted];
+        let mut bused = Random::of(seed.rotate_left(8) ^ 0xb05);
+        let later = [&mut extra, &mut ruled, &mut around, &mut strange, &mut counted, &mut bused];
         let swarm = Swarm::of(&mut random, later, options);
         let rules = generate::policy(&mut random);
         World {
@@ -83,6 +88,8 @@ impl World {
             around,
             strange,
             counted,
+            bused,
+            channels: Vec::new(),
             hosts: Vec::new(),
             edges: Vec::new(),
             flights: BinaryHeap::new(),
@@ -184,10 +191,12 @@ impl World {
         if self.swarm.rate(Fault::Clock) > 0 {
             host.offset_ms = self.offset();
         }
+        host.on = self.draw_buses();
         self.hosts.push(host);
         for other in links {
             let ends = if self.random.below(2) == 0 { [number, *other] } else { [*other, number] };
-            self.edges.push(Edge { ends, link: Link::Dialed, connection: None, block: None });
+            let is_bus = self.share_a_bus(number, *other) && self.bused.below(4) > 0;
+            self.edges.push(Edge { is_bus, ..Edge::new(ends, Link::Dialed) });
         }
         self.start(number)
     }
@@ -210,7 +219,7 @@ impl World {
         let mut guest = Host::new(number, DocumentOptions::default(), Policy::default(), None);
         guest.guest_of = Some(host);
         self.hosts.push(guest);
-        self.edges.push(Edge { ends: [number, host], link: Link::Host, connection: None, block: None });
+        self.edges.push(Edge::new([number, host], Link::Host));
         self.start(number)
     }
 
@@ -254,6 +263,7 @@ impl World {
             if has_file {
                 process.driver().handle_first_look(&name(), found, now);
             }
+            self.get_on(at);
         } else {
             process.open_guest(name());
         }

@@ -9,8 +9,8 @@ use super::{Offence, report};
 /// The rooms of `core/src`, floor by floor; below the gate a room is `native/<name>`.
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
-    &["clock", "format", "canonical", "policy", "backoff", "identity"],
-    &["diff", "schema", "merge", "poll", "source", "guard", "hook"],
+    &["clock", "format", "canonical", "policy", "backoff", "identity", "entropy"],
+    &["diff", "schema", "merge", "poll", "source", "guard", "hook", "bus"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],

@@ -30,6 +30,10 @@ pub(super) struct Access {
     /// A proxy in front of it speaks TLS: listen without, also where other machines can reach it.
     #[arg(long)]
     pub behind_proxy: bool,
+    /// A bus, at which instances meet that are not connected: redis://host:port, rediss:// with TLS. After a ? come options,
+    /// joined by &: password-file, key-file (seals what is said there), ca, prefix, plain=yes.
+    #[arg(long = "bus", value_name = "URL", env = "CONFMESH_BUS", hide_env_values = true)]
+    pub buses: Vec<String>,
 }
 
 impl Access {
@@ -44,6 +48,7 @@ impl Access {
             token_file: self.token_file.clone(),
             token: token_of_environment(),
             behind_proxy: self.behind_proxy,
+            buses: self.buses.clone(),
             ..options
         }
     }

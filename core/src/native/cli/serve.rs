@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
 use crate::native::io_error::{failure, reason};
 use crate::native::mesh::{LogFormat, LogLevel, Mesh, MeshOptions};
+use crate::native::transport::bus::BusAddress;
 use crate::policy::Policy;
 use crate::source::SourceSpec;
 
@@ -219,6 +220,10 @@ fn announce(mesh: &Mesh, arguments: &Serve, sources: &[SourceSpec], data_dir: &P
     }
     for peer in &arguments.peers {
         say(format!("  peer  {peer}"));
+    }
+    // As it is shown, without passwords.
+    for bus in arguments.access.buses.iter().filter_map(|bus| BusAddress::parse(bus).ok()) {
+        say(format!("  bus   {bus}"));
     }
     say(format!("  data  {}", data_dir.display()));
 }

@@ -49,11 +49,23 @@ fn status_text(base: &str, status: &Value) -> String {
         rows.push(row("peer", peer_text(peer)));
         rows.extend(items(peer, "problems").map(|error| row("", problem(error))));
     }
+    for bus in items(status, "buses") {
+        rows.push(row("bus", bus_text(bus)));
+    }
     for document in items(status, "documents") {
         rows.push(vec![String::new()]);
         rows.extend(document_rows(document));
     }
     wrapped(&rows)
+}
+
+fn bus_text(bus: &Value) -> String {
+    let (url, state) = (plain(bus.child("url")), plain(bus.child("state")));
+    let mut text = format!("{url} {state}, {} other instances heard lately", plain(bus.child("instances")));
+    if let Some(error) = bus.child("last_error") {
+        text.push_str(&format!(", {}", problem(error)));
+    }
+    text
 }
 
 fn document_rows(document: &Value) -> Vec<Vec<String>> {
@@ -121,7 +133,8 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
 
 /// Everything that the rows of documents say is wrong: health need not say it once more.
 fn told_below(status: &Value) -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
+    let mut told: BTreeSet<String> =
+        items(status, "buses").filter_map(|bus| bus.child("last_error")).map(problem).collect();
     for document in items(status, "documents") {
         told.extend(items(document, "sources").filter_map(|source| source.child("error")).map(problem));
         told.extend(document.child("rejected").into_iter().map(|rejected| {

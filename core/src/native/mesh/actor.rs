@@ -26,20 +26,16 @@ use super::{CLOSE_WITHIN, Mesh, Owner, Shared, adopting, listen};
 use crate::canonical::canonical;
 use crate::driver::{Action, Driver};
 use crate::engine::{
-    Audit, AuditEntry, Event, Level, Link as Direction, PathVersion, PeerId, Persist, Receipt, RequestId, Snapshot,
-    SourceState, Transmit,
+    Audit, AuditEntry, Event, Level, PathVersion, PeerId, Persist, Receipt, RequestId, Snapshot, SourceState,
 };
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::limits::MAX_AUDIT_ENTRIES;
 use crate::native::source::polled::KeptLayers;
 use crate::native::store::{self, Writer};
-use crate::native::transport::websocket::{
-    DialOptions, Dialer, Frame, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent,
-};
+use crate::native::transport::websocket::{DialOptions, Dialer, LinkEvent, LinkId, LinkOptions, LinkSender, Links};
 use crate::native::watch::Watcher;
 use crate::path::Path;
-use crate::protocol;
 use crate::replica::Disagreement;
 use crate::value::Str;
 
@@ -90,9 +86,10 @@ pub(super) struct Actor {
     pub(super) links: BTreeMap<LinkId, (PeerId, LinkSender)>,
     /// Where the connections come from that others made.
     pub(super) accepted: BTreeMap<PeerId, String>,
-    peers: BTreeMap<PeerId, LinkId>,
-    last_peer: u64,
+    pub(super) peers: BTreeMap<PeerId, LinkId>,
+    pub(super) last_peer: u64,
     pub(super) dialers: Vec<Dialer>,
+    pub(super) buses: Vec<super::buses::Bus>,
     /// Where connections get in.
     pub(super) ports: Links,
     pub(super) servers: Vec<JoinHandle<()>>,
@@ -176,6 +173,7 @@ async fn prepare(mut setup: Setup) -> Result<(Actor, Inputs)> {
     let dial = |address| Dialer::spawn(&actor.ports, address, options());
     let dialers = std::mem::take(&mut setup.peers).into_iter().map(dial).collect();
     actor.dialers = dialers;
+    actor.start_buses()?;
     Ok((actor, inputs))
 }
 
@@ -222,6 +220,7 @@ impl Actor {
             peers: BTreeMap::new(),
             last_peer: 0,
             dialers: Vec::new(),
+            buses: Vec::new(),
             servers: Vec::new(),
             is_closing: false,
             log,
@@ -264,7 +263,7 @@ impl Actor {
                 drop(reply.send(Ok(self.driver.engine().conflicts(&self.shared.document, all))));
             }
             Input::Request(Request::Audit(reply)) => drop(reply.send(Ok(self.audit.iter().cloned().collect()))),
-            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.driver.engine_mut().force_sync(now)))),
+            Input::Request(Request::ForceSync(reply)) => drop(reply.send(Ok(self.driver.force_sync(now)))),
             Input::Request(Request::Expel(prefix, reply)) => match self.expel(&prefix) {
                 Ok(replica) => self.expelling.push((replica, Reply::to(reply))),
                 Err(error) => drop(reply.send(Err(error))),
@@ -299,6 +298,7 @@ impl Actor {
             Input::File(event) => self.file_changed(event),
             Input::Listed(found) => self.take_listing(found),
             Input::Link(id, event) => self.handle_link(id, event),
+            Input::Bus(number, event) => self.handle_bus(number, event, now),
             Input::Wrote(wrote) => self.wrote_bound(wrote),
             Input::News(news) => self.handle_news(news),
             Input::Later(later) => later(self),
@@ -347,45 +347,6 @@ impl Actor {
         found.ok_or_else(|| Error::new(Code::UnknownDocument, format!("there is no document `{name}` here")))
     }
 
-    fn handle_link(&mut self, id: LinkId, event: LinkEvent) {
-        let now = self.clock.now();
-        let peer = self.links.get(&id).map(|(peer, _)| *peer);
-        match (event, peer) {
-            (LinkEvent::Opened(link), _) => {
-                self.last_peer += 1;
-                let peer = PeerId(self.last_peer);
-                self.links.insert(id, (peer, link.sender));
-                self.peers.insert(peer, id);
-                let direction = if link.dialed { Direction::Dialed } else { Direction::Accepted };
-                if link.dialed {
-                    self.log_line(Level::Info, &format!("connected to {}", link.peer));
-                } else {
-                    self.accepted.insert(peer, link.peer);
-                }
-                self.driver.engine_mut().handle_connected(peer, direction, now);
-                self.driver.engine_mut().authorize(peer, link.who);
-            }
-            (LinkEvent::Text(frame), Some(peer)) => {
-                self.metrics.frame("received", frame.len());
-                self.driver.engine_mut().handle_message(peer, &frame, now);
-            }
-            (LinkEvent::Binary(bytes), Some(peer)) => {
-                self.metrics.frame("received", bytes.len());
-                self.driver.engine_mut().handle_message(peer, &bytes, now);
-            }
-            (LinkEvent::Closed { reason }, Some(peer)) => {
-                self.links.remove(&id);
-                self.peers.remove(&peer);
-                self.accepted.remove(&peer);
-                if let Some(reason) = reason {
-                    self.log_line(Level::Info, &worded(&reason));
-                }
-                self.driver.engine_mut().handle_closed(peer, now);
-            }
-            (_, None) => {}
-        }
-    }
-
     /// Does everything that the driver wants done, in its order.
     pub(super) fn drain(&mut self) {
         let now = self.clock.now();
@@ -401,6 +362,7 @@ impl Actor {
                     }
                 }
                 Action::Transmit(transmit) => self.transmit(transmit, &mut last),
+                Action::Publish(publish) => self.publish_on_bus(publish),
                 Action::Check(request) => self.check(request),
                 Action::Look(look) => {
                     let found = self.read_bound(&look.document);
@@ -496,32 +458,6 @@ impl Actor {
         }
     }
 
-    /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
-    fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
-        self.metrics.frame("sent", transmit.frame.len());
-        let frame = match last {
-            Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
-            _ => {
-                let frame = match &transmit.frame {
-                    protocol::Frame::Text(text) => Frame::text(&**text),
-                    protocol::Frame::Binary(bytes) => Frame::binary(Arc::clone(bytes)),
-                };
-                last.insert((transmit.frame, frame)).1.clone()
-            }
-        };
-        let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
-        if let Some((_, sender)) = link
-            && let Err(why) = sender.try_send(frame)
-        {
-            // It misses a frame, so it begins again: a new connection tells it everything. Its end is reported.
-            sender.close(match why {
-                NotSent::QueueFull => "the frames are not taken fast enough",
-                NotSent::TooLarge => "a frame is too large",
-                NotSent::Closed => "the connection has ended",
-            });
-        }
-    }
-
     /// Finishes what was begun, tells the peers, and closes the store; bounded by [`CLOSE_WITHIN`].
     async fn close(mut self, mut inputs: Inputs) {
         let until = Instant::now() + CLOSE_WITHIN;
@@ -551,6 +487,8 @@ impl Actor {
         for (_, sender) in self.links.values() {
             sender.close("the instance is stopping");
         }
+        let lines = self.buses.drain(..).filter_map(|bus| bus.line);
+        let lines: Vec<_> = lines.map(|line| tokio::spawn(line.close())).collect();
         let dialers: Vec<_> = self.dialers.drain(..).map(|dialer| tokio::spawn(dialer.close())).collect();
         while !self.links.is_empty() {
             // Only ends matter any more, and taking events lets the links get there.
@@ -562,7 +500,7 @@ impl Actor {
             }
         }
         drop(inputs);
-        for dialer in dialers {
+        for dialer in dialers.into_iter().chain(lines) {
             let _ = timeout_at(until.into(), dialer).await; // cut off by the end of the runtime where it is late
         }
         self.writer = None; // commits what is left, and closes the store

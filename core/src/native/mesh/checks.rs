@@ -13,7 +13,7 @@ impl MeshStatus {
     pub fn health(&self) -> Health {
         let degraded = |error| (Verdict::Degraded, error);
         let failed = |error| (Verdict::Failed, error);
-        Health {
+        let mut health = Health {
             checks: vec![
                 Check::of("document", self.without_a_document().map(failed)),
                 Check::of("store", self.store_problems()),
@@ -29,7 +29,12 @@ impl MeshStatus {
                 Check::of("auth", self.auth.iter().filter_map(|auth| auth.failure.clone()).map(degraded)),
                 Check::of("start", self.starting().map(failed)),
             ],
+        };
+        if !self.buses.is_empty() {
+            let problems = self.buses.iter().filter_map(super::buses::BusStatus::problem);
+            health.checks.push(Check::of("buses", problems.map(degraded)));
         }
+        health
     }
 
     /// Documents with nothing in force, or that wait for others to have one.

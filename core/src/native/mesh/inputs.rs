@@ -20,6 +20,7 @@ use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::native::file::Replaced;
 use crate::native::http::Elsewhere;
 use crate::native::source::polled::News;
+use crate::native::transport::bus::BusEvent;
 use crate::native::transport::websocket::{LinkEvent, LinkId};
 use crate::native::watch::FileEvent;
 use crate::path::Path;
@@ -54,6 +55,7 @@ pub(super) enum Input {
     /// Directories and patterns stand for these files now.
     Listed(Vec<LayerFile>),
     Link(LinkId, LinkEvent),
+    Bus(usize, BusEvent),
     Persisted(Ticket, Result<()>),
     Wrote(Wrote),
     /// A source was asked.
@@ -86,6 +88,7 @@ pub(super) struct Inputs {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) files: mpsc::Receiver<FileEvent>,
     pub(super) links: mpsc::Receiver<(LinkId, LinkEvent)>,
+    pub(super) buses: mpsc::Receiver<(usize, BusEvent)>,
     /// Unbounded, so that the store never waits for the actor that may be waiting for it; the engine bounds them.
     pub(super) persisted: mpsc::UnboundedReceiver<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Receiver<Wrote>,
@@ -100,6 +103,7 @@ pub(super) struct Inputs {
 pub(super) struct Senders {
     pub(super) files: mpsc::Sender<FileEvent>,
     pub(super) links: mpsc::Sender<(LinkId, LinkEvent)>,
+    pub(super) buses: mpsc::Sender<(usize, BusEvent)>,
     pub(super) persisted: mpsc::UnboundedSender<(Ticket, Result<()>)>,
     pub(super) wrote: mpsc::Sender<Wrote>,
     pub(super) news: mpsc::Sender<News>,
@@ -111,6 +115,7 @@ impl Inputs {
     pub(super) fn new(requests: mpsc::Receiver<Request>) -> (Senders, Inputs) {
         let (files_in, files) = mpsc::channel(64);
         let (links_in, links) = mpsc::channel(256);
+        let (buses_in, buses) = mpsc::channel(256);
         let (persisted_in, persisted) = mpsc::unbounded_channel();
         let (wrote_in, wrote) = mpsc::channel(4);
         let (news_in, news) = mpsc::channel(16);
@@ -119,13 +124,14 @@ impl Inputs {
         let senders = Senders {
             files: files_in,
             links: links_in,
+            buses: buses_in,
             persisted: persisted_in,
             wrote: wrote_in,
             news: news_in,
             listed: listed_in,
             later: later_in,
         };
-        (senders, Inputs { requests, files, links, persisted, wrote, news, listed, later })
+        (senders, Inputs { requests, files, links, buses, persisted, wrote, news, listed, later })
     }
 
     /// The next input, at the latest when something is due.
@@ -140,6 +146,7 @@ impl Inputs {
             Some(request) = self.requests.recv() => Input::Request(request),
             Some(event) = self.files.recv() => Input::File(event),
             Some((id, event)) = self.links.recv() => Input::Link(id, event),
+            Some((number, event)) = self.buses.recv() => Input::Bus(number, event),
             Some((ticket, result)) = self.persisted.recv() => Input::Persisted(ticket, result),
             Some(wrote) = self.wrote.recv() => Input::Wrote(wrote),
             Some(news) = self.news.recv() => Input::News(news),
@@ -169,6 +176,9 @@ impl Inputs {
         }
         if let Ok((id, event)) = self.links.try_recv() {
             return Some(Input::Link(id, event));
+        }
+        if let Ok((number, event)) = self.buses.try_recv() {
+            return Some(Input::Bus(number, event));
         }
         self.requests.try_recv().ok().map(Input::Request)
     }

@@ -51,10 +51,11 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     let instance = Key::from_seed(&seed).public().instance();
     let records = store.as_ref().map(Store::read_all).transpose()?.unwrap_or_default();
     let joins_only = records.iter().any(|(key, _)| key == REJOIN);
-    if joins_only && setup.peers.is_empty() && setup.listen.is_empty() {
+    if joins_only && setup.peers.is_empty() && setup.buses.is_empty() && setup.listen.is_empty() {
         let message = "the store was set aside to be rebuilt from other instances, and none can be reached";
-        return Err(Error::new(Code::NotReady, message)
-            .with_hint("name an instance with `peer`; to begin anew from the bound file, remove the data directory"));
+        return Err(Error::new(Code::NotReady, message).with_hint(
+            "name an instance with `peer`, or a bus; to begin anew from the bound file, remove the data directory",
+        ));
     }
     let config = EngineConfig {
         found_after_ms: setup.found_after_ms,
@@ -89,7 +90,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
             format: bound.format,
             is_named: bound.is_named,
         }),
-        has_peers: !setup.peers.is_empty(),
+        has_peers: !setup.peers.is_empty() || !setup.buses.is_empty(),
         dialed_peers: setup.peers.len(),
         sources,
         policy: std::mem::take(&mut setup.policy),
@@ -162,7 +163,9 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.serve(listeners, std::mem::take(&mut setup.allowed), &setup.access);
     let keys = setup.keys.take().map(Arc::new);
     actor.start_remotes(std::mem::take(&mut setup.remotes), setup.kept_dir.as_deref(), keys, &mut inputs).await;
-    first_look(&mut actor, setup.peers.is_empty())?;
+    let is_alone = setup.peers.is_empty() && setup.buses.is_empty();
+    actor.add_buses(std::mem::take(&mut setup.buses));
+    first_look(&mut actor, is_alone)?;
     Ok((actor, inputs))
 }
 

@@ -206,6 +206,7 @@ impl OpenOptions {
             access: super::access::Access::default(),
             allowed: Allowed::default(),
             peers: Vec::new(),
+            buses: Vec::new(),
             env_prefix: self.env_prefix,
             data_dir: None,
             kept_dir: self.data_dir,

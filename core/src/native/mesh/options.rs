@@ -17,6 +17,7 @@ use crate::merge::InvalidVariables;
 use crate::native::http::Allowed;
 use crate::native::source::environment::Environment;
 use crate::native::source::polled::Source;
+use crate::native::transport::bus::BusAddress;
 use crate::native::transport::websocket::Address;
 use crate::native::watch::WatchOptions;
 use crate::policy::Policy;
@@ -71,6 +72,8 @@ pub struct MeshOptions {
     pub allow_hosts: Vec<String>,
     /// Other instances, as `wss://host:port`, or `ws://` on this machine.
     pub peers: Vec<String>,
+    /// Buses, on which instances meet without being connected: `redis://host:port`, see [`MeshOptions::bus`].
+    pub buses: Vec<String>,
     /// The prefix of environment variables that win over the shared layer, for example `MYAPP`; none.
     pub env_prefix: Option<String>,
     /// Where variables come from, looked at again and again; the process.
@@ -133,6 +136,7 @@ impl Default for MeshOptions {
             allow_origins: Vec::new(),
             allow_hosts: Vec::new(),
             peers: Vec::new(),
+            buses: Vec::new(),
             env_prefix: None,
             environment: Environment::default(),
             data_dir: None,
@@ -262,6 +266,21 @@ impl MeshOptions {
     #[must_use]
     pub fn peer(mut self, url: impl Into<String>) -> MeshOptions {
         self.peers.push(url.into());
+        self
+    }
+
+    /// Adds a bus: a broker at which instances meet that need no connection to each other. `redis://[user@]host[:port][/db]`,
+    /// `rediss://` with TLS; after a `?` come options: `password-file`, `password-env`, `key-file` (seals what is said there,
+    /// so that only who has the key reads and writes), `ca`, `prefix`, `plain=yes`.
+    ///
+    /// ```no_run
+    /// use confmesh::MeshOptions;
+    /// let mesh = MeshOptions::default().data_dir("/var/lib/app").bus("redis://127.0.0.1:6379?key-file=bus.key").start()?;
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    #[must_use]
+    pub fn bus(mut self, url: impl Into<String>) -> MeshOptions {
+        self.buses.push(url.into());
         self
     }
 
@@ -451,6 +470,7 @@ impl MeshOptions {
     pub fn start(self) -> Result<Mesh> {
         let log = self.log.or_environment()?;
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
+        let buses = super::buses::read(&self.buses, &self.policy)?;
         let access = super::access::Given {
             auth: self.auth,
             cert: self.tls_cert,
@@ -478,6 +498,7 @@ impl MeshOptions {
             access,
             allowed: Allowed::parse(&self.allow_origins, &self.allow_hosts)?,
             peers,
+            buses,
             env_prefix: self.env_prefix,
             kept_dir: self.data_dir.clone(),
             data_dir: self.data_dir,
@@ -528,6 +549,7 @@ pub(super) struct Setup {
     pub(super) access: Access,
     pub(super) allowed: Allowed,
     pub(super) peers: Vec<Address>,
+    pub(super) buses: Vec<BusAddress>,
     pub(super) env_prefix: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     /// Where the last good documents of sources are kept.

@@ -1,11 +1,80 @@
 //! The other instances as the actor sees them: where they are, whether they are connected, and what the engine says of them.
+use std::sync::Arc;
+
 use super::actor::Actor;
+use super::log::worded;
 use super::status::{Direction, PeerState, PeerStatus};
 use crate::clock::Now;
-use crate::engine::{LinkState, Peer};
-use crate::native::transport::websocket::{DialState, Dialer};
+use crate::engine::{Level, Link, LinkState, Peer, PeerId, Transmit};
+use crate::native::transport::websocket::{DialState, Dialer, Frame, LinkEvent, LinkId, NotSent};
+use crate::protocol;
 
 impl Actor {
+    pub(super) fn handle_link(&mut self, id: LinkId, event: LinkEvent) {
+        let now = self.clock.now();
+        let peer = self.links.get(&id).map(|(peer, _)| *peer);
+        match (event, peer) {
+            (LinkEvent::Opened(link), _) => {
+                self.last_peer += 1;
+                let peer = PeerId(self.last_peer);
+                self.links.insert(id, (peer, link.sender));
+                self.peers.insert(peer, id);
+                let direction = if link.dialed { Link::Dialed } else { Link::Accepted };
+                if link.dialed {
+                    self.log_line(Level::Info, &format!("connected to {}", link.peer));
+                } else {
+                    self.accepted.insert(peer, link.peer);
+                }
+                self.driver.engine_mut().handle_connected(peer, direction, now);
+                self.driver.engine_mut().authorize(peer, link.who);
+            }
+            (LinkEvent::Text(frame), Some(peer)) => {
+                self.metrics.frame("received", frame.len());
+                self.driver.engine_mut().handle_message(peer, &frame, now);
+            }
+            (LinkEvent::Binary(bytes), Some(peer)) => {
+                self.metrics.frame("received", bytes.len());
+                self.driver.engine_mut().handle_message(peer, &bytes, now);
+            }
+            (LinkEvent::Closed { reason }, Some(peer)) => {
+                self.links.remove(&id);
+                self.peers.remove(&peer);
+                self.accepted.remove(&peer);
+                if let Some(reason) = reason {
+                    self.log_line(Level::Info, &worded(&reason));
+                }
+                self.driver.engine_mut().handle_closed(peer, now);
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
+    pub(super) fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
+        self.metrics.frame("sent", transmit.frame.len());
+        let frame = match last {
+            Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
+            _ => {
+                let frame = match &transmit.frame {
+                    protocol::Frame::Text(text) => Frame::text(&**text),
+                    protocol::Frame::Binary(bytes) => Frame::binary(Arc::clone(bytes)),
+                };
+                last.insert((transmit.frame, frame)).1.clone()
+            }
+        };
+        let link = self.peers.get(&transmit.peer).and_then(|id| self.links.get(id));
+        if let Some((_, sender)) = link
+            && let Err(why) = sender.try_send(frame)
+        {
+            // It misses a frame, so it begins again: a new connection tells it everything. Its end is reported.
+            sender.close(match why {
+                NotSent::QueueFull => "the frames are not taken fast enough",
+                NotSent::TooLarge => "a frame is too large",
+                NotSent::Closed => "the connection has ended",
+            });
+        }
+    }
+
     /// Those that are dialed, in the order of the options, then those who dialed in, the oldest connection first.
     pub(super) fn peer_statuses(&self) -> Vec<PeerStatus> {
         let peers = self.driver.engine().peers();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::access::AuthStatus;
 use super::actor::Actor;
+use super::buses::BusStatus;
 use super::remotes::RemoteStatus;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
@@ -33,6 +34,8 @@ pub struct MeshStatus {
     pub listen: Vec<SocketAddr>,
     /// The other instances: those that are dialed, in the order of the options, then those who dialed in.
     pub peers: Vec<PeerStatus>,
+    /// The buses, in the order of the options.
+    pub buses: Vec<BusStatus>,
     /// For how long it is in step with none of the others, in milliseconds: 0 where it is with one; none where there are none.
     pub out_of_step_ms: Option<u64>,
     /// How long that, or a broken source, may last until health says so as well, in milliseconds.
@@ -164,6 +167,9 @@ impl MeshStatus {
             ("connected_clients", count(self.connected_clients)),
             ("documents", documents.into()),
         ];
+        if !self.buses.is_empty() {
+            fields.push(("buses", self.buses.iter().map(BusStatus::to_value).collect::<Vec<Value>>().into()));
+        }
         fields.extend(self.out_of_step_ms.map(|ms| ("out_of_step_ms", ms.into())));
         fields.extend(self.auth.as_ref().map(|auth| ("auth", auth.to_value())));
         map(fields)
@@ -341,6 +347,7 @@ impl Actor {
             out_of_step_ms: self.out_of_step_ms(&peers, now),
             stale_after_ms: self.stale_after_ms,
             peers,
+            buses: self.bus_statuses(now),
             connected_clients: self.driver.engine().guest_count(),
             starting: self.awaited(),
             store_failure: self.driver.store_failure().cloned(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::format::{Format, parse};
 
+mod buses;
 mod checks;
 mod disk;
 mod health;

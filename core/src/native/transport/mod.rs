@@ -1,2 +1,3 @@
 //! How instances reach each other.
+pub mod bus;
 pub mod websocket;

@@ -1,0 +1,169 @@
+//! The addresses of buses that users write.
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::{Code, Error, Result};
+use crate::native::net::Token;
+
+/// A checked address of a bus: `redis://[user@]host[:port][/db]`, `rediss://` with TLS, or `memory://name` within one process.
+/// After a `?` it takes options, joined by `&`:
+///
+/// - `password-file=PATH`, `password-env=NAME`: where the password is;
+/// - `key-file=PATH`: the key file (`confmesh key new`) that seals every frame, so that the broker and its other users neither
+///   read them nor write;
+/// - `prefix=NAME`: how the channels begin; `confmesh`;
+/// - `ca=PATH`: whose certificates are trusted; those of the system;
+/// - `plain=yes`: without TLS also where the broker is not on this machine.
+#[derive(Clone)]
+pub struct BusAddress {
+    shown: String,
+    pub(super) kind: Kind,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) prefix: String,
+}
+
+#[derive(Clone)]
+pub(super) enum Kind {
+    Memory(String),
+    #[cfg(feature = "redis")]
+    Redis(Server),
+}
+
+/// Where a broker is, and who we are there.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no broker is built in"))]
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) is_secure: bool,
+    /// Whether it may be far away without TLS.
+    pub(super) is_plain: bool,
+    pub(super) path: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Token,
+    pub(super) ca: Option<PathBuf>,
+}
+
+const FORM: &str = "write `redis://host:port`, or `rediss://host:port` with TLS";
+
+impl BusAddress {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where it is none. What stands before an `@` is not told, as it may hold a password.
+    pub fn parse(text: &str) -> Result<BusAddress> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(usage("this is no address of a bus").with_hint(FORM));
+        };
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+        let (login, server) = match authority.rsplit_once('@') {
+            Some((login, server)) => (Some(login), server),
+            None => (None, authority),
+        };
+        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
+            Some((user, password)) => (Some(decoded(user)?), Some(decoded(password)?)),
+            None => (None, None),
+        };
+        let user = user.filter(|user| !user.is_empty());
+        let mut password = password.filter(|given| !given.is_empty()).map_or(Token::None, Token::Given);
+        let (mut key_file, mut ca, mut is_plain, mut prefix) = (None, None, false, "confmesh".to_owned());
+        for option in query.split('&').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let value = decoded(value)?;
+            match name {
+                _ if value.is_empty() => return Err(usage(format!("the option `{name}` of a bus needs a value"))),
+                "password-file" => password = Token::File(value.into()),
+                "password-env" => {
+                    let given = std::env::var(&value).map_err(|_| {
+                        usage(format!("the variable `{value}` holds no password"))
+                            .with_hint("set it, or name another one")
+                    })?;
+                    password = Token::Given(given);
+                }
+                "key-file" => key_file = Some(value.into()),
+                "ca" => ca = Some(value.into()),
+                "prefix" => prefix = value,
+                "plain" if value == "yes" => is_plain = true,
+                _ => {
+                    let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`";
+                    return Err(usage(format!("a bus has no option `{option}`")).with_hint(hint));
+                }
+            }
+        }
+        let of_user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let of_path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        let shown = format!("{scheme}://{of_user}{server}{of_path}");
+        let kind = match scheme {
+            "memory" if !server.is_empty() => Kind::Memory(server.to_owned()),
+            "redis" | "rediss" => {
+                let (host, port) = host_and_port(server, 6_379)?;
+                let (is_secure, path) = (scheme == "rediss", path.to_owned());
+                redis(Server { host, port, is_secure, is_plain, path, user, password, ca })?
+            }
+            _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
+        };
+        Ok(BusAddress { shown, kind, key_file, prefix })
+    }
+
+    /// Whether nobody else reads what is said there.
+    pub fn seals(&self) -> bool {
+        self.key_file.is_some() || matches!(self.kind, Kind::Memory(_))
+    }
+}
+
+#[cfg(feature = "redis")]
+fn redis(server: Server) -> Result<Kind> {
+    if !server.path.is_empty() && server.path.parse::<i64>().is_err() {
+        return Err(usage("what follows the host of a Redis bus is the number of a database").with_hint(FORM));
+    }
+    Ok(Kind::Redis(server))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(_: Server) -> Result<Kind> {
+    Err(usage("this build knows no Redis").with_hint("build it with the feature `redis`"))
+}
+
+fn host_and_port(server: &str, default: u16) -> Result<(String, u16)> {
+    let broken = || usage(format!("`{server}` is no host and port")).with_hint(FORM);
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| broken())?),
+        _ => (server, default),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || port == 0 { Err(broken()) } else { Ok((host.to_owned(), port)) }
+}
+
+/// A part of an address without its `%`.
+fn decoded(text: &str) -> Result<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        let pair = digit().zip(digit()).and_then(|(high, low)| u8::try_from(16 * high + low).ok());
+        bytes.push(pair.ok_or_else(|| usage("a `%` in the address of a bus is followed by two digits"))?);
+    }
+    String::from_utf8(bytes).map_err(|_| usage("a part of the address of a bus is no text"))
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(Code::Usage, message.into())
+}
+
+impl fmt::Display for BusAddress {
+    /// Without passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BusAddress({self})")
+    }
+}
