@@ -34,7 +34,7 @@ impl World {
     /// The buses that an instance is to be on.
     pub(crate) fn draw_buses(&mut self) -> Vec<usize> {
         let rate = self.swarm.rate(Fault::Bus);
-        if rate == 0 {
+        if rate == 0 || self.swarm.settles() {
             return Vec::new();
         }
         if self.channels.is_empty() {
