@@ -162,6 +162,16 @@ fn a_text_keeps_its_quotes_and_its_block() {
     let folded = "a: >-\n    one two\n    three\n\n    four\nb: 1\n";
     becomes(Format::Yaml, folded, "a", "\"one two three\\nfive\"", "a: >-\n    one two\n    three\n\n    five\nb: 1\n");
     becomes(Format::Yaml, "a: |\n    x\n    y\n", "a", "\"x\\nz\\n\"", "a: |\n    x\n    z\n");
+    let deep = "l:\n- with:\n    yml: |2 # c\n        x: 1\n- b: 1\n";
+    becomes(Format::Yaml, deep, "l.0.with.yml", "\"  x: 1\\ny: 2\\n\"", &deep.replace("x: 1\n", "x: 1\n      y: 2\n"));
+    becomes(
+        Format::Yaml,
+        deep,
+        "l.0.with.yml",
+        "\"x: 1\\n\"",
+        &deep.replace("|2", "|").replace("        x", "      x"),
+    );
+    becomes(Format::Yaml, "a: |\n    x\nb: 1\n", "a", "\"  y\\nx\"", "a: |2-\n    y\n  x\nb: 1\n");
     becomes(Format::Toml, "a = 'C:\\Users'\n", "a", "\"C:\\\\Temp\"", "a = 'C:\\Temp'\n");
     becomes(Format::Dotenv, "S=\"a b#c\"\n", "S", "\"c d#e\"", "S=\"c d#e\"\n");
     becomes(Format::Dotenv, "K=\"a\nb$\"\n", "K", "\"a\\nc\\\"$\"", "K=\"a\nc\\\"\\$\"\n");

@@ -79,7 +79,8 @@ impl BlockEdit<'_> {
         if tagged || !matches!(shape.value, Value::String(_)) {
             return None;
         }
-        yaml_style::block(self.text.get(shape.content..shape.span.end)?, target, column + self.unit.len(), self.newline)
+        let old = self.text.get(shape.content..shape.span.end)?;
+        yaml_style::block(old, target, column, self.unit.len(), self.newline)
     }
 
     /// Replaces what stands behind a colon or a dash; comments on the line of the key stay.

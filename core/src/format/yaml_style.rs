@@ -14,13 +14,13 @@ pub(super) fn flow(old: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// A text outside of brackets in the style of the old spelling; `indent` is that of a new block.
-pub(super) fn block(old: &str, value: &Value, indent: usize, newline: &str) -> Option<String> {
+/// A text outside of brackets in the style of the old spelling; a new block stands `unit` deeper than its key in `column`.
+pub(super) fn block(old: &str, value: &Value, column: usize, unit: usize, newline: &str) -> Option<String> {
     let Value::String(new) = value else { return None };
     match old.chars().next()? {
         '"' => Some(double(new)),
         '\'' => single(new),
-        '|' | '>' => lines(old, new, indent, newline),
+        '|' | '>' => lines(old, new, column, unit, newline),
         _ => is_plain(new, false).then(|| new.to_string()),
     }
 }
@@ -67,26 +67,30 @@ fn is_ambiguous(text: &str) -> bool {
 }
 
 /// A literal or folded block with the header, the indentation and the lines that can stay.
-fn lines(old: &str, new: &str, indent: usize, newline: &str) -> Option<String> {
+fn lines(old: &str, new: &str, column: usize, unit: usize, newline: &str) -> Option<String> {
     let (header, body) = old.split_once('\n')?;
     let header = header.trim_end_matches('\r');
     let (indicators, comment) =
         header.find([' ', '\t']).map_or((header, ""), |at| header.split_at_checked(at).unwrap_or((header, "")));
     let folded = indicators.starts_with('>');
     let body: Vec<&str> = body.split('\n').map(|line| line.trim_end_matches('\r')).collect();
-    let is_odd = indicators.contains(|c: char| c.is_ascii_digit())
+    // Where the text begins with blanks, only a number says how deep its lines stand.
+    let (is_numbered, numbers) = (indicators.contains(|c: char| c.is_ascii_digit()), new.starts_with(' '));
+    let is_odd = (folded && (is_numbered || numbers))
+        || !(1..10).contains(&unit)
         || new.trim_end_matches('\n').is_empty()
         || new.ends_with("\n\n")
-        || new.starts_with([' ', '\t', '\n'])
+        || new.starts_with(['\t', '\n'])
         || new.chars().any(|c| c != '\n' && c != '\t' && yaml_print::must_escape(c));
     if is_odd {
         return None;
     }
-    let first = body.iter().find(|line| !line.trim().is_empty());
-    let depth = first.map_or(indent, |line| line.len() - line.trim_start_matches(' ').len());
+    let first = body.iter().find(|line| !line.trim().is_empty() && !is_numbered && !numbers);
+    let depth = first.map_or(column + unit, |line| line.len() - line.trim_start_matches(' ').len());
     let chomping = if new.ends_with('\n') { "" } else { "-" };
     let lines: Vec<&str> = new.strip_suffix('\n').unwrap_or(new).split('\n').collect();
-    let mut out = format!("{}{chomping}{comment}", if folded { ">" } else { "|" });
+    let number = if numbers { unit.to_string() } else { String::new() };
+    let mut out = format!("{}{number}{chomping}{comment}", if folded { ">" } else { "|" });
     let mut push = |line: &str| {
         out.push_str(newline);
         if !line.is_empty() {

@@ -189,7 +189,7 @@ impl Coercion<'_> {
                 }
                 let overridden = self.below.iter().zip(self.lower_layers).find(|(value, _)| value.at(&path).is_some());
                 if let Some((_, layer)) = overridden {
-                    let message = format!("the value that stays in force is a {}", like.type_name());
+                    let message = format!("the value that stays in force is of the type {}", like.type_name());
                     let related = Error::new(Code::Type, message).with_origin(layer.origin(&path));
                     warning = warning.with_related(related.with_path(path.clone()));
                 }

@@ -212,6 +212,8 @@ fn a_bound_dotenv_file_nests_and_is_edited_where_its_keys_stand() {
     run(dir.path(), &["unset", "DB.HOST", "--file", "b.env"]).data();
     run(dir.path(), &["set", "DB.PORT", "2", "--file", "b.env"]).data();
     assert_eq!(std::fs::read_to_string(dir.path().join("b.env")).unwrap(), "DB__PORT=2\nA='x'\n");
-    let told = run(dir.path(), &["set", "A", "[1]", "--file", "b.env"]).complaint(1);
-    assert!(told.contains("dotenv cannot hold a list") && told.contains("`A`"), "{told}");
+    run(dir.path(), &["set", "A", "[1]", "--file", "b.env"]).data();
+    assert_eq!(std::fs::read_to_string(dir.path().join("b.env")).unwrap(), "DB__PORT=2\nA='[1]'\n");
+    let told = run(dir.path(), &["set", "B", "[1]", "--file", "b.env"]).complaint(1);
+    assert!(told.contains("dotenv cannot hold a list") && told.contains("`B`"), "{told}");
 }

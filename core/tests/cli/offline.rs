@@ -264,3 +264,61 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
 }
+
+#[test]
+fn files_are_edited_in_place_without_an_instance() {
+    let text = "# shop\nimage: \"nginx:1.9\" # pinned\nbase: &base\n  retries: 3 # often\nweb:\n  <<: *base\n  port: 80\ntags:\n- a # one\n- b # two\n";
+    let dir = dir(&[
+        ("real.yaml", text),
+        ("p.json", r#"[{"op": "remove", "path": "/tags/0"}]"#),
+        ("m.json", r#"{"web": null}"#),
+    ]);
+    std::os::unix::fs::symlink("real.yaml", dir.path().join("a.yaml")).unwrap();
+    let read = || std::fs::read_to_string(dir.path().join("a.yaml")).unwrap();
+    let (mut want, edit) = (text.to_owned(), |arguments: &[&str]| run(dir.path(), arguments).data());
+    assert_eq!(edit(&["set", "image", "nginx:1.10", "--file", "a.yaml"]), "");
+    want = want.replace("1.9", "1.10");
+    assert_eq!(read(), want);
+    let told = edit(&["set", "base.retries", "5", "--file", "a.yaml", "--json"]);
+    assert_eq!(json(&told), json(r#"{"file": "a.yaml", "changed": true}"#));
+    // What the merge key brings is as it was, so that it is written beside it.
+    want = want.replace("retries: 3", "retries: 5").replace("port: 80\n", "port: 80\n  retries: 3\n");
+    assert_eq!(read(), want);
+    edit(&["unset", "web.port", "--file", "a.yaml"]);
+    edit(&["patch", "a.yaml", "p.json", "--in-place"]);
+    want = want.replace("  port: 80\n", "").replace("- a # one\n", "");
+    assert_eq!(read(), want);
+    edit(&["patch", "a.yaml", "m.json", "--merge-patch", "--in-place"]);
+    want = want.replace("web:\n  <<: *base\n  retries: 3\n", "");
+    assert_eq!(read(), want);
+    assert!(dir.path().join("a.yaml").is_symlink(), "the link stays");
+    let told = edit(&["set", "tags.0", "b", "--file", "a.yaml", "--json"]);
+    assert_eq!(json(&told)["changed"], false);
+    // What cannot be done changes nothing.
+    for (arguments, says) in [
+        (["set", "image.tag", "1", "--file", "a.yaml"], "`image` is a string, no map"),
+        (["set", "tags.9", "1", "--file", "a.yaml"], "is a list of 1 items"),
+        (["set", "", "1", "--file", "a.yaml"], "the path is empty"),
+        (["set", "a", "1", "--file", "-"], "cannot be edited in place"),
+    ] {
+        let ran = run(dir.path(), &arguments);
+        assert!(ran.status != 0 && ran.stderr.contains(says), "{ran:?}");
+    }
+    assert!(run(dir.path(), &["unset", "tgas", "--file", "a.yaml"]).complaint(1).contains("`tags`"));
+    assert!(run(dir.path(), &["set", "a", "1", "--file", "none.yaml"]).complaint(1).contains("none.yaml"));
+    assert_eq!(read(), want);
+}
+
+#[test]
+fn fmt_tidies_and_check_only_tells() {
+    let untidy = "a: 1  \r\nb: |\n  x  \n---\nc: 2\n\n\n";
+    let dir = dir(&[("a.yaml", untidy), ("b.json", "{}\n")]);
+    let read = || std::fs::read_to_string(dir.path().join("a.yaml")).unwrap();
+    let checked = run(dir.path(), &["fmt", "--check", "a.yaml", "b.json"]);
+    assert_eq!((checked.status, checked.stdout.as_str(), read().as_str()), (1, "a.yaml\n", untidy), "{checked:?}");
+    assert_eq!(run(dir.path(), &["fmt", "a.yaml", "b.json"]).data(), "a.yaml\n");
+    assert_eq!(read(), "a: 1\nb: |\n  x  \n---\nc: 2\n");
+    assert_eq!(run(dir.path(), &["fmt", "--check", "a.yaml", "b.json"]).data(), "");
+    std::fs::write(dir.path().join("a.yaml"), "a: 1\nb 2\n").unwrap();
+    assert!(run(dir.path(), &["fmt", "a.yaml"]).complaint(1).contains("a.yaml:2:1"));
+}

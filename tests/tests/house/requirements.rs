@@ -56,6 +56,7 @@ fn is_test_in(file: &str, name: &str, text: &str) -> bool {
 fn every_requirement_names_tests_that_exist() {
     for file in [
         "tests/requirements.toml",
+        "tests/requirements-files.toml",
         "tests/requirements-sources.toml",
         "tests/requirements-guard.toml",
         "tests/requirements-hooks.toml",

@@ -307,3 +307,33 @@ fn a_bound_dotenv_file_nests_at_two_underscores() {
     world.run();
     assert_eq!(world.hosts[1].file.as_deref(), Some("db__port=6432\ndb__user=u # new\n"));
 }
+
+#[test]
+fn comments_travel_with_their_items_in_the_file_of_another_instance() {
+    for (format, text) in [
+        (Format::Yaml, "l:\n- n: a # A\n- n: b # B\n- n: c # C\n"),
+        (
+            Format::Jsonc,
+            "{\n  \"l\": [\n    {\"n\": \"a\"}, // A\n    {\"n\": \"b\"}, // B\n    {\"n\": \"c\"} // C\n  ]\n}\n",
+        ),
+        (Format::Toml, "[[l]]\nn = \"a\" # A\n\n[[l]]\nn = \"b\" # B\n\n[[l]]\nn = \"c\" # C\n"),
+    ] {
+        let mut world = World::new();
+        let bound = |id: &str, format: Format, has_peers| {
+            let binding = FileBinding { id: id.into(), format, is_named: false };
+            DocumentOptions { shared: true, file: Some(binding), has_peers, ..DocumentOptions::default() }
+        };
+        world.add_with(1, Some(text), bound("a", format, false));
+        world.add_with(2, None, bound("b.yaml", Format::Yaml, true));
+        world.connect(1, 0);
+        world.run();
+        world.save(1, "l:\n- n: c\n- n: a\n- n: d\n");
+        world.run();
+        let file = world.hosts[0].file.clone().unwrap();
+        assert_eq!(crate::format::parse(&file, format).unwrap(), json(r#"{"l":[{"n":"c"},{"n":"a"},{"n":"d"}]}"#));
+        let line = |mark: &str| file.lines().find(|line| line.ends_with(mark)).unwrap_or_default().to_owned();
+        assert!(line("A").contains("\"a\"") || line("A").contains("n: a"), "{file}");
+        assert!(line("C").contains("\"c\"") || line("C").contains("n: c"), "{file}");
+        assert_eq!(line("B"), "", "what was removed takes its comment along: {file}");
+    }
+}

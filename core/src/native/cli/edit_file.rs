@@ -7,7 +7,7 @@ use super::offline::typed_value;
 use super::output::{CORRECTABLE, DONE, Outcome, Stop, data, json, warn};
 use super::suggest::not_found;
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, LeftOut, Which, held, holdable, parse, rewrite, rewrite_document};
+use crate::format::{FileArgument, Format, LeftOut, Which, held, holdable, parse, rewrite, rewrite_document};
 use crate::native::file::{Replaced, replace_if_unchanged, write_in_place};
 use crate::origin::Origin;
 use crate::path::Path;
@@ -19,7 +19,10 @@ pub(super) fn run_set(arguments: &Set, file: &str, as_json: bool) -> Outcome {
     let input = read(file)?;
     let old = input.value()?;
     fits(&old, &path)?;
-    let (value, warning) = typed_value(&arguments.value, arguments.string, arguments.as_json, old.at(&path))?;
+    // Where everything is a text, JSON over a text is one as well.
+    let stays_text = input.format.is_untyped() && matches!(old.at(&path), Some(Value::String(_)));
+    let is_text = arguments.string || (stays_text && !arguments.as_json);
+    let (value, warning) = typed_value(&arguments.value, is_text, arguments.as_json, old.at(&path))?;
     if let Some(warning) = warning {
         warn(&warning, as_json);
     }
@@ -43,7 +46,7 @@ pub(super) fn run_fmt(arguments: &Fmt, as_json: bool) -> Outcome {
     let mut found = Vec::new();
     for file in &arguments.files {
         let input = inputs.read(file)?;
-        input.value()?;
+        whole(&input.text, input.format).map_err(|error| located(error, &input.source))?;
         let tidy = tidy(&input.text, input.format);
         if tidy != input.text {
             found.push(input.source.clone());
@@ -150,25 +153,40 @@ fn fits(old: &Value, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// All that a text says: of YAML the list of its documents.
+fn whole(text: &str, format: Format) -> Result<Value> {
+    let all = FileArgument { document: Some(Which::All), ..FileArgument::default() };
+    if format == Format::Yaml { all.value(text, format, "") } else { parse(text, format) }
+}
+
+fn located(error: Error, source: &str) -> Error {
+    let place = error.origin().and_then(|origin| origin.location);
+    error.with_origin(Origin::source(source).at(place))
+}
+
 /// The text without blanks at the ends of lines and of the text, with one kind of line breaks and a final one, as far as
 /// no value depends on them.
 fn tidy(text: &str, format: Format) -> String {
-    let Ok(value) = parse(text, format) else { return text.to_owned() };
-    let reads_so = |text: &str| parse(text, format).as_ref() == Ok(&value);
+    let Ok(value) = whole(text, format) else { return text.to_owned() };
+    let reads_so = |text: &str| whole(text, format).as_ref() == Ok(&value);
     let newline = if text.matches("\r\n").count() * 2 > text.matches('\n').count() { "\r\n" } else { "\n" };
     let lines: Vec<&str> = text.lines().collect();
-    let join = |lines: &[String]| {
+    let joined = |lines: &[String], trims: bool| {
         let text = lines.join(newline);
-        let end = text.trim_end_matches(['\r', '\n']);
+        let end = if trims { text.trim_end_matches(['\r', '\n']) } else { &text };
         if end.is_empty() { String::new() } else { format!("{end}{newline}") }
     };
+    // The last text may keep the blank lines behind it.
+    let owned: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let trims = reads_so(&joined(&owned, true));
+    let join = |lines: &[String]| joined(lines, trims);
     let trimmed: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
     let whole = join(&trimmed);
     if reads_so(&whole) {
         return whole;
     }
     // Some text over several lines needs its blanks: line by line, as few lines as those are.
-    let mut kept: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let mut kept = owned.clone();
     for (at, line) in trimmed.iter().enumerate() {
         let Some(place) = kept.get_mut(at).filter(|place| *place != line) else { continue };
         let before = std::mem::replace(place, line.clone());
@@ -192,6 +210,7 @@ mod tests {
         assert_eq!(tidy("a: |  \n  x  \nb: 2 # c \n", Format::Yaml), "a: |\n  x  \nb: 2 # c\n");
         assert_eq!(tidy("a = \"\"\"\nx \n\"\"\" \n", Format::Toml), "a = \"\"\"\nx \n\"\"\"\n");
         assert_eq!(tidy("{\"a\": 1} \r\n", Format::Json), "{\"a\": 1}\r\n");
+        assert_eq!(tidy("a: 1 \n--- \nb: |+\n  x \n\n", Format::Yaml), "a: 1\n---\nb: |+\n  x \n\n");
     }
 
     #[test]
