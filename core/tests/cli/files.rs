@@ -49,13 +49,13 @@ fn service_links_neither_enter_a_document_nor_stop_a_start_and_are_told_everywhe
     let arguments = ["merge", "a.json", "--env", "APP", "--schema", "schema.json"];
     let ran = run_with(dir.path(), &arguments, &variables, "");
     assert_eq!((ran.status, json(&ran.stdout)), (0, json(r#"{"port":80}"#)), "{ran:?}");
-    assert!(ran.stderr.contains("`APP_PORT` is ignored") && ran.stderr.contains("service links"), "{ran:?}");
+    assert!(ran.stderr.contains("`APP_PORT` is of the wrong type") && ran.stderr.contains("service links"), "{ran:?}");
     let arguments = ["--bind", "a.json", "--env", "APP", "--schema", "schema.json"];
     let served = Instance::start(dir.path(), &arguments, &variables);
     assert_eq!(served.data(&["get", "port"]).trim(), "80");
     let status = served.data(&["status"]);
-    assert!(status.contains("warning") && status.contains("`APP_PORT` is ignored"), "{status}");
-    wait_for("the log", || served.process.errors().contains("`APP_PORT` is ignored").then_some(()));
+    assert!(status.contains("warning") && status.contains("`APP_PORT` is of the wrong type"), "{status}");
+    wait_for("the log", || served.process.errors().contains("`APP_PORT` is of the wrong type").then_some(()));
 }
 
 #[test]
