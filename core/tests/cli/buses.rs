@@ -1,4 +1,4 @@
-//! Instances that share nothing but a broker: a real Redis.
+//! Instances that share nothing but a broker: a real Redis, a real Mosquitto.
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -9,40 +9,93 @@ use serde_json::Value;
 use super::process::{Instance, Running, wait_for};
 use super::{dir, run};
 
-/// A server of its own on a free port.
-struct Redis {
-    process: Running,
-    port: u16,
-    more: Vec<String>,
+/// The servers that buses are tested with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Redis,
+    Mosquitto,
 }
 
-impl Redis {
-    fn start(dir: &Path, more: &[&str]) -> Redis {
+use Kind::{Mosquitto, Redis};
+
+/// A server of its own on a free port.
+struct Broker {
+    kind: Kind,
+    process: Running,
+    port: u16,
+    password: Option<&'static str>,
+}
+
+impl Broker {
+    fn start(kind: Kind, dir: &Path, password: Option<&'static str>) -> Broker {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let more: Vec<String> = more.iter().map(|option| (*option).to_owned()).collect();
-        let process = Redis::process(dir, port, &more);
-        Redis { process, port, more }
+        Broker { kind, process: Broker::process(kind, dir, port, password), port, password }
     }
 
-    fn process(dir: &Path, port: u16, more: &[String]) -> Running {
-        let mut command = Command::new("redis-server");
-        command.current_dir(dir).args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]).args(more);
-        let missing = "redis-server is there: scripts/install-brokers.sh installs it";
-        assert!(Command::new("redis-server").arg("--version").output().is_ok(), "{missing}");
-        let running = Running::of(command);
-        running.says("Ready to accept connections");
-        running
+    fn process(kind: Kind, dir: &Path, port: u16, password: Option<&str>) -> Running {
+        let missing = "the brokers are there: scripts/install-brokers.sh installs them";
+        match kind {
+            Redis => {
+                assert!(Command::new("redis-server").arg("--version").output().is_ok(), "{missing}");
+                let mut command = Command::new("redis-server");
+                command.current_dir(dir).args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+                command.args(password.into_iter().flat_map(|password| ["--requirepass", password]));
+                let running = Running::of(command);
+                running.says("Ready to accept connections");
+                running
+            }
+            Mosquitto => {
+                // Debian puts it where only root looks.
+                let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
+                let mut lines = format!("listener {port} 127.0.0.1\nallow_anonymous {}\n", password.is_none());
+                if let Some(password) = password {
+                    let file = dir.join("passwords");
+                    std::fs::write(&file, format!("ann:{password}\n")).unwrap();
+                    let made = Command::new("mosquitto_passwd").args(["-U"]).arg(&file).status();
+                    assert!(made.is_ok_and(|status| status.success()), "{missing}");
+                    lines.push_str(&format!("password_file {}\n", file.display()));
+                }
+                // Started by root it becomes somebody who may not read the files of this test.
+                lines.push_str("user root\n");
+                let file = dir.join(format!("mosquitto-{port}.conf"));
+                std::fs::write(&file, lines).unwrap();
+                let mut command = Command::new("mosquitto");
+                command.env("PATH", path).current_dir(dir).arg("-c").arg(&file);
+                let running = Running::of(command);
+                running.tells("running");
+                running
+            }
+        }
     }
 
     /// As after a crash: what it had is gone.
     fn restart(&mut self, dir: &Path) {
         self.process.signal("KILL");
         self.process.ended();
-        self.process = Redis::process(dir, self.port, &self.more);
+        self.process = Broker::process(self.kind, dir, self.port, self.password);
     }
 
     fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.kind == Redis { "redis" } else { "mqtt" };
+        let user = if self.kind == Mosquitto && self.password.is_some() { "ann@" } else { "" };
+        format!("{scheme}://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// A Redis that speaks TLS, with users of its own; and a port without TLS for its operator.
+    fn secured(dir: &Path, users: &str) -> (Broker, String) {
+        std::fs::write(dir.join("users"), users).unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (one, other) = (free(), free());
+        let port = one.local_addr().unwrap().port();
+        let operators = other.local_addr().unwrap().port().to_string();
+        drop((one, other));
+        let mut command = Command::new("redis-server");
+        command.current_dir(dir).args(["--bind", "127.0.0.1", "--port", &operators, "--save", "", "--tls-port"]);
+        command.args([&port.to_string(), "--tls-cert-file", "server.pem", "--tls-key-file", "server.key"]);
+        command.args(["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no", "--aclfile", "users"]);
+        let process = Running::of(command);
+        process.says("Ready to accept connections");
+        (Broker { kind: Redis, process, port, password: None }, operators)
     }
 
     fn says(&self, arguments: &[&str]) -> String {
@@ -71,8 +124,17 @@ fn connected(instance: &Instance) {
 
 #[test]
 fn instances_that_share_only_a_broker_agree_and_a_newcomer_gets_the_document() {
+    agree(Redis);
+}
+
+#[test]
+fn instances_that_share_only_a_broker_agree_and_a_newcomer_gets_the_document_over_mqtt() {
+    agree(Mosquitto);
+}
+
+fn agree(kind: Kind) {
     let dir = dir(&[]);
-    let redis = Redis::start(dir.path(), &[]);
+    let redis = Broker::start(kind, dir.path(), None);
     let (a, b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
     a.data(&["set", "limit", "1"]);
     gets(&b, "limit", "1");
@@ -96,8 +158,17 @@ fn instances_that_share_only_a_broker_agree_and_a_newcomer_gets_the_document() {
 
 #[test]
 fn a_broker_that_dies_and_one_that_stands_still_are_named_within_two_seconds_and_nothing_is_lost() {
+    survive(Redis);
+}
+
+#[test]
+fn a_broker_that_dies_and_one_that_stands_still_are_named_within_two_seconds_and_nothing_is_lost_over_mqtt() {
+    survive(Mosquitto);
+}
+
+fn survive(kind: Kind) {
     let dir = dir(&[]);
-    let mut redis = Redis::start(dir.path(), &[]);
+    let mut redis = Broker::start(kind, dir.path(), None);
     let (a, b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
     (connected(&a), connected(&b));
     a.data(&["set", "n.0", "0"]);
@@ -134,16 +205,16 @@ fn a_broker_that_dies_and_one_that_stands_still_are_named_within_two_seconds_and
     assert_eq!(a.status()["documents"][0]["view_hash"], b.status()["documents"][0]["view_hash"]);
 }
 
-impl Redis {
+impl Broker {
     fn restart_dead(&mut self, dir: &Path) {
-        self.process = Redis::process(dir, self.port, &self.more);
+        self.process = Broker::process(self.kind, dir, self.port, self.password);
     }
 }
 
 #[test]
 fn an_instance_that_was_killed_catches_up_over_the_bus() {
     let dir = dir(&[]);
-    let mut redis = Redis::start(dir.path(), &[]);
+    let mut redis = Broker::start(Redis, dir.path(), None);
     let (a, mut b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
     a.data(&["set", "limit", "1"]);
     gets(&b, "limit", "1");
@@ -161,7 +232,7 @@ fn an_instance_that_was_killed_catches_up_over_the_bus() {
 #[test]
 fn two_instances_on_different_buses_agree_through_one_on_both() {
     let dir = dir(&[]);
-    let (first, second) = (Redis::start(dir.path(), &[]), Redis::start(dir.path(), &[]));
+    let (first, second) = (Broker::start(Redis, dir.path(), None), Broker::start(Mosquitto, dir.path(), None));
     let a = on(dir.path(), "a", &first.url());
     let both = ["--data-dir", "b", "--bus", &first.url(), "--bus", &second.url(), "--found-after", "3000"];
     let b = Instance::start(dir.path(), &both, &[]);
@@ -180,7 +251,7 @@ fn two_instances_on_different_buses_agree_through_one_on_both() {
 fn with_a_key_nobody_else_at_the_broker_reads_or_writes() {
     let dir = dir(&[]);
     std::fs::write(dir.path().join("bus.key"), run(dir.path(), &["key", "new"]).stdout).unwrap();
-    let redis = Redis::start(dir.path(), &[]);
+    let redis = Broker::start(Redis, dir.path(), None);
     let sealed = format!("{}?key-file={}", redis.url(), dir.path().join("bus.key").display());
     let (a, b) = (on(dir.path(), "a", &sealed), on(dir.path(), "b", &sealed));
     let mut command = Command::new("redis-cli");
@@ -202,13 +273,25 @@ fn with_a_key_nobody_else_at_the_broker_reads_or_writes() {
 
 #[test]
 fn a_password_comes_from_a_file_and_a_wrong_one_is_named() {
+    log_in(Redis);
+}
+
+#[test]
+fn a_password_comes_from_a_file_and_a_wrong_one_is_named_over_mqtt() {
+    log_in(Mosquitto);
+}
+
+fn log_in(kind: Kind) {
     let dir = dir(&[("right", "hunter2\n"), ("wrong", "hunter3\n")]);
-    let redis = Redis::start(dir.path(), &["--requirepass", "hunter2"]);
+    let redis = Broker::start(kind, dir.path(), Some("hunter2"));
     let of = |file: &str| format!("{}?password-file={}", redis.url(), dir.path().join(file).display());
     let (a, b) = (on(dir.path(), "a", &of("right")), on(dir.path(), "b", &of("wrong")));
     connected(&a);
     let told = wait_for("a reason", || bus(&b)["last_error"]["message"].as_str().map(str::to_owned));
-    assert!(told.to_lowercase().contains("password") && !told.contains("hunter"), "{told}");
+    assert!(
+        (told.to_lowercase().contains("password") || told.contains("NotAuthorized")) && !told.contains("hunter"),
+        "{told}"
+    );
     // The file is read at each attempt.
     std::fs::write(dir.path().join("wrong"), "hunter2\n").unwrap();
     connected(&b);
@@ -236,4 +319,38 @@ fn what_is_no_bus_and_secrets_on_an_open_one_are_refused_with_the_way_out() {
     let open = ["serve", "--data-dir", "d", "--policy", "rules.json", "--bus", "redis://127.0.0.1:1"];
     let complaint = run(dir.path(), &open);
     assert!(complaint.stderr.contains("would read secrets") && complaint.stderr.contains("key-file"), "{complaint:?}");
+}
+
+#[test]
+fn over_tls_a_user_with_two_rights_is_enough_and_one_that_is_revoked_is_named() {
+    let dir = dir(&[("password", "hunter2\n")]);
+    super::guarded::certificates(dir.path());
+    let root = "user root on >root ~* &* +@all";
+    let ann = "user ann on >hunter2 +subscribe &confmesh:*";
+    let (redis, operators) = Broker::secured(dir.path(), &format!("{root}\nuser default off\n{ann} +publish\n"));
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let url =
+        |ca: &str| format!("rediss://ann@localhost:{}?password-file={}&ca={}", redis.port, at("password"), at(ca));
+    let (a, b) = (on(dir.path(), "a", &url("ca.pem")), on(dir.path(), "b", &url("ca.pem")));
+    a.data(&["set", "limit", "1"]);
+    gets(&b, "limit", "1");
+    // Whom nobody trusts is not spoken to.
+    let other = tempfile::tempdir().unwrap();
+    super::guarded::certificates(other.path());
+    std::fs::copy(other.path().join("ca.pem"), dir.path().join("other.pem")).unwrap();
+    let c = on(dir.path(), "c", &url("other.pem"));
+    let told = wait_for("a reason", || bus(&c)["last_error"]["message"].as_str().map(str::to_owned));
+    assert!(told.contains("certificate"), "{told}");
+    // Broker and users stay, and one right goes.
+    let cli = ["-p", &operators, "--user", "root", "--pass", "root"];
+    let set = |right: &str| {
+        let done = Command::new("redis-cli").args(cli).args(["acl", "setuser", "ann", right]).output().unwrap();
+        assert!(String::from_utf8_lossy(&done.stdout).contains("OK"), "{done:?}");
+    };
+    set("-publish");
+    let told = wait_for("a reason", || bus(&a)["last_error"]["message"].as_str().map(str::to_owned));
+    assert!(told.contains("publish") && !told.contains("hunter2"), "{told}");
+    a.data(&["set", "limit", "2"]);
+    set("+publish");
+    gets(&b, "limit", "2");
 }

@@ -336,7 +336,7 @@ fn peers_prove_who_they_are_and_hold_whole_documents_or_none() {
 }
 
 /// Certificates in files: of an authority, of the instance, and of a client called `hub.example`.
-fn certificates(dir: &Path) {
+pub fn certificates(dir: &Path) {
     use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
     let write = |name: &str, text: String| std::fs::write(dir.join(name), text).unwrap();
     let key = KeyPair::generate().unwrap();

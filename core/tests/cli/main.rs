@@ -11,7 +11,7 @@
 )]
 
 mod bursts;
-#[cfg(feature = "redis")]
+#[cfg(all(feature = "redis", feature = "mqtt"))]
 mod buses;
 mod conflicts;
 mod counters;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::error::{Code, Error, Result};
 use crate::native::net::Token;
 
-/// A checked address of a bus: `redis://[user@]host[:port][/db]`, `rediss://` with TLS, or `memory://name` within one process.
-/// After a `?` it takes options, joined by `&`:
+/// A checked address of a bus: `redis://[user@]host[:port][/db]`, `rediss://` with TLS, `mqtt://[user@]host[:port]`, `mqtts://`
+/// with TLS, or `memory://name` within one process. After a `?` it takes options, joined by `&`:
 ///
 /// - `password-file=PATH`, `password-env=NAME`: where the password is;
 /// - `key-file=PATH`: the key file (`confmesh key new`) that seals every frame, so that the broker and its other users neither
@@ -27,11 +27,13 @@ pub(super) enum Kind {
     Memory(String),
     #[cfg(feature = "redis")]
     Redis(Server),
+    #[cfg(feature = "mqtt")]
+    Mqtt(Server),
 }
 
 /// Where a broker is, and who we are there.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no broker is built in"))]
+#[cfg_attr(not(any(feature = "redis", feature = "mqtt")), allow(dead_code, reason = "no broker is built in"))]
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
@@ -44,7 +46,7 @@ pub(super) struct Server {
     pub(super) ca: Option<PathBuf>,
 }
 
-const FORM: &str = "write `redis://host:port`, or `rediss://host:port` with TLS";
+const FORM: &str = "write `redis://host:port` or `mqtt://host:port`, with TLS `rediss://` or `mqtts://`";
 
 impl BusAddress {
     /// Reads an address.
@@ -101,6 +103,11 @@ impl BusAddress {
                 let (is_secure, path) = (scheme == "rediss", path.to_owned());
                 redis(Server { host, port, is_secure, is_plain, path, user, password, ca })?
             }
+            "mqtt" | "mqtts" => {
+                let is_secure = scheme == "mqtts";
+                let (host, port) = host_and_port(server, if is_secure { 8_883 } else { 1_883 })?;
+                mqtt(Server { host, port, is_secure, is_plain, path: path.to_owned(), user, password, ca })?
+            }
             _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
         };
         Ok(BusAddress { shown, kind, key_file, prefix })
@@ -123,6 +130,48 @@ fn redis(server: Server) -> Result<Kind> {
 #[cfg(not(feature = "redis"))]
 fn redis(_: Server) -> Result<Kind> {
     Err(usage("this build knows no Redis").with_hint("build it with the feature `redis`"))
+}
+
+#[cfg(feature = "mqtt")]
+fn mqtt(server: Server) -> Result<Kind> {
+    match server.path.is_empty() {
+        true => Ok(Kind::Mqtt(server)),
+        false => Err(usage("nothing follows the port of an MQTT broker").with_hint("`prefix=` says how topics begin")),
+    }
+}
+
+#[cfg(not(feature = "mqtt"))]
+fn mqtt(_: Server) -> Result<Kind> {
+    Err(usage("this build knows no MQTT").with_hint("build it with the feature `mqtt`"))
+}
+
+#[cfg(any(feature = "redis", feature = "mqtt"))]
+impl Server {
+    pub(super) fn unreachable(&self, why: &str) -> Error {
+        Error::new(Code::Unreachable, format!("cannot use the broker at `{}:{}`: {why}", self.host, self.port))
+    }
+
+    /// Without TLS only this machine is private, unless somebody says so.
+    pub(super) async fn check_private(&self, scheme: &str) -> Result<()> {
+        if self.is_secure || self.is_plain || is_here(&self.host).await {
+            return Ok(());
+        }
+        let hint = format!(
+            "write `{scheme}s://`; where the network is your own, add `plain=yes`, and `key-file=` to seal what is said"
+        );
+        let what = format!("everybody on the way could read what goes over `{scheme}://`");
+        Err(self.unreachable(&what).with_hint(hint))
+    }
+}
+
+/// Whether a broker is on this machine.
+#[cfg(any(feature = "redis", feature = "mqtt"))]
+async fn is_here(host: &str) -> bool {
+    if let Ok(address) = host.parse::<std::net::IpAddr>() {
+        return address.is_loopback();
+    }
+    let found = tokio::net::lookup_host((host, 0)).await;
+    found.is_ok_and(|mut found| found.all(|address| address.ip().is_loopback()))
 }
 
 fn host_and_port(server: &str, default: u16) -> Result<(String, u16)> {

@@ -91,6 +91,8 @@ impl Line {
             Kind::Memory(name) => tokio::spawn(running.run(Memory(name))),
             #[cfg(feature = "redis")]
             Kind::Redis(server) => tokio::spawn(running.run(super::redis::Redis(server))),
+            #[cfg(feature = "mqtt")]
+            Kind::Mqtt(server) => tokio::spawn(running.run(super::mqtt::Mqtt(server))),
         };
         Ok(Line { address: address.clone(), state, out, task })
     }

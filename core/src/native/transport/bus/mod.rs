@@ -6,6 +6,8 @@
 mod address;
 mod line;
 mod memory;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]

@@ -1,5 +1,4 @@
 //! Redis (and what speaks its protocol): channels of publish and subscribe, one connection for each direction.
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,7 +9,7 @@ use redis::{
 
 use super::address::Server;
 use super::{Broker, Carried, Outgoing};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::native::file;
 
 /// How long a connection may take, and an answer.
@@ -24,7 +23,7 @@ pub(super) struct Redis(pub(super) Server);
 impl Broker for Redis {
     async fn carry(&self, carried: Carried) -> Error {
         match self.run(carried).await {
-            Ok(()) => self.unreachable("the connection ended"),
+            Ok(()) => self.0.unreachable("the connection ended"),
             Err(error) => error,
         }
     }
@@ -45,7 +44,7 @@ impl Redis {
             Ok(subscriber)
         };
         let subscriber = tokio::time::timeout(CONNECT_WITHIN, subscribe).await;
-        let subscriber = subscriber.map_err(|_| self.unreachable("no answer"))?.map_err(told)?;
+        let subscriber = subscriber.map_err(|_| self.0.unreachable("no answer"))?.map_err(told)?;
         let (_sink, mut heard) = subscriber.split();
         let listen = async {
             while let Some(message) = heard.next().await {
@@ -80,12 +79,8 @@ impl Redis {
     }
 
     async fn client(&self) -> Result<Client> {
-        let Server { host, port, is_secure, is_plain, path, user, password, ca } = &self.0;
-        if !*is_secure && !*is_plain && !is_here(host).await {
-            return Err(self.unreachable("everybody on the way could read what goes over `redis://`").with_hint(
-                "write `rediss://`; where the network is your own, add `plain=yes`, and `key-file=` to seal what is said",
-            ));
-        }
+        let Server { host, port, is_secure, path, user, password, ca, .. } = &self.0;
+        self.0.check_private("redis").await?;
         let address = if *is_secure {
             ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
         } else {
@@ -120,20 +115,6 @@ impl Redis {
             _ if error.is_connection_refusal() => "is Redis listening there?",
             _ => "is the address right, and the network up?",
         };
-        self.unreachable(&error.to_string()).with_hint(hint)
+        self.0.unreachable(&error.to_string()).with_hint(hint)
     }
-
-    fn unreachable(&self, why: &str) -> Error {
-        let Server { host, port, .. } = &self.0;
-        Error::new(Code::Unreachable, format!("cannot use Redis at `{host}:{port}`: {why}"))
-    }
-}
-
-/// Whether a broker is on this machine.
-async fn is_here(host: &str) -> bool {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return address.is_loopback();
-    }
-    let found = tokio::net::lookup_host((host, 0)).await;
-    found.is_ok_and(|mut found| found.all(|address| address.ip().is_loopback()))
 }
