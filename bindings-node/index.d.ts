@@ -1,6 +1,6 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
 import type { Operations } from "./operations.js";
-import type { Adoption, PathWriteOptions, WriteOptions } from "./settling.js";
+import type { Adoption, HistoryOptions, PathWriteOptions, WriteOptions } from "./settling.js";
 import type { ChangedVariables, GivenSource, OpenOptions, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
 
@@ -431,7 +431,7 @@ export declare function open(layers: readonly Layer[], options?: PageOptions): C
 /** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
 export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
 
-export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions {
+export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions, HistoryOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string;
   /** Files that lie below it and are only read. */

@@ -20,18 +20,102 @@ export interface Reloaded {
   failed: FailedSource[];
 }
 
+/** What going back to a version does, by effect. */
+export interface RolledBack {
+  /** The version. */
+  version: Version;
+  /** What was gone and is there again: path and new. */
+  returns: { [key: string]: Value }[];
+  /** What has its old value again: path, old and new. */
+  changes: { [key: string]: Value }[];
+  /** What was not there then: path and old. */
+  goes: { [key: string]: Value }[];
+  /** Secrets that stay, as nobody kept what they were. */
+  lost: string[];
+  /** What the write did; null where nothing was written. */
+  receipt: { [key: string]: Value } | null;
+}
+
+/** A version, what it changed, and what was shared after it. */
+export interface ShownVersion {
+  /** The version. */
+  version: Version;
+  /** Each leaf with path, op, old and new; secrets masked. */
+  changes: { [key: string]: Value }[];
+  /** What was shared, secrets masked. */
+  document: { [key: string]: Value };
+  /** Secrets of which nobody kept what they were. */
+  lost: string[];
+}
+
+/** A visible change of what instances share, as one of them saw it. */
+export interface Version {
+  /** Its number on this instance. */
+  id: number;
+  /** The same as a name: `config_<UTC time>.json`. */
+  name: string;
+  /** When it came into force here. */
+  timestamp: string;
+  /** The digest of what was shared after it: equal on instances that agree. */
+  digest: string | null;
+  /** What brought it: `shared`, `file`, `peer`, `start`. */
+  cause: string;
+  /** The writes in it, the newest first, at most 8. */
+  writes: VersionWrite[];
+  /** The first paths that it changed, at most 16. */
+  changed: string[];
+  /** How many it changed. */
+  count: number;
+}
+
+/** What changed from one version to another. */
+export interface VersionComparison {
+  /** The version. */
+  from: Version;
+  /** The other one; null is what is there now. */
+  to: Version | null;
+  /** The changes: path, op, old and new; secrets masked. */
+  changes: { [key: string]: Value }[];
+  /** Secrets of which nobody kept what they were. */
+  lost: string[];
+}
+
+/** A write in a version. */
+export interface VersionWrite {
+  /** The replica that wrote it. */
+  author: string;
+  /** The author and the number of the write. */
+  version: string;
+  /** When it was written. */
+  timestamp: string;
+  /** Whose replica that is. */
+  instance_id: string | null;
+  /** In whose name. */
+  user: string | null;
+  /** Why. */
+  message: string | null;
+}
+
 /** A method for each. */
 export interface Operations {
   /** The value at a path, if one is there, with its version: what `if_version` of a write takes. */
   read(path: string): Promise<Versioned>;
   /** The shared writes that made what is at a path, the newest first: who, when, in whose name. */
   written(path: string): Promise<Written[]>;
+  /** The versions of what instances share, as this instance saw them, the newest first: when, who, why, what changed. Each is a visible change. Those before the oldest one that is kept are forgotten. */
+  versions(options?: { path?: string; limit?: number | bigint; before?: number | bigint }): Promise<Version[]>;
+  /** A version: what it changed, and what instances shared after it; secrets are masked. */
+  showVersion(id: string): Promise<ShownVersion>;
+  /** What changed from one version to another one, or to what is shared now; secrets are masked. */
+  compareVersions(from: string, options?: { to?: string }): Promise<VersionComparison>;
+  /** Makes what instances share what it was at a version, by an ordinary write of what differs. The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched. */
+  rollback(version: string, options?: { pattern?: string; dryRun?: boolean; message?: string; ifHash?: string; user?: string; force?: boolean; fence?: number | bigint }): Promise<RolledBack>;
   /** What instances wrote at the same time in different ways and waits for a decision. With `all` also what a rule decided, so that whatever lost can be seen. */
   conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
   /** Names for every instance who is to decide an open conflict; null withdraws the name. */
   assign(id: string, user: string | null): Promise<Receipt>;
   /** Settles a conflict: takes a side by its place in the list, writes a value, keeps what shows, or removes. */
-  resolve(id: string, options?: { take?: number | bigint; value?: unknown; keep?: boolean; remove?: boolean; user?: string; force?: boolean; fence?: number | bigint }): Promise<Receipt>;
+  resolve(id: string, options?: { take?: number | bigint; value?: unknown; keep?: boolean; remove?: boolean; user?: string; message?: string; force?: boolean; fence?: number | bigint }): Promise<Receipt>;
   /** How conflicts ended, and what came from elsewhere and became of it: the newest 1,024 entries, oldest first. */
   audit(): Promise<AuditEntry[]>;
   /** Who has to be reached before the history of the document is dropped, and who holds that up. */

@@ -105,6 +105,18 @@ export interface PathWriteOptions {
   fence?: number | bigint | string;
   /** Who writes, for those who look at conflicts. */
   user?: string;
+  /** Why, for those who look at the history; at most 512 bytes. */
+  message?: string;
+}
+
+/** How much of the past is kept. */
+export interface HistoryOptions {
+  /** How many versions of what is shared are kept; 10,000, and 0 keeps none. */
+  historyVersions?: number;
+  /** How old a version may get, in milliseconds; 90 days. */
+  historyAge?: number;
+  /** How many bytes versions may take in all; 16 MiB. */
+  historyBytes?: number;
 }
 
 export interface WriteOptions {

@@ -160,9 +160,9 @@ export class Config extends Reader {
 const LAYERING = ["rules", "schema", "checkWithin", "invalidVariables", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "buses", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
+  "foundAfter", "oldAfter", "staleAfter", "settle", "historyVersions", "historyAge", "historyBytes", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
   "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
-const WRITING = ["ifVersion", "force", "fence", "user"];
+const WRITING = ["ifVersion", "force", "fence", "user", "message"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
 
@@ -256,8 +256,8 @@ export async function openAsync(files, given) {
 }
 
 function terms(given, call) {
-  const { ifVersion, force, fence, user } = options(given, WRITING, call);
-  return { ifVersion, force, fence: fence === undefined ? undefined : String(fence), user };
+  const { ifVersion, force, fence, user, message } = options(given, WRITING, call);
+  return { ifVersion, force, fence: fence === undefined ? undefined : String(fence), user, message };
 }
 
 /** Those that run: they do until they are closed, also where nobody holds them. */
@@ -274,13 +274,14 @@ export class Mesh extends withOperations(Reader) {
     const { bind, files, listen, peers, buses, envPrefix, dataDir, document = "default", rules = null, allowOrigins, allowHosts,
       auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
       foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, encryptKeyFile,
+      historyVersions = 10_000, historyAge = 90 * 24 * 60 * 60 * 1_000, historyBytes = 2 ** 24,
       webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
       options(given, MESHING, "Mesh");
     this.#options = {
       bind, files: list(files), listen: list(listen), peers: list(peers), buses: list(buses), envPrefix, dataDir, document,
       rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
-      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, sources: sources(more, undefined, encryptKeyFile, false),
+      foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, historyVersions, historyAge, historyBytes, sources: sources(more, undefined, encryptKeyFile, false),
       webhookSecrets: list(webhookSecrets), webhookSecretFile, webhookPaths: webhookPaths === undefined ? undefined : list(webhookPaths),
     };
   }

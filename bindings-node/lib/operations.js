@@ -12,6 +12,25 @@ export const withOperations = (Reader) => class extends Reader {
     return await this._call("written", { path });
   }
 
+  async versions(given) {
+    const { path, limit, before } = options(given, ["path", "limit", "before"], "versions");
+    return await this._call("versions", { path, limit, before });
+  }
+
+  async showVersion(id) {
+    return await this._call("show_version", { id });
+  }
+
+  async compareVersions(from, given) {
+    const { to } = options(given, ["to"], "compareVersions");
+    return await this._call("compare_versions", { from, to });
+  }
+
+  async rollback(version, given) {
+    const { pattern, dryRun, message, ifHash, user, force, fence } = options(given, ["pattern", "dryRun", "message", "ifHash", "user", "force", "fence"], "rollback");
+    return await this._call("rollback", { version, pattern, dry_run: dryRun, message, if_hash: ifHash, user, force, fence });
+  }
+
   async conflicts(given) {
     const { all } = options(given, ["all"], "conflicts");
     return (await this._call("conflicts", { all })).map((one) => ({ ...spelt(one), sides: one.sides.map((one) => spelt(one)) }));
@@ -22,8 +41,8 @@ export const withOperations = (Reader) => class extends Reader {
   }
 
   async resolve(id, given) {
-    const { take, value, keep, remove, user, force, fence } = options(given, ["take", "value", "keep", "remove", "user", "force", "fence"], "resolve");
-    return spelt(await this._call("resolve", { id, take, value, keep, remove, user, force, fence }));
+    const { take, value, keep, remove, user, message, force, fence } = options(given, ["take", "value", "keep", "remove", "user", "message", "force", "fence"], "resolve");
+    return spelt(await this._call("resolve", { id, take, value, keep, remove, user, message, force, fence }));
   }
 
   async audit() {

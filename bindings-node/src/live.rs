@@ -6,6 +6,7 @@ use std::sync::Arc;
 use confmesh::canonical::ContentTag;
 use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
+use confmesh::history::Budget;
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value, WebhookOptions};
@@ -153,6 +154,12 @@ pub struct StartOptions {
     pub stale_after: Option<f64>,
     /// Whether history is dropped.
     pub settle: bool,
+    /// How many versions are kept.
+    pub history_versions: f64,
+    /// How old they may get, in milliseconds.
+    pub history_age: f64,
+    /// How many bytes they may take.
+    pub history_bytes: f64,
     /// Secrets of webhooks.
     pub webhook_secrets: Vec<String>,
     /// A file of them.
@@ -212,6 +219,9 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             old_after,
             stale_after,
             settle,
+            history_versions,
+            history_age,
+            history_bytes,
             webhook_secrets,
             webhook_secret_file,
             webhook_paths,
@@ -256,6 +266,11 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             old_after_ms: milliseconds("oldAfter", old_after)?,
             stale_after_ms: stale_after.map(|ms| milliseconds("staleAfter", ms)).transpose()?,
             settle,
+            history: Budget {
+                versions: count("historyVersions", history_versions)?,
+                age_ms: milliseconds("historyAge", history_age)?,
+                bytes: count("historyBytes", history_bytes)?,
+            },
             ..MeshOptions::default()
         };
         options.start().map(|mesh| Live(mesh, asking))
@@ -269,6 +284,15 @@ fn milliseconds(option: &str, ms: f64) -> Result<u64> {
         return Ok(ms as u64);
     }
     Err(Error::new(Code::Usage, format!("`{option}` is no time: {ms}")).with_hint("give milliseconds, 0 or more"))
+}
+
+/// A number of things that JavaScript gives; `Infinity` is any number.
+fn count(option: &str, given: f64) -> Result<usize> {
+    if given >= 0.0 {
+        // As with times.
+        return Ok(given as usize);
+    }
+    Err(Error::new(Code::Usage, format!("`{option}` is no count: {given}")).with_hint("give a number, 0 or more"))
 }
 
 fn receipt(receipt: &Receipt) -> String {
@@ -295,6 +319,8 @@ pub struct Terms {
     pub fence: Option<String>,
     /// Who.
     pub user: Option<String>,
+    /// Why.
+    pub message: Option<String>,
 }
 
 impl Terms {
@@ -308,6 +334,7 @@ impl Terms {
             force: self.force.unwrap_or(false),
             fence: fence.transpose()?.unwrap_or(0),
             user: self.user.map(Into::into),
+            message: self.message.map(Into::into),
             ..WriteTerms::default()
         })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use confmesh::canonical::ContentTag;
 use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
+use confmesh::history::Budget;
 use confmesh::id::DocumentName;
 use confmesh::{Code, Error, Mesh, MeshOptions, Path, Value, Webhook, WebhookOptions};
 use pyo3::prelude::*;
@@ -110,7 +111,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, buses, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, buses, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, history, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -137,6 +138,7 @@ pub fn start_mesh(
     old_after: u64,
     stale_after: Option<u64>,
     settle: bool,
+    history: (usize, u64, usize),
     encrypt_key_file: Option<PathBuf>,
     webhook_secrets: Vec<String>,
     webhook_secret_file: Option<PathBuf>,
@@ -178,6 +180,7 @@ pub fn start_mesh(
             old_after_ms: old_after,
             stale_after_ms: stale_after,
             settle,
+            history: Budget { versions: history.0, age_ms: history.1, bytes: history.2 },
             environment: environment(),
             encrypt_key_file,
             webhooks: WebhookOptions {
@@ -201,9 +204,17 @@ fn terms(
     force: bool,
     fence: u64,
     user: Option<String>,
+    message: Option<String>,
 ) -> PyResult<WriteTerms> {
     let if_version = if_version.map(|text| run(py, || PathVersion::parse(text))).transpose()?;
-    Ok(WriteTerms { if_version, force, fence, user: user.map(Into::into), ..WriteTerms::default() })
+    Ok(WriteTerms {
+        if_version,
+        force,
+        fence,
+        user: user.map(Into::into),
+        message: message.map(Into::into),
+        ..WriteTerms::default()
+    })
 }
 
 fn parsed_hash(py: Python<'_>, text: Option<String>) -> PyResult<Option<ContentTag>> {
@@ -262,7 +273,7 @@ impl Live {
         Explanation::found(py, &path, self.mesh.snapshot().explain(&path))
     }
 
-    #[pyo3(signature = (path, value, *, if_version = None, force = false, fence = 0, user = None))]
+    #[pyo3(signature = (path, value, *, if_version = None, force = false, fence = 0, user = None, message = None))]
     #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
     fn set(
         &self,
@@ -273,12 +284,14 @@ impl Live {
         force: bool,
         fence: u64,
         user: Option<String>,
+        message: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::set(to_path(py, path)?, to_value(value)?);
-        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt)
+        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user, message)?), receipt)
     }
 
-    #[pyo3(signature = (path, *, if_version = None, force = false, fence = 0, user = None))]
+    #[pyo3(signature = (path, *, if_version = None, force = false, fence = 0, user = None, message = None))]
+    #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
     fn unset(
         &self,
         py: Python<'_>,
@@ -287,9 +300,10 @@ impl Live {
         force: bool,
         fence: u64,
         user: Option<String>,
+        message: Option<String>,
     ) -> PyResult<Answer> {
         let command = Command::unset(to_path(py, path)?);
-        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user)?), receipt)
+        Answer::of(py, self.mesh.write(command, terms(py, if_version, force, fence, user, message)?), receipt)
     }
 
     /// Calls a function with the name and the data of each webhook for a name, or `*`.

@@ -59,6 +59,7 @@ mod entropy;
 pub mod error;
 pub mod format;
 pub mod guard;
+pub mod history;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub mod hook;
 pub mod id;

@@ -56,3 +56,5 @@ pub const RESERVED_KEY: &str = "$confmesh";
 
 /// How long the name of the person may be that a write is made for.
 pub const MAX_USER_BYTES: usize = 256;
+/// How long the words may be that say why a write is made.
+pub const MAX_MESSAGE_BYTES: usize = 512;

@@ -183,6 +183,9 @@ class Mesh(_Operations):
     after how long without being in step with another instance, or with a source that stays broken, this one is not ready
     (`stale_after`; never). With `settle` a document that begins here drops its history once every instance has it.
 
+    Of the past of what is shared it keeps `history_versions` versions (10,000; 0: none), for `history_age` milliseconds (90 days),
+    `history_bytes` in all (16 MiB): `versions` lists them, `rollback` goes back to one.
+
     With `webhook_secrets` (`"NAME=SECRET"`), or a `webhook_secret_file` with one a line, it takes signed requests at
     `POST /webhook/config`, which may write what `webhook_paths` match (everything; nothing where the list is empty).
 
@@ -221,6 +224,9 @@ class Mesh(_Operations):
         old_after: int = 600_000,
         stale_after: int | None = None,
         settle: bool = False,
+        history_versions: int = 10_000,
+        history_age: int = 90 * 24 * 60 * 60 * 1_000,
+        history_bytes: int = 16 << 20,
         encrypt_key_file: str | os.PathLike[str] | None = None,
         webhook_secrets: str | Iterable[str] = (),
         webhook_secret_file: str | os.PathLike[str] | None = None,
@@ -276,6 +282,7 @@ class Mesh(_Operations):
                 old_after=old_after,
                 stale_after=stale_after,
                 settle=settle,
+                history=(history_versions, history_age, history_bytes),
                 encrypt_key_file=encrypt_key_file,
                 webhook_secrets=secrets,
                 webhook_secret_file=webhook_secret_file,
@@ -324,13 +331,16 @@ class Mesh(_Operations):
         force: bool = False,
         fence: int = 0,
         user: str | None = None,
+        message: str | None = None,
     ) -> Pending[Receipt]:
         """Sets a path of the shared document: `await mesh.set(…)`, or `mesh.set(…).wait()`.
 
         With `if_version` only if that is the version of the path (`read` tells it; `"none"` where nothing is), with
-        `force` also over a first value that a rule keeps. `fence` is the token of a lock; `user` is shown in conflicts.
+        `force` also over a first value that a rule keeps. `fence` is the token of a lock; `user` is shown in conflicts,
+        and `message` says why in the history.
         """
-        return Pending(self._live.set(path, value, if_version=if_version, force=force, fence=fence, user=user))
+        terms: dict[str, Any] = {"if_version": if_version, "force": force, "fence": fence, "user": user, "message": message}
+        return Pending(self._live.set(path, value, **terms))
 
     @checked
     def unset(
@@ -341,9 +351,11 @@ class Mesh(_Operations):
         force: bool = False,
         fence: int = 0,
         user: str | None = None,
+        message: str | None = None,
     ) -> Pending[Receipt]:
         """Removes a path from the shared document, under the same terms as `set`."""
-        return Pending(self._live.unset(path, if_version=if_version, force=force, fence=fence, user=user))
+        terms: dict[str, Any] = {"if_version": if_version, "force": force, "fence": fence, "user": user, "message": message}
+        return Pending(self._live.unset(path, **terms))
 
     @checked
     def on_webhook(self, name: str, callback: Callable[[str, Any], object]) -> None:

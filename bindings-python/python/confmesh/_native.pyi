@@ -328,6 +328,7 @@ class Live:
         force: bool = False,
         fence: int = 0,
         user: str | None = None,
+        message: str | None = None,
     ) -> Answer: ...
     def unset(
         self,
@@ -337,6 +338,7 @@ class Live:
         force: bool = False,
         fence: int = 0,
         user: str | None = None,
+        message: str | None = None,
     ) -> Answer: ...
     def on_webhook(self, name: str, callback: Callable[[str, Any], object]) -> None: ...
     def call(self, operation: str, arguments: dict[str, Any]) -> Answer: ...
@@ -407,6 +409,7 @@ def start_mesh(
     old_after: int,
     stale_after: int | None,
     settle: bool,
+    history: tuple[int, int, int],
     encrypt_key_file: str | os.PathLike[str] | None,
     webhook_secrets: Sequence[str],
     webhook_secret_file: str | os.PathLike[str] | None,

@@ -28,6 +28,59 @@ class Reloaded(TypedDict):
     failed: list[FailedSource]
 
 
+class RolledBack(TypedDict):
+    """What going back to a version does, by effect."""
+
+    version: Version
+    returns: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
+    goes: list[dict[str, Any]]
+    lost: list[str]
+    receipt: dict[str, Any] | None
+
+
+class ShownVersion(TypedDict):
+    """A version, what it changed, and what was shared after it."""
+
+    version: Version
+    changes: list[dict[str, Any]]
+    document: dict[str, Any]
+    lost: list[str]
+
+
+class Version(TypedDict):
+    """A visible change of what instances share, as one of them saw it."""
+
+    id: int
+    name: str
+    timestamp: str
+    digest: str | None
+    cause: str
+    writes: list[VersionWrite]
+    changed: list[str]
+    count: int
+
+
+class VersionComparison(TypedDict):
+    """What changed from one version to another."""
+
+    from: Version
+    to: Version | None
+    changes: list[dict[str, Any]]
+    lost: list[str]
+
+
+class VersionWrite(TypedDict):
+    """A write in a version."""
+
+    author: str
+    version: str
+    timestamp: str
+    instance_id: str | None
+    user: str | None
+    message: str | None
+
+
 def _given(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None and value is not False}
 
@@ -46,6 +99,32 @@ class _Operations(_Reader):
         return Pending(self._live.call("written", {"path": path}))
 
     @checked
+    def versions(self, *, path: str | None = None, limit: int | None = None, before: int | None = None) -> Pending[list[Version]]:
+        """The versions of what instances share, as this instance saw them, the newest first: when, who, why, what changed.
+
+        Each is a visible change. Those before the oldest one that is kept are forgotten.
+        """
+        return Pending(self._live.call("versions", {**_given(path=path, limit=limit, before=before)}))
+
+    @checked
+    def show_version(self, id: str) -> Pending[ShownVersion]:
+        """A version: what it changed, and what instances shared after it; secrets are masked."""
+        return Pending(self._live.call("show_version", {"id": id}))
+
+    @checked
+    def compare_versions(self, from: str, *, to: str | None = None) -> Pending[VersionComparison]:
+        """What changed from one version to another one, or to what is shared now; secrets are masked."""
+        return Pending(self._live.call("compare_versions", {"from": from, **_given(to=to)}))
+
+    @checked
+    def rollback(self, version: str, *, pattern: str | None = None, dry_run: bool = False, message: str | None = None, if_hash: str | None = None, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[RolledBack]:
+        """Makes what instances share what it was at a version, by an ordinary write of what differs.
+
+        The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched.
+        """
+        return Pending(self._live.call("rollback", {"version": version, **_given(pattern=pattern, dry_run=dry_run, message=message, if_hash=if_hash, user=user, force=force, fence=fence)}))
+
+    @checked
     def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:
         """What instances wrote at the same time in different ways and waits for a decision.
 
@@ -59,9 +138,9 @@ class _Operations(_Reader):
         return Pending(self._live.call("assign", {"id": id, "user": user}))
 
     @checked
-    def resolve(self, id: str, *, take: int | None = None, value: Any = ..., keep: bool = False, remove: bool = False, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[Receipt]:
+    def resolve(self, id: str, *, take: int | None = None, value: Any = ..., keep: bool = False, remove: bool = False, user: str | None = None, message: str | None = None, force: bool = False, fence: int | None = None) -> Pending[Receipt]:
         """Settles a conflict: takes a side by its place in the list, writes a value, keeps what shows, or removes."""
-        arguments: dict[str, Any] = {"id": id, **_given(take=take, keep=keep, remove=remove, user=user, force=force, fence=fence)}
+        arguments: dict[str, Any] = {"id": id, **_given(take=take, keep=keep, remove=remove, user=user, message=message, force=force, fence=fence)}
         if value is not ...:
             arguments["value"] = value
         return Pending(self._live.call("resolve", arguments))

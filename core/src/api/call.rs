@@ -67,6 +67,8 @@ pub enum Begun {
     Done(Value),
     /// It is a write: an [`Event::Written`](crate::engine::Event::Written) answers it.
     Writing(RequestId),
+    /// The same; what the answer says besides its `receipt`.
+    WritingAs(RequestId, Vec<(Str, Value)>),
     /// A member is being expelled, see [`Engine::is_expelled`].
     Expelling(ReplicaId),
     /// A document is being given up for this one, see [`Engine::is_given_up_for`]; what the answer says besides its birth.
@@ -164,13 +166,14 @@ impl Call {
         self.text(name).map(Path::parse).transpose()
     }
 
-    /// The terms that the arguments `force`, `fence` and `user` say, of whoever asks.
+    /// The terms that the arguments `force`, `fence`, `user` and `message` say, of whoever asks.
     pub(super) fn terms(&self, at: &At<'_>) -> WriteTerms {
         WriteTerms {
             by: at.who.clone(),
             force: self.flag("force"),
             fence: self.count("fence").unwrap_or(0),
             user: self.text("user").map(Into::into),
+            message: self.text("message").map(Into::into),
             ..WriteTerms::default()
         }
     }

@@ -1,6 +1,10 @@
 //! The records that replies are made of. What makes each of them stands beside its type (`to_value`), once; a test holds real
 //! answers, and the types of every language, to what is said here.
 
+mod versions;
+
+pub use versions::{COMPARISON, ROLLBACK, SHOWN_VERSION, VERSION};
+
 use super::operation::{Field, Reply, Type};
 use super::operations::OPERATIONS;
 use crate::value::Value;

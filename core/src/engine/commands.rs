@@ -306,6 +306,7 @@ impl Engine {
         });
         let mut writes: Vec<super::StoreWrite> = repair.into_iter().flatten().chain(writes).collect();
         let next = Ticket(self.last_ticket + 1);
+        writes.extend(self.stage_version(name, next, &step, cause));
         if let Some(document) = self.documents.get_mut(name) {
             // Notes of members change no document, and go before what waits for them: the pending one is ahead of them.
             if matches!(step, Step::Delta(_) | Step::Replace(_)) && cause != "members" {
@@ -349,6 +350,9 @@ impl Engine {
         }
         if let Some(document) = self.documents.get_mut(&name) {
             document.arrive(ticket);
+            if let Some(history) = &mut document.history {
+                history.persisted(ticket.0);
+            }
             document.deliveries.persisted(ticket);
             if document.shared.as_ref().and_then(Shared::founded).is_some_and(|founded| founded.staged.is_empty()) {
                 document.closed.saved();
@@ -392,6 +396,7 @@ impl Engine {
             document.forget_foreseen();
             document.closed.save_again();
             document.deliveries.failed();
+            document.versions_lost();
             document.doubtful.get_or_insert_default().extend(lost.iter().flat_map(Staged::doubtful));
             if !was_ready {
                 // It never was on disk: the document begins anew, and what the file says is not lost.

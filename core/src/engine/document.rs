@@ -19,6 +19,7 @@ use crate::canonical::content_hash;
 use crate::clock::Now;
 use crate::diff::diff;
 use crate::error::Result;
+use crate::history::History;
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::merge::{Composed, Composition, Layer, priority};
 use crate::path::Path;
@@ -72,6 +73,8 @@ pub(super) struct Document {
     pub(super) closed: Closed,
     /// What was delivered from elsewhere.
     pub(super) deliveries: Deliveries,
+    /// Its versions, where they are kept.
+    pub(super) history: Option<History>,
     /// When this instance was last in step with another one, on the monotonic clock.
     pub(super) in_step_ms: Option<u64>,
     /// Whose replicas its members are, and when they last said what they have.
@@ -104,6 +107,8 @@ impl Document {
         let mut sources = vec![Source { was_heard: true, ..Source::new(RUNTIME.into(), priority::RUNTIME) }];
         sources.extend(options.sources.into_iter().map(|(id, priority)| Source::new(id, priority)));
         let latest = Composed::of_one(None);
+        let keep = options.history.filter(|_| super::REPLICATES && options.shared);
+        let history = keep.map(|keep| History::new(&name.to_string(), keep.budget, keep.seal));
         Document {
             name: name.clone(),
             has_peers: options.has_peers,
@@ -137,6 +142,7 @@ impl Document {
             aside: Vec::new(),
             closed: Closed::default(),
             deliveries: Deliveries::default(),
+            history,
         }
     }
 

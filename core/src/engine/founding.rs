@@ -140,6 +140,7 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         founded.pending_life = Arc::new(Life { standing, ..Life::default() });
         founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
+        founded.changed_ms = now.wall_ms;
         records.push(life_record(name, &founded.pending_life));
         if let Some(file) = &mut document.file {
             let differs = file.set_aside_if_different(&founded.pending_value);
@@ -211,6 +212,7 @@ impl Engine {
         life.absorb(mine);
         records.push(life_record(name, &life));
         founded.replace(replica.clone(), moved.received, base_bytes);
+        founded.changed_ms = now.wall_ms;
         founded.pending_life = Arc::new(life);
         founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
         founded.moving.go(Moving::Storing);

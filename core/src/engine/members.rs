@@ -319,6 +319,7 @@ impl Engine {
         records.extend(parts);
         records.push(replica_record(name, &replica));
         founded.replace(replica.clone(), rebased.received, base_bytes);
+        founded.changed_ms = now.wall_ms;
         if is_member {
             document.remember_former(old);
         }

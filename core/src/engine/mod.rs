@@ -63,6 +63,7 @@ mod tests;
 mod torn;
 mod twice;
 mod types;
+mod versions;
 mod withhold;
 
 pub use aside::Aside;
@@ -73,7 +74,7 @@ pub use conflicts::{Conflict, ConflictSide};
 pub use deliveries::Once;
 pub use guests::Called;
 pub use links::{LinkState, Peer};
-pub use options::{CHECK_WITHIN_MS, DocumentOptions, EngineConfig, FileBinding};
+pub use options::{CHECK_WITHIN_MS, DocumentOptions, EngineConfig, FileBinding, KeepHistory};
 pub use repair::{IdleAuthor, Repair};
 pub use save_conflicts::SaveConflict;
 pub use saves::Stays;
@@ -85,6 +86,7 @@ pub use types::{
     ChangeEvent, DocumentStatus, Event, FileCopy, FileWrite, Level, Member, PeerId, Persist, RUNTIME, Receipt,
     Rejection, RequestId, Settling, Snapshot, SourceState, SourceStatus, StoreWrite, Ticket, Transmit, WithheldWrite,
 };
+pub use versions::Rollback;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -224,7 +226,8 @@ impl Engine {
         }
         let replica = self.next_author();
         let mut document = Document::new(name.clone(), options, replica);
-        let stored = self.stored.remove(&name).unwrap_or_default();
+        let mut stored = self.stored.remove(&name).unwrap_or_default();
+        let versions = std::mem::take(&mut stored.versions);
         let marks_loaded = REPLICATES && document.restore(stored, self.config.old_after_ms, now);
         document.refresh("open");
         if !REPLICATES {
@@ -238,6 +241,9 @@ impl Engine {
         self.ask(&name, now);
         if marks_loaded {
             self.stage_life(&name);
+        }
+        if REPLICATES {
+            self.restore_versions(&name, versions);
         }
         self.take_own_name(&name, now);
         self.consider_founding(&name, now);

@@ -1,13 +1,16 @@
 //! How an engine and its documents are made.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::format::Format;
+use crate::history::Budget;
 use crate::id::InstanceId;
 use crate::merge::{Composition, InvalidVariables};
 use crate::policy::Policy;
 use crate::protocol::WireOptions;
 use crate::schema::Schema;
+use crate::secret::Seal;
 use crate::value::Str;
 
 /// How an engine is made.
@@ -92,6 +95,17 @@ pub struct DocumentOptions {
     pub invalid_variables: InvalidVariables,
     /// How long the checks of the program may take to answer, in milliseconds; 5,000.
     pub check_within_ms: u64,
+    /// How much of the past of what is shared is kept; none leaves alone what the store has of it.
+    pub history: Option<KeepHistory>,
+}
+
+/// How the past is kept.
+#[derive(Clone, Debug, Default)]
+pub struct KeepHistory {
+    /// How much of it.
+    pub budget: Budget,
+    /// What seals secrets in it; without, their values are not kept.
+    pub seal: Option<Arc<dyn Seal>>,
 }
 
 impl Default for DocumentOptions {
@@ -110,6 +124,7 @@ impl Default for DocumentOptions {
             variables: None,
             invalid_variables: InvalidVariables::default(),
             check_within_ms: CHECK_WITHIN_MS,
+            history: None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How documents lie in the store: one record per live assertion, one for the replica, one per bound file.
 //!
 //! Keys are text: `doc/<tenant>/<name>/replica`, `…/life`, `…/base/<part>`, `…/sides`, `…/withheld`,
-//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`, `…/closed/<number>`, `…/delivery/<hash>`.
+//! `…/write/<author>:<number>:<pointer>`, `…/file/<id>`, `…/aside/<number>`, `…/closed/<number>`, `…/delivery/<hash>`,
+//! `…/version/<number>`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ pub(super) struct Stored {
     pub(super) closed: Vec<Closed>,
     /// Deliveries that were done, and until when that is remembered.
     pub(super) deliveries: BTreeMap<Str, u64>,
+    /// The versions that are kept, by number.
+    pub(super) versions: Vec<(u64, Vec<u8>)>,
 }
 
 /// What to do about a store that holds what nobody stored.
@@ -265,6 +268,18 @@ fn delivery_key(id: &str) -> String {
     format!("delivery/{}", crate::canonical::text_hash(id).to_string().trim_start_matches("sha256:"))
 }
 
+/// What keys of versions begin with.
+const VERSIONS: &str = "version/";
+
+/// What is kept of the past, and what no longer is.
+pub(super) fn version_record(document: &DocumentName, write: crate::history::Write) -> StoreWrite {
+    let key = |number: u64| key(document, &format!("{VERSIONS}{number:016x}"));
+    match write {
+        crate::history::Write::Put(number, bytes) => StoreWrite::Put { key: key(number), bytes },
+        crate::history::Write::Remove(number) => StoreWrite::Delete { key: key(number) },
+    }
+}
+
 /// The record of a delivery that was done.
 pub(super) fn delivery_record(document: &DocumentName, once: &Once) -> StoreWrite {
     let fields = [("id", Value::from(once.id.clone())), ("until", once.until_ms.into())];
@@ -364,6 +379,11 @@ pub(super) fn load<'a>(
             parts.base.insert(key.to_string(), bytes.to_vec());
             continue;
         }
+        if let Some(number) = kind.strip_prefix(VERSIONS) {
+            // Whether it can be read is found out where somebody wants it: nothing else depends on it.
+            parts.versions.extend(u64::from_str_radix(number, 16).ok().map(|number| (number, bytes.to_vec())));
+            continue;
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| broken("it is not UTF-8"))?;
         let value = parse(text, Format::Json).map_err(|e| broken(e.message()))?;
         match kind.split_once('/').unwrap_or((kind, "")) {
@@ -400,6 +420,7 @@ struct Parts {
     sides: Sides,
     closed: Vec<Closed>,
     deliveries: BTreeMap<Str, u64>,
+    versions: Vec<(u64, Vec<u8>)>,
     mirrored: BTreeMap<Str, Restored>,
 }
 
@@ -436,6 +457,7 @@ impl Parts {
             withheld: self.withheld,
             closed: self.closed,
             deliveries: self.deliveries,
+            versions: self.versions,
         })
     }
 }

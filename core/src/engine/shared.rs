@@ -189,6 +189,8 @@ pub(super) struct Founded {
     pub(super) dropped_ms: Option<u64>,
     /// The names under which it writes what guests made on older documents.
     pub(super) sides: Sides,
+    /// When the pending replica changed last, on the wall clock.
+    pub(super) changed_ms: u64,
     /// Whether dropping the history would have changed the document once: it never should.
     pub(super) is_unsettling: bool,
 }
@@ -295,6 +297,7 @@ impl Founded {
             settled_ms: None,
             dropped_ms: None,
             sides: Sides::default(),
+            changed_ms: 0,
             is_unsettling: false,
         }
     }
@@ -322,10 +325,12 @@ impl Founded {
             force: terms.force,
             fence: terms.fence,
             user: terms.user.clone(),
+            message: terms.message.clone(),
             reasserts: edits.iter().any(is_disputed),
             is_conditional: terms.if_hash.is_some() || terms.if_version.is_some(),
             ..WriteOptions::under(policy)
         };
+        self.changed_ms = wall_ms;
         let Some(effect) = self.pending.write(&self.pending_value, edits, &options, wall_ms)? else { return Ok(None) };
         self.pending.advance_in_place(&mut self.pending_value, &effect);
         Ok(Some(self.written(self.pending.id(), since, effect)))
@@ -345,11 +350,13 @@ impl Founded {
         if edits.iter().all(|edit| self.pending_value.at(&edit.path) == edit.value.as_ref()) {
             return Ok(None);
         }
+        self.changed_ms = wall_ms;
         let author = self.sides.author(&since, &made_on.seen, fresh)?;
         let options = WriteOptions {
             force: terms.force,
             fence: terms.fence,
             user: terms.user.clone(),
+            message: terms.message.clone(),
             ..WriteOptions::under(policy)
         };
         // Since its start this host knows what it was asked for, and answers what is asked again.
@@ -394,6 +401,7 @@ impl Founded {
     /// Takes a peer's delta, which was checked, into the pending replica.
     pub(super) fn receive(&mut self, delta: &Delta, wall_ms: u64) -> Result<Applied> {
         let applied = self.pending.take(delta, wall_ms)?;
+        self.changed_ms = wall_ms;
         if let Applied::Advanced { effect, .. } = &applied {
             self.pending.advance_in_place(&mut self.pending_value, effect);
         }

@@ -7,6 +7,7 @@ use crate::canonical::{ContentTag, content_hash};
 use crate::clock::Dot;
 use crate::error::{Code, Error, Result};
 use crate::guard::Who;
+use crate::limits::MAX_MESSAGE_BYTES;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Assertion, MadeOn, Replica};
@@ -127,6 +128,8 @@ pub struct WriteTerms {
     pub fence: u64,
     /// The person that it is written for; everybody who can see conflicts reads it. At most 256 bytes.
     pub user: Option<Str>,
+    /// Why, for those who look at the history. At most 512 bytes.
+    pub message: Option<Str>,
     /// What the edit was made on, where that was not the document as it is now: it is concurrent to all that came since,
     /// and the rule of its path decides. Where the history is dropped, it is refused, or merged, as a stale write is.
     pub made_on: Option<MadeOn>,
@@ -141,6 +144,10 @@ impl WriteTerms {
     pub(super) fn check(&self) -> Result<()> {
         if self.user.as_ref().is_some_and(|user| user.is_empty() || user.len() > crate::limits::MAX_USER_BYTES) {
             let message = format!("a user's name has 1 to {} bytes", crate::limits::MAX_USER_BYTES);
+            return Err(Error::new(Code::Usage, message));
+        }
+        if self.message.as_ref().is_some_and(|message| message.len() > MAX_MESSAGE_BYTES) {
+            let message = format!("the words that say why it is written have at most {MAX_MESSAGE_BYTES} bytes");
             return Err(Error::new(Code::Usage, message));
         }
         Ok(())

@@ -32,6 +32,7 @@ mod saves;
 mod schema;
 mod settling;
 mod twice;
+mod versions;
 mod wire;
 mod withhold;
 mod writes;

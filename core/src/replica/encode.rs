@@ -41,6 +41,8 @@ pub struct WriteOptions<'a> {
     pub reasserts: bool,
     /// The person that it is written for.
     pub user: Option<Str>,
+    /// Why it is written.
+    pub message: Option<Str>,
     /// Whether it is made only because this is still what its author read: see [`super::Run`].
     pub is_conditional: bool,
 }
@@ -57,6 +59,7 @@ impl<'a> WriteOptions<'a> {
             if_version: None,
             reasserts: false,
             user: None,
+            message: None,
             is_conditional: false,
         }
     }
@@ -151,6 +154,7 @@ impl Replica {
         let runs: Vec<_> = drafts.keys().map(|path| is_conditional.then(|| self.next_run(path))).collect();
         self.seen.add(dot);
         let mut effect = Effect::default();
+        let mut message = options.message.clone();
         for ((path, draft), run) in drafts.into_iter().zip(runs) {
             let assertion = Assertion {
                 dot,
@@ -167,6 +171,7 @@ impl Replica {
                 previous: draft.previous,
                 meanwhile: draft.meanwhile,
                 user: options.user.clone(),
+                message: message.take(),
                 run,
             };
             self.insert_if_new(Arc::new(assertion), true, &mut effect);

@@ -91,6 +91,8 @@ pub struct Assertion {
     pub meanwhile: Meanwhile,
     /// The person that it was written for, where the author's program said so.
     pub user: Option<Str>,
+    /// Why it was written, in its author's words; on the first assertion of a write alone.
+    pub message: Option<Str>,
     /// Of a conditional write: those before it at this path.
     pub run: Option<Arc<Run>>,
 }

@@ -133,6 +133,7 @@ impl Replica {
                 previous: None,
                 meanwhile: Meanwhile::Last,
                 user: None,
+                message: None,
                 run: None,
             };
             self.insert(Arc::new(assertion), &mut effect);

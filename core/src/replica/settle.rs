@@ -132,6 +132,7 @@ pub(super) fn ground(path: Path, claim: Claim, edits: BTreeMap<Kind, Operation>)
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        message: None,
         run: None,
     })
 }

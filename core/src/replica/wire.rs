@@ -10,7 +10,7 @@ use crate::clock::{Dot, Stamp, VersionVector, rfc3339};
 use crate::conflict::{Meanwhile, Tag};
 use crate::error::{Code, Error, Result};
 use crate::id::ReplicaId;
-use crate::limits::MAX_USER_BYTES;
+use crate::limits::{MAX_MESSAGE_BYTES, MAX_USER_BYTES};
 use crate::path::Path;
 use crate::policy::ConflictStrategy;
 use crate::sequence::{Kind, Operation};
@@ -78,6 +78,7 @@ impl Assertion {
             Meanwhile::Previous => fields.push(("meanwhile", "previous".into())),
         }
         fields.extend(self.user.iter().map(|user| ("user", user.clone().into())));
+        fields.extend(self.message.iter().map(|message| ("message", message.clone().into())));
         fields.extend(self.run.iter().map(|run| ("run", run.to_value())));
         fields.into_iter().collect()
     }
@@ -138,6 +139,11 @@ impl Assertion {
                 None => None,
                 Some(Value::String(user)) if user.len() <= MAX_USER_BYTES => Some(user.clone()),
                 Some(_) => return Err(malformed("`user` is a short text")),
+            },
+            message: match value.child("message") {
+                None => None,
+                Some(Value::String(message)) if message.len() <= MAX_MESSAGE_BYTES => Some(message.clone()),
+                Some(_) => return Err(malformed("`message` is a short text")),
             },
             run: value.child("run").map(|run| Run::from_value(run).map(Arc::new)).transpose()?,
         })

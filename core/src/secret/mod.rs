@@ -10,10 +10,21 @@ mod seal;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use seal::{Keys, key_line};
 
+use std::fmt;
+
 use crate::diff::{Change, Operation, Patch};
 use crate::path::Path;
 use crate::policy::{MASK, Policy};
 use crate::value::{Map, Value};
+
+/// What seals secrets where something of them is kept: the keys of a key file.
+pub trait Seal: fmt::Debug + Send + Sync {
+    /// Seals bytes for one place; none where that cannot be done, and nothing is kept then.
+    fn seal(&self, place: &str, plain: &[u8]) -> Option<String>;
+
+    /// Opens what was sealed for this place; none where no key here opens it.
+    fn open(&self, place: &str, sealed: &str) -> Option<Vec<u8>>;
+}
 
 /// Changes with every secret masked, so that they still tell that it changed.
 pub fn masked_changes(policy: &Policy, changes: &[Change]) -> Vec<Change> {

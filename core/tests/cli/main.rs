@@ -21,6 +21,7 @@ mod disk;
 mod doctor;
 mod files;
 mod guarded;
+mod history;
 mod matrix;
 mod metrics;
 mod offline;

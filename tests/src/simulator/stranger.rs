@@ -169,6 +169,7 @@ impl World {
             previous: None,
             meanwhile: Meanwhile::Last,
             user: None,
+            message: None,
             run: None,
         });
         let items = items.map(Arc::new).collect();

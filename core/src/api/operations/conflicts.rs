@@ -1,6 +1,6 @@
 //! Conflicts: listed, and settled; and the trail of how they ended.
 
-use super::fields::{ASKED, FENCE, FORCE, USER, field, list};
+use super::fields::{ASKED, FENCE, FORCE, MESSAGE, USER, field, list};
 use crate::api::call::{Begun, Call};
 use crate::api::operation::{CALL, Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::{AUDIT_ENTRY, CONFLICT, RECEIPT};
@@ -89,6 +89,7 @@ pub(super) static RESOLVE: Operation = Operation {
         field("keep", Type::Flag, "whether what shows is kept").optional(),
         field("remove", Type::Flag, "whether the path is removed").optional(),
         USER,
+        MESSAGE,
         FORCE,
         FENCE,
     ],

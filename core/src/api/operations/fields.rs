@@ -73,6 +73,9 @@ pub(super) const FENCE: Field =
 /// In whose name.
 pub(super) const USER: Field =
     field("user", Type::Text, "who writes, for those who look at conflicts").at(Place::Query).optional();
+/// Why.
+pub(super) const MESSAGE: Field =
+    field("message", Type::Text, "why, for those who look at the history").at(Place::Query).optional();
 /// On which version.
 pub(super) const IF_VERSION: Field =
     field("if_version", Type::Text, "write only if this is the version; `none` where nothing is")

@@ -3,6 +3,7 @@
 mod conflicts;
 mod fields;
 mod functions;
+mod history;
 mod instance;
 mod members;
 mod read;
@@ -33,6 +34,11 @@ pub static OPERATIONS: &[&Operation] = &[
     &write::PATCH_DOCUMENT,
     &write::MERGE_PATCH_DOCUMENT,
     &write::SET_LAYER,
+    // Its past.
+    &history::VERSIONS,
+    &history::SHOW_VERSION,
+    &history::COMPARE_VERSIONS,
+    &history::ROLLBACK,
     // Conflicts, and how they ended.
     &conflicts::CONFLICTS,
     &conflicts::ASSIGN,

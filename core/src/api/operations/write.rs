@@ -1,6 +1,6 @@
 //! Writing to a document.
 
-use super::fields::{ASKED, FENCE, FORCE, IF_HASH, IF_MATCH, IF_NONE_MATCH, IF_VERSION, PATH, USER, field};
+use super::fields::{ASKED, FENCE, FORCE, IF_HASH, IF_MATCH, IF_NONE_MATCH, IF_VERSION, MESSAGE, PATH, USER, field};
 use crate::api::operation::{Door, Doors, Field, Operation, Place, Reply, Right, Type};
 use crate::api::shapes::RECEIPT;
 
@@ -17,7 +17,7 @@ const WRITES: Operation = Operation { right: Right::Write, reply: Reply::Record(
 pub(super) static SET: Operation = Operation {
     name: "set",
     about: "Sets a path on every instance, or in a configuration of one process above every other source.",
-    request: &[PATH, VALUE, IF_VERSION, FORCE, FENCE, USER, IF_MATCH, IF_NONE_MATCH],
+    request: &[PATH, VALUE, IF_VERSION, FORCE, FENCE, USER, MESSAGE, IF_MATCH, IF_NONE_MATCH],
     doors: Doors {
         rust: Door::Open(&["Mesh::set", "Mesh::write"]),
         http: Door::Open(&["PUT /config/{name}"]),
@@ -33,7 +33,7 @@ pub(super) static SET: Operation = Operation {
 pub(super) static UNSET: Operation = Operation {
     name: "unset",
     about: "Removes a path, from what `set` writes to.",
-    request: &[PATH, IF_VERSION, FORCE, FENCE, USER, IF_MATCH],
+    request: &[PATH, IF_VERSION, FORCE, FENCE, USER, MESSAGE, IF_MATCH],
     doors: Doors {
         rust: Door::Open(&["Mesh::unset"]),
         http: Door::Open(&["DELETE /config/{name}"]),
@@ -49,7 +49,7 @@ pub(super) static UNSET: Operation = Operation {
 pub(super) static REPLACE: Operation = Operation {
     name: "replace",
     about: "Makes the document this one, by writing what differs.",
-    request: &[DOCUMENT, IF_HASH, FORCE, FENCE, USER, IF_MATCH],
+    request: &[DOCUMENT, IF_HASH, FORCE, FENCE, USER, MESSAGE, IF_MATCH],
     doors: Doors {
         rust: Door::Open(&["Mesh::replace"]),
         http: Door::Open(&["PUT /config/{name}"]),
@@ -65,7 +65,7 @@ pub(super) static REPLACE: Operation = Operation {
 pub(super) static PATCH_DOCUMENT: Operation = Operation {
     name: "patch_document",
     about: "Applies a JSON Patch (RFC 6902) to the document, all or nothing, and writes what differs.",
-    request: &[OPERATIONS, IF_HASH, FORCE, FENCE, USER, IF_MATCH],
+    request: &[OPERATIONS, IF_HASH, FORCE, FENCE, USER, MESSAGE, IF_MATCH],
     doors: Doors {
         rust: Door::Open(&["Mesh::patch"]),
         http: Door::Open(&["PATCH /config/{name}"]),
@@ -81,7 +81,7 @@ pub(super) static PATCH_DOCUMENT: Operation = Operation {
 pub(super) static MERGE_PATCH_DOCUMENT: Operation = Operation {
     name: "merge_patch_document",
     about: "Applies a JSON Merge Patch (RFC 7396) to the document, and writes what differs.",
-    request: &[CHANGE, IF_HASH, FORCE, FENCE, USER, IF_MATCH],
+    request: &[CHANGE, IF_HASH, FORCE, FENCE, USER, MESSAGE, IF_MATCH],
     doors: Doors {
         rust: Door::Open(&["Mesh::merge_patch"]),
         http: Door::Open(&["PATCH /config/{name}"]),

@@ -44,6 +44,7 @@ fn note(world: &World, dot: Dot, context: &VersionVector, place: &[&str], claim:
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        message: None,
         run: None,
     }
 }

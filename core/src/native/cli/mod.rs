@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod edit_file;
 mod follow;
+mod history;
 mod input;
 mod join;
 mod key;
@@ -89,6 +90,10 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
     match command {
         Command::Merge(arguments) => offline::run_merge(&arguments, as_json),
         Command::Hash(arguments) => offline::run_hash(&arguments, as_json),
+        Command::Diff(arguments) if arguments.version => history::run_diff(&arguments, as_json),
+        Command::History(arguments) => history::run_history(&arguments, as_json),
+        Command::Show(arguments) => history::run_show(&arguments, as_json),
+        Command::Rollback(arguments) => history::run_rollback(&arguments, as_json),
         Command::Diff(arguments) => offline::run_diff(&arguments, as_json),
         Command::Patch(arguments) => offline::run_patch(&arguments, as_json),
         Command::Fmt(arguments) => edit_file::run_fmt(&arguments, as_json),

@@ -71,7 +71,7 @@ pub(super) fn run_hash(arguments: &Hash, as_json: bool) -> Outcome {
 pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
     let old = inputs.read(&arguments.old)?.told(as_json)?;
-    let new = inputs.read(&arguments.new)?.told(as_json)?;
+    let new = inputs.read(arguments.new.as_deref().unwrap_or_default())?.told(as_json)?;
     let policy = arguments.secrecy.policy()?;
     if arguments.merge_patch {
         json(&policy.masked(&Path::root(), &merge_patch_between(&old, &new)?))?;

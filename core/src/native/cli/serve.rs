@@ -123,6 +123,7 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
         .invalid_variables(composing.invalid_variables)
         .env_names(composing.interpolate.clone().unwrap_or_default())
         .log(LogLevel::Info);
+    options.history = arguments.keeping.budget();
     options.stale_after_ms = arguments.stale_after;
     options.schema = composing.schema.as_deref().map(|file| super::schema::read(file, false)).transpose()?;
     options.profiles = composing.profiles.clone();

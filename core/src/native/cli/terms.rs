@@ -17,12 +17,19 @@ pub(super) struct Terms {
     /// Who you are, for those who look at conflicts.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Why, for those who look at the history; at most 512 bytes.
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
 }
 
 impl Terms {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
-        self.if_version.is_none() && !self.force && self.fence.is_none() && self.user.is_none()
+        self.if_version.is_none()
+            && !self.force
+            && self.fence.is_none()
+            && self.user.is_none()
+            && self.message.is_none()
     }
 
     /// The target of the request, with what its query says of the write.
@@ -43,6 +50,9 @@ impl Terms {
         if let Some(user) = &self.user {
             add("user", user);
         }
+        if let Some(message) = &self.message {
+            add("message", message);
+        }
         target
     }
 
@@ -61,9 +71,16 @@ mod tests {
 
     #[test]
     fn terms_become_a_query_and_a_header() {
-        let terms =
-            Terms { if_version: Some("a-1".to_owned()), force: true, fence: Some(7), user: Some("a b".to_owned()) };
+        let terms = Terms {
+            if_version: Some("a-1".to_owned()),
+            force: true,
+            fence: Some(7),
+            user: Some("a b".to_owned()),
+            message: None,
+        };
         assert_eq!(terms.target("/x"), "/x?force=true&fence=7&user=a%20b");
+        let why = Terms { message: Some("a&b".to_owned()), ..Terms::default() };
+        assert_eq!(why.target("/x"), "/x?message=a%26b");
         assert_eq!(terms.target("/x?path=a"), "/x?path=a&force=true&fence=7&user=a%20b");
         assert_eq!(terms.condition(), Some(("if-match", "\"a-1\"".to_owned())));
         assert_eq!((Terms::default().target("/x"), Terms::default().condition()), ("/x".to_owned(), None));

@@ -6,7 +6,7 @@ use crate::engine::{PathVersion, WriteTerms};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 
-/// The terms of a write: `force=true`, `fence=NUMBER` and `user=NAME` of the query; and of the headers `If-Match` with the
+/// The terms of a write: `force=true`, `fence=NUMBER`, `user=NAME` and `message=WHY` of the query; and of the headers `If-Match` with the
 /// digest or the hash of the document or the version of the path, `If-Match: *` to write only where something is, or `If-None-Match: *`
 /// to write only where nothing is.
 ///
@@ -61,5 +61,6 @@ pub(super) fn flags(parameters: &[(String, String)]) -> Result<WriteTerms> {
         })?;
     }
     terms.user = only(parameters, "user").next().map(Into::into);
+    terms.message = only(parameters, "message").next().map(Into::into);
     Ok(terms)
 }

@@ -12,6 +12,7 @@ use crate::native::guard::{Gate, read_table, table};
 use crate::native::net::tls::{Identity, server};
 use crate::native::net::{Shown, Token};
 use crate::native::transport::websocket::Address;
+use crate::secret::Keys;
 use crate::value::Value;
 
 /// What the options say.
@@ -77,6 +78,18 @@ impl Given {
         peers.iter().try_for_each(is_private)?;
         Ok(Access { gate, tls, shown, behind_proxy: self.behind_proxy })
     }
+}
+
+/// The keys of a file.
+pub(super) fn keys_of(path: Option<&std::path::Path>) -> Result<Option<Keys>> {
+    let Some(path) = path else { return Ok(None) };
+    let Some(text) = crate::native::file::read(path)? else {
+        let message = format!("cannot read the key file `{}`: no such file or directory", path.display());
+        return Err(
+            Error::new(Code::File, message).with_hint("make one: `confmesh key new > FILE`, for its owner alone")
+        );
+    };
+    Keys::parse(&text).map(Some).map_err(|error| error.about(&format!("`{}`", path.display())))
 }
 
 /// Refuses an address of another machine that would be spoken to for everybody to hear; names are looked up later.

@@ -251,7 +251,7 @@ impl Actor {
         let now = self.clock.now();
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
-                let request = self.driver.engine_mut().write(&self.shared.document, command, terms, now);
+                let request = self.driver.engine_mut().write(&self.shared.document, command, *terms, now);
                 self.metrics.asked(request);
                 self.waiting.insert(request, Reply::to(reply));
             }
@@ -294,6 +294,7 @@ impl Actor {
             }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
             Input::Request(Request::Call(call, who, reply)) => self.call(&call, who, Reply::to(reply)),
+            Input::Request(Request::Later(later)) => later(self),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
             Input::Listed(found) => self.take_listing(found),

@@ -40,7 +40,7 @@ impl<T: 'static> Reply<T> {
     }
 
     /// The same for another kind of result, which is made into this one.
-    fn of<U>(self, shown: impl FnOnce(U) -> T + Send + 'static) -> Reply<U> {
+    pub(super) fn of<U>(self, shown: impl FnOnce(U) -> T + Send + 'static) -> Reply<U> {
         Reply(Box::new(move |result| self.send(result.map(shown))))
     }
 }
@@ -65,6 +65,13 @@ impl Actor {
             Ok(Begun::Writing(request)) => {
                 self.metrics.asked(request);
                 self.waiting.insert(request, reply.of(receipt));
+            }
+            Ok(Begun::WritingAs(request, besides)) => {
+                self.metrics.asked(request);
+                let whole = move |done: Receipt| {
+                    Value::Map(besides.into_iter().chain([("receipt".into(), receipt(done))]).collect())
+                };
+                self.waiting.insert(request, reply.of(whole));
             }
             Ok(Begun::Expelling(replica)) => {
                 self.expelling.push((replica, reply.of(|replica: ReplicaId| replica.to_string().into())));

@@ -28,7 +28,7 @@ use crate::value::Value;
 
 /// What a handle asks for.
 pub(super) enum Request {
-    Write(Command, WriteTerms, oneshot::Sender<Result<Receipt>>),
+    Write(Command, Box<WriteTerms>, oneshot::Sender<Result<Receipt>>),
     Read(Path, oneshot::Sender<Result<(Arc<Snapshot>, PathVersion)>>),
     Written(Path, oneshot::Sender<Result<Vec<Written>>>),
     Conflicts(bool, oneshot::Sender<Result<Vec<Conflict>>>),
@@ -44,6 +44,8 @@ pub(super) enum Request {
     Status(oneshot::Sender<Result<MeshStatus>>),
     /// An operation of the list, by name.
     Call(Call, Who, oneshot::Sender<Result<Value>>),
+    /// Something to be done where the engine is.
+    Later(Later),
     Close,
 }
 

@@ -15,7 +15,7 @@ use super::listen::Listening;
 use super::listing;
 use super::options::Setup;
 use crate::driver::Driver;
-use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, Level, SourceState, Ticket};
+use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, KeepHistory, Level, SourceState, Ticket};
 use crate::error::{Code, Error, Result};
 use crate::identity::Key;
 use crate::merge::{InvalidVariables, Layer, priority};
@@ -23,6 +23,7 @@ use crate::native::file;
 use crate::native::source::environment;
 use crate::native::store::{Store, Writer, instance_key};
 use crate::native::watch::Watcher;
+use crate::secret::Seal;
 use crate::value::Str;
 
 /// Where the store says that it takes the place of one that was given up: its document comes from others.
@@ -95,6 +96,10 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         sources,
         policy: std::mem::take(&mut setup.policy),
         settle: setup.settle,
+        history: setup.shared.then(|| KeepHistory {
+            budget: setup.history,
+            seal: setup.keys.clone().map(|keys| -> Arc<dyn Seal> { Arc::new(keys) }),
+        }),
         joins_only,
         schema: setup.schema.take(),
         profiles: setup.profiles.clone(),

@@ -3,6 +3,7 @@ mod access;
 mod actor;
 pub(crate) mod adopting;
 mod answer;
+mod asked;
 mod buses;
 mod calls;
 mod checker;
@@ -30,15 +31,15 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod versions;
 mod webhooks;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 pub use crate::native::http::{Check, Health, Verdict};
 pub use crate::native::source::environment::Environment;
@@ -57,16 +58,18 @@ pub use sources::GivenSource;
 pub use status::{Direction, DocumentState, MeshStatus, PeerState, PeerStatus};
 pub use subscription::{ChangeSet, Notification, Subscription};
 pub use variables::{VariableChange, VariableChanges, watch_variables};
+pub use versions::ShownVersion;
 pub use webhooks::{Webhook, WebhookOptions};
 
 use crate::api::Call;
 use crate::canonical::{ContentHash, ContentTag};
-use crate::diff::Patch;
+use crate::diff::{Change, Patch};
 use crate::engine::{
-    Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Repair, Snapshot, WriteTerms, Written,
+    Aside, Audit, Choice, Command, Conflict, Member, PathVersion, Receipt, Repair, Rollback, Snapshot, WriteTerms,
+    Written,
 };
 use crate::error::{Code, Error, Result};
-use crate::guard::Who;
+use crate::history::Version;
 use crate::id::{DocumentName, Genesis, InstanceId, ReplicaId};
 use crate::merge::Explanation;
 use crate::native::guard::Gate;
@@ -415,6 +418,48 @@ impl Mesh {
         Ok(())
     }
 
+    /// The newest versions of what instances share, at most so many, the newest first: each is a visible change, as this
+    /// instance saw it. How many are kept says [`MeshOptions::history`](struct@MeshOptions).
+    ///
+    /// ```
+    /// # fn main() -> confmesh::Result<()> {
+    /// let mesh = confmesh::MeshOptions::default().start()?;
+    /// mesh.set("limit", 1).wait()?;
+    /// mesh.set("limit", 2).wait()?;
+    /// let versions = mesh.versions(10).wait()?;
+    /// let shown = mesh.show_version(&versions[1].number.to_string()).wait()?;
+    /// assert_eq!(shown.then.value.child("limit"), Some(&1.into()));
+    /// mesh.rollback("1", None, Default::default()).wait()?;
+    /// assert_eq!(mesh.get("limit")?, Some(1.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn versions(&self, most: usize) -> Answer<Vec<Version>> {
+        self.owner.0.versions(most)
+    }
+
+    /// A version, and what instances shared after it: by its number, by `config_<UTC time>.json`, or by a time that it was in
+    /// force at. Refused with [`Code::NotFound`] for one that is not kept.
+    pub fn show_version(&self, version: &str) -> Answer<ShownVersion> {
+        self.owner.0.show_version(version)
+    }
+
+    /// What changed from one version to another one, or to what is shared now.
+    pub fn compare_versions(&self, from: &str, to: Option<&str>) -> Answer<Vec<Change>> {
+        self.owner.0.compare_versions(from, to)
+    }
+
+    /// What [`Mesh::rollback`] would write; changes nothing.
+    pub fn rollback_plan(&self, version: &str, pattern: Option<&str>) -> Answer<Rollback> {
+        self.owner.0.rollback_plan(version, pattern)
+    }
+
+    /// Makes what instances share what it was at a version, where a pattern matches and below it or everywhere, by an ordinary
+    /// write: checked, permitted, and a version of its own. Answered with nothing where there is nothing to write.
+    pub fn rollback(&self, version: &str, pattern: Option<&str>, terms: WriteTerms) -> Answer<Option<Receipt>> {
+        self.owner.0.rollback(version, pattern, terms)
+    }
+
     /// Why the value at a path is what it is; `None` where no source ever spoke of it.
     ///
     /// # Errors
@@ -473,110 +518,6 @@ impl Mesh {
     /// done, at most about five seconds; a second call only waits for the first. The last snapshot can still be read.
     pub fn close(&self) {
         self.owner.0.close();
-    }
-}
-
-impl Shared {
-    fn send(&self, request: Request) -> Result<()> {
-        self.requests.try_send(request).map_err(|error| match error {
-            TrySendError::Closed(_) => answer::closed(),
-            TrySendError::Full(_) => Error::new(Code::NotReady, "too many requests wait to be answered")
-                .with_hint("wait for the answers of some before you send more"),
-        })
-    }
-
-    fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Result<T>>) -> Request) -> Answer<T> {
-        let (reply, answer) = oneshot::channel();
-        match self.send(request(reply)) {
-            Ok(()) => Answer::waiting(answer),
-            Err(error) => Answer::untaken(error),
-        }
-    }
-
-    /// Where it lies: what a thread of checks knows it by.
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
-    fn write(&self, command: Command, terms: WriteTerms) -> Answer<Receipt> {
-        if let Err(error) = checker::refuse_in_check(self.address()) {
-            return Answer::refused(error);
-        }
-        self.ask(|reply| Request::Write(command, terms, reply))
-    }
-
-    fn read(&self, path: Path) -> Answer<(Arc<Snapshot>, PathVersion)> {
-        self.ask(|reply| Request::Read(path, reply))
-    }
-
-    fn written(&self, path: Path) -> Answer<Vec<Written>> {
-        self.ask(|reply| Request::Written(path, reply))
-    }
-
-    fn conflicts(&self, all: bool) -> Answer<Vec<Conflict>> {
-        self.ask(|reply| Request::Conflicts(all, reply))
-    }
-
-    fn force_sync(&self) -> Answer<usize> {
-        self.ask(Request::ForceSync)
-    }
-
-    fn audit(&self) -> Answer<Vec<Audit>> {
-        self.ask(Request::Audit)
-    }
-
-    fn expel(&self, replica: &str) -> Answer<ReplicaId> {
-        self.ask(|reply| Request::Expel(replica.to_owned(), reply))
-    }
-
-    fn adopt(&self, other: &str) -> Answer<Genesis> {
-        self.ask(|reply| Request::Adopt(other.to_owned(), reply))
-    }
-
-    fn repair_plan(&self) -> Answer<Repair> {
-        self.ask(Request::RepairPlan)
-    }
-
-    fn repair(&self) -> Answer<Genesis> {
-        self.ask(Request::Repair)
-    }
-
-    fn kept(&self) -> Answer<Vec<Aside>> {
-        self.ask(Request::Kept)
-    }
-
-    fn confirm_kept(&self, id: u64) -> Answer<()> {
-        self.ask(|reply| Request::Confirm(id, reply))
-    }
-
-    fn call(&self, call: Call, who: Who) -> Answer<Value> {
-        self.ask(|reply| Request::Call(call, who, reply))
-    }
-
-    fn status(&self) -> Answer<MeshStatus> {
-        self.ask(Request::Status)
-    }
-
-    fn close(&self) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*ended {
-            // A full queue is being worked on: there will be room for this soon.
-            let asked = !matches!(self.requests.try_send(Request::Close), Err(TrySendError::Full(_)));
-            let patience = if asked { 2 * CLOSE_WITHIN } else { Duration::from_millis(5) };
-            let (guard, waited) = self.end.wait_timeout(ended, patience).unwrap_or_else(PoisonError::into_inner);
-            ended = guard;
-            if asked && waited.timed_out() {
-                return;
-            }
-        }
-    }
-
-    /// Nothing happens any more.
-    fn set_ended(&self) {
-        self.subscribers.close();
-        self.journal.close();
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.end.notify_all();
     }
 }
 

@@ -2,10 +2,11 @@
 use std::path::PathBuf;
 
 use super::Config;
+use super::access::keys_of;
 use super::actor::start;
 use super::listing::Listing;
 use super::log::LogLevel;
-use super::options::{Setup, keys_of};
+use super::options::Setup;
 use super::sources::{GivenSource, Sources};
 use crate::error::Result;
 use crate::id::DocumentName;
@@ -222,6 +223,7 @@ impl OpenOptions {
             heartbeat_ms: u64::MAX,
             stale_after_ms: None,
             settle: false,
+            history: crate::history::Budget::default(),
             watch: self.watch,
             webhooks: None,
             keys: keys_of(self.encrypt_key_file.as_deref())?,

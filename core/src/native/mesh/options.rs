@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use super::Mesh;
-use super::access::Access;
+use super::access::{Access, keys_of};
 use super::actor::start;
 use super::environment::Prefix;
 use super::listing::Listing;
@@ -12,6 +12,7 @@ use super::webhooks::{WebhookOptions, Webhooks};
 use crate::engine::CHECK_WITHIN_MS;
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
+use crate::history::Budget;
 use crate::id::DocumentName;
 use crate::merge::InvalidVariables;
 use crate::native::http::Allowed;
@@ -107,6 +108,8 @@ pub struct MeshOptions {
     /// Whether a document that begins here drops its history as soon as all instances have it; no. Instances that take
     /// the document over do as it says.
     pub settle: bool,
+    /// How much of the past of what is shared is kept: 10,000 versions, 90 days, 16 MiB; no versions where none are wanted.
+    pub history: Budget,
     /// How patient the file watcher is.
     pub watch: WatchOptions,
     /// The file of keys (`confmesh key new`) that seal what must not lie on the disk as it is; none, and it is not kept there.
@@ -152,6 +155,7 @@ impl Default for MeshOptions {
             heartbeat_ms: 5_000,
             stale_after_ms: None,
             settle: false,
+            history: Budget::default(),
             watch: WatchOptions::default(),
             encrypt_key_file: None,
             webhooks: WebhookOptions::default(),
@@ -416,6 +420,13 @@ impl MeshOptions {
         self
     }
 
+    /// Sets how much of the past of what is shared is kept.
+    #[must_use]
+    pub fn history(mut self, budget: Budget) -> MeshOptions {
+        self.history = budget;
+        self
+    }
+
     /// Sets how patient the file watcher is.
     #[must_use]
     pub fn watch(mut self, watch: WatchOptions) -> MeshOptions {
@@ -423,7 +434,7 @@ impl MeshOptions {
         self
     }
 
-    /// Names the file of keys that seal, on the disk, the last good documents of sources that hold secrets. `confmesh key new` prints a
+    /// Names the file of keys that seal, on the disk, secrets in versions and the last good documents of sources that hold some. `confmesh key new` prints a
     /// line for it; the first one seals, every one opens.
     #[must_use]
     pub fn encrypt_key_file(mut self, path: impl Into<PathBuf>) -> MeshOptions {
@@ -514,24 +525,13 @@ impl MeshOptions {
             heartbeat_ms: self.heartbeat_ms,
             stale_after_ms: self.stale_after_ms,
             settle: self.settle,
+            history: self.history,
             watch: Some(self.watch),
             webhooks: self.webhooks.webhooks(log)?,
             keys: keys_of(self.encrypt_key_file.as_deref())?,
             log,
         })
     }
-}
-
-/// The keys of a file.
-pub(super) fn keys_of(path: Option<&std::path::Path>) -> Result<Option<Keys>> {
-    let Some(path) = path else { return Ok(None) };
-    let Some(text) = crate::native::file::read(path)? else {
-        let message = format!("cannot read the key file `{}`: no such file or directory", path.display());
-        return Err(
-            Error::new(Code::File, message).with_hint("make one: `confmesh key new > FILE`, for its owner alone")
-        );
-    };
-    Keys::parse(&text).map(Some).map_err(|error| error.about(&format!("`{}`", path.display())))
 }
 
 /// What the actor is started with: checked as far as that is possible without touching the world.
@@ -566,6 +566,7 @@ pub(super) struct Setup {
     pub(super) heartbeat_ms: u64,
     pub(super) stale_after_ms: Option<u64>,
     pub(super) settle: bool,
+    pub(super) history: Budget,
     pub(super) watch: Option<WatchOptions>,
     pub(super) webhooks: Option<Webhooks>,
     pub(super) keys: Option<Keys>,

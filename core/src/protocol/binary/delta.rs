@@ -310,6 +310,7 @@ fn item(
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        message: None,
         run: None,
     };
     let mut own = seq.saturating_sub(1);

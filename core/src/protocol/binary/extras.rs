@@ -11,6 +11,7 @@
 //! | 8 | what the author had seen of itself, where that is not everything before |
 //! | 9 | the person that it was written for: length, UTF-8 |
 //! | 10 | the run of a conditional write: what it was built on, then what was lost |
+//! | 11 | why it was written: length, UTF-8 |
 //!
 //! A run is twice `2n + m` for n stretches (m: there were more), and each its author, first number and how many follow.
 //!
@@ -24,7 +25,7 @@ use super::value::{put_value, put_values, value, values};
 use crate::conflict::Meanwhile;
 use crate::error::Result;
 use crate::id::ReplicaId;
-use crate::limits::MAX_RUN;
+use crate::limits::{MAX_MESSAGE_BYTES, MAX_RUN};
 use crate::replica::{Assertion, Links, Run, Stretch, read_links};
 use crate::sequence::{Content, Kind, Operation, Step};
 
@@ -39,7 +40,8 @@ const EDITS: u64 = 1 << 7;
 const OWN: u64 = 1 << 8;
 const USER: u64 = 1 << 9;
 const RUN: u64 = 1 << 10;
-const ALL_EXTRAS: u64 = (1 << 11) - 1;
+const MESSAGE: u64 = 1 << 11;
+const ALL_EXTRAS: u64 = (1 << 12) - 1;
 
 /// Which of them a write has.
 pub(super) fn extras(item: &Assertion) -> u64 {
@@ -56,6 +58,7 @@ pub(super) fn extras(item: &Assertion) -> u64 {
         (OWN, own.checked_add(1) != Some(item.dot.seq)),
         (USER, item.user.is_some()),
         (RUN, item.run.is_some()),
+        (MESSAGE, item.message.is_some()),
     ]
     .into_iter()
     .fold(0, |bits, (bit, is_set)| if is_set { bits | bit } else { bits })
@@ -98,6 +101,9 @@ pub(super) fn put_extras(out: &mut Vec<u8>, names: &mut NameWriter<'_>, item: &A
     if let Some(run) = &item.run {
         put_links(out, names, &run.links);
         put_links(out, names, &run.lost);
+    }
+    if let Some(message) = &item.message {
+        put_text(out, message);
     }
 }
 
@@ -240,6 +246,13 @@ pub(super) fn read_extras(
     }
     if has(RUN) {
         item.run = Some(Arc::new(Run { links: links(reader, names)?, lost: links(reader, names)? }));
+    }
+    if has(MESSAGE) {
+        let message = reader.text()?;
+        if message.len() > MAX_MESSAGE_BYTES {
+            return Err(malformed("the words of a write are too long"));
+        }
+        item.message = Some(message.into());
     }
     Ok(())
 }

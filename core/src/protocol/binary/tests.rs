@@ -134,6 +134,7 @@ fn some_claim(random: &mut Random) -> Assertion {
         meanwhile: [Meanwhile::Last, Meanwhile::First, Meanwhile::Previous][random.below(12).min(2) % 3],
         user: rare(random).then(|| "someone@example.com".into()),
         run: rare(random).then(|| Arc::new(Run { links: some_links(random), lost: some_links(random) })),
+        message: rare(random).then(|| "because".into()),
     }
 }
 
@@ -358,6 +359,7 @@ fn one_write(path: &str, value: impl Into<Value>) -> Message {
         previous: None,
         meanwhile: Meanwhile::Last,
         user: None,
+        message: None,
         run: None,
     };
     let mut to = since.clone();
@@ -498,6 +500,7 @@ fn every_part() -> Message {
         added: Vec::new(),
         removed: Vec::new(),
         previous: None,
+        message: None,
         meanwhile: Meanwhile::First,
         ..absent
     };

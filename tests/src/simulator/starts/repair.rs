@@ -83,6 +83,7 @@ impl Starts {
             previous: None,
             meanwhile: Meanwhile::Last,
             user: None,
+            message: None,
             run: None,
         };
         let delta = Delta { since: VersionVector::default(), to, base: None, items: vec![Arc::new(item)] };

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::doctor::Doctor;
+use super::history::{History, Rollback, Show};
 use super::join::{Join, Kept};
 use super::key::Key;
 use super::members::{Expel, ForceSync};
@@ -58,6 +59,9 @@ pub(super) enum Command {
     Assign(Assign),
     Resolve(Resolve),
     Audit(Audit),
+    History(History),
+    Show(Show),
+    Rollback(Rollback),
     Expel(Expel),
     Join(Join),
     Kept(Kept),

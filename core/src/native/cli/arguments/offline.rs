@@ -1,9 +1,9 @@
-//! What the commands take that ask no instance.
+//! What the commands take that ask no instance, or not always one.
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::shared::{Composing, Reading, Secrecy};
+use super::shared::{Composing, Instance, Reading, Secrecy};
 use crate::format::Format;
 use crate::schema::ReferenceStyle;
 
@@ -74,14 +74,19 @@ pub(in crate::native::cli) struct Hash {
 #[command(after_help = "\
 Example: make a patch and apply it:
   confmesh diff old.json new.yaml --json > change.json
-  confmesh patch old.json change.json")]
+  confmesh patch old.json change.json
+What the instances changed since version 17:
+  confmesh diff --version 17")]
 pub(in crate::native::cli) struct Diff {
-    /// The old document; `-` is stdin.
+    /// The old document, or with --version the old version; `-` is stdin.
     #[arg(value_name = "A")]
     pub old: String,
-    /// The new document; `-` is stdin.
-    #[arg(value_name = "B")]
-    pub new: String,
+    /// The new one; with --version none is what is shared now.
+    #[arg(value_name = "B", required_unless_present = "version")]
+    pub new: Option<String>,
+    /// Compare versions of what the instances share, as `confmesh history` lists them.
+    #[arg(long)]
+    pub version: bool,
     /// Print a merge patch (RFC 7396); --json prints a JSON Patch (RFC 6902).
     #[arg(long)]
     pub merge_patch: bool,
@@ -92,6 +97,8 @@ pub(in crate::native::cli) struct Diff {
     pub secrecy: Secrecy,
     #[command(flatten)]
     pub reading: Reading,
+    #[command(flatten)]
+    pub instance: Instance,
 }
 
 /// Applies a JSON Patch (RFC 6902) to a document and prints the result.

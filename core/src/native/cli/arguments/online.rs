@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::shared::{Composing, Instance, Reading};
 use crate::native::cli::access::Access;
+use crate::native::cli::history::Keeping;
 use crate::native::cli::terms::Terms;
 
 /// Tells why a value is what it is: who set it, where, and what it overrides.
@@ -80,7 +81,10 @@ pub(in crate::native::cli) struct Serve {
     /// If the document begins here, drop its history once every instance has it: all must come back now and then.
     #[arg(long)]
     pub settle: bool,
-    /// The file of keys that seal, in the data directory, documents of sources that hold secrets; without it they are not kept.
+    #[command(flatten)]
+    pub keeping: Keeping,
+    /// The file of keys that seal, in the data directory, secrets in versions and in documents of sources; without it they are
+    /// not kept.
     #[arg(long, value_name = "FILE", env = "CONFMESH_ENCRYPT_KEY_FILE")]
     pub encrypt_key_file: Option<PathBuf>,
     /// Take webhooks (POST /webhook/config) that are signed with one of the secrets in FILE, one a line, NAME=SECRET. The

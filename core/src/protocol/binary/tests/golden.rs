@@ -39,6 +39,7 @@ fn the_bytes_of_every_message_are_those_that_were_released() {
     cases.push(("the second of three parts", Message::Part { document, genesis, part, delta }));
     cases.push(("a snapshot: what a replica settled to, and a write since", snapshot()));
     cases.push(("a conditional write: what it was built on, and what was lost", conditional()));
+    cases.push(("a write with the words that say why", explained()));
     let blocks = cases.iter().map(|(says, message)| format!("# {says}\n{}", hex(&alone(message))));
     let made = blocks.collect::<Vec<_>>().join("\n");
     assert!(golden.ends_with(&made), "the binary form changed:\n{made}");
@@ -48,6 +49,13 @@ fn the_bytes_of_every_message_are_those_that_were_released() {
     for (frame, (says, message)) in frames.iter().zip(&cases) {
         assert_eq!(read(frame).unwrap(), *message, "{says}");
     }
+}
+
+fn explained() -> Message {
+    let Message::Delta { document, genesis, mut delta } = one_write("jobs", 8) else { panic!("no delta") };
+    let item = Assertion { message: Some("too slow".into()), ..Assertion::clone(&delta.items[0]) };
+    delta.items = vec![Arc::new(item)];
+    Message::Delta { document, genesis, delta }
 }
 
 fn conditional() -> Message {
