@@ -30,6 +30,7 @@ mod process;
 mod repair;
 mod schema;
 mod secrets;
+mod settings;
 mod settling;
 mod sources;
 mod starts;

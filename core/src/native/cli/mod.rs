@@ -21,6 +21,7 @@ mod rebuild;
 mod repair;
 mod schema;
 mod serve;
+mod settings;
 mod signals;
 mod status;
 mod suggest;
@@ -54,6 +55,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(arguments: &[OsString]) -> u8 {
     let command = Arguments::command();
+    let settings = match settings::Settings::of(&command, arguments) {
+        Ok(settings) => settings,
+        Err(stop) => return ended(Err(stop), arguments.iter().any(|argument| argument == "--json"), false),
+    };
+    let given = arguments;
+    let arguments = &settings.arguments(given);
     let parsed = listed::with_rows(command.clone()).try_get_matches_from(arguments).and_then(|matches| {
         let made = matches.subcommand().and_then(|(word, of)| Some((listed::row_of(&command, word)?, of.clone())));
         match made {
@@ -63,7 +70,12 @@ fn execute(arguments: &[OsString]) -> u8 {
     });
     let (as_json, parsed) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return misunderstood(&error, arguments),
+        Err(error) => {
+            return match settings.blamed(&error) {
+                Some(error) => ended(Err(error.into()), given.iter().any(|argument| argument == "--json"), false),
+                None => misunderstood(&error, given),
+            };
+        }
     };
     let parsed = match parsed {
         Ok(parsed) => parsed,
@@ -71,7 +83,12 @@ fn execute(arguments: &[OsString]) -> u8 {
     };
     // As in git: with `--exit-code` the status 1 means a difference, so errors need another one.
     let raised = matches!(&parsed.command, Command::Diff(diff) if diff.exit_code);
-    ended(dispatch(parsed.command, as_json), as_json, raised)
+    let outcome = match parsed.command {
+        // It tells options apart from what else was said.
+        Command::Config(_) => settings::run_config(&settings, given, as_json),
+        command => dispatch(command, as_json),
+    };
+    ended(outcome, as_json, raised)
 }
 
 /// The exit status of what a command came to.
@@ -116,6 +133,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Watch(arguments) => follow::run_watch(&arguments, as_json),
         Command::Serve(arguments) => serve::run_serve(&arguments),
         Command::Demo(arguments) => demo::run_demo(&arguments),
+        Command::Config(_) => Ok(DONE),
         Command::Conflicts(arguments) => conflicts::run_conflicts(&arguments, as_json),
         Command::Assign(arguments) => conflicts::run_assign(&arguments, as_json),
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),

@@ -14,7 +14,7 @@ use super::signals::Signals;
 use crate::error::{Code, Error, Result};
 use crate::format::FileArgument;
 use crate::native::io_error::{failure, reason};
-use crate::native::mesh::{LogFormat, LogLevel, Mesh, MeshOptions};
+use crate::native::mesh::{LogFormat, Mesh, MeshOptions};
 use crate::native::transport::bus::BusAddress;
 use crate::policy::Policy;
 use crate::source::SourceSpec;
@@ -34,6 +34,11 @@ pub(super) fn run_serve(arguments: &Serve) -> Outcome {
     allow_descriptors();
     let data_dir =
         arguments.data_dir.clone().unwrap_or_else(|| data_dir_beside(arguments.bind.as_deref().map(plain).as_deref()));
+    if arguments.require_auth && arguments.access.auth.is_none() {
+        return Err(Error::new(Code::Usage, "it starts only with authentication, and nothing says who may do what")
+            .with_hint("`confmesh token new NAME --role writer --auth auth.toml` begins such a file: name it with `--auth auth.toml`, or leave out `--require-auth` (`auth.required`, `--preset production`)")
+            .into());
+    }
     let sources = arguments.composing.specs()?;
     check_files(arguments, &sources)?;
     let options = options(arguments, sources.clone(), &data_dir)?;
@@ -122,7 +127,8 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
         .interpolate(composing.interpolate.is_some())
         .invalid_variables(composing.invalid_variables)
         .env_names(composing.interpolate.clone().unwrap_or_default())
-        .log(LogLevel::Info);
+        .heartbeat_ms(arguments.heartbeat)
+        .log(arguments.log_level);
     options.history = arguments.keeping.budget();
     options.stale_after_ms = arguments.stale_after;
     options.schema = composing.schema.as_deref().map(|file| super::schema::read(file, false)).transpose()?;
@@ -141,7 +147,9 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
     options.allow_origins = arguments.allow_origins.clone();
     options.allow_hosts = arguments.allow_hosts.clone();
     options.listen = arguments.listen.clone();
-    if options.listen.is_empty() {
+    if arguments.no_listen {
+        options.listen.clear();
+    } else if options.listen.is_empty() {
         options.listen.push(DEFAULT_ADDRESS.to_owned());
     }
     Ok(arguments.access.of(options))

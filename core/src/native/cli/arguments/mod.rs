@@ -50,6 +50,7 @@ pub(super) enum Command {
     Init(Init),
     Explain(Explain),
     Serve(Box<Serve>),
+    Config(Box<Config>),
     Get(Get),
     Set(Set),
     Unset(Unset),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Composing, Instance, Reading};
+use super::shared::{Composing, Instance, Reading, milliseconds};
 use crate::native::cli::access::Access;
 use crate::native::cli::history::Keeping;
 use crate::native::cli::terms::Terms;
+use crate::native::mesh::LogLevel;
 
 /// Tells why a value is what it is: who set it, where, and what it overrides.
 #[derive(Debug, Args)]
@@ -48,9 +49,21 @@ pub(in crate::native::cli) struct Serve {
     /// where its name does not.
     #[arg(long, value_name = "FILE")]
     pub bind: Option<PathBuf>,
+    /// A file of settings, each an option: see `confmesh config --help`.
+    #[arg(long, value_name = "FILE", env = "CONFMESH_CONFIG")]
+    pub config: Option<String>,
+    /// What is set where nothing else says: single (no socket), ha-addon, development or production.
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// An address to listen on; port 0 takes a free one. Default: 127.0.0.1:8765.
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
+    /// Listen nowhere: no socket, and no page.
+    #[arg(long)]
+    pub no_listen: bool,
+    /// Start only with `--auth`, also where only this machine can connect.
+    #[arg(long)]
+    pub require_auth: bool,
     /// Another instance, such as wss://10.0.0.7:8765/sync, or ws:// on this machine; it may come up later.
     #[arg(long = "peer", value_name = "URL")]
     pub peers: Vec<String>,
@@ -65,16 +78,22 @@ pub(in crate::native::cli) struct Serve {
     /// The rules by pattern: a list of maps with `pattern` and `merge`, `conflict`, `meanwhile`, `stale`, `atomic` or `secret`.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<String>,
-    /// How long a new instance looks for its peers before it starts from its own file, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 3_000)]
+    /// How often instances compare what they have: 5s, or milliseconds.
+    #[arg(long, value_name = "TIME", default_value = "5000", value_parser = milliseconds)]
+    pub heartbeat: u64,
+    /// How long a new instance looks for its peers before it starts from its own file: 3s, or milliseconds.
+    #[arg(long, value_name = "TIME", default_value = "3000", value_parser = milliseconds)]
     pub found_after: u64,
-    /// How long a document has to be in use until it never gives way to another one by itself, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 600_000)]
+    /// How long a document has to be in use until it never gives way to another one by itself: 10m, or milliseconds.
+    #[arg(long, value_name = "TIME", default_value = "600000", value_parser = milliseconds)]
     pub old_after: u64,
     /// After how long without being in step with another instance, or with a source that stays broken, this one is not
-    /// ready, in milliseconds. Default: never.
-    #[arg(long, value_name = "MS")]
+    /// ready: 1m, or milliseconds. Default: never.
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
     pub stale_after: Option<u64>,
+    /// How much is told: off, error, warn or info. The variable CONFMESH_LOG decides over it.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
     /// How the lines of the log look, text or json. Default: what CONFMESH_LOG_FORMAT says, else text.
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -105,6 +124,19 @@ pub(in crate::native::cli) struct Serve {
     /// End when stdin ends: a parent that dies takes this instance with it.
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+}
+
+/// Shows what every setting of `serve` is, and which option, variable, file or preset says so.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A setting is an option of `serve`, a variable, or a path of the file of `--config` (TOML, YAML or JSON). An option
+beats a variable, which beats the file, which beats the preset.
+
+Example: what a service will start with:
+  confmesh config --config /etc/confmesh.toml --preset production")]
+pub(in crate::native::cli) struct Config {
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 /// Prints the value at a path, or the whole document.

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::format::Format;
 use crate::merge::InvalidVariables;
+use crate::source::duration_ms;
 
 /// The address that every command talks to when none is named.
 pub(in crate::native::cli) const DEFAULT_URL: &str = "http://127.0.0.1:8765";
@@ -88,4 +89,10 @@ pub(super) fn format_name(name: &str) -> Result<Format, String> {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     })
+}
+
+/// A time such as 250ms, 3s or 10m; a number alone is milliseconds.
+pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
+    let found = text.parse().ok().or_else(|| duration_ms(text));
+    found.ok_or_else(|| format!("`{text}` is no time: write 250ms, 3s, 10m or 1h"))
 }
