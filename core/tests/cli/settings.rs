@@ -39,6 +39,8 @@ fn an_option_beats_a_variable_that_beats_the_file_that_beats_the_preset() {
     is("sync.heartbeat", "1500", "confmesh.toml:6:1");
     is("server.enable", "false", "preset ha-addon");
     is("sync.old_after", "600000", "default");
+    let told = run(dir.path(), &["config", "--bus", "redis://user:hunter2@127.0.0.1:1"]).data();
+    assert!(told.contains("--bus") && !told.contains("hunter2"), "{told}");
     assert_eq!(all["server.tls.ca"]["variable"], "CONFMESH_TLS_CA");
     let text = run(dir.path(), &["config", "--config", "confmesh.toml"]).data();
     assert!(text.contains("log_level = \"warn\"") && text.contains("confmesh.toml:2:1"), "{text}");

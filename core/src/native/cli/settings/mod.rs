@@ -19,7 +19,7 @@ use crate::merge::{Composed, Composition, Layer, priority};
 use crate::native::source::environment;
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::policy::Policy;
+use crate::policy::{MASK, Policy};
 use crate::schema::nearest;
 use crate::value::Value;
 
@@ -205,7 +205,7 @@ pub(super) fn run_config(found: &Settings, arguments: &[OsString], as_json: bool
             (None, None) => (default, "default".to_owned()),
         };
         let is_masked = value != Value::Null && schema.is_secret(&place);
-        let value = if is_masked { SECRET_MASK.into() } else { value };
+        let value = if is_masked { MASK.into() } else { value };
         let variable = variables.iter().find(|(path, _)| *path == place).map(|(_, name)| name.clone());
         rows.push((setting, value, from, variable));
     }
