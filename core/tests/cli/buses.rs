@@ -170,7 +170,8 @@ fn survive(kind: Kind) {
     let dir = dir(&[]);
     let mut redis = Broker::start(kind, dir.path(), None);
     let (a, b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
-    (connected(&a), connected(&b));
+    connected(&a);
+    connected(&b);
     a.data(&["set", "n.0", "0"]);
     gets(&b, "n.0", "0");
     for round in 1..4 {
@@ -198,7 +199,8 @@ fn survive(kind: Kind) {
         }
         gets(&b, &format!("n.{round}"), "1");
         gets(&a, &format!("m.{round}"), "1");
-        (connected(&a), connected(&b));
+        connected(&a);
+        connected(&b);
     }
     let (one, other) = (a.data(&["get", "--json"]), b.data(&["get", "--json"]));
     assert_eq!(one, other);
@@ -314,6 +316,9 @@ fn what_is_no_bus_and_secrets_on_an_open_one_are_refused_with_the_way_out() {
         assert!(failed.status != 0 && failed.stderr.contains(words), "{url}: {failed:?}");
         assert!(!failed.stderr.contains("hunter2"), "{failed:?}");
     }
+    let settling = ["serve", "--data-dir", "d", "--settle", "--bus", "memory://here"];
+    let complaint = run(dir.path(), &settling);
+    assert!(complaint.status != 0 && complaint.stderr.contains("not on a bus"), "{complaint:?}");
     let rules = r#"[{"pattern": "db.password", "secret": true}]"#;
     std::fs::write(dir.path().join("rules.json"), rules).unwrap();
     let open = ["serve", "--data-dir", "d", "--policy", "rules.json", "--bus", "redis://127.0.0.1:1"];

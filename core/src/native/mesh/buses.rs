@@ -43,9 +43,17 @@ pub struct BusStatus {
 /// The addresses of buses.
 ///
 /// # Errors
-/// [`Code::Usage`] for one that is none, and where secrets would go over one that does not seal them.
-pub(super) fn read(buses: &[String], policy: &Policy) -> Result<Vec<BusAddress>> {
+/// [`Code::Usage`] for one that is none, where secrets would go over one that does not seal them, and for a document that is
+/// to drop its history: on a bus nobody says all the time what he has.
+pub(super) fn read(buses: &[String], policy: &Policy, settle: bool) -> Result<Vec<BusAddress>> {
     let buses = buses.iter().map(|url| BusAddress::parse(url)).collect::<Result<Vec<_>>>()?;
+    if settle && !buses.is_empty() {
+        return Err(Error::new(
+            Code::Usage,
+            "history is dropped between instances that are connected, and not on a bus",
+        )
+        .with_hint("leave out `settle`, or connect the instances (`peer`) instead of a bus"));
+    }
     let open = buses.iter().find(|bus| policy.has_secrets() && !bus.seals());
     match open {
         Some(bus) => {

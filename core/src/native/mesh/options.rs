@@ -481,7 +481,7 @@ impl MeshOptions {
     pub fn start(self) -> Result<Mesh> {
         let log = self.log.or_environment()?;
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
-        let buses = super::buses::read(&self.buses, &self.policy)?;
+        let buses = super::buses::read(&self.buses, &self.policy, self.settle)?;
         let access = super::access::Given {
             auth: self.auth,
             cert: self.tls_cert,

@@ -46,10 +46,10 @@ impl Mqtt {
         let listen = async {
             loop {
                 match events.poll().await.map_err(|error| self.told(&error))? {
-                    Event::Incoming(Incoming::Publish(publish)) => {
-                        if incoming.send(publish.payload.to_vec()).await.is_err() {
-                            return Ok(());
-                        }
+                    Event::Incoming(Incoming::Publish(publish))
+                        if incoming.send(publish.payload.to_vec()).await.is_err() =>
+                    {
+                        return Ok(());
                     }
                     Event::Incoming(Incoming::SubAck(answer)) => {
                         let is_refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
