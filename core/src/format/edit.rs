@@ -74,16 +74,10 @@ impl Edits {
             if range.end < at {
                 continue;
             }
-            let joins = range.start < at && text.get(..at).is_some_and(|before| before.ends_with('\n'));
             out.push_str(text.get(at..range.start.max(at))?);
             out.push_str(new);
             at = range.end;
             removing = removal;
-            // The break behind the lines of one removal was also the one before those of the other.
-            if joins && (out.is_empty() || out.ends_with('\n')) {
-                let rest = text.get(at..part.end)?;
-                at += rest.len() - rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')).unwrap_or(rest).len();
-            }
         }
         out.push_str(text.get(at..part.end)?);
         Some(out)
