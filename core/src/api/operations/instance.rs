@@ -33,6 +33,12 @@ pub(super) static OPEN: Operation = Operation {
         field("data_dir", Type::Text, "where the last good documents of sources are kept").optional(),
         field("encrypt_key_file", Type::Text, "the keys that seal those of them that hold secrets").optional(),
         field("check_within", Type::Count, "how long the checks of the schema may take, in milliseconds").optional(),
+        field(
+            "invalid_variables",
+            Type::OneOf(&["refuse", "ignore"]),
+            "whether variables that are nothing of their type are refused, or left out with a warning; refused",
+        )
+        .optional(),
     ],
     doors: Doors {
         rust: Door::Open(&["open"]),
