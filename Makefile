@@ -17,7 +17,7 @@ check: ## the fast loop: format, lints and unit tests of core
 	@$(RUN) install-rust check-fmt check-clippy test-unit
 
 test: ## everything: lints, Rust, WebAssembly, Python, Node, the page in a browser
-	@$(RUN) install-rust install-python install-node install-wasm install-chromium install-brokers \
+	@$(RUN) install-rust install-python install-node install-wasm install-chromium install-brokers install-prometheus \
 	  check-fmt "check-clippy --workspace" test-rust build-wasm test-wasm build-python test-python \
 	  build-node test-node build-web build-cli test-browser test-simulator
 

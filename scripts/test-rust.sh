@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # Runs every Rust test: of core with its documentation, and of the tests crate.
 . "$(dirname "$0")/env.sh"
-scripts/install-prometheus.sh
 cargo test --quiet -p confmesh -p confmesh-tests "$@"

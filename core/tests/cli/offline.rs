@@ -322,3 +322,23 @@ fn fmt_tidies_and_check_only_tells() {
     std::fs::write(dir.path().join("a.yaml"), "a: 1\nb 2\n").unwrap();
     assert!(run(dir.path(), &["fmt", "a.yaml"]).complaint(1).contains("a.yaml:2:1"));
 }
+
+#[test]
+fn shells_complete_every_command_and_man_has_a_page_of_each() {
+    let dir = dir(&[]);
+    let script = run(dir.path(), &["completions", "bash"]).data();
+    std::fs::write(dir.path().join("confmesh.bash"), &script).unwrap();
+    let asked = "source ./confmesh.bash; COMP_WORDS=(confmesh serve --found); COMP_CWORD=2; _confmesh confmesh --found serve; echo \"${COMPREPLY[@]}\"";
+    let shell = std::process::Command::new("bash").args(["-c", asked]).current_dir(dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&shell.stdout).trim(), "--found-after", "{shell:?}");
+    for (shell, begins) in [("zsh", "#compdef confmesh"), ("fish", "# Print an optspec"), ("powershell", "")] {
+        let script = run(dir.path(), &["completions", shell]).data();
+        assert!(script.contains(begins) && script.contains("force-sync"), "{shell}: {script}");
+    }
+    assert!(run(dir.path(), &["completions", "csh"]).complaint(1).contains("csh"));
+    assert!(run(dir.path(), &["man"]).data().contains(".TH confmesh"));
+    run(dir.path(), &["man", "--dir", "man/man1"]).data();
+    let page = std::fs::read_to_string(dir.path().join("man/man1/confmesh-serve.1")).unwrap();
+    assert!(page.contains("\\-\\-found\\-after") && page.contains("Example"), "{page}");
+    assert!(dir.path().join("man/man1/confmesh-reload.1").exists(), "commands of the list have pages as well");
+}

@@ -17,6 +17,7 @@ mod members;
 mod offline;
 mod online;
 mod output;
+mod pages;
 mod rebuild;
 mod repair;
 mod schema;
@@ -145,6 +146,8 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Doctor(arguments) => doctor::run_doctor(&arguments, as_json),
+        Command::Completions(arguments) => pages::run_completions(&arguments),
+        Command::Man(arguments) => pages::run_man(&arguments),
         Command::Key(arguments) => key::run_key(&arguments, as_json),
         Command::Status(arguments) => status::run_status(&arguments, as_json),
         Command::Token(arguments) => token::run_token(&arguments, as_json),

@@ -11,6 +11,7 @@ use super::history::{History, Rollback, Show};
 use super::join::{Join, Kept};
 use super::key::Key;
 use super::members::{Expel, ForceSync};
+use super::pages::{Completions, Man};
 use super::rebuild::Rebuild;
 use super::repair::Repair;
 use super::token::Token;
@@ -72,6 +73,8 @@ pub(super) enum Command {
     Token(Token),
     Key(Key),
     Doctor(Doctor),
+    Completions(Completions),
+    Man(Man),
     Demo(Demo),
 }
 
