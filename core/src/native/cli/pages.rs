@@ -48,31 +48,16 @@ pub(super) fn run_completions(arguments: &Completions) -> Outcome {
 }
 
 pub(super) fn run_man(arguments: &Man) -> Outcome {
-    let mut command = command();
     let Some(dir) = &arguments.dir else {
-        data(&page(&command)?)?;
+        let mut text = Vec::new();
+        let made = clap_mangen::Man::new(command()).render(&mut text);
+        made.map_err(|error| wrong("write", Path::new("the page"), &error))?;
+        data(&String::from_utf8_lossy(&text))?;
         return Ok(DONE);
     };
     fs::create_dir_all(dir).map_err(|error| wrong("make", dir, &error))?;
-    command.build();
-    let mut names = vec![("confmesh.1".to_owned(), command.clone())];
-    let visible = command.get_subcommands().filter(|sub| !sub.is_hide_set());
-    names.extend(visible.map(|sub| {
-        let name = format!("confmesh-{}", sub.get_name());
-        (format!("{name}.1"), sub.clone().name(name))
-    }));
-    for (name, command) in names {
-        let file = dir.join(name);
-        fs::write(&file, page(&command)?).map_err(|error| wrong("write", &file, &error))?;
-    }
+    clap_mangen::generate_to(command(), dir).map_err(|error| wrong("write pages into", dir, &error))?;
     Ok(DONE)
-}
-
-fn page(command: &clap::Command) -> Result<String, Stop> {
-    let mut text = Vec::new();
-    let made = clap_mangen::Man::new(command.clone()).render(&mut text);
-    made.map_err(|error| wrong("write", Path::new("the page"), &error))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn wrong(what: &str, path: &Path, error: &std::io::Error) -> Stop {
