@@ -198,6 +198,9 @@ pub(super) fn run_config(found: &Settings, arguments: &[OsString], as_json: bool
             text.parse::<u64>().map_or_else(|_| text.as_ref().into(), Value::from)
         });
         let (value, from) = match (given(serve, matches, setting.option), value) {
+            (Some(texts), _) if !is_repeatable(serve, setting.option) => {
+                (texts.into_iter().next().map_or(Value::from(true), Value::from), format!("--{}", setting.option))
+            }
             (Some(texts), _) => {
                 (texts.into_iter().map(Value::from).collect::<Vec<Value>>().into(), format!("--{}", setting.option))
             }
