@@ -21,9 +21,9 @@ export const withOperations = (Reader) => class extends Reader {
     return await this._call("show_version", { id });
   }
 
-  async compareVersions(from, given) {
-    const { to } = options(given, ["to"], "compareVersions");
-    return await this._call("compare_versions", { from, to });
+  async compareVersions(old, given) {
+    const { new } = options(given, ["new"], "compareVersions");
+    return await this._call("compare_versions", { old, new });
   }
 
   async rollback(version, given) {
