@@ -1,6 +1,7 @@
 //! The list. An operation is one file here, or a row in the file of its subject, and its name below.
 
 mod conflicts;
+mod console;
 mod fields;
 mod functions;
 mod history;
@@ -64,6 +65,9 @@ pub static OPERATIONS: &[&Operation] = &[
     &webhook::WATCH_VARIABLES,
     &webhook::NEW_KEY,
     &webhook::DOCTOR,
+    &console::CONFIG,
+    &console::COMPLETIONS,
+    &console::MAN,
     &instance::STATUS,
     &instance::HEALTH,
     &instance::METRICS,
