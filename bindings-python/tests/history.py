@@ -25,7 +25,7 @@ def versions_are_listed_shown_compared_and_gone_back_to(tmp_path: Path) -> None:
         assert mesh.show_version(newest["name"]).wait()["version"]["id"] == 3
         compared = mesh.compare_versions("1").wait()
         assert {one["path"] for one in compared["changes"]} == {"limit", "name"}
-        assert compared["new"] is None
+        assert compared["after"] is None
         told = mesh.rollback("1", dry_run=True).wait()
         assert (told["goes"][0]["path"], told["changes"][0]["new"], told["receipt"]) == ("name", 1, None)
         assert mesh.get("limit") == 2

@@ -93,6 +93,9 @@ impl Engine {
 
     /// Says on every bus what came about in a document.
     pub(super) fn say_all(&mut self, name: &DocumentName, now: Now) {
+        if !REPLICATES {
+            return;
+        }
         let is_bus = |session: &Session| matches!(session, Session::Bus(_));
         let buses: Vec<PeerId> =
             self.sessions.iter().filter(|(_, session)| is_bus(session)).map(|(peer, _)| *peer).collect();

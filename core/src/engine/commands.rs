@@ -350,7 +350,7 @@ impl Engine {
         }
         if let Some(document) = self.documents.get_mut(&name) {
             document.arrive(ticket);
-            if let Some(history) = &mut document.history {
+            if let Some(history) = document.history.as_mut().filter(|_| super::REPLICATES) {
                 history.persisted(ticket.0);
             }
             document.deliveries.persisted(ticket);

@@ -486,12 +486,14 @@ impl Engine {
     /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
     /// lacks is sent. Returns how many instances are asked.
     pub fn force_sync(&mut self, now: Now) -> usize {
-        let peers = self.replica_peers().len();
-        if peers > 0 {
+        let peers = self.replica_peers();
+        if !peers.is_empty() {
             self.next_heartbeat_ms = Some(now.mono_ms);
             self.heartbeat(now);
         }
-        peers
+        // Two that meet on a bus may have reached for each other at once.
+        let name = |peer: &PeerId| self.peer_instance(*peer).ok_or(*peer);
+        peers.iter().map(name).collect::<BTreeSet<_>>().len()
     }
 
     pub(super) fn heartbeat(&mut self, now: Now) {

@@ -150,6 +150,9 @@ impl Engine {
 impl Document {
     /// What was on its way to the store is lost.
     pub(super) fn versions_lost(&mut self) {
+        if !REPLICATES {
+            return;
+        }
         let founded = self.shared.as_ref().and_then(Shared::founded).filter(|founded| founded.ready);
         let now = founded.map_or_else(Value::empty_map, |founded| founded.view.value.clone());
         if let Some(history) = &mut self.history {

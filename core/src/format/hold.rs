@@ -91,8 +91,8 @@ fn refusal(path: &Path, value: &Value, format: Format) -> Option<String> {
     match format {
         #[cfg(feature = "toml")]
         Format::Toml => toml::refusal(path, value),
-        Format::Dotenv => dotenv::refusal(path, value),
-        Format::Ini => ini_edit::refusal(path, value),
+        Format::Dotenv if super::INI => dotenv::refusal(path, value),
+        Format::Ini if super::INI => ini_edit::refusal(path, value),
         #[cfg(feature = "properties")]
         Format::Properties => super::properties::refusal(path, value),
         _ => None,

@@ -68,6 +68,9 @@ use crate::origin::{Location, Origin};
 use crate::path::Path;
 use crate::value::Value;
 
+/// Whether this build knows INI and .env.
+const INI: bool = cfg!(feature = "ini");
+
 /// A text format of configuration documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -191,11 +194,10 @@ pub fn parse(text: &str, format: Format) -> Result<Value> {
         Format::Yaml => yaml::parse(text),
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(text),
-        Format::Dotenv => dotenv::parse(text),
-        Format::Ini => ini::parse(text),
+        Format::Dotenv if INI => dotenv::parse(text),
+        Format::Ini if INI => ini::parse(text),
         #[cfg(feature = "properties")]
         Format::Properties => properties::parse(text),
-        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => Err(not_built(format)),
     }
 }
@@ -242,11 +244,10 @@ pub fn locate_all(text: &str, format: Format, paths: &[Path]) -> Vec<Option<Loca
         Format::Yaml => in_tree(yaml::parse_tree(text)),
         #[cfg(feature = "toml")]
         Format::Toml => toml::locate(text, paths),
-        Format::Dotenv => dotenv::locate(text, paths),
-        Format::Ini => in_tree(ini::parse_tree(text)),
+        Format::Dotenv if INI => dotenv::locate(text, paths),
+        Format::Ini if INI => in_tree(ini::parse_tree(text)),
         #[cfg(feature = "properties")]
         Format::Properties => in_tree(properties::parse_tree(text)),
-        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => vec![None; paths.len()],
     };
     // Line starts are found once; each offset then looks at its own line only.
@@ -272,11 +273,10 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
         Format::Yaml => Ok(yaml_print::document(value)),
         #[cfg(feature = "toml")]
         Format::Toml => toml::print(value),
-        Format::Dotenv => dotenv::print(value),
-        Format::Ini => ini_edit::print(value),
+        Format::Dotenv if INI => dotenv::print(value),
+        Format::Ini if INI => ini_edit::print(value),
         #[cfg(feature = "properties")]
         Format::Properties => properties::print(value),
-        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => Err(not_built(format)),
     }
 }
@@ -316,11 +316,10 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
         Format::Yaml => yaml_edit::rewrite(body, target, newline),
         #[cfg(feature = "toml")]
         Format::Toml => toml_edits::rewrite(body, target, newline),
-        Format::Dotenv => dotenv::rewrite(body, target, newline),
-        Format::Ini => ini_edit::rewrite(body, target, newline),
+        Format::Dotenv if INI => dotenv::rewrite(body, target, newline),
+        Format::Ini if INI => ini_edit::rewrite(body, target, newline),
         #[cfg(feature = "properties")]
         Format::Properties => properties::rewrite(body, target, newline),
-        #[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
         _ => None,
     };
     // A second mark behind the first is text, and has to stay the second one to be read so.
@@ -336,7 +335,6 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
     Ok(result.unwrap_or_else(|| marked(printed)))
 }
 
-#[cfg(not(all(feature = "yaml", feature = "toml", feature = "json5", feature = "properties")))]
 fn not_built(format: Format) -> Error {
     Error::new(Code::UnknownFormat, format!("this build cannot read or write {}", format.name()))
         .with_hint("this build leaves the format out; use JSON")

@@ -60,8 +60,8 @@ pub fn parse_noting(text: &str, format: Format, source: &str) -> Result<Noted> {
     let value = super::parse_from(text, format, source)?;
     let body = super::bounded(text)?;
     let notes = match format {
-        Format::Dotenv => dotenv::notes(body),
-        Format::Ini => ini::notes(body),
+        Format::Dotenv if super::INI => dotenv::notes(body),
+        Format::Ini if super::INI => ini::notes(body),
         #[cfg(feature = "properties")]
         Format::Properties => super::properties::notes(body),
         _ => Vec::new(),
@@ -72,6 +72,9 @@ pub fn parse_noting(text: &str, format: Format, source: &str) -> Result<Noted> {
 /// Reads a dotenv text as variables: each key as it stands, with its text.
 pub(crate) fn parse_lines(text: &str, source: &str) -> Result<Noted> {
     let in_source = |error| super::in_source(error, source);
+    if !super::INI {
+        return Err(in_source(super::not_built(super::Format::Dotenv)));
+    }
     let body = super::bounded(text).map_err(in_source)?;
     let value = dotenv::parse_flat(body).map_err(in_source)?;
     told(text, value, dotenv::notes(body), source)

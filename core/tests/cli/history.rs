@@ -174,7 +174,7 @@ fn who_may_read_a_part_sees_the_versions_of_that_part_and_goes_back_in_it_alone(
     let (_, shown) = instance.ask("GET", &format!("/config/default/versions/{first}"), &part, "");
     assert_eq!(json(&shown)["document"], serde_json::json!({"app": {"x": 1}}), "{shown}");
     assert!(!shown.contains("hidden"), "{shown}");
-    let (_, differs) = instance.ask("GET", &format!("/config/default/compare?old={first}"), &part, "");
+    let (_, differs) = instance.ask("GET", &format!("/config/default/compare?before={first}"), &part, "");
     assert!(differs.contains("app.x") && !differs.contains("hidden"), "{differs}");
     let (status, done) =
         instance.ask("POST", "/config/default/rollback", &part, &format!("{{\"version\":\"{first}\"}}"));

@@ -124,6 +124,19 @@ fn no_route_is_made_beside_the_list() {
 }
 
 #[test]
+fn no_field_is_a_word_of_a_language_itself() {
+    let words = "and as assert async await break case catch class const continue debugger def default del delete do elif else enum \
+        except export extends finally for from function global if import in is lambda let new nonlocal not null or pass \
+        raise return super switch this throw try typeof var void while with yield";
+    let words: BTreeSet<&str> = words.split_whitespace().collect();
+    for row in OPERATIONS {
+        for field in row.request {
+            assert!(!words.contains(field.name), "{}: `{}`", row.name, field.name);
+        }
+    }
+}
+
+#[test]
 fn every_command_has_a_row() {
     let arguments = read("core/src/native/cli/arguments/mod.rs");
     let lines = block(&arguments, &["pub(super) enum Command {"], |line| line.starts_with('}'));

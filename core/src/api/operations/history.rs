@@ -133,8 +133,8 @@ pub(super) static COMPARE_VERSIONS: Operation = Operation {
     name: "compare_versions",
     about: "What changed from one version to another one, or to what is shared now; secrets are masked.",
     request: &[
-        field("old", Type::Text, "the version, as `show_version` takes it").at(Place::Query),
-        field("new", Type::Text, "the other version; without one what is there now").at(Place::Query).optional(),
+        field("before", Type::Text, "the version, as `show_version` takes it").at(Place::Query),
+        field("after", Type::Text, "the other version; without one what is there now").at(Place::Query).optional(),
     ],
     reply: Reply::Record(&COMPARISON),
     doors: Doors {
@@ -146,14 +146,14 @@ pub(super) static COMPARE_VERSIONS: Operation = Operation {
         ..ASKED.doors
     },
     fits: |call| {
-        named(call, "old")?;
-        call.text("new").map(Named::parse).transpose().map(drop)
+        named(call, "before")?;
+        call.text("after").map(Named::parse).transpose().map(drop)
     },
     begin: Some(|at, call| {
         let history = at.engine.history(at.document)?;
         let policy = policy(at)?;
-        let from = history.version(&named(call, "old")?)?;
-        let to = call.text("new").map(|text| history.version(&Named::parse(text)?)).transpose()?;
+        let from = history.version(&named(call, "before")?)?;
+        let to = call.text("after").map(|text| history.version(&Named::parse(text)?)).transpose()?;
         let before = history.at(&from)?;
         let after = match &to {
             Some(to) => history.at(to)?,
@@ -164,8 +164,8 @@ pub(super) static COMPARE_VERSIONS: Operation = Operation {
         let mut unknown = before;
         unknown.lost.extend(after.lost);
         let fields: [(&str, Value); 4] = [
-            ("old", shown(at, &from)?),
-            ("new", to.map_or(Ok(Value::Null), |to| shown(at, &to))?),
+            ("before", shown(at, &from)?),
+            ("after", to.map_or(Ok(Value::Null), |to| shown(at, &to))?),
             ("changes", changes_shown(at, &policy, &changes).into()),
             ("lost", lost(at, &unknown)),
         ];

@@ -65,8 +65,8 @@ pub static COMPARISON: Record = Record {
         "VersionComparison",
         "What changed from one version to another.",
         &[
-            needs("old", Type::Record(&VERSION), "the version"),
-            needs("new", Type::OrNull(&Type::Record(&VERSION)), "the other one; null is what is there now"),
+            needs("before", Type::Record(&VERSION), "the version"),
+            needs("after", Type::OrNull(&Type::Record(&VERSION)), "the other one; null is what is there now"),
             needs("changes", Type::List(&Type::Map), "the changes: path, op, old and new; secrets masked"),
             needs("lost", Type::List(&Type::Path), "secrets of which nobody kept what they were"),
         ],

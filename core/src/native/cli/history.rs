@@ -202,10 +202,10 @@ pub(super) fn run_diff(arguments: &Diff, as_json: bool) -> Outcome {
             Error::new(Code::Usage, "`--version` compares what an instance shared, and takes no options for files");
         return Err(error.with_hint("leave them out; secrets of the instance are masked").into());
     }
-    let mut target = "/config/default/compare?old=".to_owned();
+    let mut target = "/config/default/compare?before=".to_owned();
     encode(from, &mut target);
     if let Some(to) = to {
-        target.push_str("&new=");
+        target.push_str("&after=");
         encode(to, &mut target);
     }
     let found = Client::new(&arguments.instance)?.call("GET", &target, None)?;

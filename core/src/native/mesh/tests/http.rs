@@ -321,7 +321,9 @@ fn metrics_count_what_happened_without_naming_a_path_or_a_value() {
     mesh.set("secret.place", "a value").wait().unwrap();
     assert_eq!(call(to, "PUT /config/default?path=a.c", &[("If-Match", "\"other\"")], "1").status, 412);
     assert!(mesh.set("a.b.c.d..e", 1).wait().is_err());
-    let answer = call(to, "GET /metrics", &[], "");
+    let plain = call(to, "GET /metrics", &[], "");
+    assert_eq!(plain.header("content-type").unwrap(), "text/plain; version=0.0.4; charset=utf-8");
+    let answer = call(to, "GET /metrics", &[("Accept", "application/openmetrics-text; version=1.0.0")], "");
     assert_eq!(answer.status, 200);
     let kind = answer.header("content-type").unwrap();
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
