@@ -71,9 +71,9 @@ export interface Version {
 /** What changed from one version to another. */
 export interface VersionComparison {
   /** The version. */
-  old: Version;
+  before: Version;
   /** The other one; null is what is there now. */
-  new: Version | null;
+  after: Version | null;
   /** The changes: path, op, old and new; secrets masked. */
   changes: { [key: string]: Value }[];
   /** Secrets of which nobody kept what they were. */
@@ -107,7 +107,7 @@ export interface Operations {
   /** A version: what it changed, and what instances shared after it; secrets are masked. */
   showVersion(id: string): Promise<ShownVersion>;
   /** What changed from one version to another one, or to what is shared now; secrets are masked. */
-  compareVersions(old: string, options?: { new?: string }): Promise<VersionComparison>;
+  compareVersions(before: string, options?: { after?: string }): Promise<VersionComparison>;
   /** Makes what instances share what it was at a version, by an ordinary write of what differs. The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched. */
   rollback(version: string, options?: { pattern?: string; dryRun?: boolean; message?: string; ifHash?: string; user?: string; force?: boolean; fence?: number | bigint }): Promise<RolledBack>;
   /** What instances wrote at the same time in different ways and waits for a decision. With `all` also what a rule decided, so that whatever lost can be seen. */

@@ -21,9 +21,9 @@ export const withOperations = (Reader) => class extends Reader {
     return await this._call("show_version", { id });
   }
 
-  async compareVersions(old, given) {
-    const { new } = options(given, ["new"], "compareVersions");
-    return await this._call("compare_versions", { old, new });
+  async compareVersions(before, given) {
+    const { after } = options(given, ["after"], "compareVersions");
+    return await this._call("compare_versions", { before, after });
   }
 
   async rollback(version, given) {

@@ -64,8 +64,8 @@ class Version(TypedDict):
 class VersionComparison(TypedDict):
     """What changed from one version to another."""
 
-    old: Version
-    new: Version | None
+    before: Version
+    after: Version | None
     changes: list[dict[str, Any]]
     lost: list[str]
 
@@ -112,9 +112,9 @@ class _Operations(_Reader):
         return Pending(self._live.call("show_version", {"id": id}))
 
     @checked
-    def compare_versions(self, old: str, *, new: str | None = None) -> Pending[VersionComparison]:
+    def compare_versions(self, before: str, *, after: str | None = None) -> Pending[VersionComparison]:
         """What changed from one version to another one, or to what is shared now; secrets are masked."""
-        return Pending(self._live.call("compare_versions", {"old": old, **_given(new=new)}))
+        return Pending(self._live.call("compare_versions", {"before": before, **_given(after=after)}))
 
     @checked
     def rollback(self, version: str, *, pattern: str | None = None, dry_run: bool = False, message: str | None = None, if_hash: str | None = None, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[RolledBack]:

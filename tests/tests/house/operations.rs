@@ -129,7 +129,7 @@ fn no_field_is_a_word_of_a_language_itself() {
         except export extends finally for from function global if import in is lambda let new nonlocal not null or pass \
         raise return super switch this throw try typeof var void while with yield";
     let words: BTreeSet<&str> = words.split_whitespace().collect();
-    for row in OPERATIONS {
+    for row in OPERATIONS.iter().filter(|row| row.begin.is_some()) {
         for field in row.request {
             assert!(!words.contains(field.name), "{}: `{}`", row.name, field.name);
         }
