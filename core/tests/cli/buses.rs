@@ -257,7 +257,8 @@ fn with_a_key_nobody_else_at_the_broker_reads_or_writes() {
     let sealed = format!("{}?key-file={}", redis.url(), dir.path().join("bus.key").display());
     let (a, b) = (on(dir.path(), "a", &sealed), on(dir.path(), "b", &sealed));
     let mut command = Command::new("redis-cli");
-    command.args(["-p", &redis.port.to_string(), "psubscribe", "*"]);
+    // Frames are no text: as its own terminal would show them.
+    command.args(["--no-raw", "-p", &redis.port.to_string(), "psubscribe", "*"]);
     let reader = Running::of(command);
     reader.says("psubscribe");
     let stranger = Instance::start(dir.path(), &["--data-dir", "s", "--bus", &redis.url()], &[]);
