@@ -61,7 +61,11 @@ fn status_text(base: &str, status: &Value) -> String {
 
 fn bus_text(bus: &Value) -> String {
     let (url, state) = (plain(bus.child("url")), plain(bus.child("state")));
-    let mut text = format!("{url} {state}, {} other instances heard lately", plain(bus.child("instances")));
+    let heard = match plain(bus.child("instances")).as_str() {
+        "1" => "1 other instance".to_owned(),
+        count => format!("{count} other instances"),
+    };
+    let mut text = format!("{url} {state}, {heard} heard lately");
     if let Some(error) = bus.child("last_error") {
         text.push_str(&format!(", {}", problem(error)));
     }
