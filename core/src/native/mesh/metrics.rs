@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     uptime: Number,
     links: Family<One, Gauge>,
     peers: Family<One, Gauge>,
+    buses: Family<One, Gauge>,
     sources: Family<One, Gauge>,
     documents: Family<Named, Gauge>,
     keys: Family<Named, Gauge>,
@@ -80,6 +81,7 @@ impl Metrics {
             uptime: Number::default(),
             links: Family::default(),
             peers: Family::default(),
+            buses: Family::default(),
             sources: Family::default(),
             documents: Family::default(),
             keys: Family::default(),
@@ -112,6 +114,7 @@ impl Metrics {
         all.register_with_unit("uptime", "How long the instance runs", Unit::Seconds, self.uptime.clone());
         all.register("connections", "Connections that stand, by who is at the other end", self.links.clone());
         all.register("peers", "Instances that are dialed, by what the connection does", self.peers.clone());
+        all.register("buses", "Brokers that instances meet on, by what the connection does", self.buses.clone());
         all.register("sources", "Sources of the document, by how they are", self.sources.clone());
         all.register("document_revision", "How often the document changed", self.documents.clone());
         all.register("document_keys", "How many leaves the document has", self.keys.clone());
@@ -205,6 +208,10 @@ impl Metrics {
         for state in [PeerState::Connected, PeerState::Connecting, PeerState::Waiting] {
             let peers = status.peers.iter().filter(|peer| peer.state == state).count();
             self.peers.get_or_create(&[("state", state.as_str())]).set(count(peers));
+        }
+        for state in ["connected", "connecting", "waiting"] {
+            let buses = status.buses.iter().filter(|bus| bus.state == state).count();
+            self.buses.get_or_create(&[("state", state)]).set(count(buses));
         }
         let sources = || status.documents.iter().flat_map(|document| &document.status.sources);
         for state in ["fresh", "missing", "stale"] {
