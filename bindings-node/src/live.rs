@@ -10,7 +10,8 @@ use confmesh::history::Budget;
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
 use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value, WebhookOptions};
-use napi::bindgen_prelude::Function;
+use napi::Env;
+use napi::bindgen_prelude::{Function, PromiseRaw};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
@@ -299,6 +300,9 @@ fn receipt(receipt: &Receipt) -> String {
     shown(&receipt.to_value())
 }
 
+/// The answer to what was asked for at once: an async function would begin on any thread, in any order.
+type Promised<'env> = napi::Result<PromiseRaw<'env, String>>;
+
 async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
     let answer = answer.map_err(thrown)?;
     answer.await.map(|done| receipt(&done)).map_err(thrown)
@@ -421,21 +425,21 @@ impl Live {
 
     /// Sets a path.
     #[napi]
-    pub async fn set(&self, path: String, value: String, terms: Terms) -> napi::Result<String> {
-        written(self.command(terms, || Ok(Command::set(Path::parse(&path)?, read(&value)?)))).await
+    pub fn set<'env>(&self, env: &'env Env, path: String, value: String, terms: Terms) -> Promised<'env> {
+        env.spawn_future(written(self.command(terms, || Ok(Command::set(Path::parse(&path)?, read(&value)?)))))
     }
 
     /// Removes a path.
     #[napi]
-    pub async fn unset(&self, path: String, terms: Terms) -> napi::Result<String> {
-        written(self.command(terms, || Path::parse(&path).map(Command::unset))).await
+    pub fn unset<'env>(&self, env: &'env Env, path: String, terms: Terms) -> Promised<'env> {
+        env.spawn_future(written(self.command(terms, || Path::parse(&path).map(Command::unset))))
     }
 
     /// Any operation of the list, by name; the arguments are a JSON map.
     #[napi]
-    pub async fn call(&self, operation: String, arguments: String) -> napi::Result<String> {
-        let asked = read(&arguments).map(|arguments| self.0.call(&operation, &arguments)).map_err(thrown)?;
-        asked.await.map(|reply| shown(&reply)).map_err(thrown)
+    pub fn call<'env>(&self, env: &'env Env, operation: String, arguments: String) -> Promised<'env> {
+        let asked = read(&arguments).map(|arguments| self.0.call(&operation, &arguments)).map_err(thrown);
+        env.spawn_future(async move { asked?.await.map(|reply| shown(&reply)).map_err(thrown) })
     }
 
     /// Gives the document up for that of the instance at a URL, or tells what that would lose.
@@ -446,27 +450,28 @@ impl Live {
 
     /// Applies an RFC 6902 patch.
     #[napi]
-    pub async fn patch(&self, patch: String, if_hash: Option<String>) -> napi::Result<String> {
+    pub fn patch<'env>(&self, env: &'env Env, patch: String, if_hash: Option<String>) -> Promised<'env> {
         let patch = read(&patch).and_then(|patch| Patch::from_value(&patch));
-        written(patch.and_then(|patch| Ok(self.0.patch(patch, parsed(if_hash)?)))).await
+        env.spawn_future(written(patch.and_then(|patch| Ok(self.0.patch(patch, parsed(if_hash)?)))))
     }
 
     /// Applies an RFC 7396 merge patch.
     #[napi]
-    pub async fn merge_patch(&self, patch: String, if_hash: Option<String>) -> napi::Result<String> {
-        written(read(&patch).and_then(|patch| Ok(self.0.merge_patch(patch, parsed(if_hash)?)))).await
+    pub fn merge_patch<'env>(&self, env: &'env Env, patch: String, if_hash: Option<String>) -> Promised<'env> {
+        env.spawn_future(written(read(&patch).and_then(|patch| Ok(self.0.merge_patch(patch, parsed(if_hash)?)))))
     }
 
     /// Makes the document this one.
     #[napi]
-    pub async fn replace(&self, value: String, if_hash: Option<String>) -> napi::Result<String> {
-        written(read(&value).and_then(|value| Ok(self.0.replace(value, parsed(if_hash)?)))).await
+    pub fn replace<'env>(&self, env: &'env Env, value: String, if_hash: Option<String>) -> Promised<'env> {
+        env.spawn_future(written(read(&value).and_then(|value| Ok(self.0.replace(value, parsed(if_hash)?)))))
     }
 
     /// How everything is doing.
     #[napi]
-    pub async fn status_text(&self) -> napi::Result<String> {
-        self.0.status().await.map(|status| shown(&status.to_value())).map_err(thrown)
+    pub fn status_text<'env>(&self, env: &'env Env) -> Promised<'env> {
+        let asked = self.0.status();
+        env.spawn_future(async move { asked.await.map(|status| shown(&status.to_value())).map_err(thrown) })
     }
 
     /// Follows the changes of paths that match a pattern.

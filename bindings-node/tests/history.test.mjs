@@ -28,11 +28,11 @@ test("versions are listed, shown, compared and gone back to, also after a restar
   const done = await mesh.rollback("1", { pattern: "limit", message: "back" });
   assert.deepEqual(done.receipt.changed, ["limit"]);
   assert.deepEqual(mesh.toObject(), { limit: 1, name: "x" });
-  mesh.close();
+  await mesh.close();
   const again = await Mesh.start({ dataDir, historyVersions: 2 });
   await again.set("limit", 3);
   assert.deepEqual((await again.versions()).map((one) => one.id), [5, 4]);
   await assert.rejects(async () => again.showVersion("../x"), { code: "usage" });
   await assert.rejects(async () => again.rollback("1"), { code: "not_found" });
-  again.close();
+  await again.close();
 });

@@ -197,3 +197,14 @@ test("a schema, profiles and references hold in a running configuration", () => 
   assert.throws(() => open(written('{"port": 81}'), { schema: even }), { path: "port", message: /a port is even here/ });
   assert.throws(() => open(written('{"port": 0}'), { schema }), { code: "invalid", path: "port" });
 });
+
+test("writes are made in the order of their calls, also where nobody waits between them", async () => {
+  const mesh = await Mesh.start({});
+  for (let round = 0; round < 40; round++) {
+    const calls = Array.from({ length: 20 }, (_, at) => mesh.set("counter", round * 100 + at));
+    const last = mesh.mergePatch({ order: round });
+    await Promise.all([...calls, last]);
+    assert.equal(mesh.get("counter"), round * 100 + 19);
+  }
+  await mesh.close();
+});

@@ -24,7 +24,7 @@ for (const [name, { merge, explain, mergeWithProvenance, parse, Schema }] of [["
     assert.throws(() => merge(layers, { profile: "x" }), told("`merge` has no option `profile`", "did you mean `profiles`?"));
     assert.throws(() => mergeWithProvenance(layers, { rule: [] }), told("`merge` has no option `rule`", "did you mean `rules`?"));
     assert.throws(() => explain(layers, "a", { shcema: null }), told("`explain` has no option `shcema`", "did you mean `schema`?"));
-    assert.throws(() => merge(layers, { zzz: 1 }), told("`merge` has no option `zzz`", "the options are `rules`, `schema`, `profiles`, `interpolate`"));
+    assert.throws(() => merge(layers, { zzz: 1 }), told("`merge` has no option `zzz`", "the options are `rules`, `schema`, `profiles`, `interpolate`, `invalidVariables`"));
     assert.throws(() => merge(layers, "rules"), told("the options of `merge` are an object, not `string`"));
     assert.throws(() => parse("1", "json", { sorce: "x" }), told("`parse` has no option `sorce`", "did you mean `source`?"));
     assert.throws(() => new Schema({ fields: {} }, { check: {} }), told("`Schema` has no option `check`", "did you mean `checks`?"));

@@ -204,10 +204,11 @@ impl Link {
         if silent_ms > patience {
             return Some(false);
         }
-        if !self.is_dialer {
-            return None;
-        }
         let age_ms = now_ms.saturating_sub(self.opened_ms);
+        if !self.is_dialer {
+            // The greeting of the other side was lost, and it does not know: it begins anew.
+            return (age_ms > patience && state() == LinkNow::Beginning).then_some(false);
+        }
         match state() {
             LinkNow::InStep => Some(true),
             // A greeting was lost: a new link begins with another one.

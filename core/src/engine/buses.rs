@@ -88,6 +88,12 @@ impl Engine {
 
     /// What the connection to a peer has come to.
     pub(crate) fn peer_state(&self, peer: PeerId) -> Option<LinkState> {
+        if let Some(Session::Replica(session)) = self.sessions.get(&peer)
+            && session.has_no_greeting()
+        {
+            // Its greeting was lost, whatever it said since: nothing of that can be taken.
+            return Some(LinkState::Greeting);
+        }
         self.peer(peer, self.connections.get(&peer)?).map(|peer| peer.state)
     }
 

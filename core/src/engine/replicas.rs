@@ -57,6 +57,11 @@ struct Outgoing {
 }
 
 impl ReplicaSession {
+    /// Whether what it holds was never said.
+    pub(super) fn has_no_greeting(&self) -> bool {
+        self.links.is_empty() && !self.is_refused
+    }
+
     pub(super) fn dialed() -> ReplicaSession {
         ReplicaSession { is_dialed: true, ..ReplicaSession::default() }
     }
