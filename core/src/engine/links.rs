@@ -1,6 +1,6 @@
 //! How it stands with each connection, as an operator should see it: what is wrong stands beside the peer until it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::freshness::Mark;
 use super::shared::Shared;
@@ -93,6 +93,18 @@ impl Engine {
     /// Every connection to another instance: those that this one dialed, and those who dialed it and greeted.
     pub fn peers(&self) -> Vec<Peer> {
         self.connections.iter().filter_map(|(peer, connection)| self.peer(*peer, connection)).collect()
+    }
+
+    /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
+    /// lacks is sent. Returns how many instances are asked.
+    pub fn force_sync(&mut self, now: Now) -> usize {
+        let peers = self.replica_peers();
+        if !peers.is_empty() {
+            self.next_heartbeat_ms = Some(now.mono_ms);
+            self.heartbeat(now);
+        }
+        // Two that meet on a bus may have reached for each other at once.
+        peers.iter().filter_map(|peer| self.peer_instance(*peer)).collect::<BTreeSet<_>>().len()
     }
 
     pub(super) fn peer(&self, peer: PeerId, connection: &Connection) -> Option<Peer> {

@@ -98,7 +98,7 @@ impl Engine {
         self.sessions.values().filter(has_greeted).count()
     }
 
-    fn replica_peers(&self) -> Vec<PeerId> {
+    pub(super) fn replica_peers(&self) -> Vec<PeerId> {
         let is_replica = |session: &Session| matches!(session, Session::Replica(session) if !session.is_refused);
         self.sessions.iter().filter(|(_, session)| is_replica(session)).map(|(peer, _)| *peer).collect()
     }
@@ -486,19 +486,6 @@ impl Engine {
         self.note_untaken(peer, error);
         self.notice(Level::Error, error.clone());
         self.send(peer, &Message::Error { error: error.clone(), request_id: None }, now);
-    }
-
-    /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
-    /// lacks is sent. Returns how many instances are asked.
-    pub fn force_sync(&mut self, now: Now) -> usize {
-        let peers = self.replica_peers();
-        if !peers.is_empty() {
-            self.next_heartbeat_ms = Some(now.mono_ms);
-            self.heartbeat(now);
-        }
-        // Two that meet on a bus may have reached for each other at once.
-        let name = |peer: &PeerId| self.peer_instance(*peer).ok_or(*peer);
-        peers.iter().map(name).collect::<BTreeSet<_>>().len()
     }
 
     pub(super) fn heartbeat(&mut self, now: Now) {
