@@ -284,15 +284,20 @@ impl Bus {
 
     /// How it stands.
     pub fn fleet(&self, now_ms: u64) -> Fleet {
-        // In a large fleet most say nothing, as others said it.
-        let since = now_ms.saturating_sub(60_000.max(self.heartbeat_ms.saturating_mul(12)));
         Fleet {
-            instances: self.heard.values().filter(|heard| heard.at_ms >= since).count(),
+            instances: self.instances(now_ms).count(),
             links: self.links.len(),
             missed: self.missed,
             refused: self.refused,
             copied: self.copied,
         }
+    }
+
+    /// The others that were heard lately.
+    pub(crate) fn instances(&self, now_ms: u64) -> impl Iterator<Item = InstanceId> {
+        // In a large fleet most say nothing, as others said it.
+        let since = now_ms.saturating_sub(60_000.max(self.heartbeat_ms.saturating_mul(12)));
+        self.heard.iter().filter(move |(_, heard)| heard.at_ms >= since).map(|(id, _)| *id)
     }
 
     fn publish(&mut self, to: To, number: u64, body: Body<'_>) {

@@ -1,6 +1,6 @@
 //! Buses around an engine: each is one name for all who hear it, and one for each link over it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Action, Driver};
 use crate::bus::{Bus, Fleet, LinkNow, Output, To};
@@ -132,12 +132,13 @@ impl Driver {
     /// Returns how many they are.
     pub fn force_sync(&mut self, now: Now) -> usize {
         self.taken += 1;
-        let mut asked = 0;
+        // Who is met on a bus may be connected as well.
+        let mut asked: BTreeSet<_> = self.engine.force_sync(now);
         for bus in &mut self.buses.buses {
             bus.compare(now.mono_ms);
-            asked += bus.fleet(now.mono_ms).instances;
+            asked.extend(bus.instances(now.mono_ms));
         }
-        asked + self.engine.force_sync(now)
+        asked.len()
     }
 
     pub(super) fn time_buses(&mut self, now: Now) {

@@ -96,15 +96,14 @@ impl Engine {
     }
 
     /// Compares every document with every connected instance now, and not only with the next heartbeat: what either side
-    /// lacks is sent. Returns how many instances are asked.
-    pub fn force_sync(&mut self, now: Now) -> usize {
+    /// lacks is sent. Returns which instances are asked.
+    pub fn force_sync(&mut self, now: Now) -> BTreeSet<InstanceId> {
         let peers = self.replica_peers();
         if !peers.is_empty() {
             self.next_heartbeat_ms = Some(now.mono_ms);
             self.heartbeat(now);
         }
-        // Two that meet on a bus may have reached for each other at once.
-        peers.iter().filter_map(|peer| self.peer_instance(*peer)).collect::<BTreeSet<_>>().len()
+        peers.iter().filter_map(|peer| self.peer_instance(*peer)).collect()
     }
 
     pub(super) fn peer(&self, peer: PeerId, connection: &Connection) -> Option<Peer> {

@@ -79,7 +79,7 @@ pub(super) static FORCE_SYNC: Operation = Operation {
         ..ASKED.doors
     },
     begin: Some(|at, _| {
-        let asked = u64::try_from(at.engine.force_sync(at.now)).unwrap_or(u64::MAX);
+        let asked = u64::try_from(at.engine.force_sync(at.now).len()).unwrap_or(u64::MAX);
         Ok(Begun::Done(asked.into()))
     }),
     ..OPERATED
