@@ -78,10 +78,7 @@ pub(super) static FORCE_SYNC: Operation = Operation {
         node: Door::Open(&["Mesh.forceSync"]),
         ..ASKED.doors
     },
-    begin: Some(|at, _| {
-        let asked = u64::try_from(at.engine.force_sync(at.now).len()).unwrap_or(u64::MAX);
-        Ok(Begun::Done(asked.into()))
-    }),
+    begin: Some(|_, _| Ok(Begun::Asking)),
     ..OPERATED
 };
 

@@ -104,6 +104,11 @@ impl Actor {
     fn answer(&mut self, call: &Call, reply: Reply<Value>) {
         let known = match call.operation.name {
             "reload" => return self.reload(reply),
+            // Those on buses are asked by what drives the engine.
+            "force_sync" => {
+                let asked = self.driver.force_sync(self.clock.now());
+                Ok(u64::try_from(asked).unwrap_or(u64::MAX).into())
+            }
             "audit" => Ok(self.audit.iter().map(Audit::to_value).collect::<Vec<_>>().into()),
             "status" => Ok(self.status().to_value()),
             "metrics" => Ok(self.metrics.text(&self.status(), self.waiting.len()).into()),

@@ -12,6 +12,8 @@ fn meshes_on_one_bus_agree_without_being_connected() {
     assert_eq!((status.buses[0].url.as_str(), status.buses[0].state), ("memory://meshes", "connected"));
     assert!(status.is_healthy(), "{:?}", status.health());
     assert_eq!(one.force_sync().wait().unwrap(), 1);
+    // As every other door asks.
+    assert_eq!(one.call("force_sync", &json("{}")).asked().unwrap().wait().unwrap(), 1.into());
     one.close();
     other.close();
 }
