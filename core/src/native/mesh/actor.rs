@@ -63,6 +63,8 @@ pub(super) struct Actor {
     pub(super) logged: BTreeMap<String, SourceState>,
     /// The sources that are held back, as was last said.
     pub(super) held_back: std::collections::BTreeSet<String>,
+    /// Room for files that were replaced and are looked into again.
+    pub(super) looked_after: Arc<tokio::sync::Semaphore>,
     /// Since when sources are stale, on the clock of this mesh.
     pub(super) stale_since: BTreeMap<Str, u64>,
     /// The warnings that were told and still stand.
@@ -204,6 +206,7 @@ impl Actor {
             refuses_invalid: false,
             logged: BTreeMap::new(),
             held_back: std::collections::BTreeSet::new(),
+            looked_after: Arc::new(tokio::sync::Semaphore::new(super::files::MOST_LOOKED_AFTER)),
             stale_since: BTreeMap::new(),
             told_warnings: std::collections::BTreeSet::new(),
             told_of: None,

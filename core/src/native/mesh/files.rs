@@ -2,22 +2,29 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::actor::Actor;
 use super::inputs::Wrote;
-use super::log::worded;
+use super::log::{log, worded};
 use super::reports::Report;
 use crate::driver::Patience;
 use crate::engine::{FileCopy, FileWrite, Level, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::merge::Layer;
-use crate::native::file::{self, Replaced};
+use crate::native::file::{self, Outgone, Replaced};
 use crate::native::watch::{FileEvent, WatchOptions};
+
+/// How long after each other a file that was replaced is looked at again.
+const LATE_LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How many files that were replaced are looked after at once.
+pub(super) const MOST_LOOKED_AFTER: usize = 16;
 
 /// How long a text of a bound file has to hold still where the driver itself looks.
 pub(super) fn patience(watch: Option<WatchOptions>) -> Patience {
-    let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match watch {
         Some(watch) => {
             let text_ms = ms(watch.longest().saturating_add(watch.poll));
@@ -84,15 +91,20 @@ impl Actor {
             let mut keep_as = write.keep_as;
             let mut copy = None;
             let result = replace(&path, &write, &mut keep_as, &mut copy);
-            let _ = wrote.blocking_send(Wrote { document: write.document, keep_as, copy, result }); // fails once the actor is gone
+            let (result, outgone) = result.map_or_else(|error| (Err(error), None), |(done, old)| (Ok(done), old));
+            let wrote_this = Wrote { document: write.document, keep_as, copy, outgone, result };
+            let _ = wrote.blocking_send(wrote_this); // fails once the actor is gone
         };
         drop(tokio::task::spawn_blocking(run));
     }
 
     /// A write of a bound file has ended.
     pub(super) fn wrote_bound(&mut self, wrote: Wrote) {
-        let Wrote { document, keep_as, copy, result } = wrote;
+        let Wrote { document, keep_as, copy, outgone, result } = wrote;
         let now = self.clock.now();
+        if let Some(outgone) = outgone {
+            self.look_after(outgone);
+        }
         if let Some(copy) = copy {
             let copy = copy.display().to_string();
             self.log_line(Level::Info, &format!("what the file held before is kept as `{copy}`"));
@@ -112,6 +124,32 @@ impl Actor {
             }
             Err(error) => self.driver.handle_wrote(&document, Err(error), keep_as, now),
         }
+    }
+
+    /// Looks again into a file that was replaced: somebody who had found it before may yet save into it. Of files that are
+    /// written over and over only the first few are looked after.
+    fn look_after(&self, mut outgone: Outgone) {
+        let Ok(place) = Arc::clone(&self.looked_after).try_acquire_owned() else { return };
+        let (shared, log_level) = (Arc::clone(&self.shared), self.log);
+        drop(tokio::spawn(async move {
+            for wait in LATE_LOOKS {
+                tokio::time::sleep(wait).await;
+                let looked = tokio::task::spawn_blocking(move || (outgone.restore_late_save(), outgone)).await;
+                let Ok((restored, rest)) = looked else { return };
+                outgone = rest;
+                let (level, message) = match restored {
+                    Ok(None) => continue,
+                    Ok(Some(kept)) => {
+                        let kept = kept.display();
+                        (Level::Warning, format!("a save that came while the file was written is kept as `{kept}`"))
+                    }
+                    Err(error) => (Level::Error, worded(&error)),
+                };
+                log(log_level, level, &message);
+                shared.journal.push(Report::line(level, &message));
+            }
+            drop(place);
+        }));
     }
 
     /// Keeps a text beside a bound file. It is small and rare, and has to be there before the file is written again.
@@ -184,7 +222,7 @@ fn replace(
     write: &FileWrite,
     keep_as: &mut Option<&'static str>,
     copy: &mut Option<PathBuf>,
-) -> Result<Replaced> {
+) -> Result<(Replaced, Option<Outgone>)> {
     if write.expect.is_some()
         && let Some(suffix) = keep_as
     {
@@ -193,7 +231,7 @@ fn replace(
     }
     *keep_as = None;
     match &write.expect {
-        Some(expect) if write.in_place => file::write_in_place(path, expect, &write.text),
-        expect => file::replace_if_unchanged(path, expect.as_deref(), &write.text),
+        Some(expect) if write.in_place => Ok((file::write_in_place(path, expect, &write.text)?, None)),
+        expect => file::replace_and_keep(path, expect.as_deref(), &write.text),
     }
 }

@@ -76,6 +76,8 @@ pub(super) struct Wrote {
     pub(super) keep_as: Option<&'static str>,
     /// The copy that was made.
     pub(super) copy: Option<std::path::PathBuf>,
+    /// The file that was replaced.
+    pub(super) outgone: Option<crate::native::file::Outgone>,
     pub(super) result: Result<Replaced>,
 }
 

@@ -1,4 +1,6 @@
 //! Text files: reading, and replacing without ever losing what somebody else saved meanwhile.
+mod swap;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::io_error::failure;
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_TEXT_BYTES;
+pub use swap::Outgone;
+use swap::{Swapped, swap_in};
 
 /// How many symbolic links in a row are followed, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -84,11 +88,20 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String> {
 /// # Errors
 /// [`Code::File`] where the file cannot be read or written; it is unchanged then. What [`read`] refuses is refused.
 pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Result<Replaced> {
+    Ok(replace_and_keep(path, expect, text)?.0)
+}
+
+/// As [`replace_if_unchanged`], and hands out the file that was replaced: whoever had found it under its name just before
+/// may yet save into it.
+///
+/// # Errors
+/// Those of [`replace_if_unchanged`].
+pub fn replace_and_keep(path: &Path, expect: Option<&str>, text: &str) -> Result<(Replaced, Option<Outgone>)> {
     let target = follow_links(path)?;
     // Looked at twice: here to spare the work, below to keep the time in which a foreign save could be lost minimal.
     let current = read_regular(&target)?;
     if current.as_deref() != expect {
-        return Ok(Replaced::ChangedMeanwhile(current));
+        return Ok((Replaced::ChangedMeanwhile(current), None));
     }
     let fail = |error: io::Error| failure(Code::File, "write", path, &error);
     let directory = parent(&target);
@@ -108,23 +121,31 @@ pub fn replace_if_unchanged(path: &Path, expect: Option<&str>, text: &str) -> Re
 
     let current = read_regular(&target)?;
     if current.as_deref() != expect {
-        return Ok(Replaced::ChangedMeanwhile(current));
+        return Ok((Replaced::ChangedMeanwhile(current), None));
     }
-    if expect.is_some() {
-        match swap_in(temporary, &target, expect) {
-            Ok(None) => {}
-            Ok(Some(theirs)) => return Ok(Replaced::ChangedMeanwhile(decode(&target, theirs).ok())),
-            Err(error) if error.kind() == ErrorKind::ResourceBusy => return Ok(Replaced::Fixed),
-            Err(error) => return Err(fail(error)),
+    let Some(expect) = expect else {
+        if let Err(error) = temporary.persist_noclobber(&target) {
+            if error.error.kind() == ErrorKind::AlreadyExists {
+                return Ok((Replaced::ChangedMeanwhile(read_regular(&target)?), None));
+            }
+            return Err(fail(error.error));
         }
-    } else if let Err(error) = temporary.persist_noclobber(&target) {
-        if error.error.kind() == ErrorKind::AlreadyExists {
-            return Ok(Replaced::ChangedMeanwhile(read_regular(&target)?));
-        }
-        return Err(fail(error.error));
-    }
+        sync_directory(directory).map_err(fail)?;
+        return Ok((Replaced::Done, None));
+    };
+    let theirs = |bytes| Replaced::ChangedMeanwhile(decode(&target, bytes).ok());
+    let old = match swap_in(temporary, &target, expect) {
+        Ok(Swapped::In(old)) => old,
+        Ok(Swapped::Back(bytes)) => return Ok((theirs(bytes), None)),
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => return Ok((Replaced::Fixed, None)),
+        Err(error) => return Err(fail(error)),
+    };
     sync_directory(directory).map_err(fail)?;
-    Ok(Replaced::Done)
+    let mut outgone = Outgone::new(old, expect, text, &target);
+    match outgone.saved_late().map_err(fail)? {
+        Some(late) => Ok((outgone.put_back(late)?, None)),
+        None => Ok((Replaced::Done, Some(outgone))),
+    }
 }
 
 /// Makes a file that only its owner can read, if there is none of that name.
@@ -258,42 +279,6 @@ pub fn clear_unfinished(path: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Puts the new file in the place of the old one and looks at the old one again: a save that came between the last look
-/// and the rename is found in it and put back. Returns that save.
-///
-/// Where the system can exchange two names in one step, the old file keeps its identity, so an editor that is still
-/// writing to it goes on writing to what is put back.
-fn swap_in(temporary: tempfile::NamedTempFile, target: &Path, expect: Option<&str>) -> io::Result<Option<Vec<u8>>> {
-    #[cfg(target_os = "linux")]
-    {
-        let exchange = || -> io::Result<()> {
-            use rustix::fs::{CWD, RenameFlags, renameat_with};
-            Ok(renameat_with(CWD, temporary.path(), CWD, target, RenameFlags::EXCHANGE)?)
-        };
-        // It has the name of an unfinished one for a moment.
-        let old = File::open(target)?;
-        let _ = old.try_lock_shared();
-        if exchange().is_ok() {
-            let old = fs::read(temporary.path())?;
-            if Some(old.as_slice()) == expect.map(str::as_bytes) {
-                return Ok(None);
-            }
-            exchange()?;
-            return Ok(Some(old));
-        }
-    }
-    // Filesystems that cannot exchange: the old file is kept open and looked at after it lost its name.
-    let mut old = File::open(target)?;
-    temporary.persist(target).map_err(|error| error.error)?;
-    let mut bytes = Vec::new();
-    old.read_to_end(&mut bytes)?;
-    if Some(bytes.as_slice()) == expect.map(str::as_bytes) {
-        return Ok(None);
-    }
-    fs::write(target, &bytes)?;
-    Ok(Some(bytes))
 }
 
 /// Copies a file to `<path>.<suffix>`, or where that exists to `<path>.<suffix>-1`, `-2` and so on.
@@ -437,8 +422,11 @@ mod tests {
                     fs::write(&path, "theirs").unwrap();
                 });
                 start.wait();
-                let replaced = replace_if_unchanged(&path, Some("base"), "ours").unwrap();
+                let (replaced, outgone) = replace_and_keep(&path, Some("base"), "ours").unwrap();
                 saving.join().unwrap();
+                if let Some(mut outgone) = outgone {
+                    assert_eq!(outgone.restore_late_save().unwrap(), None, "round {round}");
+                }
                 replaced
             });
             match replaced {
@@ -450,6 +438,34 @@ mod tests {
         }
         assert!(before + after == 400, "{before} saves came before, {after} after");
         assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    /// As an editor that had the file open when it was replaced, which a race shows too rarely.
+    #[test]
+    fn what_is_saved_into_a_file_after_it_was_replaced_is_put_where_it_was_meant_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, "base").unwrap();
+        let mut editor = OpenOptions::new().write(true).open(&path).unwrap();
+        let (replaced, outgone) = replace_and_keep(&path, Some("base"), "ours").unwrap();
+        assert_eq!(replaced, Replaced::Done);
+        let mut outgone = outgone.unwrap();
+        let holds = |text: &str| assert_eq!(read(&path).unwrap().as_deref(), Some(text));
+        editor.set_len(0).unwrap();
+        assert_eq!(outgone.restore_late_save().unwrap(), None);
+        holds("ours");
+        for (piece, whole) in [("the", "the"), ("irs", "theirs")] {
+            editor.write_all(piece.as_bytes()).unwrap();
+            assert_eq!(outgone.restore_late_save().unwrap(), None);
+            holds(whole);
+        }
+        // What the file has come to hold since then is not covered.
+        fs::write(&path, "of a third").unwrap();
+        editor.write_all(b", late").unwrap();
+        let kept = outgone.restore_late_save().unwrap().unwrap();
+        holds("of a third");
+        assert_eq!(read(&kept).unwrap().as_deref(), Some("theirs, late"));
+        assert_eq!(names(dir.path()), ["a.json", "a.json.late-save"]);
     }
 
     #[test]
