@@ -357,6 +357,7 @@ class Status(TypedDict):
     buses: NotRequired[list[BusStatus]]
     out_of_step_ms: NotRequired[int]
     auth: NotRequired[dict[str, Any]]
+    rate_limit: NotRequired[dict[str, Any]]
 
 
 class Versioned(TypedDict):

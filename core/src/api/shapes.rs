@@ -410,6 +410,11 @@ pub static STATUS: Record = record(
         may("buses", Type::List(&Type::Record(&BUS_STATUS)), "the buses that it is on"),
         may("out_of_step_ms", Type::Count, "for how long it is in step with none of the others"),
         may("auth", Type::Map, "how the authentication file stands: principals, digest, what is wrong with it"),
+        may(
+            "rate_limit",
+            Type::Map,
+            "how many requests a caller may make in a minute, and how many are refused now and were",
+        ),
     ],
 );
 

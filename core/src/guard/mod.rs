@@ -22,6 +22,7 @@
 //! ```
 
 mod grant;
+mod rate;
 mod role;
 mod table;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 mod token;
 
 pub use grant::{Grant, Reports, Who};
+pub use rate::{Limiter, RateCounts, RateKey, RateLimit, Verdict, is_local};
 pub use role::{Role, Verb, Verbs};
 pub use table::{Entry, Table};
 pub use token::{Proof, TokenHash, token, token_hash};

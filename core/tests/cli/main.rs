@@ -22,6 +22,7 @@ mod doctor;
 mod files;
 mod guarded;
 mod history;
+mod limits;
 mod matrix;
 mod metrics;
 mod offline;

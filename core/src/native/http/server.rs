@@ -18,6 +18,7 @@ use super::caller::{self, Caller};
 use super::connections::{Budget, accept};
 use super::guard::Guard;
 use super::host::Host;
+use super::inbound::{Counted, Inbound};
 use super::problem::{Problem, json};
 use super::terms::terms;
 use super::{cors, health, routes};
@@ -28,7 +29,7 @@ use crate::error::{Code, Error, Result};
 use crate::guard::{Verb, Who};
 use crate::id::DocumentName;
 use crate::native::guard::Gate;
-use crate::native::transport::websocket::{Links, accept_upgrade, handshake};
+use crate::native::transport::websocket::{Count, Links, accept_upgrade, handshake};
 use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::secret::masked_below;
@@ -47,6 +48,7 @@ pub(super) struct Server {
     links: Links,
     guard: Guard,
     gate: Option<Gate>,
+    inbound: Inbound,
 }
 
 impl Server {
@@ -79,10 +81,10 @@ pub async fn serve(
     host: Arc<dyn Host>,
     links: Links,
     guard: Guard,
-    (budget, tls): (Budget, Option<TlsAcceptor>),
+    (budget, inbound, tls): (Budget, Inbound, Option<TlsAcceptor>),
 ) {
     let gate = host.gate();
-    let server = Server { host, budget: budget.clone(), links, guard, gate };
+    let server = Server { host, budget: budget.clone(), links, guard, gate, inbound };
     let router = routes::router()
         .fallback(asset)
         .method_not_allowed_fallback(not_allowed)
@@ -103,17 +105,30 @@ async fn check(State(server): State<Server>, mut request: Request, next: Next) -
     let mut response = match allowed {
         Ok(()) if cors::is_preflight(request.method(), headers) => cors::preflight(headers),
         Ok(()) if !server.host.is_started() && !health::is_probe(&path) => health::starting().into_response(),
-        Ok(()) => match Caller::of(server.gate.as_ref(), &request) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                next.run(request).await
-            }
-            Err(error) => Problem::from(error).into_response(),
+        Ok(()) => match admitted(&server, &mut request, &path) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
         },
         Err(problem) => problem.into_response(),
     };
     cors::seal(&mut response, &path, reader);
     response
+}
+
+/// Says who sends a request, and counts it. Who shows what is not good is counted by its address, as strangers are.
+fn admitted(server: &Server, request: &mut Request, path: &str) -> Result<(), Problem> {
+    let caller = Caller::of(server.gate.as_ref(), request);
+    let who = caller.as_ref().ok().and_then(Caller::who);
+    let principal = who.as_ref().map(|grant| &**grant.principal());
+    let is_free = health::is_probe(path) || (path == "/" && !handshake::is_upgrade(request.headers()));
+    if let Some(ConnectInfo(from)) = request.extensions().get().filter(|_| !is_free) {
+        let client = server.inbound.client(*from, request.headers());
+        server.inbound.take(principal, client)?;
+        let counted = server.inbound.counted(principal, client);
+        request.extensions_mut().insert(counted);
+    }
+    request.extensions_mut().insert(caller?);
+    Ok(())
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Problem {
@@ -138,7 +153,9 @@ pub(super) async fn upgrade(
         Ok(mut headers) => {
             headers
                 .extend(caller::spoken(request.headers()).map(|protocol| (header::SEC_WEBSOCKET_PROTOCOL, protocol)));
-            accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string(), admission);
+            let counted = request.extensions_mut().remove::<Option<Counted>>().flatten();
+            let count = counted.map(|counted| Box::new(move || counted.take()) as Count);
+            accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string(), (admission, count));
             (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
         }
         Err(refusal) => {

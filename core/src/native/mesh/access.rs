@@ -2,13 +2,15 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
 use super::actor::Actor;
 use crate::engine::Level;
 use crate::error::{Code, Error, Result};
-use crate::guard::Reports;
+use crate::guard::{RateLimit, Reports};
 use crate::native::guard::{Gate, read_table, table};
+use crate::native::http::trusted_proxies;
 use crate::native::net::tls::{Identity, server};
 use crate::native::net::{Shown, Token};
 use crate::native::transport::websocket::Address;
@@ -25,6 +27,8 @@ pub(super) struct Given {
     pub(super) token_file: Option<PathBuf>,
     pub(super) token: Option<String>,
     pub(super) behind_proxy: bool,
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) rate_limit: Option<RateLimit>,
 }
 
 /// The same, read and checked.
@@ -37,6 +41,9 @@ pub(super) struct Access {
     /// Who we are where we connect to others.
     pub(super) shown: Shown,
     pub(super) behind_proxy: bool,
+    /// Whose word is taken for where requests come from, and how many a caller may make.
+    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) rate_limit: Option<RateLimit>,
 }
 
 impl Given {
@@ -76,7 +83,9 @@ impl Given {
             shown.tls()?;
         }
         peers.iter().try_for_each(is_private)?;
-        Ok(Access { gate, tls, shown, behind_proxy: self.behind_proxy })
+        let trusted_proxies = trusted_proxies(&self.trusted_proxies)?;
+        let (behind_proxy, rate_limit) = (self.behind_proxy, self.rate_limit);
+        Ok(Access { gate, tls, shown, behind_proxy, trusted_proxies, rate_limit })
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Actor {
     pub(super) logged: BTreeMap<String, SourceState>,
     /// The sources that are held back, as was last said.
     pub(super) held_back: std::collections::BTreeSet<String>,
+    /// What the listeners know of where requests come from; none where nothing listens.
+    pub(super) inbound: Option<crate::native::http::Inbound>,
     /// Room for files that were replaced and are looked into again.
     pub(super) looked_after: Arc<tokio::sync::Semaphore>,
     /// Since when sources are stale, on the clock of this mesh.
@@ -206,6 +208,7 @@ impl Actor {
             refuses_invalid: false,
             logged: BTreeMap::new(),
             held_back: std::collections::BTreeSet::new(),
+            inbound: None,
             looked_after: Arc::new(tokio::sync::Semaphore::new(super::files::MOST_LOOKED_AFTER)),
             stale_since: BTreeMap::new(),
             told_warnings: std::collections::BTreeSet::new(),

@@ -27,11 +27,18 @@ impl Actor {
         let refused = move |error: &Error| log(level, Level::Warning, &worded(error));
         let guard = http::Guard::new(&addresses, allowed, Arc::new(refused));
         let budget = http::Budget::default();
+        let told: http::Told = Arc::new(move |line: &str| log(level, Level::Warning, line));
+        let inbound = http::Inbound::new(access.trusted_proxies.clone(), access.rate_limit, told);
+        if access.behind_proxy && access.rate_limit.is_some() && access.trusted_proxies.is_empty() {
+            let line = "a proxy is in front and none is trusted: all requests count as those of the proxy\nhint: name it with `--trusted-proxy ADDRESS`";
+            self.log_line(Level::Warning, line);
+        }
+        self.inbound = Some(inbound.clone());
         for (listener, address) in listeners {
             let scheme = if access.tls.is_some() { "https" } else { "http" };
             let line = format!("listening on {scheme}://{address} as instance {}", self.shared.instance);
             self.log_line(Level::Info, &line);
-            let shared = (budget.clone(), access.tls.clone());
+            let shared = (budget.clone(), inbound.clone(), access.tls.clone());
             let serving = http::serve(listener, host.clone(), self.ports.clone(), guard.of(address), shared);
             self.servers.push(tokio::spawn(serving));
         }

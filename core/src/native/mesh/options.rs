@@ -7,11 +7,11 @@ use super::actor::start;
 use super::environment::Prefix;
 use super::listing::Listing;
 use super::log::LogLevel;
-use super::sources::{GivenSource, LayerFile, RemoteSource, Sources, argument};
+use super::sources::{BoundPath, GivenSource, LayerFile, RemoteSource, Sources};
 use super::webhooks::{WebhookOptions, Webhooks};
 use crate::engine::CHECK_WITHIN_MS;
-use crate::error::{Code, Error, Result};
-use crate::format::Format;
+use crate::error::Result;
+use crate::guard::RateLimit;
 use crate::history::Budget;
 use crate::id::DocumentName;
 use crate::merge::InvalidVariables;
@@ -25,7 +25,6 @@ use crate::policy::Policy;
 use crate::schema::Schema;
 use crate::secret::Keys;
 use crate::source::SourceSpec;
-use crate::value::Str;
 
 /// A mesh before it runs; [`MeshOptions::start`] starts it.
 ///
@@ -65,6 +64,10 @@ pub struct MeshOptions {
     pub token: Option<String>,
     /// Whether a proxy in front speaks TLS: addresses that other machines can reach need no certificate here then.
     pub behind_proxy: bool,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from, as addresses or networks; none.
+    pub trusted_proxies: Vec<String>,
+    /// How many requests a caller may make in a minute; any number.
+    pub rate_limit: Option<RateLimit>,
     /// Origins of pages that may follow and change the document from a browser, as `https://app.example` or
     /// `http://localhost:*`; besides the page that the instance serves none.
     pub allow_origins: Vec<String>,
@@ -136,6 +139,8 @@ impl Default for MeshOptions {
             token_file: None,
             token: None,
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            rate_limit: None,
             allow_origins: Vec::new(),
             allow_hosts: Vec::new(),
             peers: Vec::new(),
@@ -491,6 +496,8 @@ impl MeshOptions {
             token_file: self.token_file,
             token: self.token,
             behind_proxy: self.behind_proxy,
+            trusted_proxies: self.trusted_proxies,
+            rate_limit: self.rate_limit,
         }
         .read(&peers)?;
         let bind = self.bind.map(BoundPath::new).transpose()?;
@@ -571,25 +578,4 @@ pub(super) struct Setup {
     pub(super) webhooks: Option<Webhooks>,
     pub(super) keys: Option<Keys>,
     pub(super) log: LogLevel,
-}
-
-/// The bound file.
-pub(super) struct BoundPath {
-    pub(super) path: PathBuf,
-    pub(super) id: Str,
-    pub(super) format: Format,
-    /// Whether its argument names the format.
-    pub(super) is_named: bool,
-}
-
-impl BoundPath {
-    fn new(path: PathBuf) -> Result<BoundPath> {
-        let (path, file) = argument(path)?;
-        if file.document.is_some() || file.removes {
-            return Err(Error::new(Code::Usage, "a bound file is one document, and what is removed in it is gone")
-                .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
-        }
-        let id = Str::from(path.display().to_string());
-        Ok(BoundPath { format: file.format()?, is_named: file.named_format.is_some(), id, path })
-    }
 }

@@ -135,3 +135,24 @@ pub(super) fn argument(path: PathBuf) -> Result<(PathBuf, FileArgument)> {
         }
     }
 }
+
+/// The bound file.
+pub(super) struct BoundPath {
+    pub(super) path: PathBuf,
+    pub(super) id: Str,
+    pub(super) format: Format,
+    /// Whether its argument names the format.
+    pub(super) is_named: bool,
+}
+
+impl BoundPath {
+    pub(super) fn new(path: PathBuf) -> Result<BoundPath> {
+        let (path, file) = argument(path)?;
+        if file.document.is_some() || file.removes {
+            return Err(Error::new(Code::Usage, "a bound file is one document, and what is removed in it is gone")
+                .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
+        }
+        let id = Str::from(path.display().to_string());
+        Ok(BoundPath { format: file.format()?, is_named: file.named_format.is_some(), id, path })
+    }
+}

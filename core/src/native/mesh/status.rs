@@ -15,7 +15,7 @@ use crate::engine::{
 use crate::error::Error;
 use crate::format::LeftOut;
 use crate::id::InstanceId;
-use crate::native::http::Verdict;
+use crate::native::http::{Inbound, RateStatus, Verdict};
 use crate::path::Path;
 use crate::replica::Disagreement;
 use crate::secret::secret_paths;
@@ -48,6 +48,8 @@ pub struct MeshStatus {
     pub store_failure: Option<Error>,
     /// How the authentication file stands; none where everybody may do everything.
     pub auth: Option<AuthStatus>,
+    /// How the limit of requests stands; none where there is none.
+    pub rate_limit: Option<RateStatus>,
     /// The documents.
     pub documents: Vec<DocumentState>,
 }
@@ -172,6 +174,7 @@ impl MeshStatus {
         }
         fields.extend(self.out_of_step_ms.map(|ms| ("out_of_step_ms", ms.into())));
         fields.extend(self.auth.as_ref().map(|auth| ("auth", auth.to_value())));
+        fields.extend(self.rate_limit.map(|rate| ("rate_limit", rate_value(&rate))));
         map(fields)
     }
 
@@ -184,6 +187,21 @@ impl MeshStatus {
             ("version", env!("CARGO_PKG_VERSION").into()),
         ])
     }
+}
+
+/// `{"requests_per_minute", "burst", "block_ms", "whitelist_local", "blocked", "requests", "refused", "blocks"}`.
+fn rate_value(rate: &RateStatus) -> Value {
+    let (limit, counts) = (rate.limit, rate.counts);
+    map([
+        ("requests_per_minute", u64::from(limit.requests_per_minute).into()),
+        ("burst", u64::from(limit.burst).into()),
+        ("block_ms", limit.block_ms.into()),
+        ("whitelist_local", limit.whitelist_local.into()),
+        ("blocked", count(rate.blocked)),
+        ("requests", counts.requests.into()),
+        ("refused", counts.refused.into()),
+        ("blocks", counts.blocks.into()),
+    ])
 }
 
 fn count(number: usize) -> Value {
@@ -352,6 +370,7 @@ impl Actor {
             starting: self.awaited(),
             store_failure: self.driver.store_failure().cloned(),
             auth: self.auth_status(),
+            rate_limit: self.inbound.as_ref().and_then(Inbound::status),
             documents: documents.collect(),
         }
     }

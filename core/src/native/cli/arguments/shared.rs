@@ -92,7 +92,7 @@ pub(super) fn format_name(name: &str) -> Result<Format, String> {
 }
 
 /// A time such as 250ms, 3s or 10m; a number alone is milliseconds.
-pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
+pub(in crate::native::cli) fn milliseconds(text: &str) -> Result<u64, String> {
     let found = text.parse().ok().or_else(|| duration_ms(text));
     found.ok_or_else(|| format!("`{text}` is no time: write 250ms, 3s, 10m or 1h"))
 }

@@ -6,7 +6,7 @@ use crate::schema::Schema;
 use crate::value::Value;
 
 /// Each setting by its path, with the option that it stands for.
-const OPTIONS: [(&str, &str); 40] = [
+const OPTIONS: [(&str, &str); 45] = [
     ("preset", "preset"),
     ("bind", "bind"),
     ("files", "file"),
@@ -27,12 +27,17 @@ const OPTIONS: [(&str, &str); 40] = [
     ("server.allow_origins", "allow-origin"),
     ("server.allow_hosts", "allow-host"),
     ("server.behind_proxy", "behind-proxy"),
+    ("server.trusted_proxies", "trusted-proxy"),
     ("server.tls.cert", "tls-cert"),
     ("server.tls.key", "tls-key"),
     ("server.tls.client_ca", "tls-client-ca"),
     ("server.tls.ca", "tls-ca"),
     ("auth.file", "auth"),
     ("auth.required", "require-auth"),
+    ("rate_limit.requests_per_minute", "rate-limit"),
+    ("rate_limit.block_duration", "rate-limit-block"),
+    ("rate_limit.burst", "rate-limit-burst"),
+    ("rate_limit.whitelist_local", "rate-limit-local"),
     ("sync.peers", "peer"),
     ("bus", "bus"),
     ("sync.token_file", "token-file"),
@@ -49,8 +54,8 @@ const OPTIONS: [(&str, &str); 40] = [
     ("webhook.paths", "webhook-paths"),
 ];
 
-/// The setting whose option says the opposite.
-const TURNED: &str = "server.enable";
+/// The settings whose options say the opposite.
+const TURNED: [&str; 2] = ["server.enable", "rate_limit.whitelist_local"];
 
 /// A setting.
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +79,17 @@ pub(super) fn schema() -> Result<Schema> {
 pub(super) fn preset(name: &str) -> Result<Value> {
     let text = match name {
         "single" => r#"{"server": {"enable": false}, "history": {"max_versions": 10}}"#,
-        "ha-addon" => r#"{"server": {"enable": false}, "sync": {"heartbeat": 30000}, "history": {"max_versions": 10}}"#,
-        "development" => r#"{"sync": {"heartbeat": 10000}, "history": {"max_versions": 50}}"#,
+        "ha-addon" => {
+            r#"{"server": {"enable": false}, "sync": {"heartbeat": 30000}, "history": {"max_versions": 10},
+                "rate_limit": {"requests_per_minute": 60, "block_duration": "120s", "burst": 10}}"#
+        }
+        "development" => {
+            r#"{"sync": {"heartbeat": 10000}, "history": {"max_versions": 50},
+                "rate_limit": {"requests_per_minute": 120, "block_duration": "30s", "burst": 10}}"#
+        }
         "production" => {
-            r#"{"sync": {"heartbeat": 60000}, "history": {"max_versions": 20}, "log_format": "json", "auth": {"required": true}}"#
+            r#"{"sync": {"heartbeat": 60000}, "history": {"max_versions": 20}, "log_format": "json", "auth": {"required": true},
+                "rate_limit": {"requests_per_minute": 30, "block_duration": "300s", "burst": 10}}"#
         }
         _ => {
             return Err(Error::new(Code::Usage, format!("`{name}` is no preset"))
@@ -99,7 +111,7 @@ impl Setting {
         let one = |value: &Value| Ok(format!("--{option}={}", text(value)?));
         Ok(match value {
             Value::Bool(is_on) => {
-                let is_on = *is_on != (self.path == TURNED);
+                let is_on = *is_on != TURNED.contains(&self.path);
                 is_on.then(|| format!("--{option}")).into_iter().collect()
             }
             Value::List(items) if option == "interpolate" || option == "webhook-paths" => {

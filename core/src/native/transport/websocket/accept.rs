@@ -4,7 +4,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::admission::Admission;
-use super::link::{LinkId, Links};
+use super::link::{Count, LinkId, Links};
 
 /// Runs the server's side of a WebSocket on a connection that has been upgraded, in a task of its own.
 ///
@@ -14,7 +14,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (id, links, peer) = (links.next_id(), links.clone(), peer.into());
-    tokio::spawn(async move { links.serve(id, io, peer, admission).await });
+    tokio::spawn(async move { links.serve(id, io, peer, (admission, None)).await });
     id
 }
 
@@ -22,11 +22,18 @@ where
 ///
 /// Take `upgrade` with `hyper::upgrade::on(&mut request)`. Where the client is gone before the answer reaches it, the
 /// link never opens and no event tells of it.
-pub fn accept_upgrade(links: &Links, upgrade: OnUpgrade, peer: impl Into<String>, admission: Admission) -> LinkId {
+///
+/// `count` is asked for every message of a guest.
+pub fn accept_upgrade(
+    links: &Links,
+    upgrade: OnUpgrade,
+    peer: impl Into<String>,
+    (admission, count): (Admission, Option<Count>),
+) -> LinkId {
     let (id, links, peer) = (links.next_id(), links.clone(), peer.into());
     tokio::spawn(async move {
         if let Ok(io) = upgrade.await {
-            links.serve(id, TokioIo::new(io), peer, admission).await;
+            links.serve(id, TokioIo::new(io), peer, (admission, count)).await;
         }
     });
     id

@@ -15,7 +15,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::address::Address;
 use super::counted::Counted;
-use super::link::{LinkId, Links};
+use super::link::{LinkId, Links, Side};
 use crate::backoff::Backoff;
 use crate::error::{Code, Error};
 use crate::native::io_error::reason;
@@ -142,7 +142,7 @@ impl Dialing {
                         ended(stopped).await;
                         None
                     };
-                    let reason = self.links.run(id, socket, (self.address.to_string(), None), true, stop).await;
+                    let reason = self.links.run(id, socket, (self.address.to_string(), None), Side::Dialed, stop).await;
                     if start.elapsed() >= self.options.stable_after {
                         attempt = 0;
                     }

@@ -75,6 +75,9 @@ impl Default for LinkOptions {
     }
 }
 
+/// Counts a message of a guest; where it is one too many it says for how many milliseconds nothing is taken.
+pub type Count = Box<dyn Fn() -> Result<(), u64> + Send + Sync>;
+
 /// What happens on a link; the first event is `Opened`, the last one `Closed`.
 #[derive(Clone, Debug)]
 pub enum LinkEvent {
@@ -220,13 +223,15 @@ impl Links {
     }
 
     /// Runs the server's side of a connection that has been upgraded.
-    pub(super) async fn serve<S>(&self, id: LinkId, io: S, peer: String, admission: Admission)
+    pub(super) async fn serve<S>(&self, id: LinkId, io: S, peer: String, (admission, count): (Admission, Option<Count>))
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut socket = WebSocketStream::from_raw_socket(Counted::new(io), Role::Server, Some(self.config())).await;
         let (gate, pass) = match admission {
-            Admission::Anybody => return drop(self.run(id, socket, (peer, None), false, pending()).await),
+            Admission::Anybody => {
+                return drop(self.run(id, socket, (peer, None), Side::Accepted(count), pending()).await);
+            }
             Admission::Known(gate, pass) => (gate, pass),
             // Who may not come in was told; nobody else hears of it.
             Admission::Stranger(gate) => match admit(&mut socket, &gate).await {
@@ -236,7 +241,7 @@ impl Links {
         };
         let who = Some(Arc::clone(&pass.grant));
         let ended = async { Some(gate.ended(&pass).await) };
-        self.run(id, socket, (peer, who), false, ended).await;
+        self.run(id, socket, (peer, who), Side::Accepted(count), ended).await;
     }
 
     /// Runs a connection to its end, which `stop` brings about in good order and says why; returns why it ended.
@@ -245,12 +250,16 @@ impl Links {
         id: LinkId,
         socket: WebSocketStream<Counted<S>>,
         (peer, who): (String, Who),
-        dialed: bool,
+        side: Side,
         stop: impl Future<Output = Option<String>>,
     ) -> Option<Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let (dialed, count) = match side {
+            Side::Dialed => (true, None),
+            Side::Accepted(count) => (false, count),
+        };
         let (queue, frames) = mpsc::channel(self.options.queue_frames.max(1));
         let (close, closing) = watch::channel(None);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
@@ -263,13 +272,20 @@ impl Links {
         };
         let moved = socket.get_ref().moved();
         let (sink, stream) = socket.split();
-        let running = Running { id, links: self, peer: &peer, moved, queued_bytes, frames, closing, sink, stream };
+        let links = self;
+        let running = Running { id, links, peer: &peer, count, moved, queued_bytes, frames, closing, sink, stream };
         let link = Link { sender, peer: peer.clone(), dialed, who };
         let _ = self.events.send((id, LinkEvent::Opened(link))).await; // fails where the owner is gone, as reading will
         let reason = running.run(stop).await; // the socket is closed before anybody hears of it
         let _ = self.events.send((id, LinkEvent::Closed { reason: reason.clone() })).await; // the owner may be gone
         reason
     }
+}
+
+/// On which side of a connection we are.
+pub(super) enum Side {
+    Dialed,
+    Accepted(Option<Count>),
 }
 
 /// How the reading or the writing half ended.
@@ -281,6 +297,8 @@ enum End {
     Failed(WsError),
     /// The peer pings without end.
     Pinged,
+    /// A guest says more than it may; for so many milliseconds nothing is taken from it.
+    Limited(u64),
     /// Nothing moves any more.
     Dead,
 }
@@ -289,6 +307,7 @@ struct Running<'a, S> {
     id: LinkId,
     links: &'a Links,
     peer: &'a str,
+    count: Option<Count>,
     moved: Arc<Moved>,
     queued_bytes: Arc<AtomicUsize>,
     frames: mpsc::Receiver<Message>,
@@ -302,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
         let mut why = None;
         // Side by side: two peers that both wait until what they write is read would wait for ever.
         let end = {
-            let Running { id, links, moved, queued_bytes, frames, closing, sink, stream, .. } = &mut self;
+            let Running { id, links, count, moved, queued_bytes, frames, closing, sink, stream, .. } = &mut self;
             let asked = async {
                 tokio::select! {
                     _ = closing.changed() => {}
@@ -310,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
                 }
             };
             tokio::select! {
-                end = read(stream, *id, links, moved) => end,
+                end = read(stream, *id, links, (moved, count.as_ref())) => end,
                 end = write(sink, frames, asked, queued_bytes, moved, &links.options) => end,
             }
         };
@@ -350,6 +369,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
                 let words = format!("`{peer}` sends more than {most} pings a second");
                 Some(Error::new(Code::Message, words))
             }
+            End::Limited(wait_ms) => {
+                let seconds = wait_ms.div_ceil(1_000);
+                self.refuse(CloseCode::Policy, &format!("too many messages: come back in {seconds} s")).await;
+                Some(Error::new(
+                    Code::Message,
+                    format!("`{peer}` sends more messages than the limit of requests allows"),
+                ))
+            }
             End::Dead => {
                 let seconds = self.links.options.dead_after.as_secs_f32();
                 lost(format!("lost the connection to `{peer}`: nothing moved for {seconds} s"))
@@ -388,10 +415,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<'_, S> {
     }
 
     /// Tells the peer what it did wrong.
-    async fn refuse(self, code: CloseCode, why: &'static str) {
+    async fn refuse(self, code: CloseCode, why: &str) {
         let until = Instant::now() + self.links.options.close_within;
         let Ok(mut socket) = self.sink.reunite(self.stream) else { return };
-        let goodbye = Message::Close(Some(CloseFrame { code, reason: why.into() }));
+        let goodbye = Message::Close(Some(CloseFrame { code, reason: why.to_owned().into() }));
         let end = async {
             socket.send(goodbye).await?;
             // Its bytes are swallowed for a moment: closing at once would discard our words before they are read.
@@ -408,7 +435,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut SplitStream<WebSocketStream<Counted<S>>>,
     id: LinkId,
     links: &Links,
-    moved: &Moved,
+    (moved, count): (&Moved, Option<&Count>),
 ) -> End {
     let mut pings = Pings::new(links.options.pings_per_second);
     loop {
@@ -418,7 +445,10 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Err(_) => return End::Dead,
             Ok(None) => return End::Failed(WsError::ConnectionClosed),
             Ok(Some(Err(error))) => return End::Failed(error),
-            Ok(Some(Ok(Message::Text(text)))) => LinkEvent::Text(text.as_str().to_owned()),
+            Ok(Some(Ok(Message::Text(text)))) => match count.map_or(Ok(()), |count| count()) {
+                Ok(()) => LinkEvent::Text(text.as_str().to_owned()),
+                Err(wait_ms) => return End::Limited(wait_ms),
+            },
             Ok(Some(Ok(Message::Binary(bytes)))) => LinkEvent::Binary(bytes.into()),
             Ok(Some(Ok(Message::Close(frame)))) => return End::Peer(frame),
             Ok(Some(Ok(_))) if pings.take(Instant::now()) => continue, // pings are answered below us

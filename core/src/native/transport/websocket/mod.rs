@@ -15,4 +15,4 @@ pub use accept::{accept, accept_upgrade};
 pub use address::Address;
 pub use admission::Admission;
 pub use dial::{DialOptions, DialState, Dialer};
-pub use link::{Frame, Link, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent};
+pub use link::{Count, Frame, Link, LinkEvent, LinkId, LinkOptions, LinkSender, Links, NotSent};

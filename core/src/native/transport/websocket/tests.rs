@@ -82,7 +82,7 @@ impl Server {
                                 &links,
                                 hyper::upgrade::on(&mut request),
                                 peer.to_string(),
-                                Admission::Anybody,
+                                (Admission::Anybody, None),
                             );
                             *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
                             *response.headers_mut() = headers;
