@@ -40,8 +40,8 @@ fn gate(wanted: &[String]) -> io::Result<bool> {
     let shop = workshop(&root)?;
     let mut all_fine = true;
     let mut table = Vec::new();
-    // A simulator that finds fault with what is whole would find every mutant.
-    for starts in [false, true] {
+    // A simulator that finds fault with what is whole would find every mutant. Where only some are asked for that is known.
+    for starts in if wanted.is_empty() { &[false, true][..] } else { &[] }.iter().copied() {
         let unbroken = shop.simulate(starts)?;
         println!("{:<36} {unbroken}", if starts { "(unbroken, starts)" } else { "(unbroken)" });
         if !unbroken.starts_with("SURVIVED") {
