@@ -263,7 +263,7 @@ fn words(dispute: &SaveConflict, policy: &Policy) -> String {
 fn removal(verdict: &Verdict, kept: bool) -> String {
     let named: Vec<String> = verdict.removed.iter().take(MOST_TOLD).map(|path| format!("`{path}`")).collect();
     let more = if verdict.removed.len() > MOST_TOLD { ", …" } else { "" };
-    let copy = if kept { "; the text before is kept beside the file as `*.before-edit`" } else { "" };
+    let copy = if kept { "; the text before goes into `*.before-edit` beside the file" } else { "" };
     let why = if verdict.is_known { "" } else { ", from a text that nobody here remembers" };
     format!("the save of the file removed {}{why}: {}{more}{copy}", verdict.removed.len(), named.join(", "))
 }

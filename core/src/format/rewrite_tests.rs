@@ -318,6 +318,22 @@ fn question_marks_do_not_make_a_yaml_map_a_thing_of_one_piece() {
     assert_eq!(rewrite(text, Format::Yaml, &without).unwrap(), "a: 1 # a\nb: 1 # c\n");
 }
 
+fn edited_at(text: &str, path: &str, value: Value) -> String {
+    let old = parse(text, Format::Yaml).unwrap();
+    rewrite(text, Format::Yaml, &old.with(&Path::parse(path).unwrap(), value)).unwrap()
+}
+
+/// A block takes in every line below it that is indented as deep, comments too.
+#[test]
+fn a_text_of_several_lines_above_a_deeper_comment_is_quoted_and_every_comment_stays() {
+    let text = "# head\na: 1 # why\nb:\n  c: 2\n  # d: 3\n";
+    let lines = Value::from("l1\nl2\n");
+    check(Format::Yaml, text, "new", Some(lines.clone()), &[], &["new: |", "  l1", "  l2"]);
+    assert!(edited_at(text, "new", lines.clone()).ends_with("  # d: 3\nnew: |\n  l1\n  l2\n"));
+    check(Format::Yaml, "b: x\n  # note\nc: 1\n", "b", Some(lines.clone()), &["b: x"], &[r#"b: "l1\nl2\n""#]);
+    check(Format::Yaml, "b: x\n# note\nc: 1\n", "b", Some(lines), &["b: x"], &["b: |", "  l1", "  l2"]);
+}
+
 #[test]
 fn a_second_byte_order_mark_is_text() {
     let text = "\u{feff}\u{feff}k = 1 ; k\nb = 2 ; b\n";

@@ -27,6 +27,8 @@ pub(super) struct BlockEdit<'a> {
     pub expanded: &'a BTreeSet<usize>,
     /// What the merge keys that stay will bring, by where they start.
     pub brought: &'a BTreeMap<usize, Map>,
+    /// Whether new texts of several lines may stand as blocks.
+    pub has_blocks: bool,
     pub edits: Edits,
 }
 
@@ -88,7 +90,7 @@ impl BlockEdit<'_> {
         let (text, shape) = (self.text, &slot.shape);
         let mut new = String::new();
         let indent = column(text, slot.start) + self.unit.len();
-        yaml_print::write_after_indicator(&mut new, target, indent, self.unit, self.newline);
+        yaml_print::write_after_indicator(&mut new, target, indent, self.layout());
         let properties = text.get(shape.span.start..shape.content).unwrap_or("");
         let tagged = properties.contains('!');
         let is_block = matches!(shape.kind, Kind::Block(_));
@@ -251,8 +253,9 @@ impl BlockEdit<'_> {
 
     /// The text of an item that moves, with the comment above it.
     fn moved(&self, slot: &Slot, head: usize, value: &Value, path: &Path, indent: usize) -> String {
-        let Self { text, newline, unit, forced, expanded, brought, .. } = *self;
-        let mut inner = BlockEdit { text, newline, unit, forced, expanded, brought, edits: Edits::default() };
+        let Self { text, newline, unit, forced, expanded, brought, has_blocks, .. } = *self;
+        let edits = Edits::default();
+        let mut inner = BlockEdit { text, newline, unit, forced, expanded, brought, has_blocks, edits };
         inner.slot(slot, value, path);
         let end = line_end(text, slot.shape.span.end.max(slot.after));
         inner.edits.apply_within(text, head..end).unwrap_or_else(|| self.piece(None, value, indent))
@@ -343,10 +346,29 @@ impl BlockEdit<'_> {
         for (after, pieces) in groups {
             if let Some(slot) = after.and_then(|after| slots.get(after)).filter(|_| !pieces.is_empty()) {
                 let new: String = pieces.iter().flat_map(|piece| [separator.as_str(), piece.as_str()]).collect();
-                self.edits.insert(line_end(text, slot.shape.span.end), new);
+                self.edits.insert(self.end_with_comments(slot), new);
             }
         }
         true
+    }
+
+    /// The end of the last line of a slot; comments below it that are indented deeper than its key belong to it.
+    fn end_with_comments(&self, slot: &Slot) -> usize {
+        let (text, own) = (self.text, column(self.text, slot.start));
+        let mut end = line_end(text, slot.shape.span.end);
+        let mut at = next_line(text, end);
+        while at < text.len() {
+            let line_end = line_end(text, at);
+            let line = text.get(at..line_end).unwrap_or("");
+            let comment = line.trim_start_matches([' ', '\t']);
+            if comment.starts_with('#') && line.len() - comment.len() > own {
+                end = line_end;
+            } else if !comment.is_empty() {
+                break;
+            }
+            at = next_line(text, line_end);
+        }
+        end
     }
 
     /// Whether no comment stands between the two lines that hold these slots.
@@ -355,11 +377,15 @@ impl BlockEdit<'_> {
         self.text.get(end..next.start).is_some_and(|between| between.trim().is_empty())
     }
 
+    fn layout(&self) -> yaml_print::Layout<'_> {
+        yaml_print::Layout { unit: self.unit, newline: self.newline, has_blocks: self.has_blocks }
+    }
+
     fn piece(&self, key: Option<&Str>, value: &Value, indent: usize) -> String {
         let mut out = String::new();
         match key {
-            Some(key) => yaml_print::write_entry(&mut out, key, value, indent, self.unit, self.newline),
-            None => yaml_print::write_item(&mut out, value, indent, self.unit, self.newline),
+            Some(key) => yaml_print::write_entry(&mut out, key, value, indent, self.layout()),
+            None => yaml_print::write_item(&mut out, value, indent, self.layout()),
         }
         out
     }

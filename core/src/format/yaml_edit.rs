@@ -24,25 +24,32 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
     let is_empty = tree.value == Value::empty_map() && matches!(tree.body, Body::Leaf);
     let root = shape(text, tree, from);
     let unit = " ".repeat(indent_unit(text, &root).unwrap_or(2));
-    let edited = |expanded: &BTreeSet<usize>, brought: &BTreeMap<usize, Map>, forced: &Forced| {
+    let edited = |expanded: &BTreeSet<usize>, brought: &BTreeMap<usize, Map>, forced: &Forced, has_blocks: bool| {
         if is_empty {
             let open = !text.is_empty() && !text.ends_with('\n');
             let new = yaml_print::document(target).replace('\n', newline);
             return Some(format!("{text}{}{new}", if open { newline } else { "" }));
         }
-        let mut edit = BlockEdit { text, newline, unit: &unit, forced, expanded, brought, edits: Edits::default() };
+        let edits = Edits::default();
+        let mut edit = BlockEdit { text, newline, unit: &unit, forced, expanded, brought, has_blocks, edits };
         edit.root(&root, target, from);
         edit.edits.apply(text)
     };
-    if let Some(new) = edited(&some, &brought, &Forced::new())
-        && parse(&new).is_ok_and(|value| value == *target)
-    {
-        return Some(new);
+    // A comment may stand where a block would swallow it.
+    for has_blocks in [true, false] {
+        if let Some(new) = edited(&some, &brought, &Forced::new(), has_blocks)
+            && parse(&new).is_ok_and(|value| value == *target)
+        {
+            return Some(new);
+        }
     }
     // An anchor may have moved behind its alias, or gone with what held it: then every alias is written out.
     let merges = survey.merges.iter().map(|merge| merge.start);
     let all: BTreeSet<usize> = survey.aliases.iter().map(|alias| alias.start).chain(merges).collect();
-    settle(&root.value, target, parse, |forced: &Forced| edited(&all, &BTreeMap::new(), forced))
+    let settled = |has_blocks| {
+        settle(&root.value, target, parse, |forced: &Forced| edited(&all, &BTreeMap::new(), forced, has_blocks))
+    };
+    settled(true).or_else(|| settled(false))
 }
 
 /// What anchors and aliases are to stand for.

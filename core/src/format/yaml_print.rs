@@ -5,16 +5,30 @@ use std::fmt::Write;
 use super::yaml_tag::untagged;
 use crate::value::{Number, Str, Value};
 
+/// How what is printed looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout<'a> {
+    /// One level of indentation.
+    pub unit: &'a str,
+    pub newline: &'a str,
+    /// Whether texts of several lines may stand as blocks. A comment below one that is indented as deep would be part of it.
+    pub has_blocks: bool,
+}
+
+impl Layout<'static> {
+    const NEW: Layout<'static> = Layout { unit: "  ", newline: "\n", has_blocks: true };
+}
+
 /// A whole document, with a final newline.
 pub(super) fn document(value: &Value) -> String {
     let mut out = String::new();
     match value {
         Value::Map(map) if untagged(map).is_some() => {
-            write_after_indicator(&mut out, value, 2, "  ", "\n");
+            write_after_indicator(&mut out, value, 2, Layout::NEW);
             out = out.trim_start_matches(' ').to_owned();
         }
-        Value::Map(map) if !map.is_empty() => write_entries(&mut out, value, 0, "  ", "\n"),
-        Value::List(list) if !list.is_empty() => write_entries(&mut out, value, 0, "  ", "\n"),
+        Value::Map(map) if !map.is_empty() => write_entries(&mut out, value, 0, Layout::NEW),
+        Value::List(list) if !list.is_empty() => write_entries(&mut out, value, 0, Layout::NEW),
         leaf => inline(&mut out, leaf),
     }
     if !out.ends_with('\n') {
@@ -25,26 +39,26 @@ pub(super) fn document(value: &Value) -> String {
 
 /// Writes what stands after `key:` or `-`: ` scalar`, or a line break and a block that is indented by `indent` columns.
 /// The last line has no line break.
-pub(super) fn write_after_indicator(out: &mut String, value: &Value, indent: usize, unit: &str, newline: &str) {
+pub(super) fn write_after_indicator(out: &mut String, value: &Value, indent: usize, layout: Layout<'_>) {
     match value {
         Value::Map(map) if !map.is_empty() => match untagged(map) {
             Some((tag, value)) => {
                 out.extend([" ", tag]);
-                write_after_indicator(out, value, indent, unit, newline);
+                write_after_indicator(out, value, indent, layout);
             }
             None => {
-                out.push_str(newline);
-                write_entries(out, value, indent, unit, newline);
+                out.push_str(layout.newline);
+                write_entries(out, value, indent, layout);
             }
         },
         Value::List(list) if !list.is_empty() => {
-            out.push_str(newline);
-            write_entries(out, value, indent, unit, newline);
+            out.push_str(layout.newline);
+            write_entries(out, value, indent, layout);
         }
-        Value::String(text) if is_literal(text) => {
+        Value::String(text) if layout.has_blocks && is_literal(text) => {
             out.push_str(if text.ends_with('\n') { " |" } else { " |-" });
             for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
-                out.push_str(newline);
+                out.push_str(layout.newline);
                 if !line.is_empty() {
                     pad(out, indent);
                     out.push_str(line);
@@ -59,11 +73,11 @@ pub(super) fn write_after_indicator(out: &mut String, value: &Value, indent: usi
 }
 
 /// Writes the entries of a map or the items of a list at `indent` columns, joined by line breaks.
-pub(super) fn write_entries(out: &mut String, value: &Value, indent: usize, unit: &str, newline: &str) {
+pub(super) fn write_entries(out: &mut String, value: &Value, indent: usize, layout: Layout<'_>) {
     let mut first = true;
     let mut start = |out: &mut String| {
         if !std::mem::take(&mut first) {
-            out.push_str(newline);
+            out.push_str(layout.newline);
         }
         pad(out, indent);
     };
@@ -71,13 +85,13 @@ pub(super) fn write_entries(out: &mut String, value: &Value, indent: usize, unit
         Value::Map(map) => {
             for (key, child) in map.iter() {
                 start(out);
-                write_entry(out, key, child, indent, unit, newline);
+                write_entry(out, key, child, indent, layout);
             }
         }
         Value::List(list) => {
             for item in list {
                 start(out);
-                write_item(out, item, indent, unit, newline);
+                write_item(out, item, indent, layout);
             }
         }
         _ => {}
@@ -85,21 +99,21 @@ pub(super) fn write_entries(out: &mut String, value: &Value, indent: usize, unit
 }
 
 /// Writes `key: value`; the key stands at column `indent`.
-pub(super) fn write_entry(out: &mut String, key: &Str, child: &Value, indent: usize, unit: &str, newline: &str) {
+pub(super) fn write_entry(out: &mut String, key: &Str, child: &Value, indent: usize, layout: Layout<'_>) {
     let spelled = self::key(key);
     // A key on one line may have 1024 characters; a longer one needs an indicator of its own.
     if spelled.len() > 1000 {
-        out.extend(["? ", &spelled, newline]);
+        out.extend(["? ", &spelled, layout.newline]);
         pad(out, indent);
     } else {
         out.push_str(&spelled);
     }
     out.push(':');
-    write_after_indicator(out, child, indent + unit.len(), unit, newline);
+    write_after_indicator(out, child, indent + layout.unit.len(), layout);
 }
 
 /// Writes `- item`; the dash stands at column `indent`.
-pub(super) fn write_item(out: &mut String, item: &Value, indent: usize, unit: &str, newline: &str) {
+pub(super) fn write_item(out: &mut String, item: &Value, indent: usize, layout: Layout<'_>) {
     out.push('-');
     let nested = match item {
         Value::Map(map) => !map.is_empty() && untagged(map).is_none(),
@@ -109,11 +123,11 @@ pub(super) fn write_item(out: &mut String, item: &Value, indent: usize, unit: &s
     if nested {
         // The first entry stands on the line of the dash.
         let mut block = String::new();
-        write_entries(&mut block, item, indent + 2, unit, newline);
+        write_entries(&mut block, item, indent + 2, layout);
         out.push(' ');
         out.push_str(block.trim_start_matches(' '));
     } else {
-        write_after_indicator(out, item, indent + unit.len(), unit, newline);
+        write_after_indicator(out, item, indent + layout.unit.len(), layout);
     }
 }
 

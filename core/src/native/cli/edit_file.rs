@@ -70,7 +70,7 @@ pub(super) fn read(file: &str) -> Result<Input, Stop> {
             .with_hint("name a file")
             .into());
     }
-    Inputs::new(None).read(file)
+    Inputs::new(None).read_regular(file)
 }
 
 /// Writes the target into the file, if it still holds what was read.
@@ -108,7 +108,7 @@ pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
 fn write(input: &Input, text: &str) -> Result<()> {
     let path = FilePath::new(&input.file.path);
     let replaced = match replace_if_unchanged(path, Some(&input.text), text)? {
-        Replaced::Fixed => write_in_place(path, &input.text, text)?,
+        Replaced::Fixed(_) => write_in_place(path, &input.text, text)?,
         replaced => replaced,
     };
     match replaced {

@@ -85,6 +85,18 @@ impl Inputs {
         self.read_file(if is_stdin { stdin() } else { FileArgument::parse(argument)? })
     }
 
+    /// Reads one argument that is to be written again: no pipe, which waits for its other end and keeps nothing.
+    pub fn read_regular(&mut self, argument: &str) -> Result<Input, Stop> {
+        let file = FileArgument::parse(argument)?;
+        match std::fs::metadata(&file.path) {
+            Ok(about) if !about.is_file() && !about.is_dir() => {
+                let error = Error::new(Code::File, format!("`{}` is a pipe, a socket or a device", file.path));
+                Err(error.with_hint("name a file").into())
+            }
+            _ => self.read_file(file),
+        }
+    }
+
     fn read_file(&mut self, file: FileArgument) -> Result<Input, Stop> {
         if file.path == "-" {
             if std::mem::replace(&mut self.stdin_taken, true) {

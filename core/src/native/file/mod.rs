@@ -1,4 +1,5 @@
 //! Text files: reading, and replacing without ever losing what somebody else saved meanwhile.
+mod belongings;
 mod swap;
 
 use std::fs::{self, File, OpenOptions};
@@ -23,8 +24,9 @@ pub enum Replaced {
     Done,
     /// The file was left alone: it no longer held the expected text but this one (`None`: it is missing).
     ChangedMeanwhile(Option<String>),
-    /// The file was left alone: nothing can be put in its place, as where it is a mount of its own; see [`write_in_place`].
-    Fixed,
+    /// The file was left alone: nothing can be put in its place without losing what belongs to it, for this reason; see
+    /// [`write_in_place`].
+    Fixed(&'static str),
 }
 
 /// Reads a text file whole; `None` where there is no such file.
@@ -83,7 +85,8 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String> {
 /// Replaces the text of a file in one step, if it still holds `expect` (`None`: is still missing).
 ///
 /// Readers see the old text or the new one, never a part; permissions are kept, and the owner where that is allowed.
-/// A symbolic link stays, its target is replaced. When this returns the new text survives a power failure.
+/// A symbolic link stays, its target is replaced; where owner, group, access list or another name of the file would be lost
+/// it is left alone. When this returns the new text survives a power failure.
 ///
 /// # Errors
 /// [`Code::File`] where the file cannot be read or written; it is unchanged then. What [`read`] refuses is refused.
@@ -107,14 +110,12 @@ pub fn replace_and_keep(path: &Path, expect: Option<&str>, text: &str) -> Result
     let directory = parent(&target);
     let mut temporary = beside(&target, 0o666).map_err(fail)?; // less what the umask takes
     if expect.is_some() {
-        let existing = fs::metadata(&target).map_err(fail)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // Only the administrator may give files away; anybody else becomes the owner of what they write.
-            let _ = std::os::unix::fs::fchown(temporary.as_file(), Some(existing.uid()), Some(existing.gid()));
+        let lost = belongings::carry_over(&File::open(&target).map_err(fail)?, temporary.as_file()).map_err(fail)?;
+        if let Some(lost) = lost {
+            // Who may not write to it may not replace it by a file of his own either.
+            OpenOptions::new().write(true).open(&target).map_err(fail)?;
+            return Ok((Replaced::Fixed(lost), None));
         }
-        temporary.as_file().set_permissions(existing.permissions()).map_err(fail)?;
     }
     temporary.write_all(text.as_bytes()).map_err(fail)?;
     temporary.as_file().sync_all().map_err(fail)?;
@@ -137,7 +138,9 @@ pub fn replace_and_keep(path: &Path, expect: Option<&str>, text: &str) -> Result
     let old = match swap_in(temporary, &target, expect) {
         Ok(Swapped::In(old)) => old,
         Ok(Swapped::Back(bytes)) => return Ok((theirs(bytes), None)),
-        Err(error) if error.kind() == ErrorKind::ResourceBusy => return Ok((Replaced::Fixed, None)),
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+            return Ok((Replaced::Fixed("it is a mount of its own"), None));
+        }
         Err(error) => return Err(fail(error)),
     };
     sync_directory(directory).map_err(fail)?;
@@ -178,13 +181,22 @@ pub fn write_in_place(path: &Path, expect: &str, text: &str) -> Result<Replaced>
     if current.as_deref() != Some(expect) {
         return Ok(Replaced::ChangedMeanwhile(current));
     }
-    let write = || -> io::Result<()> {
+    let write = |text: &str| -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(path)?;
+        belongings::reserve(&file, text.len())?;
         file.write_all(text.as_bytes())?;
         file.set_len(text.len() as u64)?;
         file.sync_all()
     };
-    write().map_err(|error| failure(Code::File, "write", path, &error))?;
+    write(text).map_err(|error| {
+        let failed = failure(Code::File, "write", path, &error);
+        match read_regular(path) {
+            Ok(Some(now)) if now == expect => failed,
+            // There was room for it a moment ago.
+            _ if write(expect).is_ok() => failed,
+            _ => failed.with_hint("free some space; the file holds a part of the new text until it can be written"),
+        }
+    })?;
     Ok(Replaced::Done)
 }
 
@@ -432,7 +444,7 @@ mod tests {
             match replaced {
                 Replaced::Done => after += 1,
                 Replaced::ChangedMeanwhile(_) => before += 1,
-                Replaced::Fixed => panic!("a plain file"),
+                Replaced::Fixed(_) => panic!("a plain file"),
             }
             assert_eq!(read(&path).unwrap().as_deref(), Some("theirs"), "round {round}: {replaced:?}");
         }

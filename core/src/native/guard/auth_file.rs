@@ -129,7 +129,7 @@ fn change(path: &Path, may_begin: bool, edit: impl Fn(&List) -> Result<Vec<Value
         let replaced = match &before {
             None => create_private(path, &new)?,
             Some(before) => match replace_if_unchanged(path, Some(before), &new)? {
-                Replaced::Fixed => write_in_place(path, before, &new)?,
+                Replaced::Fixed(_) => write_in_place(path, before, &new)?,
                 replaced => replaced,
             },
         };

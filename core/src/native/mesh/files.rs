@@ -111,10 +111,10 @@ impl Actor {
             self.driver.engine_mut().handle_copied(&document, &copy, now);
         }
         match result {
-            Ok(Replaced::Fixed) => {
+            Ok(Replaced::Fixed(why)) => {
                 let path = self.path_of(&document).map(|path| path.display().to_string()).unwrap_or_default();
                 let message = format!(
-                    "`{path}` is a mount of its own, so nothing can be put in its place: it is written in place from now on"
+                    "nothing can be put in the place of `{path}`, since {why}: it is written in place from now on"
                 );
                 self.log_line(Level::Info, &message);
                 self.driver.handle_fixed(&document, keep_as, now);
@@ -159,7 +159,11 @@ impl Actor {
             .and_then(|path| file::keep_text(path, copy.suffix.trim_start_matches('.'), &copy.text));
         match kept {
             Ok(kept) => self.log_line(Level::Info, &format!("the text before is kept as `{}`", kept.display())),
-            Err(error) => self.log_line(Level::Error, &worded(&error)),
+            Err(error) => {
+                let message = format!("the text before is kept nowhere: {error}");
+                let error = Error::new(error.code(), message);
+                self.tell(Level::Error, None, error.with_hint("let confmesh write to the directory of the file"));
+            }
         }
     }
 
