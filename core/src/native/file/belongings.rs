@@ -48,9 +48,7 @@ mod attributes {
     use std::fs::File;
     use std::io;
 
-    use rustix::fs::{
-        XattrFlags, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fremovexattr, fsetxattr,
-    };
+    use rustix::fs::{XattrFlags, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fremovexattr, fsetxattr};
     use rustix::io::Errno;
 
     const ACCESS: &CStr = c"system.posix_acl_access";
