@@ -85,6 +85,19 @@ impl LeaseTable {
         LeaseTable { leases: BTreeMap::new(), counter, quiet_until_ms: now_ms.saturating_add(max_ttl_ms) }
     }
 
+    /// The table of an authority that starts again and knows what it had granted: each lease lasts as long as it says, and
+    /// tokens go on from the counter.
+    pub fn resumed(counter: u64, leases: impl IntoIterator<Item = Lease>) -> LeaseTable {
+        let leases: BTreeMap<u64, Lease> = leases.into_iter().map(|lease| (lease.token, lease)).collect();
+        let counter = leases.keys().next_back().copied().unwrap_or(0).max(counter);
+        LeaseTable { leases, counter, quiet_until_ms: 0 }
+    }
+
+    /// The lease with this token, where it is in force.
+    pub fn live(&self, token: u64, now_ms: u64) -> Option<&Lease> {
+        self.leases.get(&token).filter(|lease| lease.is_live(now_ms))
+    }
+
     /// The token of the last grant; 0 before the first.
     pub fn counter(&self) -> u64 {
         self.counter

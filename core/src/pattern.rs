@@ -106,6 +106,11 @@ impl Pattern {
         }
     }
 
+    /// Itself read as a path, stars and all: what is granted by a pattern that matches this place is granted whole.
+    pub fn as_place(&self) -> Path {
+        self.text.split('.').map(crate::value::Str::from).collect()
+    }
+
     /// Whether the path matches.
     pub fn matches(&self, path: &Path) -> bool {
         let segments = path.segments();

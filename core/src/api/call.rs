@@ -6,7 +6,7 @@ use super::operation::{Field, Operation, Reply, Type};
 use super::operations::no_document;
 use super::shapes::mismatch;
 use crate::clock::Now;
-use crate::engine::{Engine, RequestId, Snapshot, WriteTerms};
+use crate::engine::{Engine, PeerId, RequestId, Snapshot, WriteTerms};
 use crate::error::{Code, Error, Result};
 use crate::guard::{Verb, Who};
 use crate::id::{DocumentName, Genesis, ReplicaId};
@@ -43,6 +43,8 @@ pub struct At<'a> {
     pub document: &'a DocumentName,
     /// Who asks for it.
     pub who: Who,
+    /// The guest that asks, where one does.
+    pub guest: Option<PeerId>,
     /// The time.
     pub now: Now,
 }
@@ -69,6 +71,8 @@ pub enum Begun {
     Writing(RequestId),
     /// The same; what the answer says besides its `receipt`.
     WritingAs(RequestId, Vec<(Str, Value)>),
+    /// It is about a lock: an [`Event::Lock`](crate::engine::Event::Lock) answers it.
+    Locking(RequestId),
     /// A member is being expelled, see [`Engine::is_expelled`].
     Expelling(ReplicaId),
     /// A document is being given up for this one, see [`Engine::is_given_up_for`]; what the answer says besides its birth.

@@ -39,18 +39,21 @@ pub enum Right {
     Write,
     /// To settle its conflicts.
     Resolve,
+    /// To hold locks.
+    Lock,
     /// To run the instance.
     Operate,
 }
 
 impl Right {
-    /// `nothing`, `read`, `write` or `operate`.
+    /// `nothing`, `read`, `write`, `resolve`, `lock` or `operate`.
     pub fn as_str(self) -> &'static str {
         match self {
             Right::Nothing => "nothing",
             Right::Read => "read",
             Right::Write => "write",
             Right::Resolve => "resolve",
+            Right::Lock => "lock",
             Right::Operate => "operate",
         }
     }
@@ -62,6 +65,7 @@ impl Right {
             Right::Read => Some(Verb::Read),
             Right::Write => Some(Verb::Write),
             Right::Resolve => Some(Verb::Resolve),
+            Right::Lock => Some(Verb::Lock),
             Right::Operate => Some(Verb::Operate),
         }
     }

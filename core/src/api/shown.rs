@@ -15,7 +15,19 @@ const PATH_FIELDS: &[&str] = &["path", "config_key"];
 const PATH_LISTS: &[(&str, &str)] =
     &[("changed", ""), ("paths", "writes"), ("removed", "removed_count"), ("secrets", ""), ("undecided", "")];
 /// Rows whose replies are made for who asks.
-const MADE_FOR_WHO_ASKS: &[&str] = &["versions", "show_version", "compare_versions", "rollback"];
+const MADE_FOR_WHO_ASKS: &[&str] = &[
+    "versions",
+    "show_version",
+    "compare_versions",
+    "rollback",
+    "locks",
+    "locks_on",
+    "lock",
+    "renew_lock",
+    "release_lock",
+    "force_release_lock",
+    "take_lock_authority",
+];
 /// Fields of a status that speak of the whole document.
 const OF_THE_WHOLE: &[&str] = &["kept", "rejected"];
 

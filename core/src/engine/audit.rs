@@ -81,6 +81,19 @@ pub enum AuditEntry {
         /// How many times this connection had something rejected that could not be read. Only powers of two are told.
         count: u64,
     },
+    /// A lock was taken from whoever held it.
+    LockForced {
+        /// The paths that it covered.
+        key: Str,
+        /// Who held it.
+        holder: Str,
+        /// Its token.
+        token: u64,
+        /// Why.
+        reason: Str,
+        /// Who did it, where that is known.
+        by: Option<Str>,
+    },
 }
 
 /// Where something came from.
@@ -102,6 +115,7 @@ impl AuditEntry {
             AuditEntry::SaveMerged { .. } => "save_merged",
             AuditEntry::RemoteApplied { .. } => "remote_applied",
             AuditEntry::RemoteRejected { .. } => "remote_rejected",
+            AuditEntry::LockForced { .. } => "lock_forced",
         }
     }
 }
@@ -113,7 +127,8 @@ impl Audit {
     ///   `resolution_method`, `resolved_value` (left out where nothing is there), and `resolved_by` where somebody decided;
     /// - `save_merged`: `conflicts` (`path`, `saved`?, `theirs`?, `stays`, `timestamp`), `removed`, `removed_count`;
     /// - `remote_applied`: `instance_id`?, `connection`, `user`?, `writes`, `paths`;
-    /// - `remote_rejected`: `instance_id`?, `connection`, `user`?, `error`, `count`.
+    /// - `remote_rejected`: `instance_id`?, `connection`, `user`?, `error`, `count`;
+    /// - `lock_forced`: `config_key`, `holder`, `token`, `reason`, `user`?.
     pub fn to_value(&self) -> Value {
         if !REPLICATES {
             // A build without replication makes no entries.
@@ -149,6 +164,15 @@ impl Audit {
             AuditEntry::RemoteRejected { from, error, count } => {
                 fields.extend([("error", error.to_value()), ("count", (*count).into())]);
                 fields.extend(from.fields());
+            }
+            AuditEntry::LockForced { key, holder, token, reason, by } => {
+                fields.extend([
+                    ("config_key", key.clone().into()),
+                    ("holder", holder.clone().into()),
+                    ("token", token.to_string().into()),
+                    ("reason", reason.clone().into()),
+                ]);
+                fields.extend(by.clone().map(|by| ("user", by.into())));
             }
         }
         fields.into_iter().collect()
@@ -198,7 +222,7 @@ fn summary<'a>(items: impl Iterator<Item = &'a Assertion>) -> (usize, Vec<Path>)
 }
 
 impl Engine {
-    fn audit(&mut self, document: Option<&DocumentName>, entry: AuditEntry, now: Now) {
+    pub(super) fn audit(&mut self, document: Option<&DocumentName>, entry: AuditEntry, now: Now) {
         let document = document.cloned();
         self.events.push_back(Event::Audit(Box::new(Audit { document, at_ms: now.wall_ms, entry })));
     }

@@ -159,6 +159,9 @@ impl Engine {
         let edits = command.edits(&document.snapshot.value).map_err(Refusal::Wrong);
         match edits.and_then(|edits| document.examine_asked(&edits, asked).map(|()| edits)) {
             Ok(edits) => {
+                if let Err(error) = self.check_locks(name, &edits, &terms, now) {
+                    return self.answer(request, Err(error), now);
+                }
                 let asked = Asked { request, path: command.path(), terms: &terms };
                 self.write_shared(name, &edits, Some(asked), "shared", now);
             }
@@ -366,6 +369,7 @@ impl Engine {
         if let Some(reply) = staged.reply {
             self.reply(&name, reply, now);
         }
+        self.locks_persisted(&name, ticket, matches!(staged.step, Step::Replace(_)), now);
         // Writes that become durable together go out as one delta, when the driver asks what is to be done.
         let (from, at) = self.unsent.entry(name.clone()).or_insert((BTreeSet::new(), now));
         from.extend(staged.from);
@@ -409,6 +413,7 @@ impl Engine {
             }
         }
         self.prepare_succession(&name, former, now);
+        self.locks_failed(&name, reason, now);
         for staged in lost {
             if let Some(reply) = staged.reply {
                 self.answer(reply.request, Err(reason.clone()), now);

@@ -10,6 +10,7 @@ use super::closed::Closed;
 use super::deliveries::Deliveries;
 use super::file::BoundFile;
 use super::guest::Guest;
+use super::locks::Locks;
 use super::options::DocumentOptions;
 use super::records::Stored;
 use super::shared::{Founded, Shared};
@@ -75,6 +76,8 @@ pub(super) struct Document {
     pub(super) deliveries: Deliveries,
     /// Its versions, where they are kept.
     pub(super) history: Option<History>,
+    /// Who holds locks of it.
+    pub(super) locks: Locks,
     /// When this instance was last in step with another one, on the monotonic clock.
     pub(super) in_step_ms: Option<u64>,
     /// Whose replicas its members are, and when they last said what they have.
@@ -143,6 +146,7 @@ impl Document {
             closed: Closed::default(),
             deliveries: Deliveries::default(),
             history,
+            locks: Locks::default(),
         }
     }
 

@@ -65,6 +65,11 @@ impl Engine {
             }
             _ => None,
         };
+        let refusal = match (&look, refusal) {
+            (Look::Edited { verdict, .. }, None) => self.check_save(name, &verdict.merged, now).err().map(Refusal::Wrong),
+            (_, refusal) => refusal,
+        };
+        let Some(document) = self.documents.get_mut(name) else { return };
         let checks_exist = document.checks.exist();
         let Some(file) = &mut document.file else { return };
         let is_refused = refusal.is_some();

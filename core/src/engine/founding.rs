@@ -93,7 +93,8 @@ impl Engine {
         let records = effect_records(name, &replica, &effect);
         let has_content = content.as_map().is_some_and(|map| !map.is_empty());
         let standing = Standing { content: has_content, born_ms: now.wall_ms, ..Standing::default() };
-        self.begin(name, Founded::on_its_way(replica), standing, records, Step::Delta(delta), None, now);
+        let life = Life { standing, founder: true, ..Life::default() };
+        self.begin(name, Founded::on_its_way(replica), life, records, Step::Delta(delta), None, now);
     }
 
     /// An unfounded document takes over what a peer sent.
@@ -123,7 +124,8 @@ impl Engine {
         records.extend(parts);
         let step = Step::Replace(Box::new(replica.clone()));
         let founded = Founded { base_bytes, ..Founded::on_its_way(replica) };
-        self.begin(name, founded, standing, records, step, Some(from), now);
+        let life = Life { standing, ..Life::default() };
+        self.begin(name, founded, life, records, step, Some(from), now);
     }
 
     #[allow(clippy::too_many_arguments, reason = "what begins a document, in one place")]
@@ -131,14 +133,14 @@ impl Engine {
         &mut self,
         name: &DocumentName,
         mut founded: Founded,
-        standing: Standing,
+        life: Life,
         mut records: Vec<StoreWrite>,
         step: Step,
         from: Option<PeerId>,
         now: Now,
     ) {
         let Some(document) = self.documents.get_mut(name) else { return };
-        founded.pending_life = Arc::new(Life { standing, ..Life::default() });
+        founded.pending_life = Arc::new(life);
         founded.age_due_ms = Some(now.mono_ms.saturating_add(self.config.old_after_ms));
         founded.changed_ms = now.wall_ms;
         records.push(life_record(name, &founded.pending_life));
@@ -201,7 +203,9 @@ impl Engine {
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
         records.extend(parts);
         records.push(replica_record(name, &replica));
-        let mut life = Life { standing, absorbed: founded.pending_life.absorbed.clone() };
+        // Who repairs a document or takes one in the place of it makes it here.
+        let founder = from.is_none();
+        let mut life = Life { standing, absorbed: founded.pending_life.absorbed.clone(), founder };
         if is_forced {
             // As old as what it takes the place of, so that nothing gives way to that which would not give way to it.
             let Standing { old, loaded, content, .. } = founded.pending_life.standing;

@@ -141,6 +141,15 @@ fn check_hashes(value: &Value, hash: Option<&str>, base_hash: Option<&str>) -> R
     base_hash.map(str::parse).transpose()
 }
 
+/// What clients of this protocol compare with; who holds what follows as a hint.
+fn in_their_words(error: &Error) -> Error {
+    if error.code() != Code::Locked {
+        return error.clone();
+    }
+    let hint = error.hint().map_or_else(|| error.message().to_owned(), |hint| format!("{}: {hint}", error.message()));
+    Error::new(Code::Locked, "Configuration is locked by another user").with_hint(hint)
+}
+
 impl Engine {
     fn guest(&mut self, peer: PeerId) -> Option<&mut GuestSession> {
         match self.sessions.get_mut(&peer) {
@@ -341,7 +350,7 @@ impl Engine {
         let (audited, result) = (result, seen.as_ref().unwrap_or(result));
         let message = Message::ConfigChangeResponse {
             key,
-            result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(Clone::clone),
+            result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(in_their_words),
             shadowed_by: result.as_ref().ok().and_then(|receipt| receipt.shadowed_by.as_ref().map(ToString::to_string)),
             withheld: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.withheld.clone()),
             left_out: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.left_out.clone()),

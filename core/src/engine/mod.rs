@@ -31,6 +31,7 @@ mod conflicts;
 mod culprits;
 mod deliveries;
 mod document;
+mod envelopes;
 mod file;
 mod files;
 mod founding;
@@ -40,6 +41,7 @@ mod guests;
 mod introductions;
 mod kept;
 mod links;
+mod locks;
 mod members;
 mod options;
 mod permits;
@@ -74,6 +76,7 @@ pub use conflicts::{Conflict, ConflictSide};
 pub use deliveries::Once;
 pub use guests::Called;
 pub use links::{LinkState, Peer};
+pub use locks::{LockAuthority, LockCommand, MAX_LEASE_MS, MAX_WAIT_MS, MIN_LEASE_MS};
 pub use options::{CHECK_WITHIN_MS, DocumentOptions, EngineConfig, FileBinding, KeepHistory};
 pub use repair::{IdleAuthor, Repair};
 pub use save_conflicts::SaveConflict;
@@ -91,18 +94,19 @@ pub use versions::Rollback;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::clock::{Now, Stamp};
+use crate::clock::Now;
 use crate::entropy::Entropy;
 use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, InstanceId, ReplicaId};
 use crate::identity::Key;
 use crate::merge::Layer;
 use crate::path::Path;
-use crate::protocol::{Encoder, Envelope, Frame, FrameRef, Message, Shared as SharedFrames, Wire, encode};
+use crate::protocol::{Encoder, Frame, FrameRef, Message, Shared as SharedFrames, Wire};
 use crate::replica::{Disagreement, REPLICATES};
 use crate::value::Str;
 use buses::BusSession;
 use document::Document;
+use envelopes::Envelopes;
 use guests::{GuestRequests, GuestSession};
 use links::Connection;
 use records::Stored;
@@ -244,6 +248,7 @@ impl Engine {
         }
         if REPLICATES {
             self.restore_versions(&name, versions);
+            self.read_locks(&name, now);
         }
         self.take_own_name(&name, now);
         self.consider_founding(&name, now);
@@ -366,7 +371,9 @@ impl Engine {
     /// A connection is gone.
     pub fn handle_closed(&mut self, peer: PeerId, now: Now) {
         self.connections.remove(&peer);
-        if let Some(Session::Host) = self.sessions.remove(&peer) {
+        let session = self.sessions.remove(&peer);
+        self.locks_closed(peer, now);
+        if let Some(Session::Host) = session {
             self.lose_host(peer);
         }
         // A document that waited for this peer may have to be founded without it.
@@ -430,6 +437,7 @@ impl Engine {
             self.check_deadlines(&name, now);
             self.consider_founding(&name, now);
             if REPLICATES {
+                self.locks_due(&name, now);
                 self.consider_age(&name, now);
             }
         }
@@ -479,7 +487,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<u64> {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
         let ages = self.documents.keys().filter_map(|name| self.age_due_ms(name));
-        founding.chain(ages).chain(self.check_due_ms()).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
+        let locks = self.documents.values().filter_map(|document| document.locks.due_ms());
+        founding.chain(ages).chain(locks).chain(self.check_due_ms()).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.
@@ -559,28 +568,6 @@ impl Engine {
 
     fn connection_id(&self, peer: PeerId) -> String {
         format!("ws_{}_{}", self.config.instance, peer.0)
-    }
-}
-
-/// What the envelope of a JSON message is made of; binary messages have none.
-struct Envelopes<'a> {
-    config: &'a EngineConfig,
-    documents: &'a BTreeMap<DocumentName, Document>,
-    number: u64,
-    now: Now,
-}
-
-impl Envelopes<'_> {
-    fn json(&self, message: &Message) -> String {
-        let founded = self.documents.values().filter_map(|d| d.shared.as_ref()?.founded());
-        let newest = founded.map(|founded| founded.durable.last_stamp()).max();
-        let envelope = Envelope {
-            event_id: format!("{}-{}", self.config.instance, self.number),
-            instance: self.config.instance,
-            wall_ms: self.now.wall_ms,
-            hlc: newest.unwrap_or(Stamp::from_u64(self.now.wall_ms << 16)),
-        };
-        encode(message, &envelope)
     }
 }
 

@@ -187,7 +187,8 @@ pub(super) fn life_record(document: &DocumentName, life: &Life) -> StoreWrite {
         ("born", life.standing.born_ms.into()),
         ("absorbed", list(&mut life.absorbed.iter())),
     ];
-    put(document, "life", &fields.into_iter().collect())
+    let founder = life.founder.then(|| ("founder", Value::from(true)));
+    put(document, "life", &fields.into_iter().chain(founder).collect())
 }
 
 fn read_life(value: &Value) -> Life {
@@ -203,7 +204,7 @@ fn read_life(value: &Value) -> Life {
         born_ms: value.child("born").and_then(Value::as_u64).unwrap_or(0),
         given_up: list("given_up").collect(),
     };
-    Life { standing, absorbed: list("absorbed").collect() }
+    Life { standing, absorbed: list("absorbed").collect(), founder: mark("founder") }
 }
 
 /// The record of what was held before another document took its place.

@@ -407,6 +407,10 @@ impl Engine {
                     self.handle_pulse(peer, &pulse, now);
                 }
             }
+            Message::Call { document, operation, arguments, request_id } => {
+                self.handle_lock_ask(peer, (&document, &operation), &arguments, request_id, now);
+            }
+            Message::Answer { request_id, result } => self.handle_lock_answer(request_id, result, now),
             // What a host tells everybody who connects, before it knows us.
             _ => {}
         }

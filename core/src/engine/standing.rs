@@ -22,6 +22,8 @@ pub(super) struct Life {
     pub(super) standing: Standing,
     /// The documents whose writes moved into it here: what still comes of them is taken as well.
     pub(super) absorbed: VecDeque<Genesis>,
+    /// Whether it was founded here: then this instance is the first to grant locks of it.
+    pub(super) founder: bool,
 }
 
 impl Life {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
+use crate::clock::Stamp;
 use crate::format::Format;
 use crate::merge::priority;
 use crate::path::Path;
+use crate::protocol::{Envelope, encode};
 use crate::value::Value;
 
 mod audit;
@@ -20,6 +22,7 @@ mod hostile;
 mod identity;
 mod left_out;
 mod links;
+mod locks;
 mod members;
 mod notes;
 mod offline;

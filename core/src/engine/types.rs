@@ -192,6 +192,13 @@ pub enum Event {
     },
     /// A guest asks for an operation by name; answer with [`super::Engine::answer_call`].
     Called(Box<super::Called>),
+    /// The answer to a question for a lock.
+    Lock {
+        /// Which question.
+        request: RequestId,
+        /// The lease, as `{"key", "holder", "token", "expires_in_ms"}`; of one that was acquired also its `session`.
+        result: Result<Value, Error>,
+    },
     /// Something to be written down: see [`super::Audit::to_value`].
     Audit(Box<super::Audit>),
     /// The history of a document was dropped.

@@ -1,6 +1,6 @@
 //! Messages to and from JSON text frames.
 
-use super::{Greeting, MAX_GIVEN_UP, Message, Offer, Part, Pulse, Standing, VERSION};
+use super::{Greeting, LockNews, MAX_GIVEN_UP, Message, Offer, Part, Pulse, Standing, VERSION};
 use crate::canonical::canonical;
 use crate::clock::{Stamp, VersionVector, parse_rfc3339, rfc3339};
 use crate::diff::Change;
@@ -29,7 +29,7 @@ pub struct Envelope {
     pub hlc: Stamp,
 }
 
-type Fields = Vec<(&'static str, Value)>;
+pub(super) type Fields = Vec<(&'static str, Value)>;
 
 /// Encodes a message as one JSON text frame.
 pub fn encode(message: &Message, envelope: &Envelope) -> String {
@@ -184,6 +184,7 @@ fn body(message: &Message) -> (&'static str, Fields) {
             };
             ("answer", vec![("request_id", request_id.as_str().into()), what])
         }
+        Message::Lock(news) => news.body(),
         Message::Ping => ("ping", Fields::new()),
         Message::Pong => ("pong", Fields::new()),
         Message::Error { error, request_id } => {
@@ -275,6 +276,7 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 None => Ok(r.field("result")?.clone()),
             },
         },
+        "config_locked" | "config_unlocked" => LockNews::read(kind == "config_locked", r)?,
         "ping" => Message::Ping,
         "pong" => Message::Pong,
         "error" => Message::Error { error: received_error(r, "message"), request_id: r.owned("request_id") },
@@ -401,7 +403,7 @@ fn replica_body(message: &Message) -> (&'static str, Fields) {
     }
 }
 
-fn named<const N: usize>(document: &DocumentName, fields: [(&'static str, Value); N]) -> Fields {
+pub(super) fn named<const N: usize>(document: &DocumentName, fields: [(&'static str, Value); N]) -> Fields {
     let mut all: Fields = vec![("name", document.name().into()), ("tenant_id", document.tenant().into())];
     all.extend(fields);
     all
@@ -526,8 +528,8 @@ fn pulse(r: &Reader<'_>) -> Result<Pulse> {
 }
 
 /// Reads fields of a message with errors that name them.
-struct Reader<'a> {
-    value: &'a Value,
+pub(super) struct Reader<'a> {
+    pub(super) value: &'a Value,
 }
 
 impl<'a> Reader<'a> {
@@ -543,7 +545,7 @@ impl<'a> Reader<'a> {
         self.optional_text(name).map(str::to_owned)
     }
 
-    fn text(&self, name: &str) -> Result<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Result<&'a str> {
         self.field(name)?.as_str().ok_or_else(|| malformed(&format!("`{name}` is a string")))
     }
 
@@ -563,7 +565,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The document that the message is about; the default one where it names none.
-    fn document(&self) -> Result<DocumentName> {
+    pub(super) fn document(&self) -> Result<DocumentName> {
         match (self.optional_text("tenant_id"), self.optional_text("name")) {
             (_, None) => Ok(DocumentName::default_name()),
             (Some(tenant), Some(name)) if !name.contains('/') => DocumentName::parse(&format!("{tenant}/{name}")),

@@ -46,6 +46,21 @@ pub struct Pulse {
     pub view_digest: String,
 }
 
+/// Somebody holds a lock, or no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockNews {
+    /// Of which document.
+    pub document: DocumentName,
+    /// The paths that it covers, as a pattern.
+    pub key: String,
+    /// Who holds it, or did.
+    pub holder: String,
+    /// Its token.
+    pub token: u64,
+    /// Whether it is held from now on.
+    pub is_locked: bool,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -220,6 +235,8 @@ pub enum Message {
         /// The reply, or what was wrong.
         result: Result<Value, crate::Error>,
     },
+    /// Tells a guest of a lock.
+    Lock(LockNews),
     /// Asks for a `pong`.
     Ping,
     /// Answers a `ping`.

@@ -7,7 +7,11 @@
 //!   `config_update` (a change list), `config_sync` (one key) and `config_change_response`. What shows a document says in
 //!   `seen` (a map of author to number) which shared writes it shows. A `config_change` may repeat the `seen` that it was
 //!   made on, with `old_value` (what was there; left out where nothing was), `age_ms` (how long ago) and `after` (the
-//!   `request_id` of the change made before it): it is then concurrent to all that came since.
+//!   `request_id` of the change made before it): it is then concurrent to all that came since. `config_locked` and
+//!   `config_unlocked` tell who holds a lock (`config_key`, `user_id`, `token`), and who no longer does.
+//!
+//! A `call` from a replica asks for a lock on behalf of somebody there, and is passed on to whoever grants them; its `answer`
+//! comes back the same way.
 //!
 //! Every message has a JSON form, one object a text frame: `{v: 1, type, event_id, instance_id, timestamp, hlc, …}`. Unknown
 //! fields are ignored, an unknown type is answered with an error, and a bad frame never ends a connection. `event_id`,
@@ -44,6 +48,7 @@ mod binary;
 mod codec;
 mod compress;
 mod frame;
+mod lock_news;
 mod message;
 mod part;
 mod session;
@@ -52,7 +57,7 @@ mod wire;
 
 pub use codec::{Envelope, decode, encode, sent_ms};
 pub use frame::{Frame, FrameRef};
-pub use message::{Greeting, Message, Pulse};
+pub use message::{Greeting, LockNews, Message, Pulse};
 pub use part::{Joining, Part, split};
 pub use session::ReplicaLink;
 pub use standing::{MAX_GIVEN_UP, Meeting, Standing};

@@ -23,6 +23,7 @@ mod files;
 mod guarded;
 mod history;
 mod limits;
+mod locks;
 mod matrix;
 mod metrics;
 mod offline;

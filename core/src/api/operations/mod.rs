@@ -6,6 +6,7 @@ mod fields;
 mod functions;
 mod history;
 mod instance;
+mod locks;
 mod members;
 mod read;
 mod reload;
@@ -40,6 +41,14 @@ pub static OPERATIONS: &[&Operation] = &[
     &history::SHOW_VERSION,
     &history::COMPARE_VERSIONS,
     &history::ROLLBACK,
+    // Who may write.
+    &locks::LOCKS,
+    &locks::LOCKS_ON,
+    &locks::LOCK,
+    &locks::RENEW_LOCK,
+    &locks::RELEASE_LOCK,
+    &locks::FORCE_RELEASE_LOCK,
+    &locks::TAKE_LOCK_AUTHORITY,
     // Conflicts, and how they ended.
     &conflicts::CONFLICTS,
     &conflicts::ASSIGN,

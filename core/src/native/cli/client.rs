@@ -40,6 +40,11 @@ pub(super) struct Client {
 impl Client {
     /// A client of the instance at a URL such as `http://127.0.0.1:8765`; without a scheme it is `http`.
     pub fn new(instance: &Instance) -> Result<Client> {
+        Client::patient(instance, ANSWER_WITHIN)
+    }
+
+    /// One that waits so long for answers.
+    pub fn patient(instance: &Instance, answer_within: Duration) -> Result<Client> {
         let base = base(&instance.url)?;
         let token = match (&instance.token_file, token_of_environment()) {
             (Some(file), _) => Token::File(file.clone()),
@@ -60,8 +65,8 @@ impl Client {
             .proxy(None)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_recv_response(Some(ANSWER_WITHIN))
-            .timeout_per_read(Some(SILENT_FOR))
+            .timeout_recv_response(Some(answer_within))
+            .timeout_per_read(Some(SILENT_FOR.max(answer_within)))
             .user_agent(concat!("confmesh/", env!("CARGO_PKG_VERSION")));
         let config = match base.starts_with("https") {
             true => config.tls_config(tls(instance.tls_ca.as_deref())?).build(),

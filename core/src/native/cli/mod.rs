@@ -12,6 +12,7 @@ mod history;
 mod input;
 mod join;
 mod key;
+mod lock;
 mod listed;
 mod members;
 mod offline;
@@ -139,6 +140,7 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Assign(arguments) => conflicts::run_assign(&arguments, as_json),
         Command::Resolve(arguments) => conflicts::run_resolve(&arguments, as_json),
         Command::Audit(arguments) => conflicts::run_audit(&arguments, as_json),
+        Command::Lock(arguments) => lock::run_lock(&arguments, as_json),
         Command::Expel(arguments) => members::run_expel(&arguments, as_json),
         Command::Join(arguments) => join::run_join(&arguments, as_json),
         Command::Kept(arguments) => join::run_kept(&arguments, as_json),

@@ -11,7 +11,7 @@ pub(super) struct Terms {
     /// Write over a value whose rule keeps the first one.
     #[arg(long)]
     pub force: bool,
-    /// The token of the lock that you hold: of simultaneous writes the greatest wins.
+    /// The token of the lock that you hold. Default: the variable CONFMESH_FENCE, which `confmesh lock` sets.
     #[arg(long, value_name = "TOKEN")]
     pub fence: Option<u64>,
     /// Who you are, for those who look at conflicts.
@@ -44,7 +44,7 @@ impl Terms {
         if self.force {
             add("force", "true");
         }
-        if let Some(fence) = self.fence {
+        if let Some(fence) = self.fence.or_else(held) {
             add("fence", &fence.to_string());
         }
         if let Some(user) = &self.user {
@@ -63,6 +63,11 @@ impl Terms {
             version => ("if-match", format!("\"{version}\"")),
         })
     }
+}
+
+/// The token of the lock that this runs under.
+fn held() -> Option<u64> {
+    std::env::var("CONFMESH_FENCE").ok()?.parse().ok()
 }
 
 #[cfg(test)]

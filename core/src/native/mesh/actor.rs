@@ -81,6 +81,8 @@ pub(super) struct Actor {
     writer: Option<Writer>,
     pub(super) checker: Checker,
     pub(super) waiting: BTreeMap<RequestId, Reply<Receipt>>,
+    /// Questions for locks.
+    pub(super) locking: BTreeMap<RequestId, super::locks::Locking>,
     /// Documents that the one here is being given up for.
     pub(super) adopting: Vec<(Genesis, Reply<Genesis>)>,
     /// Members that are being expelled.
@@ -218,6 +220,7 @@ impl Actor {
             guarding: None,
             writer,
             waiting: BTreeMap::new(),
+            locking: BTreeMap::new(),
             adopting: Vec::new(),
             expelling: Vec::new(),
             at_rest: Vec::new(),
@@ -299,7 +302,7 @@ impl Actor {
                 drop(reply.send(self.driver.engine_mut().confirm_kept(&self.shared.document, id)));
             }
             Input::Request(Request::Status(reply)) => drop(reply.send(Ok(self.status()))),
-            Input::Request(Request::Call(call, who, reply)) => self.call(&call, who, Reply::to(reply)),
+            Input::Request(Request::Call(call, who, reply)) => self.call(&call, (who, None), Reply::to(reply)),
             Input::Request(Request::Later(later)) => later(self),
             Input::Request(Request::Close) => self.is_closing = true,
             Input::File(event) => self.file_changed(event),
@@ -329,20 +332,20 @@ impl Actor {
         for (genesis, reply) in std::mem::take(&mut self.adopting) {
             match self.driver.engine().is_given_up_for(&self.shared.document, genesis) {
                 None => self.adopting.push((genesis, reply)),
-                Some(true) => reply.send(Ok(genesis)),
+                Some(true) => drop(reply.send(Ok(genesis))),
                 Some(false) => {
                     let error = Error::new(Code::Store, "the document was not given up: the store failed");
-                    reply.send(Err(error.with_hint("the log says why; try it again")));
+                    let _ = reply.send(Err(error.with_hint("the log says why; try it again")));
                 }
             }
         }
         for (replica, reply) in std::mem::take(&mut self.expelling) {
             match self.driver.engine().is_expelled(&self.shared.document, replica) {
                 None => self.expelling.push((replica, reply)),
-                Some(true) => reply.send(Ok(replica)),
+                Some(true) => drop(reply.send(Ok(replica))),
                 Some(false) => {
                     let error = Error::new(Code::Store, format!("`{replica}` is still a member: the store failed"));
-                    reply.send(Err(error.with_hint("the log says why; try it again")));
+                    let _ = reply.send(Err(error.with_hint("the log says why; try it again")));
                 }
             }
         }
@@ -427,11 +430,12 @@ impl Actor {
                 self.metrics.answered(request, &result);
                 // A guest's write has nobody here, and a program may have dropped its answer.
                 if let Some(reply) = self.waiting.remove(&request) {
-                    reply.send(result);
+                    let _ = reply.send(result);
                 }
             }
             Event::Source { source, state, .. } => self.log_source(&source, state),
             Event::Notice { level, error } => self.tell(level, None, error),
+            Event::Lock { request, result } => self.lock_answered(request, result, self.clock.now()),
             Event::Called(called) => self.called(*called),
             Event::Audit(audit) => self.keep(*audit),
             Event::Settled { decided, .. } => self.log_decided(&decided),
@@ -490,6 +494,7 @@ impl Actor {
         self.expelling.clear();
         self.at_rest.clear();
         self.adopting.clear();
+        self.locking.clear();
         self.waiting.clear(); // what nobody could answer is answered by that
         for (_, sender) in self.links.values() {
             sender.close("the instance is stopping");

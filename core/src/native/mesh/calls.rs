@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::inputs::Later;
 use crate::api::{At, Begun, Call, shown};
 use crate::diff::{diff, leaves};
-use crate::engine::{Audit, Called, Receipt, Snapshot, SourceState};
+use crate::engine::{Audit, Called, PeerId, Receipt, Snapshot, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::guard::{Grant, Who};
 use crate::id::{Genesis, ReplicaId};
@@ -24,7 +24,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const LOOKS: usize = 50;
 
 /// Where an answer goes; dropped without one, it says that the mesh has ended.
-pub(super) struct Reply<T>(Box<dyn FnOnce(Result<T>) + Send>);
+///
+/// It says whether somebody was there.
+pub(super) struct Reply<T>(Box<dyn FnOnce(Result<T>) -> bool + Send>);
 
 impl<T: 'static> Reply<T> {
     /// To whoever waits; a program may have dropped its answer.
@@ -32,11 +34,12 @@ impl<T: 'static> Reply<T> {
     where
         T: Send,
     {
-        Reply(Box::new(move |result| drop(sender.send(result))))
+        Reply(Box::new(move |result| sender.send(result).is_ok()))
     }
 
-    pub(super) fn send(self, result: Result<T>) {
-        (self.0)(result);
+    /// Sends it; whether somebody waited.
+    pub(super) fn send(self, result: Result<T>) -> bool {
+        (self.0)(result)
     }
 
     /// The same for another kind of result, which is made into this one.
@@ -47,7 +50,7 @@ impl<T: 'static> Reply<T> {
 
 impl Actor {
     /// Does what a row says; it is answered at once, or when it is on the disk.
-    pub(super) fn call(&mut self, call: &Call, who: Who, reply: Reply<Value>) {
+    pub(super) fn call(&mut self, call: &Call, (who, guest): (Who, Option<PeerId>), reply: Reply<Value>) {
         let document = self.shared.document.clone();
         let reply = match &who {
             Some(grant) => self.shown_to(call, Arc::clone(grant), reply),
@@ -58,10 +61,11 @@ impl Actor {
             Some(grant) => receipt.seen_by(grant).to_value(),
             None => receipt.to_value(),
         };
-        let mut at = At { engine: self.driver.engine_mut(), document: &document, who, now: self.clock.now() };
+        let mut at = At { engine: self.driver.engine_mut(), document: &document, who, guest, now: self.clock.now() };
         match call.begin(&mut at) {
-            Err(error) => reply.send(Err(error)),
-            Ok(Begun::Done(value)) => reply.send(Ok(value)),
+            Err(error) => drop(reply.send(Err(error))),
+            Ok(Begun::Done(value)) => drop(reply.send(Ok(value))),
+            Ok(Begun::Locking(request)) => self.wait_for_lock(request, reply),
             Ok(Begun::Writing(request)) => {
                 self.metrics.asked(request);
                 self.waiting.insert(request, reply.of(receipt));
@@ -96,7 +100,7 @@ impl Actor {
         Reply(Box::new(move |result: Result<Value>| {
             let snapshot = shared.snapshot.load_full();
             let result = result.map_err(|error| grant.told(error));
-            reply.send(result.and_then(|value| shown(row, &grant, &snapshot, value)));
+            reply.send(result.and_then(|value| shown(row, &grant, &snapshot, value)))
         }))
     }
 
@@ -115,7 +119,7 @@ impl Actor {
             "health" => Ok(self.status().health().to_value()),
             other => Err(Error::new(Code::Internal, format!("nobody does `{other}` here"))),
         };
-        reply.send(known);
+        let _ = reply.send(known);
     }
 
     /// Looks at every file, asks every source that is polled, and answers when what came of it is in force, and stored.
@@ -129,7 +133,9 @@ impl Actor {
                 files.into_iter().map(|path| FileEvent { text: held_still(&path), path }).collect();
             let look: Later = Box::new(move |actor: &mut Actor| {
                 found.into_iter().for_each(|event| actor.file_changed(event));
-                actor.at_rest.push(Box::new(move |actor: &mut Actor| reply.send(Ok(actor.reloaded(&before)))));
+                actor.at_rest.push(Box::new(move |actor: &mut Actor| {
+                    let _ = reply.send(Ok(actor.reloaded(&before)));
+                }));
             });
             let _ = later.send(look); // fails once the actor is gone
         }));
@@ -174,7 +180,7 @@ impl Actor {
         match found {
             Err(error) => self.driver.engine_mut().answer_call(&called, Err(error), self.clock.now()),
             Ok(call) => {
-                let by = called.by.clone();
+                let by = (called.by.clone(), Some(called.peer));
                 let (later, asked) = (self.senders.later.clone(), call.clone());
                 let back = move |result: Result<Value>| {
                     let result = result.map(|reply| asked.record(reply));
@@ -182,7 +188,7 @@ impl Actor {
                         let now = actor.clock.now();
                         actor.driver.engine_mut().answer_call(&called, result, now);
                     });
-                    let _ = later.send(answer); // fails once the actor is gone, and its guests with it
+                    later.send(answer).is_ok() // fails once the actor is gone, and its guests with it
                 };
                 self.call(&call, by, Reply(Box::new(back)));
             }

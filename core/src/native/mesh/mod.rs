@@ -16,6 +16,7 @@ mod inputs;
 mod launch;
 mod listen;
 mod listing;
+mod locks;
 mod log;
 mod log_writer;
 mod metrics;

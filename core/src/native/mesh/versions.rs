@@ -89,8 +89,8 @@ impl Shared {
                 let reply = Reply::to(reply);
                 let engine = actor.driver.engine_mut();
                 match engine.rollback(&document, &named, pattern.as_ref(), &terms.by) {
-                    Err(error) => reply.send(Err(error)),
-                    Ok(plan) if plan.edits.is_empty() => reply.send(Ok(None)),
+                    Err(error) => drop(reply.send(Err(error))),
+                    Ok(plan) if plan.edits.is_empty() => drop(reply.send(Ok(None))),
                     Ok(plan) => {
                         let message = terms.message.clone().or_else(|| Some(plan.words().into()));
                         let terms = WriteTerms { message, ..terms };

@@ -10,6 +10,7 @@ use super::doctor::Doctor;
 use super::history::{History, Rollback, Show};
 use super::join::{Join, Kept};
 use super::key::Key;
+use super::lock::Lock;
 use super::members::{Expel, ForceSync};
 use super::pages::{Completions, Man};
 use super::rebuild::Rebuild;
@@ -61,6 +62,7 @@ pub(super) enum Command {
     Assign(Assign),
     Resolve(Resolve),
     Audit(Audit),
+    Lock(Lock),
     History(History),
     Show(Show),
     Rollback(Rollback),
