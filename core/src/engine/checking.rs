@@ -223,7 +223,9 @@ impl Engine {
     /// Whether an edit of a bound file waits: for the checks of the program, or for a lock to end.
     #[must_use]
     pub fn is_file_asked_about(&self, name: &DocumentName) -> bool {
-        self.documents.get(name).is_some_and(|document| document.checks.look_asked.is_some() || document.locks.holds_save())
+        self.documents
+            .get(name)
+            .is_some_and(|document| document.checks.look_asked.is_some() || document.locks.holds_save())
     }
 
     /// Whether a bound file should be looked at again, since it is known now what the checks say of it. Told once.

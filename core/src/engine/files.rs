@@ -66,7 +66,9 @@ impl Engine {
             _ => None,
         };
         let refusal = match (&look, refusal) {
-            (Look::Edited { verdict, .. }, None) => self.check_save(name, &verdict.merged, now).err().map(Refusal::Wrong),
+            (Look::Edited { verdict, .. }, None) => {
+                self.check_save(name, &verdict.merged, now).err().map(Refusal::Wrong)
+            }
             (_, refusal) => refusal,
         };
         let Some(document) = self.documents.get_mut(name) else { return };

@@ -488,7 +488,13 @@ impl Engine {
         let founding = self.documents.values().filter_map(|document| self.founding_due_ms(document));
         let ages = self.documents.keys().filter_map(|name| self.age_due_ms(name));
         let locks = self.documents.values().filter_map(|document| document.locks.due_ms());
-        founding.chain(ages).chain(locks).chain(self.check_due_ms()).chain(self.next_heartbeat_ms).chain(self.next_settling_ms).min()
+        founding
+            .chain(ages)
+            .chain(locks)
+            .chain(self.check_due_ms())
+            .chain(self.next_heartbeat_ms)
+            .chain(self.next_settling_ms)
+            .min()
     }
 
     /// Merges a document anew and tells everybody who follows it. Returns whether something visible changed.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::process::{Instance, Running, send, wait_for};
-use super::{dir, json, program, run_with};
+use super::{Run, dir, json, program, run_with};
 
 /// Writes its token down all the time, each time as one line of a file that all holders append to.
 const WORK: &str = "while :; do echo $CONFMESH_FENCE >> \"$LOG\"; sleep 0.01; done";
@@ -19,6 +19,11 @@ fn tokens(log: &Path) -> Vec<u64> {
 /// Whether somebody worked after somebody later did.
 fn overlap(tokens: &[u64]) -> bool {
     tokens.windows(2).any(|pair| pair[1] < pair[0])
+}
+
+/// Runs a command against an instance whose arguments end with those of another one.
+fn under(instance: &Instance, arguments: &[&str]) -> Run {
+    run_with(Path::new("."), arguments, &[("CONFMESH_URL", &instance.url)], "")
 }
 
 fn work(url: &str, key: &str, log: &Path, ttl: &str) -> Running {
@@ -87,7 +92,7 @@ fn a_lock_outlives_its_instance_and_is_lost_where_that_stays_away() {
     let instance = start();
     let held = json(&instance.data(&["lock", "list", "--json"]));
     assert_eq!(held["locks"][0]["key"], "jobs", "{held}");
-    assert_eq!(instance.run(&["lock", "jobs", "--", "true"]).status, 1);
+    assert_eq!(under(&instance, &["lock", "jobs", "--", "true"]).status, 1);
     // It stays away.
     instance.process.signal("STOP");
     assert_eq!(first.ended().code(), Some(2));
@@ -120,8 +125,8 @@ fn a_command_writes_under_its_lock_and_others_do_not() {
     assert!(instance.run(&["lock", "list"]).stderr.contains("nobody holds a lock"));
     let stale = instance.run(&["set", "db.host", "late", "--fence", &((1_u64 << 40) + 1).to_string()]).complaint(1);
     assert!(stale.contains("has ended"), "{stale}");
-    assert_eq!(instance.run(&["lock", "db.*", "--", "./not-there"]).status, 127);
-    assert_eq!(instance.run(&["lock", "db.*", "--", "sh", "-c", "kill -9 $$"]).status, 137);
+    assert_eq!(under(&instance, &["lock", "db.*", "--", "./not-there"]).status, 127);
+    assert_eq!(under(&instance, &["lock", "db.*", "--", "sh", "-c", "kill -9 $$"]).status, 137);
 }
 
 #[test]
@@ -148,7 +153,11 @@ fn an_instance_asks_the_one_that_founded_and_says_which_that_is_where_it_is_gone
     let (one, other) = (dir(&[]), dir(&[]));
     let first = Instance::start(one.path(), &["--bind", "c.json"], &[]);
     let peer = format!("{}/sync", first.url.replace("http", "ws"));
-    let second = Instance::start(other.path(), &["--bind", "c.json", "--peer", &peer], &[]);
+    let second = Instance::start(other.path(), &["--bind", "c.json", "--peer", &peer, "--found-after", "20s"], &[]);
+    first.data(&["set", "app", "1"]);
+    let file = other.path().join("c.json");
+    let saved = |words: &str| fs::read_to_string(&file).is_ok_and(|text| text.contains(words)).then_some(());
+    wait_for("the file", || saved("app"));
     let log = other.path().join("log");
     let holder = work(&second.url, "db.*", &log, "5s");
     wait_for("the holder", || (!tokens(&log).is_empty()).then_some(()));
@@ -160,20 +169,20 @@ fn an_instance_asks_the_one_that_founded_and_says_which_that_is_where_it_is_gone
         assert!(refused.stderr.contains("`db.*` is locked by"), "{refused:?}");
     }
     // A save of a bound file waits.
-    fs::write(other.path().join("c.json"), "{\"db\": {\"host\": \"saved\"}}").unwrap();
+    fs::write(&file, "{\"app\": 1, \"db\": {\"host\": \"saved\"}}\n").unwrap();
     second.process.tells("the save waits");
     holder.signal("TERM");
     wait_for("the save", || (first.run(&["get", "db.host"]).stdout.trim() == "saved").then_some(()));
     let founder = json(&second.data(&["lock", "authority", "--json"]))["instance_id"].as_str().unwrap().to_owned();
     first.process.signal("KILL");
     let refused = wait_for("the first one to be missed", || {
-        let run = second.run(&["lock", "x", "--", "true"]);
+        let run = under(&second, &["lock", "x", "--", "true"]);
         (run.status != 0).then_some(run)
     });
     assert!(refused.stderr.contains(&founder) && refused.stderr.contains("--take"), "{refused:?}");
     let taken = json(&second.data(&["lock", "authority", "--take", "--yes", "--json"]));
     assert_eq!(taken["epoch"], 2);
-    let quiet = second.run(&["lock", "x", "--", "true"]).complaint(1);
+    let quiet = under(&second, &["lock", "x", "--", "true"]).complaint(1);
     assert!(quiet.contains("may still be held"), "{quiet}");
 }
 
@@ -183,7 +192,7 @@ fn a_command_that_ends_at_once_frees_its_lock_at_once() {
     let place = dir(&[]);
     let instance = Instance::start(place.path(), &["--bind", "c.json"], &[]);
     for _ in 0..5 {
-        assert_eq!(instance.run(&["lock", "x", "--ttl", "10m", "--", "true"]).status, 0);
+        assert_eq!(under(&instance, &["lock", "x", "--ttl", "10m", "--", "true"]).status, 0);
     }
     assert!(json(&instance.data(&["lock", "list", "--json"]))["locks"].as_array().unwrap().is_empty());
 }

@@ -137,9 +137,7 @@ impl LockCommand {
                 ttl_ms: number("ttl")?,
                 wait_ms: number("wait")?,
             },
-            "renew" => {
-                LockCommand::Renew { token: number("token")?, session: text("session")?, ttl_ms: number("ttl") }
-            }
+            "renew" => LockCommand::Renew { token: number("token")?, session: text("session")?, ttl_ms: number("ttl") },
             "release" => LockCommand::Release { token: number("token")?, session: text("session")? },
             "force" => LockCommand::ForceRelease { key: key()?, reason: text("reason")?, by: text("by") },
             _ => return None,

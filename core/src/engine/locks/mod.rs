@@ -92,9 +92,7 @@ impl Locks {
     fn in_force(&self, now_ms: u64) -> Vec<Held> {
         let mut held: Vec<Held> = match &self.rule {
             Some(rule) => rule.held(now_ms).collect(),
-            None => {
-                self.known.values().filter_map(Known::held).filter(|held| held.lease.is_live(now_ms)).collect()
-            }
+            None => self.known.values().filter_map(Known::held).filter(|held| held.lease.is_live(now_ms)).collect(),
         };
         held.sort_by_key(|held| held.lease.token);
         held
@@ -142,8 +140,11 @@ impl Engine {
     fn lock_permitted(&mut self, name: &DocumentName, mut command: LockCommand, who: &Who) -> Result<LockCommand> {
         let document = self.documents.get(name).filter(|_| REPLICATES).ok_or_else(|| unknown(name))?;
         if document.shared.is_none() {
-            return Err(Error::new(Code::Usage, format!("`{name}` is not shared, so nobody else could hold a lock of it"))
-                .with_hint("locks are of documents that instances share: bind a file, or open it with `shared`"));
+            return Err(Error::new(
+                Code::Usage,
+                format!("`{name}` is not shared, so nobody else could hold a lock of it"),
+            )
+            .with_hint("locks are of documents that instances share: bind a file, or open it with `shared`"));
         }
         if let LockCommand::Acquire { session, holder, .. } = &mut command {
             let id = self.entropy.next_id();

@@ -50,8 +50,9 @@ impl Locks {
             }
             None => format!("the locks of `{name}` are granted by the instance that founded it, which does not answer"),
         };
-        Error::new(Code::NotReady, message)
-            .with_hint("start it, or where it is gone for good let this one grant them: `confmesh lock authority --take`")
+        Error::new(Code::NotReady, message).with_hint(
+            "start it, or where it is gone for good let this one grant them: `confmesh lock authority --take`",
+        )
     }
 }
 
@@ -123,11 +124,8 @@ impl Engine {
         if targets.is_empty() {
             return None;
         }
-        let arguments = [
-            ("genesis", Value::from(genesis.to_string())),
-            ("hops", hops.into()),
-            ("ask", command.to_value()),
-        ];
+        let arguments =
+            [("genesis", Value::from(genesis.to_string())), ("hops", hops.into()), ("ask", command.to_value())];
         let message = Message::Call {
             document: name.clone(),
             operation: ROUTED.to_owned(),

@@ -3,11 +3,11 @@
 use super::Locks;
 use super::authority::epoch_of;
 use super::notes::Held;
+use crate::clock::Now;
+use crate::diff::diff;
 use crate::engine::Engine;
 use crate::engine::shared::Shared;
 use crate::engine::terms::WriteTerms;
-use crate::clock::Now;
-use crate::diff::diff;
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::lock::Lease;

@@ -228,9 +228,9 @@ fn a_save_of_the_bound_file_waits_until_the_lock_ends() {
     let lock = token(&mut world, 0, "db.*", "ann");
     world.save(0, r#"{"db":{"host":"mine"},"x":1}"#);
     assert_eq!(world.value(0), json(r#"{"db":{"host":"a"},"x":1}"#));
-    let told = world.hosts[0].events.iter().any(|event| {
-        matches!(event, Event::Source { state: SourceState::Stale(error), .. } if error.code() == Code::Locked)
-    });
+    let told = world.hosts[0].events.iter().any(
+        |event| matches!(event, Event::Source { state: SourceState::Stale(error), .. } if error.code() == Code::Locked),
+    );
     assert!(told, "the person is told");
     assert!(world.hosts[0].engine.is_file_asked_about(&name()), "it is not forgotten");
     write(&mut world, 0, "db.port", lock).unwrap();

@@ -1,8 +1,8 @@
 //! Locks, as a program asks for them.
-use super::answer::Answer;
-use super::calls::Reply;
 use super::Mesh;
 use super::actor::Actor;
+use super::answer::Answer;
+use super::calls::Reply;
 use crate::clock::Now;
 use crate::engine::{LockCommand, RequestId};
 use crate::error::Result;

@@ -11,9 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setsid, waitid, waitpgid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setsid, waitid, waitpgid};
 
 use super::clock::now_ms;
 use crate::error::{Code, Error};
@@ -89,7 +87,8 @@ pub(super) fn watch_over(socket: &Path, instance: &Instance) -> Outcome {
     let _ = setsid();
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let stream = UnixStream::connect(socket).map_err(|error| failed("cannot reach the command that started this", &error))?;
+    let stream =
+        UnixStream::connect(socket).map_err(|error| failed("cannot reach the command that started this", &error))?;
     let mut told = stream.try_clone().map_err(|error| failed("cannot use the socket", &error))?;
     let mut lines = BufReader::new(stream);
     let mut first = String::new();
@@ -188,7 +187,9 @@ impl Group {
     fn wait_in_background(&self, news: Sender<News>) {
         let Some(id) = self.id else { return };
         thread::spawn(move || {
-            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
+            while let Err(rustix::io::Errno::INTR) =
+                waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            {}
             let _ = news.send(News::Ended);
         });
     }

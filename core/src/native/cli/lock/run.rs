@@ -25,6 +25,9 @@ const UP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the way to the authority and back may take, beside waiting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long the instance may take to answer that the lock is released.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+
 enum News {
     /// The lock was renewed by a request that was sent at that time.
     Renewed(u64),
@@ -59,11 +62,13 @@ pub(super) fn run(arguments: &Lock, as_json: bool) -> Outcome {
         }
     };
     let outcome = watch(arguments, &held, until_ms, stream);
-    let released = release(&client, &held);
+    // Of one that was lost there is nothing to release, and maybe nobody who answers.
+    let is_held = !matches!(&outcome, Err(Stop::Error(error, _)) if error.code() == Code::Locked);
+    let released =
+        if is_held { release(&Client::patient(&arguments.instance, RELEASE_WITHIN)?, &held) } else { Ok(()) };
     let _ = guard.wait();
     if let Err(error) = released
         && !as_json
-        && outcome.is_ok()
     {
         super::say(format!("the lock ends by itself within {ttl_ms} ms: {}", error.message()));
     }
@@ -73,7 +78,8 @@ pub(super) fn run(arguments: &Lock, as_json: bool) -> Outcome {
 /// The lock, and when the command has to be gone.
 fn acquire(arguments: &Lock, client: &Client, key: &str, ttl_ms: u64) -> Result<(Held, u64), Stop> {
     let holder = arguments.holder.clone().unwrap_or_else(|| {
-        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+        let user =
+            std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
         format!("{user} (process {})", std::process::id())
     });
     let mut bytes = [0; 16];
@@ -122,7 +128,8 @@ fn start_guard(arguments: &Lock) -> Result<(Child, UnixStream), Stop> {
     if let Some(file) = &arguments.instance.tls_ca {
         command.arg("--tls-ca").arg(file);
     }
-    let mut guard = command.stdin(Stdio::inherit()).spawn().map_err(|error| failed("cannot start the guard", &error))?;
+    let mut guard =
+        command.stdin(Stdio::inherit()).spawn().map_err(|error| failed("cannot start the guard", &error))?;
     let end = Instant::now() + UP_WITHIN;
     loop {
         match listener.accept() {
