@@ -10,6 +10,48 @@ export interface FailedSource {
   error: Problem;
 }
 
+/** A lock that was granted. */
+export interface HeldLock {
+  /** The paths that it covers. */
+  key: string;
+  /** Who holds it. */
+  holder: string;
+  /** Its fencing token, a whole number: write with it as `fence`. */
+  token: string;
+  /** What renews and ends it; nobody else is told. */
+  session: string;
+  /** When it ends unless it is renewed, in milliseconds from now. */
+  expires_in_ms: number;
+}
+
+/** A lock on paths of the document. */
+export interface Lock {
+  /** The paths that it covers. */
+  key: string;
+  /** Who holds it. */
+  holder: string;
+  /** Its fencing token, a whole number; greater than that of every lock before. */
+  token: string;
+  /** When it ends unless it is renewed, in milliseconds from now. */
+  expires_in_ms: number;
+}
+
+/** Who grants the locks of a document. */
+export interface LockAuthority {
+  /** The instance. */
+  instance_id: string;
+  /** How many times somebody took that over, from 1; later tokens are greater. */
+  epoch: number;
+}
+
+/** The locks of a document. */
+export interface Locks {
+  /** Who holds which, the oldest first. */
+  locks: Lock[];
+  /** Who grants them; left out before the first one. */
+  authority: LockAuthority;
+}
+
 /** What looking at every source came to. */
 export interface Reloaded {
   /** The number of the document after it. */
@@ -110,6 +152,20 @@ export interface Operations {
   compareVersions(before: string, options?: { after?: string }): Promise<VersionComparison>;
   /** Makes what instances share what it was at a version, by an ordinary write of what differs. The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched. */
   rollback(version: string, options?: { pattern?: string; dryRun?: boolean; message?: string; ifHash?: string; user?: string; force?: boolean; fence?: number | bigint }): Promise<RolledBack>;
+  /** Who holds locks, as far as the instance knows, the oldest first; and who grants them. */
+  locks(): Promise<Locks>;
+  /** Who holds locks on any of the paths that a pattern matches. */
+  locksOn(key: string): Promise<Locks>;
+  /** Holds a lock on the paths that a pattern matches: writes of others there are refused while it lasts. Write with its `token` as `fence`. It ends by itself unless it is renewed, and what is behind a resource of your own is safe only where that checks the token. Over a WebSocket it ends with the connection. */
+  lock(key: string, options?: { ttlMs?: number | bigint; waitMs?: number | bigint; holder?: string; session?: string }): Promise<HeldLock>;
+  /** Holds a lock longer: from now on as long as before, or as said. One that has ended cannot be renewed. */
+  renewLock(key: string, token: string, session: string, options?: { ttlMs?: number | bigint }): Promise<Lock>;
+  /** Ends a lock that is held: whoever waits for it gets it. */
+  releaseLock(key: string, token: string, session: string): Promise<Lock>;
+  /** Takes a lock from whoever holds it. It is written down who did, and why. The holder is not stopped by it: what it does outside of the document goes on until it notices. */
+  forceReleaseLock(key: string, reason: string): Promise<Lock>;
+  /** Makes the instance the one that grants the document's locks, where the one that did is gone for good. Where locks may be held that it has not heard of, it grants none for ten minutes. If the other one lives on where it cannot be reached, both grant until they meet, and only tokens tell their locks apart. */
+  takeLockAuthority(): Promise<LockAuthority>;
   /** What instances wrote at the same time in different ways and waits for a decision. With `all` also what a rule decided, so that whatever lost can be seen. */
   conflicts(options?: { all?: boolean }): Promise<Conflict[]>;
   /** Names for every instance who is to decide an open conflict; null withdraws the name. */

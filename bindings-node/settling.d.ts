@@ -35,7 +35,7 @@ export interface Conflict {
 
 /** An entry of the audit trail; the other fields depend on the event. */
 export interface AuditEntry {
-  event: "conflict_resolved" | "save_merged" | "remote_applied" | "remote_rejected";
+  event: "conflict_resolved" | "save_merged" | "remote_applied" | "remote_rejected" | "lock_forced";
   timestamp: string;
   document?: string;
   [field: string]: Value | undefined;

@@ -31,6 +31,36 @@ export const withOperations = (Reader) => class extends Reader {
     return await this._call("rollback", { version, pattern, dry_run: dryRun, message, if_hash: ifHash, user, force, fence });
   }
 
+  async locks() {
+    return await this._call("locks", {});
+  }
+
+  async locksOn(key) {
+    return await this._call("locks_on", { key });
+  }
+
+  async lock(key, given) {
+    const { ttlMs, waitMs, holder, session } = options(given, ["ttlMs", "waitMs", "holder", "session"], "lock");
+    return await this._call("lock", { key, ttl_ms: ttlMs, wait_ms: waitMs, holder, session });
+  }
+
+  async renewLock(key, token, session, given) {
+    const { ttlMs } = options(given, ["ttlMs"], "renewLock");
+    return await this._call("renew_lock", { key, token, session, ttl_ms: ttlMs });
+  }
+
+  async releaseLock(key, token, session) {
+    return await this._call("release_lock", { key, token, session });
+  }
+
+  async forceReleaseLock(key, reason) {
+    return await this._call("force_release_lock", { key, reason });
+  }
+
+  async takeLockAuthority() {
+    return await this._call("take_lock_authority", {});
+  }
+
   async conflicts(given) {
     const { all } = options(given, ["all"], "conflicts");
     return (await this._call("conflicts", { all })).map((one) => ({ ...spelt(one), sides: one.sides.map((one) => spelt(one)) }));

@@ -37,6 +37,7 @@ pub fn event_value(event: Event, patterns: &[Pattern]) -> Value {
         Event::Source { state: SourceState::Stale(error), .. } => notice(Level::Warning, &error),
         Event::Audit(audit) => object([("type", "audit".into()), ("entry", audit.to_value())]),
         Event::Called(_) => object([("type", "called".into())]), // only hosts are asked
+        Event::Lock { .. } => object([("type", "lock".into())]), // nothing here asks for one
         Event::Settled { .. } => object([("type", "settled".into())]),
         Event::Source { .. } => object([("type", "source".into())]),
     }

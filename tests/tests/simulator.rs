@@ -1,7 +1,7 @@
 //! The simulator in short: seeds that once found a bug, and the trace of our own. `scripts/test-simulator.sh` runs many.
 
 use confmesh_tests::simulator::trace::{Trace, generate};
-use confmesh_tests::simulator::{Fault, Options, run, run_checks, run_saves};
+use confmesh_tests::simulator::{Fault, Options, run, run_checks, run_locks, run_saves};
 
 /// What the simulator did not know yet when the seeds below were found: without it they tell their old stories.
 const LATER: &[Fault] =
@@ -57,6 +57,13 @@ fn whoever_saves_an_old_text_of_a_file_takes_back_nothing_that_others_wrote() {
 fn a_check_that_answers_late_or_never_stalls_nobody_and_nothing_unchecked_is_in_force() {
     for seed in 0..300 {
         assert_eq!(run_checks(seed), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn no_two_hold_a_lock_at_once_tokens_only_grow_and_nobody_writes_against_a_lock_that_is_known() {
+    for seed in 0..400 {
+        assert_eq!(run_locks(seed), None, "seed {seed}");
     }
 }
 

@@ -20,6 +20,39 @@ class FailedSource(TypedDict):
     error: Problem
 
 
+class HeldLock(TypedDict):
+    """A lock that was granted."""
+
+    key: str
+    holder: str
+    token: str
+    session: str
+    expires_in_ms: int
+
+
+class Lock(TypedDict):
+    """A lock on paths of the document."""
+
+    key: str
+    holder: str
+    token: str
+    expires_in_ms: int
+
+
+class LockAuthority(TypedDict):
+    """Who grants the locks of a document."""
+
+    instance_id: str
+    epoch: int
+
+
+class Locks(TypedDict):
+    """The locks of a document."""
+
+    locks: list[Lock]
+    authority: LockAuthority
+
+
 class Reloaded(TypedDict):
     """What looking at every source came to."""
 
@@ -123,6 +156,50 @@ class _Operations(_Reader):
         The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched.
         """
         return Pending(self._live.call("rollback", {"version": version, **_given(pattern=pattern, dry_run=dry_run, message=message, if_hash=if_hash, user=user, force=force, fence=fence)}))
+
+    @checked
+    def locks(self) -> Pending[Locks]:
+        """Who holds locks, as far as the instance knows, the oldest first; and who grants them."""
+        return Pending(self._live.call("locks", {}))
+
+    @checked
+    def locks_on(self, key: str) -> Pending[Locks]:
+        """Who holds locks on any of the paths that a pattern matches."""
+        return Pending(self._live.call("locks_on", {"key": key}))
+
+    @checked
+    def lock(self, key: str, *, ttl_ms: int | None = None, wait_ms: int | None = None, holder: str | None = None, session: str | None = None) -> Pending[HeldLock]:
+        """Holds a lock on the paths that a pattern matches: writes of others there are refused while it lasts.
+
+        Write with its `token` as `fence`. It ends by itself unless it is renewed, and what is behind a resource of your own is safe only where that checks the token. Over a WebSocket it ends with the connection.
+        """
+        return Pending(self._live.call("lock", {"key": key, **_given(ttl_ms=ttl_ms, wait_ms=wait_ms, holder=holder, session=session)}))
+
+    @checked
+    def renew_lock(self, key: str, token: str, session: str, *, ttl_ms: int | None = None) -> Pending[Lock]:
+        """Holds a lock longer: from now on as long as before, or as said. One that has ended cannot be renewed."""
+        return Pending(self._live.call("renew_lock", {"key": key, "token": token, "session": session, **_given(ttl_ms=ttl_ms)}))
+
+    @checked
+    def release_lock(self, key: str, token: str, session: str) -> Pending[Lock]:
+        """Ends a lock that is held: whoever waits for it gets it."""
+        return Pending(self._live.call("release_lock", {"key": key, "token": token, "session": session}))
+
+    @checked
+    def force_release_lock(self, key: str, reason: str) -> Pending[Lock]:
+        """Takes a lock from whoever holds it. It is written down who did, and why.
+
+        The holder is not stopped by it: what it does outside of the document goes on until it notices.
+        """
+        return Pending(self._live.call("force_release_lock", {"key": key, "reason": reason}))
+
+    @checked
+    def take_lock_authority(self) -> Pending[LockAuthority]:
+        """Makes the instance the one that grants the document's locks, where the one that did is gone for good.
+
+        Where locks may be held that it has not heard of, it grants none for ten minutes. If the other one lives on where it cannot be reached, both grant until they meet, and only tokens tell their locks apart.
+        """
+        return Pending(self._live.call("take_lock_authority", {}))
 
     @checked
     def conflicts(self, *, all: bool = False) -> Pending[list[WriteConflict]]:

@@ -173,7 +173,7 @@ pub static AUDIT_ENTRY: Record = Record {
         &[
             needs(
                 "event",
-                Type::OneOf(&["conflict_resolved", "save_merged", "remote_applied", "remote_rejected"]),
+                Type::OneOf(&["conflict_resolved", "save_merged", "remote_applied", "remote_rejected", "lock_forced"]),
                 "what happened",
             ),
             needs("timestamp", Type::Text, "when"),

@@ -16,6 +16,7 @@ mod end;
 mod generate;
 mod history;
 mod host;
+mod locks;
 mod mirror;
 mod network;
 mod oracle;
@@ -95,7 +96,8 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
         return starts::run(seed, options.trace);
     }
     let mut world = world::World::new(seed, options);
-    let violation = guarded(|| world.run()).or_else(|| run_saves(seed)).or_else(|| run_checks(seed));
+    let violation =
+        guarded(|| world.run()).or_else(|| run_saves(seed)).or_else(|| run_checks(seed)).or_else(|| run_locks(seed));
     Outcome {
         violation,
         writes: world.history.len(),
@@ -115,6 +117,11 @@ pub fn run_saves(seed: u64) -> Option<Violation> {
 /// Runs what one seed has of checks of a program that answer late, never, or with no.
 pub fn run_checks(seed: u64) -> Option<Violation> {
     guarded(|| checks::run(seed))
+}
+
+/// Runs what one seed has of people who lock, at instances that crash and lose their connections.
+pub fn run_locks(seed: u64) -> Option<Violation> {
+    guarded(|| locks::run(seed))
 }
 
 /// What is violated, panics included.

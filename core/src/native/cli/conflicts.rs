@@ -72,8 +72,8 @@ pub(super) struct Resolve {
 /// Prints how conflicts ended, and what came from elsewhere and became of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-One JSON object a line, oldest first: `conflict_resolved`, `save_merged`, `remote_applied` or
-`remote_rejected`.
+One JSON object a line, oldest first: `conflict_resolved`, `save_merged`, `remote_applied`,
+`remote_rejected` or `lock_forced`.
 The instance keeps the newest 1024; its log has them all.
 
 Example:

@@ -13,6 +13,7 @@ mod checks;
 mod disk;
 mod health;
 mod http;
+mod locks;
 mod mounts;
 mod operations;
 mod polled;

@@ -51,7 +51,8 @@ fn every_documented_route_answers_and_no_other_one_does() {
     let documented = documented(to);
     assert!(documented.len() > 15, "{documented:?}");
     for (path, methods) in &documented {
-        let target = path.replace("{name}", "default").replace("{id}", "1").replace("{replica}", "1");
+        let target =
+            path.replace("{name}", "default").replace("{id}", "1").replace("{replica}", "1").replace("{key}", "a");
         assert!(!target.contains('{'), "{path} has a segment that this test does not know");
         for method in METHODS {
             let (status, text) = asked(to, method, &target);
