@@ -48,8 +48,8 @@ export interface LockAuthority {
 export interface Locks {
   /** Who holds which, the oldest first. */
   locks: Lock[];
-  /** Who grants them; left out before the first one. */
-  authority: LockAuthority;
+  /** Who grants them; null before the first one. */
+  authority: LockAuthority | null;
 }
 
 /** What looking at every source came to. */

@@ -62,7 +62,7 @@ fn a_check_that_answers_late_or_never_stalls_nobody_and_nothing_unchecked_is_in_
 
 #[test]
 fn no_two_hold_a_lock_at_once_tokens_only_grow_and_nobody_writes_against_a_lock_that_is_known() {
-    for seed in 0..400 {
+    for seed in 0..100 {
         assert_eq!(run_locks(seed), None, "seed {seed}");
     }
 }

@@ -50,7 +50,7 @@ class Locks(TypedDict):
     """The locks of a document."""
 
     locks: list[Lock]
-    authority: LockAuthority
+    authority: LockAuthority | None
 
 
 class Reloaded(TypedDict):

@@ -7,7 +7,7 @@ use crate::clock::Stamp;
 use crate::format::Format;
 use crate::merge::priority;
 use crate::path::Path;
-use crate::protocol::{Envelope, encode};
+use crate::protocol::Envelope;
 use crate::value::Value;
 
 mod audit;

@@ -427,7 +427,7 @@ impl Mesh {
 
     fn finish(&mut self) -> Checked {
         self.note(|| "all is well from here".to_owned());
-        for _ in 0..40 {
+        for _ in 0..18 {
             self.heal()?;
             self.pass(500)?;
         }

@@ -55,9 +55,9 @@ fn shown(at: &At<'_>, on: Option<&Pattern>) -> Value {
     let may = |scope: &Pattern| at.who.as_ref().is_none_or(|grant| grant.covers(&scope.as_place()));
     let is_meant = |scope: &Pattern| on.is_none_or(|on| on.intersects(scope)) && may(scope);
     let held: Vec<_> = held.into_iter().filter(|held| is_meant(&held.scope)).collect();
-    let authority = at.engine.lock_authority(at.document).map(|a| ("authority", authority_value(a)));
+    let authority = at.engine.lock_authority(at.document).map_or(Value::Null, authority_value);
     let locks = ("locks", list(&held, |held| held.to_value(at.now.mono_ms)));
-    [locks].into_iter().chain(authority).collect()
+    [locks, ("authority", authority)].into_iter().collect()
 }
 
 pub(super) static LOCKS: Operation = Operation {

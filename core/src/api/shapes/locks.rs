@@ -1,6 +1,6 @@
 //! What is said of locks.
 
-use super::{Record, may, needs, record};
+use super::{Record, needs, record};
 use crate::api::operation::Type;
 
 /// Who grants locks.
@@ -55,7 +55,11 @@ pub static LOCKS_SHOWN: Record = Record {
         "The locks of a document.",
         &[
             needs("locks", Type::List(&Type::Record(&LOCK_SHOWN)), "who holds which, the oldest first"),
-            may("authority", Type::Record(&LOCK_AUTHORITY), "who grants them; left out before the first one"),
+            needs(
+                "authority",
+                Type::OrNull(&Type::Record(&LOCK_AUTHORITY)),
+                "who grants them; null before the first one",
+            ),
         ],
     )
 };

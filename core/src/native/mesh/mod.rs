@@ -491,7 +491,7 @@ impl Mesh {
     }
 
     /// Who holds locks of the document, and who grants them: `{"locks": [{"key", "holder", "token", "expires_in_ms"}],
-    /// "authority"?}`.
+    /// "authority": {"instance_id", "epoch"} or null}`.
     pub fn locks(&self) -> Answer<Value> {
         self.call("locks", &Value::Null)
     }

@@ -222,7 +222,7 @@ fn run_authority(authority: &Authority, as_json: bool) -> Outcome {
     let client = Client::new(&authority.instance)?;
     let found = match authority.take {
         true => Some(client.call("POST", "/lock-authority", None)?),
-        false => client.call("GET", "/locks", None)?.child("authority").cloned(),
+        false => client.call("GET", "/locks", None)?.child("authority").filter(|found| **found != Value::Null).cloned(),
     };
     let Some(found) = found else {
         let error = Error::new(Code::NotFound, "nobody has granted a lock of this document yet");
