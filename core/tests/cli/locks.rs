@@ -53,7 +53,7 @@ fn round(url: &str, number: usize, place: &Path) {
         _ => first.signal("TERM"),
     }
     wait_for("the second holder", || (tokens(&log).last() > tokens(&log).first()).then_some(()));
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         first.signal("CONT");
     }
     first.ended();

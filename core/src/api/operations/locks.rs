@@ -212,7 +212,6 @@ pub(super) static FORCE_RELEASE_LOCK: Operation = Operation {
         let reason = call.text("reason").unwrap_or_default().into();
         Ok(asked(at, LockCommand::ForceRelease { key: key(call)?, reason, by: None }))
     }),
-    ..LOCKING
 };
 
 pub(super) static TAKE_LOCK_AUTHORITY: Operation = Operation {
