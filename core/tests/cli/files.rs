@@ -180,6 +180,33 @@ fn files_that_come_and_go_in_a_directory_are_followed_in_their_order() {
 }
 
 #[test]
+fn an_optional_file_that_goes_counts_as_empty_and_is_taken_again_when_it_is_back() {
+    let dir = dir(&[("a.json", r#"{"n": 0}"#), ("b.json", r#"{"n": 1, "m": 1}"#)]);
+    let file = dir.path().join("b.json");
+    let served = Instance::start(dir.path(), &["--file", "a.json", "--file", "b.json;optional"], &[]);
+    let shows = |document: &str| (json(&served.data(&["get"])) == json(document)).then_some(());
+    for _ in 0..2 {
+        assert_eq!(shows(r#"{"n": 1, "m": 1}"#), Some(()));
+        std::fs::remove_file(&file).unwrap();
+        wait_for("what is gone is not there", || shows(r#"{"n": 0}"#));
+        assert_eq!(served.status()["health"]["status"], "healthy");
+        std::fs::write(&file, r#"{"n": 1, "m": 1}"#).unwrap();
+        wait_for("it is taken again", || shows(r#"{"n": 1, "m": 1}"#));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_cannot_be_edited_and_is_refused_by_name_instead_of_waited_for() {
+    let dir = dir(&[]);
+    assert!(std::process::Command::new("mkfifo").arg(dir.path().join("a.json")).status().unwrap().success());
+    for arguments in [&["set", "a", "1", "--file", "a.json"][..], &["unset", "a", "--file", "a.json"]] {
+        let told = run(dir.path(), arguments).complaint(1);
+        assert!(told.contains("`a.json` is a pipe, a socket or a device"), "{told}");
+    }
+}
+
+#[test]
 fn a_bound_json_file_that_gets_comments_while_it_runs_is_followed_and_keeps_them() {
     let dir = dir(&[("a.json", "{\"a\": 1}\n")]);
     let file = dir.path().join("a.json");

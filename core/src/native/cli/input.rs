@@ -90,7 +90,7 @@ impl Inputs {
         let file = FileArgument::parse(argument)?;
         match std::fs::metadata(&file.path) {
             Ok(about) if !about.is_file() && !about.is_dir() => {
-                let error = Error::new(Code::File, format!("`{}` is a pipe, a socket or a device", file.path));
+                let error = Error::new(Code::Usage, format!("`{}` is a pipe, a socket or a device", file.path));
                 Err(error.with_hint("name a file").into())
             }
             _ => self.read_file(file),

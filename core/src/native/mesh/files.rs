@@ -15,6 +15,7 @@ use crate::id::DocumentName;
 use crate::merge::Layer;
 use crate::native::file::{self, Outgone, Replaced};
 use crate::native::watch::{FileEvent, WatchOptions};
+use crate::value::Value;
 
 /// How long after each other a file that was replaced is looked at again.
 const LATE_LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
@@ -63,8 +64,18 @@ impl Actor {
         let outcome = text.and_then(|text| {
             text.map(|text| Layer::from_file(&layer.id, layer.priority, text, layer.format, &layer.file)).transpose()
         });
-        let id = layer.id.clone();
+        let (id, priority, may_be_missing) = (layer.id.clone(), layer.priority, layer.file.is_optional);
         let now = self.clock.now();
+        let is_gone = matches!(outcome, Ok(None)) && may_be_missing;
+        let before = self.driver.engine().source_state(&self.shared.document, &id);
+        let outcome = match before {
+            // What need not be there counts as empty once it goes, as it would after a restart.
+            Some(SourceState::Fresh | SourceState::Stale(_)) if is_gone => {
+                self.log_line(Level::Info, &format!("{id}: is gone, as it may be: it counts as empty"));
+                Ok(Some(Layer::new(&id, priority, Value::empty_map())))
+            }
+            _ => outcome,
+        };
         self.driver.engine_mut().handle_layer(&self.shared.document, &id, outcome, now);
     }
 
