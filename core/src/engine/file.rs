@@ -272,6 +272,7 @@ impl BoundFile {
         }
         self.in_flight = self.due.is_some();
         let torn = self.torn.take();
+        let was_missing = matches!(self.seen, Seen::Missing);
         let Some(text) = text else {
             // What was wrong with it is gone with it.
             (self.seen, self.failure) = (Seen::Missing, None);
@@ -327,6 +328,11 @@ impl BoundFile {
         };
         self.seen = Seen::Good;
         self.failure = None;
+        if was_missing && self.base.is_none() && shared.is_some_and(|(shown, shared)| is_empty(shown) && is_empty(shared)) {
+            // A missing file is what an empty document looks like: who makes it edits that.
+            self.base = Some(Base { known: Known::whole(String::new()), value: Value::empty_map() });
+            self.kept = Kept::first();
+        }
         match shared.filter(|_| self.base.is_some()) {
             None => Look::First { text: text.to_owned(), value },
             Some(shared) => {
@@ -571,4 +577,8 @@ impl BoundFile {
         self.unwritten = None;
         Ok(None)
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_map().is_some_and(|map| map.is_empty())
 }

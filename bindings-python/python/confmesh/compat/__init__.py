@@ -7,16 +7,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._conflicts import ConfigurationConflictResolver, ConflictResolutionStrategy, Operation, OperationalTransform
 from ._declared import BaseConfig, ConfigSource, RuntimeConfig, env_field, field
 from ._loading import EtagHTTPLoader, HashBasedLoader, HTTPConfigLoader, Logger, get_logger
 from ._manager import ConfigManager
 from ._merging import AdvancedConfigSync, MultiSourceConfigSync
+from ._monitor import SyncMetrics, SyncPerformanceMonitor
 from ._polling import (
     AdaptivePollingManager,
     EtagPollingManager,
     PollingConfigManager,
     RateLimitedPollingManager,
     ResilientPollingManager,
+)
+from ._presets import (
+    create_development_sync,
+    create_ha_addon_sync,
+    create_single_instance_sync,
+    create_sync_manager_from_config,
+    setup_sync_logging,
+    validate_sync_config,
+)
+from ._realtime import (
+    ConflictInfo,
+    MonitoredRealtimeSyncManager,
+    RealtimeSyncManager,
+    SyncEvent,
+    SyncEventType,
+    SyncScope,
+    WebSocketHandler,
+    create_realtime_sync_manager,
+)
+from ._syncing import (
+    ConfigSyncClient,
+    ConfigSyncManager,
+    ConfigSyncServer,
+    ConfigVersioning,
+    ConfigWatcher,
+    SyncMessage,
 )
 from ._watching import (
     ConfigFileWatcher,
@@ -38,7 +66,15 @@ __all__ = [
     "ConfigFileWatcher",
     "ConfigManager",
     "ConfigSource",
+    "ConfigSyncClient",
+    "ConfigSyncManager",
+    "ConfigSyncServer",
+    "ConfigVersioning",
+    "ConfigWatcher",
     "ConfigWebhookServer",
+    "ConfigurationConflictResolver",
+    "ConflictInfo",
+    "ConflictResolutionStrategy",
     "EnvironmentWatcher",
     "EtagHTTPLoader",
     "EtagPollingManager",
@@ -47,19 +83,37 @@ __all__ = [
     "HTTPConfigLoader",
     "HashBasedLoader",
     "Logger",
+    "MonitoredRealtimeSyncManager",
     "MultiFileConfigWatcher",
     "MultiSourceConfigSync",
     "Observer",
+    "Operation",
+    "OperationalTransform",
     "PollingConfigManager",
     "RateLimitedPollingManager",
+    "RealtimeSyncManager",
     "RemoteAppConfig",
     "ResilientPollingManager",
     "RuntimeConfig",
+    "SyncEvent",
+    "SyncEventType",
+    "SyncMessage",
+    "SyncMetrics",
+    "SyncPerformanceMonitor",
+    "SyncScope",
+    "WebSocketHandler",
     "WebhookConfigManager",
+    "create_development_sync",
+    "create_ha_addon_sync",
+    "create_realtime_sync_manager",
+    "create_single_instance_sync",
+    "create_sync_manager_from_config",
     "env_field",
     "field",
     "get_logger",
+    "setup_sync_logging",
     "validate_config_consistency",
+    "validate_sync_config",
 ]
 
 

@@ -10,7 +10,6 @@ from .. import _native
 from .._errors import InputError, NotFoundError, UsageError
 from .._live import Config
 from .._live import open as open_config
-from .._log import logger
 from ._declared import BaseConfig, ConfigSource, plain
 
 Loader = Callable[[], Any]
@@ -226,6 +225,4 @@ def _made(entry: _Entry, config: Any) -> Any:
     document = {**entry.defaults, **plain(config)}
     if entry.schema is None:
         return document
-    for note in entry.schema.notes():
-        logger.debug("%s", note)
     return entry.schema.load(document)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from .._errors import Error, UsageError
@@ -17,6 +18,9 @@ from .._live import Config, watch_variables
 from .._live import open as open_config
 from .._log import logger
 from .._variables import VariableWatch
+
+if TYPE_CHECKING:
+    from .._native import Feed
 
 _LOOK_FOR_FILES = "500ms"
 """How often a folder is searched for files that are new; those that are known are followed by the events of the system."""
@@ -39,6 +43,10 @@ class FileSystemEventHandler:
         """Calls `on_any_event`, and the method for the event."""
         self.on_any_event(event)
         getattr(self, f"on_{event.event_type}")(event)
+
+    def _wanted(self) -> set[str] | None:
+        """The files that alone are worth to be followed; None for all."""
+        return None
 
     def on_any_event(self, event: Any) -> None:
         """Called for every event."""
@@ -79,16 +87,27 @@ class _File:
         except Error:
             # It is broken already: looked at again and again, and followed by events from its first good content on.
             return False
-        if loop is None:
-            self._config.subscribe("*", lambda _: self.look())
-            self._config.reports(lambda _: self.look())
-        else:
-            async def look(_: Any) -> None:
-                self.look()
-
-            self._config.subscribe("*", look)
-            self._config.reports(look)
+        live = self._config._live
+        for feed in (live.subscribe("*"), live.reports(False)):
+            self._follow(feed, loop)
         return True
+
+    def _follow(self, feed: Feed, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Looks whenever something was said, on a thread of the source or on the loop; no thread waits for it."""
+
+        def woken() -> None:
+            if not self._observer._is_running or feed.closed:
+                return
+            while feed.take() is not None:
+                pass
+            if loop is None:
+                self.look()
+            else:
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self.look)
+            feed.notify(woken)
+
+        feed.notify(woken)
 
     def close(self) -> None:
         if self._config is not None:
@@ -181,7 +200,10 @@ class Observer:
     def _new(self) -> list[tuple[Any, str, str]]:
         found = []
         for handler, path, recursive in self._scheduled:
+            wanted = handler._wanted() if isinstance(handler, FileSystemEventHandler) else None
             for name, shown in _files(path, recursive):
+                if wanted is not None and name not in wanted:
+                    continue
                 if (id(handler), name) not in self._files:
                     found.append((handler, name, shown))
         return found
@@ -239,7 +261,7 @@ def _has_format(name: str) -> bool:
     return kind in _FORMATS
 
 
-_FORMATS = {"json", "jsonc", "json5", "yaml", "yml", "toml", "ini", "cfg", "properties", "env"}
+_FORMATS = {"json", "jsonc", "json5", "yaml", "yml", "toml", "ini", "cfg", "properties", "env", "dotenv"}
 
 
 class ConfigFileWatcher(FileSystemEventHandler):
@@ -249,6 +271,9 @@ class ConfigFileWatcher(FileSystemEventHandler):
         self.file_path = Path(file_path)
         self.reload_callback = reload_callback
         self._tasks: set[asyncio.Future[Any]] = set()
+
+    def _wanted(self) -> set[str] | None:
+        return {os.path.abspath(self.file_path)}
 
     def on_modified(self, event: Any) -> None:
         """Calls back for the file; others count for nothing."""
@@ -269,6 +294,9 @@ class MultiFileConfigWatcher(FileSystemEventHandler):
     def watched_files(self) -> dict[Path, str]:
         """The name of each file's configuration."""
         return {path: name for path, name, _, _ in self._files}
+
+    def _wanted(self) -> set[str] | None:
+        return {os.path.abspath(path) for path, _, _, _ in self._files}
 
     def add_file(
         self,

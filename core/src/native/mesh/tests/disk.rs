@@ -11,6 +11,22 @@ fn damage(data: &FilePath) {
 }
 
 #[test]
+fn a_bound_file_that_is_made_later_is_an_edit_of_the_empty_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, other) = (dir.path().join("a.json"), dir.path().join("b.json"));
+    let a = MeshOptions::default().bind(&file).listen("127.0.0.1:0").start().unwrap();
+    until("a founds", || a.status().wait().unwrap().documents[0].status.genesis.clone());
+    let peer = format!("ws://{}", a.addresses()[0]);
+    let b = MeshOptions::default().bind(&other).peer(peer).start().unwrap();
+    until("b joins", || b.status().wait().unwrap().documents[0].status.genesis.clone());
+    fs::write(&file, r#"{"name": "first"}"#).unwrap();
+    until("both have it", || shows(&a, "name", "first").and(shows(&b, "name", "first")));
+    until("and so has the other file", || holds(&other, "first"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), r#"{"name": "first"}"#);
+    assert!(!dir.path().join("a.json.before-join").exists());
+}
+
+#[test]
 fn a_damaged_store_is_refused_and_rebuilt_from_the_others_and_from_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let data = |name: &str| dir.path().join(name);
