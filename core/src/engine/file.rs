@@ -328,7 +328,10 @@ impl BoundFile {
         };
         self.seen = Seen::Good;
         self.failure = None;
-        if was_missing && self.base.is_none() && shared.is_some_and(|(shown, shared)| is_empty(shown) && is_empty(shared)) {
+        if was_missing
+            && self.base.is_none()
+            && shared.is_some_and(|(shown, shared)| is_empty(shown) && is_empty(shared))
+        {
             // A missing file is what an empty document looks like: who makes it edits that.
             self.base = Some(Base { known: Known::whole(String::new()), value: Value::empty_map() });
             self.kept = Kept::first();
