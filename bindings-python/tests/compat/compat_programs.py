@@ -147,7 +147,16 @@ def server() -> Iterator[_Server]:
 # Those that need nobody from outside all run at the same time.
 LONE = [
     (name, ours)
-    for name in ("sources", "sources_again", "strategies", "watched_file", "watched_files", "variables", "adaptive")
+    for name in (
+        "sources",
+        "sources_again",
+        "strategies",
+        "watched_file",
+        "watched_files",
+        "variables",
+        "adaptive",
+        "monitored",
+    )
     for ours in (False, True)
 ]
 
@@ -320,6 +329,22 @@ def an_adaptive_interval_runs_and_takes_what_changed(said: dict[tuple[str, bool]
         assert "Initial configuration loaded config_name=adaptive" in output
         assert "Stopped configuration polling config_name=adaptive" in output
     assert "Configuration updated" in output or "Configuration changed" in output
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def a_monitored_manager_counts_events_locks_and_conflicts(said: dict[tuple[str, bool], str], ours: bool) -> None:
+    _holds_in_order(
+        said["monitored", ours],
+        """
+        Set: db
+        Locked: True
+        Locked twice: False
+        Released: True
+        Settled: b
+        Events: 1, locks: 1
+        Contentions: 1, conflicts: 100.0
+        """,
+    )
 
 
 @pytest.mark.parametrize("ours", [False, True])

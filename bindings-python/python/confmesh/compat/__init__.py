@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._conflicts import ConfigurationConflictResolver, ConflictResolutionStrategy, Operation, OperationalTransform
 from ._declared import BaseConfig, ConfigSource, RuntimeConfig, env_field, field
 from ._loading import EtagHTTPLoader, HashBasedLoader, HTTPConfigLoader, Logger, get_logger
+from ._locks import DistributedConfigLock
 from ._manager import ConfigManager
 from ._merging import AdvancedConfigSync, MultiSourceConfigSync
 from ._monitor import SyncMetrics, SyncPerformanceMonitor
@@ -75,6 +76,7 @@ __all__ = [
     "ConfigurationConflictResolver",
     "ConflictInfo",
     "ConflictResolutionStrategy",
+    "DistributedConfigLock",
     "EnvironmentWatcher",
     "EtagHTTPLoader",
     "EtagPollingManager",

@@ -20,6 +20,7 @@ from .._live import Mesh
 from ._conflicts import ConfigurationConflictResolver, ConflictResolutionStrategy
 from ._guest import Guest
 from ._loading import get_logger
+from ._locks import DistributedConfigLock
 from ._manager import called
 from ._monitor import SyncPerformanceMonitor
 
@@ -132,6 +133,7 @@ class RealtimeSyncManager:
         self._handlers: dict[str, list[Callable[[SyncEvent], object]]] = {}
         self._connections: dict[str, _Connection] = {}
         self._resolver = ConfigurationConflictResolver(self)
+        self._locks = DistributedConfigLock(self, default_timeout=60)
 
     @property
     def mesh(self) -> Mesh:
@@ -153,6 +155,8 @@ class RealtimeSyncManager:
         """Ends it, and every connection."""
         for connection_id in list(self._connections):
             await self.remove_websocket_connection(connection_id)
+        if self._mesh is not None:
+            await self._locks.close()
         mesh, self._mesh = self._mesh, None
         if mesh is not None:
             await asyncio.to_thread(mesh.close)
@@ -204,6 +208,14 @@ class RealtimeSyncManager:
         connection = self._connections.get(connection_id)
         if connection is not None:
             await _send(connection.socket, json.dumps(message))
+
+    async def acquire_config_lock(self, config_key: str, user_id: str, timeout: float = 60) -> bool:
+        """Whether the key is locked for the user now; see `DistributedConfigLock`."""
+        return await self._locks.acquire_lock(config_key, user_id, timeout=timeout)
+
+    async def release_config_lock(self, config_key: str, user_id: str) -> bool:
+        """Whether it was, and is no more."""
+        return await self._locks.release_lock(config_key, user_id)
 
     async def broadcast_sync_event(self, event: SyncEvent) -> None:
         """Makes the change that an event tells of, for every instance; other events go to this manager's handlers."""
@@ -346,6 +358,18 @@ class MonitoredRealtimeSyncManager(RealtimeSyncManager):
         await super().remove_websocket_connection(connection_id)
         if is_known:
             self.performance_monitor.record_connection_change("websocket", -1)
+
+    async def acquire_config_lock(self, config_key: str, user_id: str, timeout: float = 60) -> bool:
+        """The same, counted; what failed for another reason than somebody's lock counts nowhere."""
+        is_held = await super().acquire_config_lock(config_key, user_id, timeout)
+        self.performance_monitor.record_lock_operation("acquire", is_held)
+        return is_held
+
+    async def release_config_lock(self, config_key: str, user_id: str) -> bool:
+        """The same, counted."""
+        is_released = await super().release_config_lock(config_key, user_id)
+        self.performance_monitor.record_lock_operation("release", is_released)
+        return is_released
 
     def get_performance_metrics(self) -> dict[str, Any]:
         """What `performance_monitor` has counted."""
