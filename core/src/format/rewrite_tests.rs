@@ -318,6 +318,14 @@ fn question_marks_do_not_make_a_yaml_map_a_thing_of_one_piece() {
     assert_eq!(rewrite(text, Format::Yaml, &without).unwrap(), "a: 1 # a\nb: 1 # c\n");
 }
 
+/// As `name: y`, which readers of YAML 1.1 take for a bool.
+#[test]
+fn a_bare_text_stays_bare_only_where_every_reader_takes_it_for_one() {
+    for (new, want) in [("y", "\"y\""), ("N", "\"N\""), ("off", "\"off\""), ("yard", "yard"), ("1_000", "\"1_000\"")] {
+        assert_eq!(edited_at("name: x # it\n", "name", new.into()), format!("name: {want} # it\n"));
+    }
+}
+
 fn edited_at(text: &str, path: &str, value: Value) -> String {
     let old = parse(text, Format::Yaml).unwrap();
     rewrite(text, Format::Yaml, &old.with(&Path::parse(path).unwrap(), value)).unwrap()

@@ -56,7 +56,8 @@ fn is_plain(text: &str, flow: bool) -> bool {
 
 /// Whether a reader of YAML 1.1 takes the text for a bool, a number or a time.
 fn is_ambiguous(text: &str) -> bool {
-    if ["yes", "no", "on", "off", "null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+    if ["yes", "no", "on", "off", "y", "n", "null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    {
         return true;
     }
     let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));

@@ -11,6 +11,7 @@ mod number;
 #[cfg(feature = "serde")]
 mod serde;
 mod shared;
+mod tag;
 mod text;
 
 pub use digest::Digest;
@@ -18,6 +19,7 @@ pub use list::List;
 pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};
 pub use number::Number;
+pub(crate) use tag::check_behind_tags;
 pub(crate) use text::{PREFIX, Probe, is_plain, key_prefix, plain_start};
 pub use text::{Str, compare_keys};
 

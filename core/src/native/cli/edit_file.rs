@@ -11,7 +11,7 @@ use crate::format::{FileArgument, Format, LeftOut, Which, held, holdable, parse,
 use crate::native::file::{Replaced, replace_if_unchanged, write_in_place};
 use crate::origin::Origin;
 use crate::path::Path;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, check_behind_tags};
 
 pub(super) fn run_set(arguments: &Set, file: &str, as_json: bool) -> Outcome {
     refuse_terms(arguments.terms.is_empty())?;
@@ -34,6 +34,7 @@ pub(super) fn run_unset(arguments: &Unset, file: &str, as_json: bool) -> Outcome
     let path = key_path(&arguments.path)?;
     let input = read(file)?;
     let old = input.value()?;
+    check_behind_tags(&old, &path)?;
     if old.at(&path).is_none() {
         return Err(not_found(&path, &old).with_origin(Origin::source(&input.source)).into());
     }
@@ -136,6 +137,7 @@ fn key_path(text: &str) -> Result<Path> {
 
 /// A value is never replaced by a map because of a path that goes through it, nor a list by an index beyond its end.
 fn fits(old: &Value, path: &Path) -> Result<()> {
+    check_behind_tags(old, path)?;
     for len in 0..path.len() {
         let (above, segment) = (path.prefix(len), path.segments().get(len));
         let error = match (old.at(&above), segment) {

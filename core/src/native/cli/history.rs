@@ -143,7 +143,8 @@ fn who(version: &Value) -> String {
 fn why(version: &Value) -> String {
     let messages: Vec<&str> =
         items(version, "writes").filter_map(|write| write.child("message").and_then(Value::as_str)).collect();
-    messages.join("; ")
+    // A row is one line.
+    messages.join("; ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn of_version(version: &str) -> String {
