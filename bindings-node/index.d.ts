@@ -3,6 +3,7 @@ import type { Operations } from "./operations.js";
 import type { Adoption, HistoryOptions, PathWriteOptions, WriteOptions } from "./settling.js";
 import type { ChangedVariables, GivenSource, OpenOptions, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
+import type { At, Document, DocumentOf, InputOf, OutputOf, StandardSchema } from "./typed.js";
 
 export * from "./following.js";
 export * from "./operations.js";
@@ -10,6 +11,7 @@ export * from "./replicating.js";
 export * from "./settling.js";
 export * from "./sources.js";
 export * from "./status.js";
+export * from "./typed.js";
 
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
 export type WasmSource = string | URL | Request | Response | Promise<Response> | ArrayBuffer | Uint8Array | WebAssembly.Module;
@@ -89,8 +91,14 @@ export interface MergeOptions extends RuleOptions {
   invalidVariables?: "refuse" | "ignore";
 }
 
-/** What a check says: nothing or `true`, or what is wrong by a text or `false`. */
-export type Said = string | boolean | null | undefined | void;
+/** What is wrong with something below a value, and where, seen from it: a dotted text, or a list of keys and numbers. */
+export interface Issue {
+  readonly message: string;
+  readonly path?: string | readonly (PropertyKey | { readonly key: PropertyKey })[];
+}
+
+/** What a check says: nothing or `true`, or what is wrong by a text, `false`, or a list of issues. */
+export type Said = string | boolean | readonly Issue[] | null | undefined | void;
 
 /**
  * Says what is wrong with a value by a text, an error, or `false`. One that is async is waited for by running configurations
@@ -98,21 +106,21 @@ export type Said = string | boolean | null | undefined | void;
  */
 export type Check = (value: any) => Said | Promise<Said>;
 
-/** What a document has to look like. */
-export declare class Schema {
+/** What a document has to look like; of a literal it knows the type of the documents. */
+export declare class Schema<const D = any> {
   /** What it was made of, without its checks. */
-  readonly definition: object | boolean;
+  readonly definition: D;
   /**
    * `definition` is a JSON Schema document, or the compact form: an object with `fields`. `checks` are functions by
    * pattern, asked about every value that breaks no rule; the pattern `""` is the whole document.
    */
-  constructor(definition: object | boolean, options?: { checks?: Readonly<Record<string, Check>> });
+  constructor(definition: D & (object | boolean), options?: { checks?: Readonly<Record<string, Check>> });
   /** Every problem of a document; none if it is valid. */
   validate(document: unknown): ConfmeshError[];
   /** Every problem of the document in a text, each with its line and column. */
   validateText(text: string, format?: string, options?: { source?: string }): ConfmeshError[];
   /** The document with its defaults, if it is valid then; else it throws the first problem, with the others in `related`. */
-  load<T = any>(document: unknown): T;
+  load<T = unknown extends D ? any : DocumentOf<D>>(document: unknown): T;
   /** The document with every default filled in where it holds nothing. */
   defaults(document?: unknown): Value;
   /** The document without the keys that the schema does not declare. */
@@ -159,7 +167,7 @@ export interface Candidate {
   loaded?: string;
 }
 
-/** The whole account of one path. */
+/** The whole account of one path; `String` and `console.log` show it as a table. */
 export interface Explanation {
   path: string;
   value?: Value;
@@ -202,6 +210,8 @@ export declare class ConfmeshError extends Error {
   readonly origin?: Origin;
   readonly related: ConfmeshError[];
   constructor(fields: { code: string; message: string; hint?: string; path?: string; origin?: Origin; related?: object[] });
+  /** One line: where it stands, what is wrong, and at which path. */
+  toString(): string;
 }
 
 /** The effective document of `layers`; of two layers the one with the lower `priority` wins. */
@@ -353,13 +363,25 @@ export interface Versioned {
   version: string;
 }
 
-declare class Reader {
+declare class Reader<T = Document, M = never> {
   /** The document, frozen; the same object until something changes. */
-  toObject(): { readonly [key: string]: Value };
-  /** The value at a path such as `app.database.host`, frozen; `undefined` where nothing is. */
-  get(path?: string): Value | undefined;
+  toObject(): { readonly [K in keyof T]: T[K] };
+  /** The document, frozen. */
+  get(): T;
+  /** The value at a path such as `app.database.host`, frozen; `undefined` where nothing is. Its type follows from that of the document. */
+  get<const P extends string, _>(path: P): At<T, P>;
+  /** The value at a path, taken for what the program says that it is: `get<number>("limit")`. */
+  get<V>(path: string): V | undefined;
   /** The value at a path, or `otherwise` where nothing is. */
-  get<T>(path: string, otherwise: T): Value | T;
+  get<const P extends string, D>(path: P, otherwise: D): Exclude<At<T, P>, undefined> | D;
+  get<V>(path: string, otherwise: V): V;
+  /**
+   * What stands at a path, or the whole document, as a schema of zod, valibot, arktype or another library that implements Standard
+   * Schema makes it. What does not fit throws, with path, file and line; the other problems are in `related`.
+   */
+  extract<S extends StandardSchema<any, any>>(model: S, path?: string): OutputOf<S>;
+  /** The document as the `model` that it was opened with: one object of one moment, until something changes. */
+  readonly model: M;
   has(path: string): boolean;
   /** The document for `JSON.stringify`: integers that a number cannot hold exactly are whole, as text where need be. */
   toJSON(): { [key: string]: unknown };
@@ -386,7 +408,7 @@ declare class Reader {
 }
 
 /** A configuration of this process: files, environment, and what the program sets. Made by `open`. */
-export declare class Config extends Reader {
+export declare class Config<T = Document, M = never> extends Reader<T, M> {
   private constructor();
   /** Sets a path for this process; it wins over every other source. */
   set(path: string, value: unknown): Receipt;
@@ -419,29 +441,53 @@ export interface LayeringOptions extends RuleOptions {
   invalidVariables?: "refuse" | "ignore";
 }
 
+/** A model in the place of a schema. */
+export interface Modelled<S extends StandardSchema<any, any>> {
+  /**
+   * A schema of zod, valibot, arktype or another library that implements Standard Schema: what it refuses never comes into force,
+   * and `config.model` is the document as it. Where it gives its JSON Schema (zod does), variables get its types; else `schema`
+   * may say that beside it.
+   */
+  model: S;
+  schema?: object | null;
+}
+
 /** What `open` knows in browsers. They have no files, variables or sources of their own: the page gives layers. */
 export interface PageOptions extends Omit<LayeringOptions, "interpolate" | "checkWithin"> {
   /** Whether `${path}` in texts is replaced, and the variables that `${env:NAME}` reads (`{ HOST: "h" }`); no. */
   interpolate?: boolean | Readonly<Record<string, string | undefined>> | null;
 }
 
+/** Paths of files, or `file:` URLs. */
+export type Files = string | FileUrl | Iterable<string | FileUrl>;
+/** What a `URL` of a file has. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+}
+
 /** Opens configuration files; a later one wins over an earlier one. A browser has none: it takes layers, as `merge` does. */
-export declare function open(files: string | Iterable<string>, options?: OpenOptions): Config;
-export declare function open(layers: readonly Layer[], options?: PageOptions): Config;
+export declare function open<S extends StandardSchema<any, any>>(files: Files, options: Omit<OpenOptions, "schema"> & Modelled<S>): Config<InputOf<S>, OutputOf<S>>;
+export declare function open<const D extends object>(files: Files, options: Omit<OpenOptions, "schema"> & { schema: Schema<D> | D }): Config<DocumentOf<D>>;
+export declare function open<T = Document>(files: Files, options?: OpenOptions): Config<T>;
+export declare function open<S extends StandardSchema<any, any>>(layers: readonly Layer[], options: Omit<PageOptions, "schema"> & Modelled<S>): Config<InputOf<S>, OutputOf<S>>;
+export declare function open<T = Document>(layers: readonly Layer[], options?: PageOptions): Config<T>;
 /** As `open`, and waits for sources without stopping the program: also for those whose `load` is async. Not in browsers. */
-export declare function openAsync(files: string | Iterable<string>, options?: OpenOptions): Promise<Config>;
+export declare function openAsync<S extends StandardSchema<any, any>>(files: Files, options: Omit<OpenOptions, "schema"> & Modelled<S>): Promise<Config<InputOf<S>, OutputOf<S>>>;
+export declare function openAsync<const D extends object>(files: Files, options: Omit<OpenOptions, "schema"> & { schema: Schema<D> | D }): Promise<Config<DocumentOf<D>>>;
+export declare function openAsync<T = Document>(files: Files, options?: OpenOptions): Promise<Config<T>>;
 
 export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions, HistoryOptions {
   /** The file that mirrors the shared document, both ways. */
-  bind?: string;
+  bind?: string | FileUrl;
   /** Files that lie below it and are only read. */
-  files?: Iterable<string>;
+  files?: Files;
   /** Sources of every kind. */
   sources?: GivenSource | readonly GivenSource[];
   /** `host:port`; port 0 takes a free one. */
   listen?: string | Iterable<string>;
   /** `wss://host:port` of other instances, or `ws://` on this machine. */
-  peers?: Iterable<string>;
+  peers?: string | Iterable<string>;
   /** Brokers at which instances meet that are not connected: `redis://host:port?key-file=FILE`. */
   buses?: string | Iterable<string>;
   envPrefix?: string;
@@ -485,12 +531,13 @@ export declare function watchVariables(
  */
 export declare function rebuild(dataDir: string, options?: { force?: boolean }): string | undefined;
 
-export interface Mesh extends Operations {}
+export interface Mesh<T = Document, M = never> extends Operations {}
 
 /** An instance whose document agrees with that of its peers; it keeps the process alive until `close()`. */
-export declare class Mesh extends Reader {
-  constructor(options?: MeshOptions);
-  static start(options?: MeshOptions): Promise<Mesh>;
+export declare class Mesh<T = Document, M = never> extends Reader<T, M> {
+  constructor(options?: MeshOptions | (MeshOptions & Modelled<StandardSchema<T, M>>));
+  static start<S extends StandardSchema<any, any>>(options: Omit<MeshOptions, "schema"> & Modelled<S>): Promise<Mesh<InputOf<S>, OutputOf<S>>>;
+  static start<T = Document>(options?: MeshOptions): Promise<Mesh<T>>;
   start(): Promise<this>;
   /** The addresses that are really listened on. */
   readonly addresses: string[];

@@ -6,6 +6,9 @@ clean=$TARGET/node/clean
 rm -rf "$clean"
 mkdir -p "$clean"
 cp bindings-node/tests/* "$clean/"
+cp -r examples "$clean/"
+# What examples and models import, pinned beside our tools: found above the clean folder, which has nothing but the package.
+ln -sfn "$ROOT/scripts/node-tools/node_modules" "$TARGET/node/node_modules"
 cd "$clean"
 echo '{ "private": true, "type": "module" }' >package.json
 npm install --silent --offline --no-audit --no-fund --ignore-scripts "$TARGET"/node/confmesh-*.tgz

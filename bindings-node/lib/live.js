@@ -1,9 +1,10 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
+import { fileURLToPath } from "node:url";
 import * as native from "../native/native.js";
 import { checking } from "../wasm/full/over.js";
-import { options, spelt, withoutBigInts } from "../wasm/values.js";
+import { explained, options, spelt, withoutBigInts } from "../wasm/values.js";
 import { frozen, Reports, Subscription, warn } from "./following.js";
-import { parsePath, Schema } from "./functions.js";
+import { extracted, Modelled, modelled, parsePath, Schema } from "./functions.js";
 import { awaiting, calling, ConfmeshError, fromText, text } from "./native.js";
 import { withOperations } from "./operations.js";
 
@@ -23,6 +24,7 @@ class Reader {
   #live;
   #cached;
   #paths = new Map();
+  #modelled = new Modelled();
   /** How many read the reports. */
   #readers = { count: 0 };
 
@@ -94,7 +96,23 @@ class Reader {
   }
 
   explain(path) {
-    return fromText(calling(() => this._live.explainText(path)));
+    return explained(fromText(calling(() => this._live.explainText(path))));
+  }
+
+  /** What stands at a path, or the whole document, as a model. */
+  extract(model, path = "") {
+    return extracted(this, model, path);
+  }
+
+  /** For this file: the model that it was opened with. */
+  _as(model) {
+    this.#modelled = new Modelled(model);
+    return this;
+  }
+
+  /** The document as the `model` that it was opened with: one object of one moment, until something changes. */
+  get model() {
+    return this.#modelled.of(this);
   }
 
   async status() {
@@ -157,7 +175,7 @@ export class Config extends Reader {
   }
 }
 
-const LAYERING = ["rules", "schema", "checkWithin", "invalidVariables", "profiles", "interpolate"];
+const LAYERING = ["rules", "schema", "model", "checkWithin", "invalidVariables", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "buses", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
   "foundAfter", "oldAfter", "staleAfter", "settle", "historyVersions", "historyAge", "historyBytes", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
@@ -165,6 +183,10 @@ const MESHING = ["bind", "files", "listen", "peers", "buses", "envPrefix", "data
 const WRITING = ["ifVersion", "force", "fence", "user", "message"];
 
 const list = (given) => (given === undefined ? [] : typeof given === "string" ? [given] : [...given]);
+
+/** Paths of files, which may be `file:` URLs, as of `new URL("app.yaml", import.meta.url)`. */
+const fileOf = (given) => (given instanceof URL ? fileURLToPath(given) : given);
+const filesOf = (given) => list(given instanceof URL ? [given] : given).map(fileOf);
 
 /** Has the checks of a schema answer a question, whenever they do. */
 const checksOf = ({ patterns, later }) => ({
@@ -177,7 +199,7 @@ const checksOf = ({ patterns, later }) => ({
 });
 
 /** The same at once, where the program waits: one thread runs both. */
-const askNow = ({ ask }) => (asked) => text(fromText(asked).map(([at, value]) => ask(at, text(value)) ?? null));
+const askNow = ({ ask }) => (asked) => `[${fromText(asked).map(([at, value]) => ask(at, text(value)) ?? "null")}]`;
 
 /** How layers become the document. */
 const layering = ({ schema = null, checkWithin = 5_000, invalidVariables = "refuse", profiles = null, interpolate = false }) => ({
@@ -240,19 +262,19 @@ function sources(given, dataDir, encryptKeyFile, now) {
 }
 
 export function open(files, given) {
-  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = options(given, OPENING, "open");
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = modelled(options(given, OPENING, "open"), Schema);
   const from = calling(() => sources(more, dataDir, encryptKeyFile, true));
   const ask = askNow(checking(rest.schema));
-  const live = calling(() => native.openFiles(list(files), envPrefix, text(rules), watch, layering(rest), from, ask));
-  return new Config()._checkedBy(rest.schema)._adopt(live);
+  const live = calling(() => native.openFiles(filesOf(files), envPrefix, text(rules), watch, layering(rest), from, ask));
+  return new Config()._checkedBy(rest.schema)._as(given?.model)._adopt(live);
 }
 
 /** As `open`, and waits for sources that are asked without stopping the program. */
 export async function openAsync(files, given) {
-  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = options(given, OPENING, "openAsync");
+  const { envPrefix, rules = null, watch = true, sources: more, dataDir, encryptKeyFile, ...rest } = modelled(options(given, OPENING, "openAsync"), Schema);
   const from = sources(more, dataDir, encryptKeyFile, false);
-  const live = await awaiting(() => native.openFilesLater(list(files), envPrefix, text(rules), watch, layering(rest), from));
-  return new Config()._checkedBy(rest.schema)._adopt(live);
+  const live = await awaiting(() => native.openFilesLater(filesOf(files), envPrefix, text(rules), watch, layering(rest), from));
+  return new Config()._checkedBy(rest.schema)._as(given?.model)._adopt(live);
 }
 
 function terms(given, call) {
@@ -276,9 +298,10 @@ export class Mesh extends withOperations(Reader) {
       foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, encryptKeyFile,
       historyVersions = 10_000, historyAge = 90 * 24 * 60 * 60 * 1_000, historyBytes = 2 ** 24,
       webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
-      options(given, MESHING, "Mesh");
+      modelled(options(given, MESHING, "Mesh"), Schema);
+    this._as(given?.model);
     this.#options = {
-      bind, files: list(files), listen: list(listen), peers: list(peers), buses: list(buses), envPrefix, dataDir, document,
+      bind: fileOf(bind), files: filesOf(files), listen: list(listen), peers: list(peers), buses: list(buses), envPrefix, dataDir, document,
       rules: text(rules), allowOrigins: list(allowOrigins), allowHosts: list(allowHosts), layering: layering(rest),
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
       foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, historyVersions, historyAge, historyBytes, sources: sources(more, undefined, encryptKeyFile, false),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use confmesh::schema::{Schema, values_at};
+use confmesh::schema::{Schema, answered, values_at};
 use confmesh::{Code, Error, Result, Value};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -17,8 +17,8 @@ use crate::convert::{read, shown};
 /// A function that is asked: it gets a JSON text `[question, [[number, value], …]]`, and answers by [`answer_check`].
 type Asker = ThreadsafeFunction<String, (), String, napi::Status, false, true>;
 
-/// What was said of each value: nothing, or what is wrong.
-type Said = Vec<Option<String>>;
+/// What was said of each value, as [`answered`] reads it.
+type Said = Vec<Value>;
 
 /// A question without an answer: whose checks, about what, and where the answer goes.
 struct Waiting {
@@ -136,7 +136,7 @@ impl Asking {
             return Ok(Vec::new());
         }
         let wrong = paths.into_iter().zip(self.said(asked.into())?);
-        Ok(wrong.filter_map(|(path, said)| Some(Error::new(Code::Invalid, said?).with_path(path))).collect())
+        Ok(wrong.flat_map(|(path, said)| answered(&path, &said)).collect())
     }
 
     fn said(&self, asked: Value) -> Result<Said> {
@@ -164,13 +164,12 @@ impl Asking {
     }
 }
 
-/// Reads a JSON list of texts and nulls.
+/// Reads a JSON list.
 fn answers(text: &str) -> Result<Said> {
-    let said = read(text)?;
-    Ok(said.as_list().into_iter().flatten().map(|one| one.as_str().map(str::to_owned)).collect())
+    Ok(read(text)?.as_list().into_iter().flatten().cloned().collect())
 }
 
-/// Answers a question: a JSON list with null for each value that is fine, and a text for what is wrong.
+/// Answers a question: a JSON list with null for each value that is fine, and a text or a list for what is wrong.
 #[napi]
 pub fn answer_check(question: u32, said: String) {
     let Some(one) = waiting().remove(&question) else { return };

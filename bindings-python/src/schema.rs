@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use confmesh::format::Format;
 use confmesh::merge::Layer;
-use confmesh::schema::{CustomCheck, Field, ReferenceOptions, Schema as Core};
+use confmesh::schema::{CustomCheck, Field, ReferenceOptions, Schema as Core, answered};
 use confmesh::{Code, Error, Path, Policy, Result, Value};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +16,8 @@ use crate::error::{exceptions, refuse_unknown, run};
 /// What a document has to look like.
 ///
 /// The definition is a JSON Schema document, or the compact form: a dict with `fields`. Checks are functions by pattern
-/// (`""` is the whole document) that get a value and return None, or what is wrong with it; a ValueError says so as well.
+/// (`""` is the whole document) that get a value and return None, or what is wrong with it, by a text or a list of
+/// `{"path": […], "message": …}` about what is below it; a ValueError says so as well.
 #[pyclass(frozen, module = "confmesh")]
 pub struct Schema {
     core: Core,
@@ -33,7 +34,7 @@ impl Schema {
         let raised = Mutex::new(None);
         let outcome = run(py, || {
             let asks: Vec<_> =
-                self.checks.iter().map(|(_, ask)| |_: &Path, value: &Value| asked(ask, value, &raised)).collect();
+                self.checks.iter().map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised)).collect();
             let checks = self.checks.iter().zip(&asks).map(|((pattern, _), ask)| CustomCheck::new(pattern, ask));
             work(&self.core, &checks.collect::<Result<Vec<_>>>()?)
         });
@@ -57,7 +58,7 @@ pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<O
     let anything = Core::new(Field::any());
     let check = move |document: &Value| {
         let raised = Mutex::new(None);
-        let asks: Vec<_> = checks.iter().map(|(_, ask)| |_: &Path, value: &Value| asked(ask, value, &raised)).collect();
+        let asks: Vec<_> = checks.iter().map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised)).collect();
         let checks = checks.iter().zip(&asks).map(|((pattern, _), ask)| CustomCheck::new(pattern, ask));
         let checks = checks.collect::<Result<Vec<_>>>().map_err(|error| vec![error])?;
         let mut errors = anything.report_with(document, &Policy::default(), &checks, |_| None).errors;
@@ -69,8 +70,9 @@ pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<O
     Ok(Some(schema.core.check(check)))
 }
 
-fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Result<(), String> {
-    let ended = || Err("the interpreter is ending".to_owned());
+fn asked(check: &Py<PyAny>, path: &Path, value: &Value, raised: &Mutex<Option<PyErr>>) -> Result<(), Vec<Error>> {
+    let wrong = |message: &str| Err(answered(path, &message.into()));
+    let ended = || wrong("the interpreter is ending");
     Python::try_attach(|py| {
         let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
         if raised.is_some() {
@@ -81,14 +83,19 @@ fn asked(check: &Py<PyAny>, value: &Value, raised: &Mutex<Option<PyErr>>) -> Res
             .map(|answer| (answer.cast::<PyBool>().ok().map(|bool| bool.is_true()), answer.extract::<String>(), answer))
         {
             Ok((Some(true), ..)) => return Ok(()),
-            Ok((Some(false), ..)) => return Err("the program refuses the value".to_owned()),
-            Ok((_, Ok(message), _)) => return Err(message),
+            Ok((Some(false), ..)) => return wrong("the program refuses the value"),
+            Ok((_, Ok(message), _)) => return wrong(&message),
             Ok((.., answer)) if answer.is_none() => return Ok(()),
+            Ok((.., answer)) if answer.is_instance_of::<PyList>() => match to_value(&answer) {
+                Ok(issues) if issues.as_list().is_some_and(|issues| issues.is_empty()) => return Ok(()),
+                Ok(issues) => return Err(answered(path, &issues)),
+                Err(error) => *raised = Some(error),
+            },
             Ok((.., answer)) => {
-                let message = format!("a check returns None, a bool or a str, not {answer}");
+                let message = format!("a check returns None, a bool, a str or a list of issues, not {answer}");
                 *raised = Some(PyTypeError::new_err(message));
             }
-            Err(error) if error.is_instance_of::<PyValueError>(py) => return Err(error.value(py).to_string()),
+            Err(error) if error.is_instance_of::<PyValueError>(py) => return wrong(&error.value(py).to_string()),
             Err(error) => *raised = Some(error),
         }
         Ok(())

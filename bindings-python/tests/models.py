@@ -3,7 +3,9 @@
 import dataclasses
 import datetime
 import enum
+import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Optional, TypedDict
@@ -159,6 +161,101 @@ def what_a_validator_of_the_program_refuses_never_comes_into_force(tmp_path: Pat
             mesh.set("database.port", 70000).wait()
 
 
+class _Odd(pydantic.BaseModel):
+    ports: dict[str, int]
+    deep: _PydanticDatabase
+
+    @pydantic.field_validator("ports")
+    @classmethod
+    def _even(cls, ports: dict[str, int]) -> dict[str, int]:
+        if any(port % 2 for port in ports.values()):
+            raise ValueError("ports are even here")
+        return ports
+
+
+@attrs.define
+class _AttrsOdd:
+    port: int = attrs.field()
+
+    @port.validator
+    def _even(self, _: Any, port: int) -> None:
+        if port % 2:
+            raise ValueError("ports are even here")
+
+
+@dataclasses.dataclass
+class _AroundAttrs:
+    inner: _AttrsOdd
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "path", "line"),
+    [
+        (_Odd, '{\n "deep": {"host": "h", "port": 1},\n "ports": {"a": 3}\n}', "ports", 3),
+        (_AroundAttrs, '{\n\n "inner": {\n  "port": 3}\n}', "inner", 3),
+    ],
+)
+def what_a_validator_of_the_program_refuses_is_told_with_its_place(tmp_path: Path, model: Any, text: str, path: str, line: int) -> None:
+    file = tmp_path / "app.json"
+    file.write_text(text)
+    for act in (lambda: confmesh.open(file, model=model), lambda: confmesh.open(file).extract(model)):
+        with pytest.raises(confmesh.InputError, match="ports are even here") as caught:
+            act()
+        assert (caught.value.path, caught.value.origin and caught.value.origin.get("line")) == (path, line)
+        assert f"app.json:{line}:" in str(caught.value)
+
+
+def a_check_tells_several_problems_each_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "app.json"
+    file.write_text('{\n "from": 5,\n "to": 3\n}')
+
+    def ordered(document: Any) -> list[confmesh.Issue]:
+        wrong: list[confmesh.Issue] = [{"path": ["from"], "message": "is above `to`"}, {"path": "to", "message": "is below `from`"}]
+        return wrong if document["from"] > document["to"] else []
+
+    schema = confmesh.Schema({"fields": {"from": "integer", "to": "integer"}}, checks={"": ordered})
+    with pytest.raises(confmesh.InputError) as caught:
+        confmesh.open(file, schema=schema)
+    assert [(error.path, error.origin and error.origin.get("line")) for error in [caught.value, *caught.value.related]] == [("from", 2), ("to", 3)]
+    assert [error.path for error in schema.validate({"from": 2, "to": 1})] == ["from", "to"]
+    assert schema.validate({"from": 1, "to": 2}) == []
+
+
+def the_live_model_is_of_one_version_whoever_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "app.json"
+    file.write_text('{"low": 0, "high": 0}')
+    with confmesh.open(file, model=_Range) as config:
+        stop = threading.Event()
+
+        def write() -> None:
+            for number in range(1, 10_000):
+                if stop.is_set():
+                    return
+                part = file.with_suffix(".part")
+                part.write_text('{"low": %d, "high": %d}' % (number, number))
+                part.replace(file)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        seen = set()
+        try:
+            deadline = time.monotonic() + 60
+            while len(seen) < 5:
+                view = config.model
+                assert view.low == view.high
+                seen.add(view.low)
+                assert time.monotonic() < deadline, seen
+        finally:
+            stop.set()
+            writer.join()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Range:
+    low: int
+    high: int
+
+
 @dataclasses.dataclass
 class _Everything:
     level: _Level
@@ -203,6 +300,20 @@ def types_of_the_standard_library_are_read_with_every_problem_told(tmp_path: Pat
             config.extract(threading_lock, "good.ratio")
         with pytest.raises(confmesh.UsageError):
             config.model
+
+
+def a_document_has_attributes_without_a_class_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "app.json"
+    file.write_text('{"database": {"host": "h", "ports": [{"n": 1}]}, "a-b": 2}')
+    with confmesh.open(file, model=types.SimpleNamespace) as config:
+        view = config.model
+        assert (view.database.host, view.database.ports[0].n, getattr(view, "a-b")) == ("h", 1, 2)
+        config.set("database.host", "g")
+        assert (config.model.database.host, view.database.host) == ("g", "h")
+        assert config.extract(types.SimpleNamespace, "database").host == "g"
+        with pytest.raises(confmesh.InputError) as caught:
+            config.extract(types.SimpleNamespace, "database.host")
+        assert caught.value.path == "database.host"
 
 
 threading_lock: Any = type(__import__("threading").Lock())

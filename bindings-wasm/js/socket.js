@@ -1,7 +1,7 @@
 // A live document over a WebSocket: the step machine decides, this file owns the socket, the timers and the callbacks.
 import { backoffDelay, GuestEngine } from "./confmesh_wasm.js";
 import { ready } from "./functions.js";
-import { calling, ConfmeshError, fromText, options, spelt, toText } from "./values.js";
+import { calling, ConfmeshError, explained, fromText, options, spelt, toText } from "./values.js";
 
 const EVENTS = ["config_changed", "connected", "disconnected", "error"];
 /** How long a connection may be silent before it is asked for a sign of life, and how long that may take. */
@@ -237,7 +237,7 @@ export class ConfigWebSocketClient {
 
   /** Why the value at a path is what it is on the instance: who set it, where, and what it overrides. */
   explain(path) {
-    return this.call("explain", { path });
+    return this.call("explain", { path }).then(explained);
   }
 
   #handlersOf(event) {

@@ -11,7 +11,17 @@ export class ConfmeshError extends Error {
     this.origin = origin;
     this.related = related.map((fields) => new ConfmeshError(fields));
   }
+
+  /** One line: where it stands, what is wrong, and at which path. */
+  toString() {
+    const place = this.origin ? `${placeOf(this.origin)}: ` : "";
+    return `${place}${this.message}${this.path ? ` (at \`${this.path}\`)` : ""}`;
+  }
 }
+
+/** An origin as one text: `app.json:3:5`, `env:APP (APP_PORT)`. */
+const placeOf = ({ source, line, column, key }) =>
+  [source, line, column].filter((part) => part !== undefined && part !== "").join(":") + (key ? ` (${key})` : "");
 
 /**
  * The options of a call, if all of their names are known: a misspelt one would be ignored without a word. Here and not in the
@@ -129,6 +139,55 @@ export function withoutBigInts(value) {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(withoutBigInts);
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withoutBigInts(child)]));
+}
+
+/**
+ * Problems as the native half reads them: `{ message, path? }`, a path being a dotted text or a list of steps, each a key, a
+ * number, or an object with `key`, as in Standard Schema.
+ */
+export const issuesOf = (issues) =>
+  issues.map((issue) => {
+    const { path } = issue ?? {};
+    const step = (given) => (typeof given === "number" ? given : String(given?.key ?? given));
+    return { message: String(issue?.message ?? issue), ...(path && { path: typeof path === "string" ? path : [...path].map(step) }) };
+  });
+
+/** How much of a value a table shows. */
+const SHOWN = 60;
+
+function shownValue(value) {
+  const letters = [...toText(value)];
+  return letters.length <= SHOWN ? letters.join("") : `${letters.slice(0, SHOWN - 1).join("")}…`;
+}
+
+/** The account of a path as a table: the value, the rule, then every layer that holds the path, the winner marked with `>`. */
+function tableOf({ path, value, rule, pattern, sources, winner, others, absence, withheld }) {
+  const name = path === "" ? "(document)" : path;
+  const removal = absence && `${placeOf(absence.origin)} ${absence.unset ? "removes" : "overrides"} \`${absence.path}\``;
+  const lines = [value !== undefined ? `${name} = ${shownValue(value)}` : `${name} is not set${removal ? `: ${removal}` : ""}`];
+  lines.push(`rule: ${rule}${pattern === undefined ? "" : ` (by the pattern \`${pattern}\`)`}`);
+  if (sources.length > 1) lines.push(`from: ${sources.join("+")}`);
+  const rows = [...(winner ? [winner] : []), ...others].map(({ origin, priority, value, state, loaded }) =>
+    [placeOf(origin), String(priority), shownValue(value), loaded === undefined ? state : `${state} (loaded ${loaded})`]);
+  const width = (column) => Math.max(0, ...rows.map((row) => [...row[column]].length));
+  const padded = (text, column) => " ".repeat(width(column) - [...text].length);
+  rows.forEach(([origin, priority, value, state], at) => {
+    const mark = winner && at === 0 && winner.state === "wins" ? ">" : " ";
+    lines.push(`${mark} ${origin}${padded(origin, 0)}  ${padded(priority, 1)}${priority}  ${value}${padded(value, 2)}  ${state}`);
+  });
+  if (withheld) {
+    const isAll = withheld.path === "";
+    const what = isAll ? "all that is shared" : `\`${withheld.path}\``;
+    const shown = withheld.value === undefined ? (isAll ? what : `the removal of ${what}`) : `${what} = ${shownValue(withheld.value)}`;
+    lines.push(`${shown} is withheld: ${new ConfmeshError(withheld.error)}`);
+  }
+  return lines.join("\n");
+}
+
+/** The account of a path, which `String` and `console.log` show as a table. */
+export function explained(fields) {
+  const shown = { value: () => tableOf(fields), enumerable: false };
+  return Object.defineProperties(fields, { toString: shown, [Symbol.for("nodejs.util.inspect.custom")]: shown });
 }
 
 /** Number signs that a text does not hold; JSON never escapes them. */

@@ -7,7 +7,7 @@ use confmesh::merge::{
     InvalidVariables, Layer, MergeOptions, Merged, Variables, interpolate, merge_with, split_profiles,
 };
 use confmesh::replica::{Delta, view_of};
-use confmesh::schema::{CustomCheck, ReferenceOptions, Schema};
+use confmesh::schema::{CustomCheck, ReferenceOptions, Schema, answered};
 use confmesh::sequence::{Operation, transform};
 use confmesh::{Code, Error, Path, Policy, Result, Value};
 
@@ -112,6 +112,14 @@ pub fn explain(layers: &str, texts: Vec<String>, path: &str, options: &str) -> R
     explanation(&merged(layers, texts, options, None, &[])?, path)
 }
 
+/// What the JSON text says that a check answered with.
+pub fn told(path: &Path, said: &str) -> Vec<Error> {
+    match json(said) {
+        Ok(said) => answered(path, &said),
+        Err(_) => vec![Error::new(Code::Invalid, said).with_path(path.clone())],
+    }
+}
+
 /// A schema with the patterns of the program's checks.
 pub struct Checked {
     schema: Schema,
@@ -129,7 +137,7 @@ impl Checked {
     fn run<T>(&self, ask: Ask<'_>, work: impl FnOnce(&Schema, &[CustomCheck<'_>]) -> Result<T>) -> Result<T> {
         let numbers = (0u32..).zip(&self.patterns);
         let asks: Vec<_> = numbers
-            .map(|(at, _)| move |_: &Path, value: &Value| ask(at, &canonical(value)).map_or(Ok(()), Err))
+            .map(|(at, _)| move |path: &Path, value: &Value| ask(at, &canonical(value)).map_or(Ok(()), |said| Err(told(path, &said))))
             .collect();
         let checks = self.patterns.iter().zip(&asks).map(|(pattern, ask)| CustomCheck::new(pattern, ask));
         work(&self.schema, &checks.collect::<Result<Vec<_>>>()?)

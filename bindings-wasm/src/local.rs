@@ -9,7 +9,7 @@ use confmesh::schema::{Schema, values_at};
 use confmesh::{Code, Error, Path, Pattern, Policy, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::algebra::{invalid_variables, texts, variables};
+use crate::algebra::{invalid_variables, texts, told, variables};
 use crate::convert::{Outcome, json, thrown};
 use crate::news::{event_value, now, number};
 use crate::registered::{Ask, asking};
@@ -156,7 +156,7 @@ impl LocalEngine {
             for (number, pattern) in (0u32..).zip(&self.checks) {
                 for (path, value) in values_at(&request.value, pattern).unwrap_or_default() {
                     let wrong = asking(&self.ask)(number, &canonical(&value));
-                    said.extend(wrong.map(|message| Error::new(Code::Invalid, message).with_path(path)));
+                    said.extend(wrong.into_iter().flat_map(|wrong| told(&path, &wrong)));
                 }
             }
             self.engine.handle_checked(request.ticket, said, now);

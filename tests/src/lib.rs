@@ -213,7 +213,7 @@ fn checked<T>(input: &Value, work: impl FnOnce(&Schema, &[CustomCheck<'_>]) -> R
     let Some(pattern) = input.child("check") else { return work(&schema(input)?, &[]) };
     let word = string(required(input, "word")?, "word")?;
     let free_of_word = |_: &Path, value: &Value| match value.as_str() {
-        Some(text) if text.contains(word) => Err(format!("`{word}` is not wanted")),
+        Some(text) if text.contains(word) => Err(vec![Error::new(Code::Invalid, format!("`{word}` is not wanted"))]),
         _ => Ok(()),
     };
     work(&schema(input)?, &[CustomCheck::new(string(pattern, "check")?, &free_of_word)?])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from . import _native
 from ._errors import UsageError
 from ._operations import _Operations
 from ._options import checked
 from ._pending import Pending
-from ._reader import _Reader
+from ._paths import Path, paths_of
+from ._reader import _M, _Reader
 from ._sources import Given, finished
 from ._sources import given as given_sources
 from ._variables import Changed, VariableWatch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ._native import Live, Schema
     from ._types import Adoption, Receipt, Rule, Status
 
-class Config(_Reader):
+class Config(_Reader, Generic[_M]):
     """A configuration of this process: files, environment, and what the program sets. Made by `open`.
 
     After a fork the child opens it anew at its first use, and sets again what the program had set.
@@ -53,6 +54,12 @@ class Config(_Reader):
         super()._stayed_behind()
         self._opening = threading.Lock()
 
+    @property
+    def model(self) -> _M:
+        """The document as the `model` that it was opened with: one object of one moment, until something changes."""
+        model: _M = self._as_model()
+        return model
+
     @checked
     def set(self, path: str, value: Any) -> Receipt:
         """Sets a path for this process; it wins over every other source."""
@@ -72,7 +79,7 @@ class Config(_Reader):
 
 @checked
 def open(
-    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    files: Path | Iterable[Path] = (),
     *,
     env_prefix: str | None = None,
     rules: Sequence[Rule] | None = None,
@@ -80,16 +87,16 @@ def open(
     schema: Schema | Mapping[str, Any] | None = None,
     profiles: str | Iterable[str] = (),
     interpolate: bool | Iterable[str] = False,
-    model: type[Any] | None = None,
+    model: type[_M] | None = None,
     sources: Given | Iterable[Given] = (),
     data_dir: str | os.PathLike[str] | None = None,
     check_within: int = 5_000,
     encrypt_key_file: str | os.PathLike[str] | None = None,
     invalid_variables: Literal["refuse", "ignore"] = "refuse",
-) -> Config:
+) -> Config[_M]:
     """Opens configuration files; a later one wins over an earlier one, variables of `env_prefix` over all of them.
 
-    The files are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing. With a `schema`
+    A file is a path, or a resource of a package (`importlib.resources.files("app") / "defaults.yaml"`). They are watched unless `watch` is false: an edit shows at once, and a broken one changes nothing. With a `schema`
     (a `Schema` or its definition) its defaults hold where no file says anything, variables take its types, and what it
     refuses never comes into force. `profiles` are active maps below the key `profiles` of each file, the later one wins;
     `interpolate` replaces `${path}` in texts, and `${env:NAME}` of the variables that it lists (`["HOST", "APP_*"]`). A `model`, in the place of a schema, is what `extract` takes:
@@ -104,7 +111,7 @@ def open(
     `invalid_variables` says whether variables that are nothing of their type are refused, or left out with a warning.
     """
     schema = _schema(schema, model)
-    given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    given = paths_of(files)
     others = given_sources(sources)
     active = [profiles] if isinstance(profiles, str) else list(profiles)
     names = _env_names(interpolate)
@@ -126,7 +133,7 @@ def open(
             env_names=names,
         )
 
-    config = Config(start)
+    config: Config[_M] = Config(start)
     config._model = model
     return config
 
@@ -160,10 +167,11 @@ def watch_variables(
     return VariableWatch([names] if isinstance(names, str) else list(names), callback, interval)
 
 
-_running: set[Mesh] = set()
+_running: set[Mesh[Any]] = set()
+_Started = TypeVar("_Started", bound="Mesh[Any]")
 
 
-class Mesh(_Operations):
+class Mesh(_Operations, Generic[_M]):
     """An instance whose document agrees with that of its peers. Use `async with`, `with`, or `start()` and `close()`.
 
     `bind` is the file that mirrors the shared document, both ways; `files` lie below it and are only read. `listen` is
@@ -197,10 +205,10 @@ class Mesh(_Operations):
         self,
         *,
         bind: str | os.PathLike[str] | None = None,
-        files: Iterable[str | os.PathLike[str]] = (),
+        files: Path | Iterable[Path] = (),
         sources: Given | Iterable[Given] = (),
         listen: str | Iterable[str] = (),
-        peers: Iterable[str] = (),
+        peers: str | Iterable[str] = (),
         buses: str | Iterable[str] = (),
         env_prefix: str | None = None,
         data_dir: str | os.PathLike[str] | None = None,
@@ -219,7 +227,7 @@ class Mesh(_Operations):
         schema: Schema | Mapping[str, Any] | None = None,
         profiles: str | Iterable[str] = (),
         interpolate: bool | Iterable[str] = False,
-        model: type[Any] | None = None,
+        model: type[_M] | None = None,
         found_after: int = 3_000,
         old_after: int = 600_000,
         stale_after: int | None = None,
@@ -238,7 +246,7 @@ class Mesh(_Operations):
         self._model = model
         addresses = [listen] if isinstance(listen, str) else list(listen)
         brokers = [buses] if isinstance(buses, str) else list(buses)
-        below, others, more = list(files), list(peers), given_sources(sources)
+        below, others, more = paths_of(files), [peers] if isinstance(peers, str) else list(peers), given_sources(sources)
         origins = [allow_origins] if isinstance(allow_origins, str) else list(allow_origins)
         hosts = [allow_hosts] if isinstance(allow_hosts, str) else list(allow_hosts)
         active = [profiles] if isinstance(profiles, str) else list(profiles)
@@ -291,7 +299,7 @@ class Mesh(_Operations):
 
         self._start = start
 
-    def start(self) -> Mesh:
+    def start(self: _Started) -> _Started:
         """Starts it, once in a process; blocks while files and store are read."""
         if self._started is not None:
             raise UsageError("this mesh was started already", code="usage", hint="make another one")
@@ -315,6 +323,12 @@ class Mesh(_Operations):
     def close(self) -> None:
         super().close()
         _running.discard(self)
+
+    @property
+    def model(self) -> _M:
+        """The document as the `model` that it was opened with: one object of one moment, until something changes."""
+        model: _M = self._as_model()
+        return model
 
     @property
     def addresses(self) -> list[str]:
@@ -394,10 +408,10 @@ class Mesh(_Operations):
         """How the instance, its sources and its peers are doing."""
         return Pending(self._live.status())
 
-    def __enter__(self) -> Mesh:
+    def __enter__(self: _Started) -> _Started:
         return self.start()
 
-    async def __aenter__(self) -> Mesh:
+    async def __aenter__(self: _Started) -> _Started:
         import asyncio
 
         return await asyncio.to_thread(self.start)

@@ -1,4 +1,4 @@
-"""Documents as models of the program: pydantic, msgspec, attrs, dataclasses and typed dicts. None of them is needed."""
+"""Documents as models of the program: pydantic, msgspec, attrs, dataclasses, typed dicts and namespaces. None of them is needed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import types
 import typing
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _native
 from ._errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from ._types import Issue
 
 _T = TypeVar("_T")
 _Segments = tuple[str, ...]
@@ -111,6 +114,10 @@ def _build(model: Any, value: Any, at: _Segments) -> Any:
         return value
     if model is None:
         model = type(None)
+    if model is types.SimpleNamespace:
+        if not isinstance(value, Mapping):
+            raise _wrong(model, value, at)
+        return _as_attributes(value)
     if model in _SCALARS:
         if type(value) is model:
             return value
@@ -139,6 +146,13 @@ def _build(model: Any, value: Any, at: _Segments) -> Any:
         except Misfit as misfit:
             raise Misfit([(at + below, message) for below, message in misfit.problems]) from misfit
     return _gathered(model, origin or model, arguments, value, at)
+
+
+def _as_attributes(value: Any) -> Any:
+    """Maps as objects with attributes, all the way down."""
+    if isinstance(value, Mapping):
+        return types.SimpleNamespace(**{key: _as_attributes(child) for key, child in value.items()})
+    return [_as_attributes(item) for item in value] if isinstance(value, list) else value
 
 
 def _one_of(choices: Sequence[Any], value: Any, at: _Segments) -> Any:
@@ -235,11 +249,11 @@ def schema_of(model: Any) -> _native.Schema:
     else:
         definition = _definition(model)
 
-    def check(document: Any) -> str | None:
+    def check(document: Any) -> list[Issue] | None:
         try:
             convert(model, document)
         except Misfit as misfit:
-            return str(misfit)
+            return [{"path": list(at), "message": message} for at, message in misfit.problems]
         return None
 
     while True:

@@ -13,6 +13,7 @@ from ._types import (
     CompetingChange,
     Disagreement,
     Interpolated,
+    Issue,
     Layer,
     PathParts,
     Profile,
@@ -85,11 +86,15 @@ class Schema:
     """What a document has to look like.
 
     The definition is a JSON Schema document, or the compact form: a dict with `fields`. Checks are functions by pattern
-    (`""` is the whole document) that get a value and return None, or what is wrong with it; a ValueError says so as well.
+    (`""` is the whole document) that get a value and return None, or what is wrong with it, by a text or a list of
+    `{"path": […], "message": …}` about what is below it; a ValueError says so as well.
     """
 
     def __new__(
-        cls, definition: Mapping[str, Any] | bool, *, checks: Mapping[str, Callable[[Any], str | bool | None]] | None = None
+        cls,
+        definition: Mapping[str, Any] | bool,
+        *,
+        checks: Mapping[str, Callable[[Any], str | bool | list[Issue] | None]] | None = None,
     ) -> Schema: ...
     def validate(self, document: Any) -> list[Error]:
         """Every problem of a document, as exception objects that were not raised; none if it is valid."""

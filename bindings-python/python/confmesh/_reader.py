@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _following, _log, _native
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 _Self = TypeVar("_Self", bound="_Reader")
 _T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _Defaulted
+
+    _M = _Defaulted("_M", default=Any)
+else:
+    _M = TypeVar("_M")
+
+_LOOKED_AT = 1000
+"""How many keys a misspelt one is compared with."""
 
 _EXIT_SECONDS = 2.0
 """How long the interpreter waits for callbacks that run when it exits."""
@@ -67,8 +77,23 @@ class _Reader(Mapping[str, Any]):
     def __getitem__(self, path: str) -> Any:
         found = self._live.find(path)
         if found is None:
-            raise NotFoundError(f"nothing is at `{path}`", code="not_found", path=path)
+            raise NotFoundError(f"nothing is at `{path}`", code="not_found", path=path, hint=self._near(path))
         return found[0]
+
+    def _near(self, path: str) -> str | None:
+        """The key that was meant, among those that stand beside it."""
+        import difflib
+
+        try:
+            *above, last = _native.parse_path(path)["segments"]
+        except (Error, ValueError):
+            return None
+        around = (self._live.keys(),) if not above else self._live.find(_pointer(above))
+        if around is None or not isinstance(around[0], (dict, list)):
+            return None
+        known = [key for key in around[0] if isinstance(key, str)]
+        near = difflib.get_close_matches(last, known[:_LOOKED_AT], n=1)
+        return f"did you mean `{_native.parse_path(_pointer([*above, *near]))['dotted']}`?" if near else None
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and self._live.find(path) is not None
@@ -97,8 +122,8 @@ class _Reader(Mapping[str, Any]):
     def extract(self, model: type[_T], path: str = "") -> _T:
         """What stands at a path, or the whole document, as a model of the program.
 
-        A model is a class of pydantic, msgspec or attrs, a dataclass, a typed dict, or a type such as `list[int]`. What does
-        not fit raises an `InputError` with path, file and line, and the other problems in `related`. Nothing counts as None.
+        A model is a class of pydantic, msgspec or attrs, a dataclass, a typed dict, a type such as `list[int]`, or
+        `types.SimpleNamespace`, whose attributes are whatever the document has. What does not fit raises an `InputError` with path, file and line, and the other problems in `related`. Nothing counts as None.
         """
         from . import _models
 
@@ -106,9 +131,7 @@ class _Reader(Mapping[str, Any]):
         found = live.find(path)
         return _models.read(model, None if found is None else found[0], path, lambda at: _origin(live, at))
 
-    @property
-    def model(self) -> Any:
-        """The document as the `model` that it was opened with: one object of one moment, until something changes."""
+    def _as_model(self) -> Any:
         if self._model is None:
             raise UsageError("this was opened without a model", code="usage", hint="give `model=`, or call `extract(Model)`")
         shown, revision = self._shown, self.revision
@@ -175,13 +198,16 @@ class _Reader(Mapping[str, Any]):
         raise UsageError(message, code="usage", hint="open it in the other process, from the same files")
 
 
+def _pointer(segments: Sequence[str]) -> str:
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in segments)
+
+
 def _origin(live: Live, path: str) -> Origin | None:
     """Where the value at a path comes from; where nothing is, what is around it."""
     segments = _native.parse_path(path)["segments"]
     while True:
-        pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in segments)
         try:
-            winner = live.explain(pointer).winner
+            winner = live.explain(_pointer(segments)).winner
         except NotFoundError:
             winner = None
         if winner is not None or not segments:

@@ -144,6 +144,13 @@ class Problem(TypedDict):
     related: NotRequired[list[Problem]]
 
 
+class Issue(TypedDict):
+    """What a check of the program says of something below its value: what is wrong, and where, seen from that value."""
+
+    message: str
+    path: NotRequired[str | Sequence[str | int]]
+
+
 class Check(TypedDict):
     """One thing that health looks at."""
 

@@ -1,9 +1,10 @@
 // A live configuration of one page: layers that the program gives, and above them what it sets while it runs.
 import { LocalEngine } from "./confmesh_wasm.js";
 import { Schema } from "./algebra.js";
-import { matches } from "./functions.js";
+import { matches, parsePath } from "./functions.js";
 import { checking } from "./over.js";
-import { calling, ConfmeshError, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
+import { modelsOver } from "./models.js";
+import { calling, ConfmeshError, explained, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
 
 /** What `open` has in Node and not here, and what takes its place. */
 const ELSEWHERE = {
@@ -14,6 +15,8 @@ const ELSEWHERE = {
   encryptKeyFile: "a browser keeps nothing on a disk that would have to be sealed",
   dataDir: "a browser has no directory: keep the text where the page keeps what is its own, and open it as a layer",
 };
+
+const { extracted, modelled, Modelled } = modelsOver(parsePath);
 
 const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hint });
 
@@ -61,7 +64,11 @@ export class Config {
   #isClosed = false;
   #checks;
 
-  constructor(layers, given) {
+  #modelled;
+
+  constructor(layers, unmodelled) {
+    this.#modelled = new Modelled(unmodelled?.model);
+    const given = unmodelled && modelled(unmodelled, Schema);
     const how = layering(given);
     this.#checks = checking(given?.schema);
     if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
@@ -111,7 +118,17 @@ export class Config {
   explain(path) {
     const found = calling(() => this.#engine.explain(path));
     if (found === undefined) throw new ConfmeshError({ code: "not_found", message: `no layer holds \`${path}\``, path });
-    return fromText(found);
+    return explained(fromText(found));
+  }
+
+  /** What stands at a path, or the whole document, as a model; what does not fit throws, with path and place. */
+  extract(model, path = "") {
+    return extracted(this, model, path);
+  }
+
+  /** The document as the `model` that it was opened with: one object of one moment, until something changes. */
+  get model() {
+    return this.#modelled.of(this);
   }
 
   /** Sets a path for this page; it wins over every layer. */

@@ -1,5 +1,5 @@
 // The algebra over a native half, the WebAssembly module or the addon: both take and give JSON texts.
-import { ConfmeshError, fromText, options as known } from "./values.js";
+import { ConfmeshError, explained, fromText, issuesOf, options as known } from "./values.js";
 
 const errors = (list) => list.map((fields) => new ConfmeshError(fields));
 const names = (active) => (typeof active === "string" ? [active] : active);
@@ -27,16 +27,17 @@ function handedOver(layers, toText) {
 const running = new WeakMap();
 
 /**
- * The patterns of a schema's checks, and what asks one by its number: `ask` about the text of a value, at once, and `later`
- * about a value, whenever it has answered; `isChecking` while one runs. Nothing where something else than a schema is given.
+ * The patterns of a schema's checks, and what asks one by its number: `ask` about the text of a value, at once and in JSON, and
+ * `later` about a value, whenever it has answered; `isChecking` while one runs. Nothing where something else than a schema is given.
  */
 export const checking = (schema) => running.get(schema) ?? { patterns: [], isChecking: false, ask: () => undefined, later: async () => undefined };
 
-/** What the answer of a check says: nothing, or what is wrong. */
+/** What the answer of a check says: nothing, or what is wrong, as the native half reads it. */
 function said(answer) {
   if (answer === undefined || answer === null || answer === true) return undefined;
   if (answer === false) return "the program refuses the value";
-  return typeof answer === "string" ? answer : `a check returns nothing, a boolean or a text, not ${typeof answer}`;
+  if (Array.isArray(answer)) return answer.length > 0 ? issuesOf(answer) : undefined;
+  return typeof answer === "string" ? answer : `a check returns nothing, a boolean, a text or a list of issues, not ${typeof answer}`;
 }
 
 const thrown = (error) => String(error?.message ?? error);
@@ -88,7 +89,10 @@ export function algebraOver(native, { calling, toText }) {
           state.isChecking = false;
         }
       };
-      state.ask = (number, text) => asked(guarded(number), fromText(text));
+      state.ask = (number, text) => {
+        const wrong = asked(guarded(number), fromText(text));
+        return wrong === undefined ? undefined : JSON.stringify(wrong);
+      };
       state.later = (number, value) => awaited(guarded(number), value);
       this.#ask = state.ask;
       running.set(this, state);
@@ -175,7 +179,7 @@ export function algebraOver(native, { calling, toText }) {
       const given = known(unchecked, MERGING, "explain");
       const [specs, texts] = handedOver(layers, toText);
       const chosen = toText(options(given));
-      return merging(given.schema, () => native.explainText(specs, texts, path, chosen), (schema, check) => schema.explainText(specs, texts, path, chosen, check));
+      return explained(merging(given.schema, () => native.explainText(specs, texts, path, chosen), (schema, check) => schema.explainText(specs, texts, path, chosen, check)));
     },
     interpolate(document, given = {}) {
       const done = ask(() => native.interpolateText(toText(document), toText(variables(given))));

@@ -263,9 +263,10 @@ impl Unknown {
     }
 }
 
-/// An error of a check with the place where the value stands.
+/// An error of a check with the place where the value stands; of what is missing, that of the map that lacks it.
 pub(super) fn placed(error: &Error, composed: &Composed) -> Error {
-    let origin = error.path().filter(|_| error.origin().is_none()).and_then(|path| composed.origin(path));
+    let path = error.path().filter(|_| error.origin().is_none()).cloned();
+    let origin = std::iter::successors(path, Path::parent).find_map(|path| composed.origin(&path));
     origin.into_iter().fold(error.clone(), Error::with_origin)
 }
 
