@@ -237,7 +237,7 @@ def the_live_model_is_of_one_version_whoever_reads_it(tmp_path: Path) -> None:
 
         writer = threading.Thread(target=write)
         writer.start()
-        seen = set()
+        seen: set[int] = set()
         try:
             deadline = time.monotonic() + 60
             while len(seen) < 5:
@@ -329,3 +329,18 @@ def the_shapes_of_arguments_and_answers_can_be_imported() -> None:
     layer: confmesh.Layer = {"id": "base", "value": {"a": 1}}
     assert confmesh.merge([layer], rules=[rule]).value == {"a": 1}
     assert confmesh.Receipt.__required_keys__ >= {"revision", "digest", "changed"}
+
+
+def a_configuration_knows_the_type_of_its_model(tmp_path: Path) -> None:
+    file = tmp_path / "app.json"
+    file.write_text(_GOOD)
+    # Read by mypy as well: without a type of its own it would have nothing to say about the last line.
+    typed: confmesh.Config[_PydanticSettings] = confmesh.open(file, model=_PydanticSettings)
+    port: int = typed.model.database.port
+    untyped: confmesh.Config = confmesh.open(file)
+    mesh: confmesh.Mesh[_DataSettings] = confmesh.Mesh(bind=file, model=_DataSettings)
+    with typed, untyped, mesh:
+        name: str = mesh.model.name
+        assert (port, name, untyped["name"]) == (5432, "n", "n")
+        with pytest.raises(AttributeError):
+            typed.model.nothing  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ class Resource(Protocol):
     def read_bytes(self) -> bytes: ...
 
 
-Path: TypeAlias = "str | os.PathLike[str] | Resource"
+Path: TypeAlias = str | os.PathLike[str] | Resource
 
 _unpacked: ExitStack | None = None
 _unpacked_by = 0

@@ -63,6 +63,7 @@ fn every_requirement_names_tests_that_exist() {
         "tests/requirements-bus.toml",
         "tests/requirements-history.toml",
         "tests/requirements-compat.toml",
+        "tests/requirements-doors.toml",
         "tests/properties.toml",
     ] {
         let table = fs::read_to_string(root().join(file)).unwrap();
