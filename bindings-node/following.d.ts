@@ -15,7 +15,7 @@ export interface Signal {
 }
 
 export interface FollowOptions {
-  /** Closes it. Not in browsers. */
+  /** Closes it. */
   signal?: Signal;
 }
 

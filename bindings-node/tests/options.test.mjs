@@ -74,7 +74,8 @@ test("what a page opens and follows refuses options that it does not have, also 
   const config = browser.open(layers);
   assert.equal(config.get("nothing", 7), 7);
   assert.equal(JSON.stringify(config), '{"a":1}');
-  assert.throws(() => config.subscribe("a"), { code: "usage" });
+  assert.throws(() => config.subscribe("a", 5), { code: "usage", hint: /for await/ });
+  assert.throws(() => config.subscribe("a", () => {}, { singal: null }), told("`subscribe` has no option `singal`", "did you mean `signal`?"));
   class WebSocket {}
   const wrong = () => new ConfigWebSocketClient("ws://127.0.0.1:1/sync", { WebSocket, maxdelay: 1 });
   assert.throws(wrong, told("`ConfigWebSocketClient` has no option `maxdelay`", "did you mean `maxDelay`?"));

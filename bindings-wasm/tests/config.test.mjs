@@ -23,6 +23,43 @@ test("layers are merged, explained and overridden by what the page sets", () => 
   assert.deepEqual(config.toObject(), { rate_limit: 200, features: { beta: false } });
 });
 
+test("a subscription is iterated, ended by a signal, and left with its block", async () => {
+  const config = open([{ id: "base", value: { a: 1, deep: { list: [1] } } }]);
+  const seen = [];
+  const feed = config.subscribe("a");
+  config.set("a", 2);
+  config.set("b", 1);
+  config.set("a", 3);
+  for await (const { new: now } of feed) {
+    seen.push(now);
+    if (now === 3) break;
+  }
+  assert.deepEqual(seen, [2, 3]);
+  await assert.rejects(feed[Symbol.asyncIterator]().next(), { code: "usage" });
+  const stop = new AbortController();
+  config.subscribe("a", ({ new: now }) => seen.push(now), { signal: stop.signal });
+  config.subscribe("a", () => seen.push("never"), { signal: AbortSignal.abort() });
+  config.set("a", 4);
+  stop.abort();
+  config.set("a", 5);
+  config.subscribe("a", () => seen.push("never"))[Symbol.dispose ?? Symbol.for("nodejs.dispose")]();
+  config.set("a", 6);
+  assert.deepEqual(seen, [2, 3, 4]);
+  const waiting = config.subscribe("a");
+  const ended = (async () => { for await (const _ of waiting) assert.fail("nothing changes any more"); })();
+  assert.equal(config.get("deep"), config.get("deep"), "the same object until something changes");
+  config.set("deep.other", 1);
+  assert.deepEqual(config.get("deep"), { list: [1], other: 1 });
+  config.close();
+  await ended;
+  const slow = open([{ id: "base", value: {} }]);
+  const late = slow.subscribe("n");
+  for (let number = 0; number <= 10_000; number++) slow.set("n", number);
+  const { value: first } = await late[Symbol.asyncIterator]().next();
+  assert.equal(first.op, "lagged");
+  slow.close();
+});
+
 test("subscribers are told what matches, also when a layer is replaced", () => {
   const config = open(layers());
   const told = [];

@@ -4,6 +4,7 @@ import { Schema } from "./algebra.js";
 import { matches, parsePath } from "./functions.js";
 import { checking } from "./over.js";
 import { modelsOver } from "./models.js";
+import { Subscription } from "./subscription.js";
 import { calling, ConfmeshError, explained, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
 
 /** What `open` has in Node and not here, and what takes its place. */
@@ -17,6 +18,10 @@ const ELSEWHERE = {
 };
 
 const { extracted, modelled, Modelled } = modelsOver(parsePath);
+
+export { Subscription };
+
+const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
 
 const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hint });
 
@@ -40,27 +45,19 @@ function layering(given) {
   };
 }
 
+/** How many reads are remembered. */
+const REMEMBERED = 1_000;
+
 const clocks = () => [Date.now(), performance.now()];
-
-/** Changes of the paths that match a pattern, until `close()`. */
-export class Subscription {
-  #end;
-
-  constructor(end) {
-    this.#end = end;
-  }
-
-  /** Ends it: the change that is being told is the last one. */
-  close() {
-    this.#end();
-  }
-}
 
 /** A configuration of this page. Made by `open`. */
 export class Config {
   #engine;
   #document;
+  /** What was read since the last change: the same object until then. */
+  #read = new Map();
   #subscribers = new Set();
+  #following = new Set();
   #isClosed = false;
   #checks;
 
@@ -86,8 +83,13 @@ export class Config {
 
   /** The value at a path such as `app.database.host`; `otherwise` where nothing is. */
   get(path = "", otherwise = undefined) {
-    const found = calling(() => this.#engine.get(path));
-    return found === undefined ? otherwise : frozen(fromText(found));
+    if (!this.#read.has(path)) {
+      const found = calling(() => this.#engine.get(path));
+      if (this.#read.size >= REMEMBERED) this.#read.clear();
+      this.#read.set(path, found === undefined ? undefined : frozen(fromText(found)));
+    }
+    const value = this.#read.get(path);
+    return value === undefined ? otherwise : value;
   }
 
   /** The document for `JSON.stringify`: integers that a number cannot hold exactly are whole, as text where need be. */
@@ -158,22 +160,37 @@ export class Config {
     }
   }
 
-  /** Calls back for every change of a path that matches, from now on. */
-  subscribe(pattern, callback) {
+  /** Calls back for every change of a path that matches, from now on; without a callback iterate what is given. */
+  subscribe(pattern, callback, given) {
     this.#open();
-    if (typeof callback !== "function") {
-      throw usage("the callback of `subscribe` is no function");
-    }
     calling(() => matches(pattern, "x"));
-    const subscriber = { pattern, callback };
-    this.#subscribers.add(subscriber);
-    return new Subscription(() => this.#subscribers.delete(subscriber));
+    let following;
+    const begin = (callback) => {
+      const subscriber = { pattern, callback };
+      this.#subscribers.add(subscriber);
+      return () => {
+        this.#subscribers.delete(subscriber);
+        this.#following.delete(following);
+      };
+    };
+    following = new Subscription(begin, callback, given);
+    this.#following.add(following);
+    return following;
   }
 
   /** Closes it; the last document can still be read. */
   close() {
     this.#isClosed = true;
-    this.#subscribers.clear();
+    for (const following of [...this.#following]) following.close();
+  }
+
+  [dispose]() {
+    this.close();
+  }
+
+  /** What `console.log` shows: no values, as some may be secret. */
+  [Symbol.for("nodejs.util.inspect.custom")](depth, shown, inspect) {
+    return `Config ${inspect({ revision: this.revision, keys: Object.keys(this.toObject()) }, shown)}`;
   }
 
   #open() {
@@ -193,7 +210,10 @@ export class Config {
       else if (type === "written") written = spelt(event);
       else if (type === "changed") changes.push(...event.changes.map((change) => ({ ...change, cause: event.cause })));
     }
-    if (changes.length > 0) this.#document = undefined;
+    if (changes.length > 0) {
+      this.#document = undefined;
+      this.#read.clear();
+    }
     for (const change of changes.map(frozen)) {
       for (const subscriber of [...this.#subscribers]) {
         if (this.#subscribers.has(subscriber) && matches(subscriber.pattern, change.path)) call(subscriber, change);
