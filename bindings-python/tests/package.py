@@ -1,6 +1,8 @@
 """The package as it is installed: the compiled module, its version and its types."""
 
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -30,3 +32,12 @@ def the_package_carries_its_licences_and_where_it_comes_from() -> None:
     files = [str(file) for file in metadata.files("confmesh") or []]
     assert [name for name in files if name.endswith("LICENSE-MIT")], files
     assert [name for name in files if name.endswith("LICENSE-APACHE")], files
+
+
+def importing_the_package_loads_nothing_that_takes_long() -> None:
+    # Each of these is more than the package itself; models and event loops bring their own when they are used.
+    slow = {"asyncio", "ssl", "inspect", "difflib", "dataclasses", "decimal", "importlib.resources", "pydantic", "attrs", "attr", "msgspec"}
+    program = "import sys; before = set(sys.modules); import confmesh; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(done.stdout.split())
+    assert "confmesh._native" in loaded and not loaded & slow, loaded & slow

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ._native import Answer
 
 _T = TypeVar("_T")
@@ -21,6 +22,8 @@ def woken(notify: Callable[[Callable[[], None]], None], lost: Callable[[], None]
 
     A loop that closed meanwhile has nobody left who waits: then `lost` is called.
     """
+    import asyncio  # here and not above: half of what importing this package would cost
+
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
 

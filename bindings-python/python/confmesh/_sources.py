@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, Union
 
@@ -45,6 +43,8 @@ def _given(source: Given) -> tuple[Any, tuple[str, Callable[[], Any]] | None]:
             code="usage",
             hint="a source is a text, a dict with `source`, an object with `load()`, or a function",
         )
+    import inspect
+
     kind = own if inspect.isroutine(own) or inspect.isclass(own) else type(own)
     name = options.get("name") or getattr(kind, "__name__", "source")
     return options, (str(name), lambda: _loaded(load))
@@ -52,7 +52,11 @@ def _given(source: Given) -> tuple[Any, tuple[str, Callable[[], Any]] | None]:
 
 def finished(answer: Any) -> Any:
     """What a function of the program gives, or what it gives in the end where it is `async`."""
-    return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+    if not hasattr(answer, "__await__"):
+        return answer
+    import asyncio
+
+    return asyncio.run(_awaited(answer))
 
 
 def _loaded(load: Callable[[], Any]) -> Any:
