@@ -20,6 +20,16 @@ function conform(model, value) {
   return found;
 }
 
+/** What is wrong, without the text that it is about: libraries show it, and it may be a secret. */
+function issuesAbout(value, issues) {
+  return issuesOf(issues).map(({ message, path = [] }) => {
+    const found = typeof path === "string" ? undefined : path.reduce((above, step) => above?.[step], value);
+    const isText = typeof found === "string" && found !== "";
+    const forms = isText ? [JSON.stringify(found), `'${found}'`, ...(found.length >= 8 ? [found] : [])] : [];
+    return { message: forms.reduce((told, form) => told.replaceAll(form, "a string"), message), path };
+  });
+}
+
 /** What the model says in JSON Schema of what it takes, if it can: types of variables, defaults. */
 function definitionOf(model) {
   const { jsonSchema } = standard(model);
@@ -49,7 +59,7 @@ export function modelsOver(parsePath) {
       throw usage("a model brings checks of its own, and so does a `Schema`", "give the definition alone as `schema`, or leave one of them out");
     }
     const definition = given.schema ?? definitionOf(model);
-    const check = (document) => issuesOf(conform(model, document).issues ?? []);
+    const check = (document) => issuesAbout(document, conform(model, document).issues ?? []);
     while (true) {
       try {
         return { ...given, schema: new Schema(definition, { checks: { "": check } }) };
@@ -77,10 +87,11 @@ export function modelsOver(parsePath) {
 
   /** What stands at a path of a running configuration, as a model; what does not fit is told with path and place. */
   function extracted(reader, model, path) {
-    const { value, issues } = conform(model, reader.get(path));
+    const given = reader.get(path);
+    const { value, issues } = conform(model, given);
     if (!issues) return value;
     const above = parsePath(path).segments;
-    const errors = issuesOf(issues).map(({ message, path: below = [] }) => {
+    const errors = issuesAbout(given, issues).map(({ message, path: below }) => {
       const segments = [...above, ...(typeof below === "string" ? parsePath(below).segments : below)];
       const pointer = pointerOf(segments);
       return { code: "invalid", message, path: pointer && parsePath(pointer).dotted, origin: originOf(reader, segments) };
