@@ -57,7 +57,7 @@ class Config(_Reader, Generic[_M]):
     @property
     def model(self) -> _M:
         """The document as the `model` that it was opened with: one object of one moment, until something changes."""
-        model: _M = self._as_model()
+        model: _M = super().model
         return model
 
     @checked
@@ -327,7 +327,7 @@ class Mesh(_Operations, Generic[_M]):
     @property
     def model(self) -> _M:
         """The document as the `model` that it was opened with: one object of one moment, until something changes."""
-        model: _M = self._as_model()
+        model: _M = super().model
         return model
 
     @property

@@ -131,7 +131,9 @@ class _Reader(Mapping[str, Any]):
         found = live.find(path)
         return _models.read(model, None if found is None else found[0], path, lambda at: _origin(live, at))
 
-    def _as_model(self) -> Any:
+    @property
+    def model(self) -> Any:
+        """The document as the `model` that it was opened with: one object of one moment, until something changes."""
         if self._model is None:
             raise UsageError("this was opened without a model", code="usage", hint="give `model=`, or call `extract(Model)`")
         shown, revision = self._shown, self.revision

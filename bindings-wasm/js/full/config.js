@@ -29,13 +29,13 @@ const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hin
 function layering(given) {
   const [strange] = Object.keys(ELSEWHERE).filter((name) => Object.hasOwn(given ?? {}, name));
   if (strange) throw usage(`\`open\` has no option \`${strange}\` in browsers`, ELSEWHERE[strange]);
-  const { rules = null, schema = null, profiles = null, interpolate = null, invalidVariables = null } =
-    options(given, ["rules", "schema", "profiles", "interpolate", "invalidVariables"], "open");
+  const known = options(given, ["rules", "schema", "model", "profiles", "interpolate", "invalidVariables"], "open");
+  const { rules = null, schema = null, profiles = null, interpolate = null, invalidVariables = null } = modelled(known, Schema);
   if (typeof interpolate === "string" || interpolate?.[Symbol.iterator]) {
     throw usage("a browser has no variables that could be named", "give those that references may read: { interpolate: { HOST: \"h\" } }");
   }
   const variables = interpolate === true ? {} : interpolate || null;
-  return {
+  const how = {
     rules,
     invalidVariables,
     schema: schema instanceof Schema ? schema.definition : schema,
@@ -43,6 +43,7 @@ function layering(given) {
     profiles: typeof profiles === "string" ? [profiles] : profiles && [...profiles],
     variables: variables && Object.fromEntries(Object.entries(variables).filter(([, text]) => text !== undefined)),
   };
+  return [how, checking(schema)];
 }
 
 /** How many reads are remembered. */
@@ -60,14 +61,12 @@ export class Config {
   #following = new Set();
   #isClosed = false;
   #checks;
-
   #modelled;
 
-  constructor(layers, unmodelled) {
-    this.#modelled = new Modelled(unmodelled?.model);
-    const given = unmodelled && modelled(unmodelled, Schema);
-    const how = layering(given);
-    this.#checks = checking(given?.schema);
+  constructor(layers, given) {
+    const [how, checks] = layering(given);
+    this.#checks = checks;
+    this.#modelled = new Modelled(given?.model);
     if (typeof layers === "string" || layers?.some?.((layer) => typeof layer === "string")) {
       const hint = "fetch the text and open it as a layer: open([{ id: url, text, format: \"json\" }])";
       throw usage("a browser has no files to open", hint);

@@ -28,7 +28,7 @@ pub(super) static GET: Operation = Operation {
         http: Door::Open(&["GET /config/{name}"]),
         command: Door::Open(&["get"]),
         python: Door::Open(&["Reader.get", "Reader.snapshot", "Reader.to_dict", "Reader.extract", "Reader.model"]),
-        node: Door::Open(&["Reader.get", "Reader.has", "Reader.toObject", "Reader.toJSON"]),
+        node: Door::Open(&["Reader.get", "Reader.has", "Reader.toObject", "Reader.toJSON", "Reader.extract", "Reader.model"]),
         browser: Door::Open(&["ConfigWebSocketClient.getConfig", "ConfigWebSocketClient.configText"]),
         guest: Door::Open(&["config_request"]),
     },
