@@ -33,8 +33,11 @@ impl Schema {
     ) -> PyResult<T> {
         let raised = Mutex::new(None);
         let outcome = run(py, || {
-            let asks: Vec<_> =
-                self.checks.iter().map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised)).collect();
+            let asks: Vec<_> = self
+                .checks
+                .iter()
+                .map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised))
+                .collect();
             let checks = self.checks.iter().zip(&asks).map(|((pattern, _), ask)| CustomCheck::new(pattern, ask));
             work(&self.core, &checks.collect::<Result<Vec<_>>>()?)
         });
@@ -58,7 +61,8 @@ pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<O
     let anything = Core::new(Field::any());
     let check = move |document: &Value| {
         let raised = Mutex::new(None);
-        let asks: Vec<_> = checks.iter().map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised)).collect();
+        let asks: Vec<_> =
+            checks.iter().map(|(_, ask)| |path: &Path, value: &Value| asked(ask, path, value, &raised)).collect();
         let checks = checks.iter().zip(&asks).map(|((pattern, _), ask)| CustomCheck::new(pattern, ask));
         let checks = checks.collect::<Result<Vec<_>>>().map_err(|error| vec![error])?;
         let mut errors = anything.report_with(document, &Policy::default(), &checks, |_| None).errors;

@@ -137,7 +137,11 @@ impl Checked {
     fn run<T>(&self, ask: Ask<'_>, work: impl FnOnce(&Schema, &[CustomCheck<'_>]) -> Result<T>) -> Result<T> {
         let numbers = (0u32..).zip(&self.patterns);
         let asks: Vec<_> = numbers
-            .map(|(at, _)| move |path: &Path, value: &Value| ask(at, &canonical(value)).map_or(Ok(()), |said| Err(told(path, &said))))
+            .map(|(at, _)| {
+                move |path: &Path, value: &Value| {
+                    ask(at, &canonical(value)).map_or(Ok(()), |said| Err(told(path, &said)))
+                }
+            })
             .collect();
         let checks = self.patterns.iter().zip(&asks).map(|(pattern, ask)| CustomCheck::new(pattern, ask));
         work(&self.schema, &checks.collect::<Result<Vec<_>>>()?)

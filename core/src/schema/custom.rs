@@ -88,9 +88,9 @@ pub fn answered(path: &Path, said: &Value) -> Vec<Error> {
         let message = issue.child("message").and_then(Value::as_str).unwrap_or("the program refuses the value");
         let steps: Vec<String> = match issue.child("path") {
             Some(Value::List(steps)) => steps.iter().map(segment).collect(),
-            Some(Value::String(dotted)) => {
-                Path::parse(dotted).map(|path| path.segments().iter().map(ToString::to_string).collect()).unwrap_or_default()
-            }
+            Some(Value::String(dotted)) => Path::parse(dotted)
+                .map(|path| path.segments().iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
             _ => Vec::new(),
         };
         wrong(message, steps.iter().fold(path.clone(), |above, step| above.child(step)))
@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn a_check_may_tell_several_problems_each_with_its_place() {
-        let said = json(r#"[{"path": ["ports", 1], "message": "taken"}, {"path": "name", "message": "short"}, {"message": "odd"}, 5]"#);
+        let said = json(
+            r#"[{"path": ["ports", 1], "message": "taken"}, {"path": "name", "message": "short"}, {"message": "odd"}, 5]"#,
+        );
         let whole = |path: &Path, _: &Value| Err(answered(path, &said));
         let found = problems(r#"{"ports": [1, 2], "name": "x"}"#, "", &whole);
         assert_eq!(found, ["taken (at `ports.1`)", "short (at `name`)", "odd", "the program refuses the value"]);

@@ -25,7 +25,8 @@ pub(super) static OPEN: Operation = Operation {
         field("rules", Type::List(&Type::Map), "the rules by pattern").optional(),
         field("watch", Type::Flag, "whether edits of the files show at once; yes").optional(),
         field("schema", Type::Map, "what the document has to look like").optional(),
-        field("model", Type::Any, "a class or schema of the program's language that the document is read as").optional(),
+        field("model", Type::Any, "a class or schema of the program's language that the document is read as")
+            .optional(),
         field("profiles", Type::List(&Type::Text), "the active profiles").optional(),
         field("interpolate", Type::Any, "whether references are replaced, and which variables they may read")
             .optional(),
