@@ -2,7 +2,6 @@
 import * as native from "../native/native.js";
 import { algebraOver } from "../wasm/full/over.js";
 import { replicaOver } from "../wasm/replica/over.js";
-import { modelsOver } from "../wasm/full/models.js";
 import { options } from "../wasm/values.js";
 import { calling, fromText, text } from "./native.js";
 
@@ -30,6 +29,5 @@ export function parse(source, format = "json", given = {}) {
 export const canonical = (value) => calling(() => native.canonicalText(text(value)));
 export const hash = (value) => calling(() => native.hashText(text(value)));
 export const parsePath = (path) => ask(() => native.pathText(path));
-export const { extracted, modelled, Modelled } = modelsOver(parsePath);
 export const joinPath = (segments) => calling(() => native.joinPath(text(segments)));
 export const matches = (pattern, path) => calling(() => native.matches(pattern, path));

@@ -1,14 +1,17 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import { fileURLToPath } from "node:url";
 import * as native from "../native/native.js";
+import { modelsOver } from "../wasm/full/models.js";
 import { checking } from "../wasm/full/over.js";
 import { explained, options, spelt, withoutBigInts } from "../wasm/values.js";
 import { frozen, Reports, Subscription, warn } from "./following.js";
-import { extracted, Modelled, modelled, parsePath, Schema } from "./functions.js";
+import { parsePath, Schema } from "./functions.js";
 import { awaiting, calling, ConfmeshError, fromText, text } from "./native.js";
 import { withOperations } from "./operations.js";
 
 export { Reports, Subscription };
+
+const { extracted, modelled, Modelled } = modelsOver(parsePath);
 
 // Node 20 has these symbols already; older browsers that read this file as text do not matter.
 const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
