@@ -77,6 +77,8 @@ def a_server_and_a_client_share_what_either_of_them_changes() -> None:
         there.write_text('{"rate": 1, "zones": {"kitchen": true}}')
         await _until(lambda: _holds(here, {"rate": 1, "zones": {"kitchen": True}}))
         await _until(lambda: told and told[-1] == {"rate": 1, "zones": {"kitchen": True}})
+        # Until the instance has seen its own file, which it made a moment ago.
+        await _until(lambda: client_manager.mesh.status().wait()["documents"][0]["sources"][0]["state"] == "fresh")
         count = len(told)
         here.write_text('{"rate": 2, "zones": {"kitchen": true, "hall": false}}')
         await _until(lambda: _holds(there, {"rate": 2, "zones": {"kitchen": True, "hall": False}}))
