@@ -2,7 +2,7 @@
 //!
 //! A [`Limiter`] is told who asks and when, and answers. Nothing here reads a clock.
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::value::Str;
 
