@@ -1,8 +1,8 @@
 //! How many requests somebody may make in a minute, and for how long it is refused after more.
 //!
 //! A [`Limiter`] is told who asks and when, and answers. Nothing here reads a clock.
-use std::collections::BTreeMap;
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeMap;
 
 use crate::value::Str;
 
