@@ -133,7 +133,8 @@ impl Engine {
             }
         }
         if let Command::Resolve(id, choice) = &command
-            && let Some(edit) = self.settle_save(name, *id, choice)
+            && let Some(edit) =
+                self.settle_save(name, *id, choice, |engine, edit| engine.check_locks(name, edit, &terms, now))
         {
             match edit {
                 Ok(edit) => command = Command::Edits(vec![edit]),

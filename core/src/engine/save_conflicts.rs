@@ -167,8 +167,9 @@ impl Engine {
         name: &DocumentName,
         id: ContentHash,
         choice: &Choice,
+        may: impl FnOnce(&Engine, &[Edit]) -> Result<()>,
     ) -> Option<Result<Edit>> {
-        let document = self.documents.get_mut(name)?;
+        let document = self.documents.get(name)?;
         let found = document.save_disputes().find(|dispute| dispute.id() == id)?.clone();
         let [stays, other] = found.sides();
         let value = match choice {
@@ -181,11 +182,17 @@ impl Engine {
             Choice::Value(value) => Some(value.clone()),
             Choice::Remove => None,
         };
+        // It stays open where it cannot be written.
+        let edit = Edit { path: found.path, value };
+        if let Err(error) = may(self, std::slice::from_ref(&edit)) {
+            return Some(Err(error));
+        }
+        let document = self.documents.get_mut(name)?;
         if let Some(file) = &mut document.file {
             file.disputes.retain(|dispute| dispute.id() != id);
         }
         self.stage_file_record(name);
-        Some(Ok(Edit { path: found.path, value }))
+        Some(Ok(edit))
     }
 
     /// Tells what a save of the bound file came to, and keeps the text before where it removed much. The save is accepted,

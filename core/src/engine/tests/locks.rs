@@ -312,3 +312,38 @@ fn notes_of_locks_are_as_many_as_were_held_at_once() {
     let records = world.hosts[0].store.keys().filter(|key| String::from_utf8_lossy(key).contains("/write/")).count();
     assert!(records < 5, "{records} records");
 }
+
+#[test]
+fn who_is_limited_to_paths_locks_within_them_and_others_only_see_what_they_may() {
+    use crate::guard::{Proof, Table, token_hash};
+    let who = |role: &str, paths: &str| {
+        let hash = token_hash("t");
+        let text = format!(
+            "[[principal]]\nname = \"ann\"\ntoken_sha256 = \"{hash}\"\nroles = [\"{role}\"]\npaths = [{paths}]\n"
+        );
+        let table = Table::from_value(&crate::format::parse(&text, Format::Toml).unwrap()).unwrap();
+        Some(table.grant(&Proof::of_token("t"), 0).unwrap())
+    };
+    let mut world = World::new();
+    world.add(1, None, false);
+    let mut lock = |who: &crate::guard::Who, command: LockCommand| {
+        let request = world.hosts[0].engine.lock(&name(), command, who, None, world.now);
+        world.settle(0);
+        said(&world, 0, request).unwrap()
+    };
+    let limited = who("writer", "\"db.*\"");
+    for key in ["*", "db", "app.*", "d*.x", "**.host"] {
+        assert_eq!(code(lock(&limited, acquire(key, "x", 0))), Code::Forbidden, "{key}");
+    }
+    assert_eq!(code(lock(&who("reader", "\"*\""), acquire("db.host", "x", 0))), Code::Forbidden);
+    let lease = lock(&limited, acquire("db.host", "somebody else", 0)).unwrap();
+    assert_eq!(lease.child("holder"), Some(&Value::from("ann")), "it is named as it is known");
+    assert!(lock(&limited, acquire("db.pool.*", "x", 0)).is_ok());
+    let force = LockCommand::ForceRelease {
+        key: Pattern::parse("db.host").unwrap(),
+        reason: "why".into(),
+        by: Some("nobody".into()),
+    };
+    assert_eq!(code(lock(&limited, force.clone())), Code::Forbidden);
+    assert!(lock(&who("admin", "\"*\""), force).is_ok());
+}
