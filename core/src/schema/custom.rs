@@ -7,6 +7,9 @@ use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::value::Value;
 
+/// What a check says of a value: what is wrong with it.
+pub type Checked = Result<(), Vec<Error>>;
+
 /// How many problems one check may tell.
 const MAX_ISSUES: usize = 1_000;
 
@@ -34,7 +37,7 @@ pub struct CustomCheck<'a> {
     pub pattern: Pattern,
     /// Says what is wrong with a value, in lowercase and without a final period. It must not show a secret. An error without
     /// a path is about the value itself; one about something in it names the whole path.
-    pub check: &'a dyn Fn(&Path, &Value) -> Result<(), Vec<Error>>,
+    pub check: &'a dyn Fn(&Path, &Value) -> Checked,
 }
 
 impl<'a> CustomCheck<'a> {
@@ -42,10 +45,7 @@ impl<'a> CustomCheck<'a> {
     ///
     /// # Errors
     /// What [`Pattern::parse`] says.
-    pub fn new(
-        pattern: &str,
-        check: &'a dyn Fn(&Path, &Value) -> Result<(), Vec<Error>>,
-    ) -> Result<CustomCheck<'a>, Error> {
+    pub fn new(pattern: &str, check: &'a dyn Fn(&Path, &Value) -> Checked) -> Result<CustomCheck<'a>, Error> {
         let pattern = if pattern.is_empty() { Pattern::exactly(&Path::root()) } else { Pattern::parse(pattern)? };
         Ok(CustomCheck { pattern, check })
     }

@@ -62,7 +62,7 @@ mod whole;
 mod whole_tests;
 
 pub use coerce::{coerce_like, parse_bool};
-pub use custom::{CustomCheck, answered, values_at};
+pub use custom::{Checked, CustomCheck, answered, values_at};
 pub use environment::secret_file;
 pub use field::{Field, Kind, Validator};
 pub(crate) use nearest::nearest;
