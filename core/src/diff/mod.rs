@@ -3,6 +3,7 @@
 pub(crate) mod leaf;
 pub(crate) mod lists;
 pub mod merge_patch;
+pub(crate) mod parts;
 pub mod patch;
 pub mod three_way;
 

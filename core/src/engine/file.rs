@@ -22,6 +22,7 @@ use crate::format::{Format, Held, LeftOut, commented, held, parse_from, parse_no
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
+use crate::policy::Policy;
 use crate::value::Value;
 
 /// The suffix under which a file is kept that another document took the place of.
@@ -264,7 +265,13 @@ impl BoundFile {
 
     /// Looks at the file as it lies on disk; `shared` is the shared layer with everything pending, as it is in force and as
     /// it is.
-    pub(super) fn look(&mut self, text: Option<&str>, shared: Option<(&Value, &Value)>, now_ms: u64) -> Look {
+    pub(super) fn look(
+        &mut self,
+        text: Option<&str>,
+        shared: Option<(&Value, &Value)>,
+        policy: &Policy,
+        now_ms: u64,
+    ) -> Look {
         let is_like_before = text.is_some_and(|text| self.base.as_ref().is_some_and(|base| base.known.is(text)));
         if !is_like_before {
             // A write that waits for the store was planned for another text.
@@ -339,7 +346,7 @@ impl BoundFile {
         match shared.filter(|_| self.base.is_some()) {
             None => Look::First { text: text.to_owned(), value },
             Some(shared) => {
-                let verdict = Box::new(self.judge(&value, shared, now_ms));
+                let verdict = Box::new(self.judge(&value, shared, policy, now_ms));
                 Look::Edited { verdict, text: text.to_owned(), value }
             }
         }
@@ -359,7 +366,13 @@ impl BoundFile {
         is_possible && self.base.as_ref().zip(self.intended.as_ref()).and_then(|(b, i)| texts(b, i)).unwrap_or(false)
     }
 
-    fn judge(&mut self, value: &Value, (shown, shared): (&Value, &Value), now_ms: u64) -> Verdict {
+    fn judge(
+        &mut self,
+        value: &Value,
+        (shown, shared): (&Value, &Value),
+        policy: &Policy,
+        now_ms: u64,
+    ) -> Verdict {
         self.arrive_if_nearer(value, now_ms);
         let Some(base) = &self.base else { return Verdict::default() };
         let steps: Vec<_> = self.kept.candidates(now_ms).collect();
@@ -372,6 +385,7 @@ impl BoundFile {
             steps: &steps,
             forgot: self.kept.forgot_beyond(steps.len()),
             is_text: self.format.is_untyped(),
+            policy,
         })
     }
 

@@ -54,7 +54,7 @@ impl Engine {
             return;
         }
         let before = file.state();
-        let look = file.look(text, shown.as_ref().zip(pending.as_ref()), now.wall_ms);
+        let look = file.look(text, shown.as_ref().zip(pending.as_ref()), &document.policy, now.wall_ms);
         let refusal = match &look {
             Look::Edited { verdict, text, .. } => {
                 let edits = pending.as_ref().map(|pending| edits(&diff(pending, &verdict.merged)));

@@ -50,6 +50,7 @@ mod repair;
 mod replicas;
 mod rules;
 mod save_conflicts;
+mod save_merge;
 mod saves;
 mod settling;
 mod shared;

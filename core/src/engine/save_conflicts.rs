@@ -1,7 +1,7 @@
 //! Where a save of the bound file and others said different things: told once, listed, and settled like other conflicts.
 //!
-//! They belong to this instance, whose file it was: one side never became a write of the document. An entry ends when
-//! somebody writes the path, or settles it.
+//! They belong to this instance, whose file it was: one side never became a write of the document. An entry is closed when
+//! somebody writes the path, and goes when somebody settles it.
 
 use super::conflicts::{Conflict, ConflictSide};
 use super::document::Document;
@@ -22,7 +22,13 @@ use crate::value::Value;
 /// How many are listed, the newest.
 const MOST_LISTED: usize = 64;
 
-/// How many paths one save is told of, the first.
+/// How much is remembered of those that a later write closed, as the store has it: it goes there with each state of the file.
+const MOST_CLOSED_BYTES: usize = 16 << 10;
+
+/// How many paths of one save are told one by one, with what was said there. Of more their number is told.
+const MOST_APART: usize = 3;
+
+/// How many paths are named at once, the first.
 const MOST_TOLD: usize = 16;
 
 /// A path where a save of the bound file and others said different things, and who was heeded.
@@ -124,13 +130,16 @@ impl Engine {
     /// What saves of the bound file and others disagreed on, as conflicts that a rule decided.
     pub(super) fn listed_saves(&self, document: &Document) -> Vec<Conflict> {
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
-        let listed = document.save_disputes().map(|dispute| {
+        let all = document.file.iter().flat_map(|file| &file.disputes);
+        let listed = all.map(|dispute| {
+            let is_closed = !dispute.is_current(&founded.view.value);
+            let shown = founded.view.value.at(&dispute.path).map(|value| document.policy.masked(&dispute.path, value));
             let written = self.written(&document.name, &dispute.path).into_iter().next();
             let id = dispute.id();
             let stamp = Stamp::from_u64(dispute.at_ms << 16);
             let sides = dispute.masked(&document.policy);
             let side = |value: &Option<Value>, in_force: bool| {
-                let by = written.as_ref().filter(|_| in_force);
+                let by = written.as_ref().filter(|_| in_force && !is_closed);
                 ConflictSide {
                     value: value.clone(),
                     in_force,
@@ -150,9 +159,9 @@ impl Engine {
                 path: sides.path.clone(),
                 strategy: ConflictStrategy::LastWriteWins,
                 is_open: false,
-                shown: stays.clone(),
+                shown,
                 sides: vec![side(stays, true), side(other, false)],
-                is_closed: false,
+                is_closed,
                 lost: Lost::default(),
                 assigned_to: None,
                 created: stamp,
@@ -203,16 +212,18 @@ impl Engine {
         let policy = document.policy.clone();
         let shown = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.view.value.clone());
         let Some(file) = &mut document.file else { return };
+        let is_current = |old: &SaveConflict| shown.as_ref().is_none_or(|shown| old.is_current(shown));
         let mut news = Vec::new();
         for dispute in std::mem::take(&mut verdict.disputes) {
             let dispute = SaveConflict::new(dispute, now.wall_ms);
-            match file.disputes.iter_mut().find(|old| old.is_same(&dispute)) {
+            match file.disputes.iter_mut().find(|old| is_current(old) && old.is_same(&dispute)) {
                 Some(old) => old.at_ms = now.wall_ms,
                 None => news.push(dispute),
             }
         }
         if !news.is_empty() {
-            file.disputes.retain(|old| shown.as_ref().is_none_or(|shown| old.is_current(shown)));
+            file.disputes.retain(|old| !news.iter().any(|new| new.is_same(old)));
+            forget(&mut file.disputes, is_current);
             file.disputes.extend(news.iter().cloned());
             let surplus = file.disputes.len().saturating_sub(MOST_LISTED);
             file.disputes.drain(..surplus);
@@ -225,16 +236,14 @@ impl Engine {
             text,
         }));
         let told: Vec<SaveConflict> = news.iter().map(|dispute| dispute.masked(&policy)).collect();
-        for dispute in told.iter().take(MOST_TOLD) {
-            let error = Error::new(Code::Stale, words(dispute, &policy)).with_path(dispute.path.clone());
-            let hint = "see `confmesh conflicts --all`, and settle it with `confmesh resolve`";
-            self.notice(Level::Warning, error.with_origin(origin.clone()).with_hint(hint));
-        }
-        let untold = told.len().saturating_sub(MOST_TOLD);
-        if untold > 0 {
-            let message = format!("the same save and others disagreed on {untold} more paths");
+        let words = match told.len() {
+            0..=MOST_APART => told.iter().map(|one| (words(one, &policy), Some(one.path.clone()))).collect(),
+            _ => vec![(summary(&told), None)],
+        };
+        for (message, path) in words {
             let error = Error::new(Code::Stale, message).with_origin(origin.clone());
-            self.notice(Level::Warning, error.with_hint("see `confmesh conflicts --all`"));
+            let error = path.into_iter().fold(error, Error::with_path);
+            self.notice(Level::Warning, error.with_hint("see `confmesh conflicts --all`, and settle it with `confmesh resolve`"));
         }
         if kept || (!verdict.is_known && !verdict.removed.is_empty()) {
             let error = Error::new(Code::Stale, removal(verdict, kept)).with_origin(origin);
@@ -250,6 +259,37 @@ impl Engine {
     }
 }
 
+/// Forgets the oldest of those that are closed, beyond what is worth keeping.
+fn forget(disputes: &mut Vec<SaveConflict>, is_current: impl Fn(&SaveConflict) -> bool) {
+    let mut bytes = 0;
+    let mut kept = std::mem::take(disputes);
+    kept.reverse();
+    kept.retain(|old| {
+        let is_open = is_current(old);
+        bytes += if is_open { 0 } else { canonical(&old.to_record()).len() };
+        is_open || bytes <= MOST_CLOSED_BYTES
+    });
+    kept.reverse();
+    *disputes = kept;
+}
+
+/// Many disputes of one save in one sentence.
+fn summary(told: &[SaveConflict]) -> String {
+    let of = |stays: Stays| {
+        let paths: Vec<String> =
+            told.iter().filter(|one| one.stays == stays).map(|one| format!("`{}`", one.path)).collect();
+        let named = paths.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>().join(", ");
+        let more = paths.len().saturating_sub(MOST_TOLD);
+        (paths.len(), if more > 0 { format!("{named} and {more} more") } else { named })
+    };
+    let ((theirs, at_theirs), (saved, at_saved)) = (of(Stays::Theirs), of(Stays::Saved));
+    let older = "the saved file descends from an older text";
+    let theirs = (theirs > 0).then(|| format!("what others wrote since stays at {theirs} paths: {at_theirs}"));
+    let saved = (saved > 0).then(|| format!("what the file says stays over what others wrote at {saved}: {at_saved}"));
+    let parts: Vec<String> = theirs.into_iter().chain(saved).collect();
+    format!("{older}; {}", parts.join("; "))
+}
+
 fn words(dispute: &SaveConflict, policy: &Policy) -> String {
     let side = |value: &Option<Value>| match value {
         Some(_) if policy.is_secret(&dispute.path) => MASK.to_owned(),
@@ -262,7 +302,7 @@ fn words(dispute: &SaveConflict, policy: &Policy) -> String {
             "the saved file descends from an older text, with {saved} here; what others wrote since, {theirs}, stays"
         ),
         Stays::Saved => {
-            format!("the file was edited to {saved} while another instance wrote {theirs}; the file's value stays")
+            format!("the file was edited to {saved} while others wrote {theirs}; the file's value stays")
         }
     }
 }

@@ -4,13 +4,16 @@
 //! take back whatever others wrote meanwhile. So the state from which the save changes least is taken for its ancestor,
 //! and only what differs from that one counts as said. What the save brings back, or lacks, although *others* wrote it
 //! since stays as they wrote it, and is told as a [`Dispute`]. What only this file had changed since is the file's to
-//! change again.
+//! change again. Of a list or a text that both changed, both changes are kept where a rule or its items allow that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::kept::{Step, Writer};
+use super::save_merge::both;
 use crate::diff::leaf::{Leaf, leaf_at, leaf_count, leaf_diff, node_at, with_leaves};
+use crate::diff::parts::{Apart, Parts, has_parts};
 use crate::path::Path;
+use crate::policy::Policy;
 use crate::value::Value;
 
 /// How many leaves a save without a known ancestor may remove before the text before it is kept.
@@ -52,6 +55,8 @@ pub(super) struct Save<'a> {
     pub(super) forgot: bool,
     /// Whether the file holds texts only, so that the value that is there names the type.
     pub(super) is_text: bool,
+    /// Says what becomes of what several people wrote.
+    pub(super) policy: &'a Policy,
 }
 
 impl Save<'_> {
@@ -69,6 +74,14 @@ impl Save<'_> {
             }
             _ => saved.clone(),
         }
+    }
+
+    /// What the save and others made of a leaf, where neither has to give way.
+    fn both(&self, path: &Path, before: Option<&Value>, theirs: Option<&Value>) -> Option<Value> {
+        let (before, theirs, saved) = (before?, theirs?, leaf_at(self.saved, path)?);
+        // What the file cannot hold of it would be lost.
+        let is_whole = leaf_at(self.shown, path) == Some(theirs) && !self.is_text;
+        is_whole.then(|| both(before, saved, theirs, self.policy.conflict_at(path))).flatten()
     }
 }
 
@@ -111,42 +124,78 @@ fn differ(one: Option<&Value>, other: Option<&Value>) -> bool {
     one.filter(is_value) != other.filter(is_value)
 }
 
-/// The state from which the save changes least. Where the newest is among them it is that one. Else the save is surely
-/// older, and the oldest of them is taken: what others wrote since then its author may never have seen.
+/// How near a save is to one state after the other, within its leaves: it tells those apart from which it differs in as many
+/// leaves, as where the save and others changed one list.
+struct Within<'a> {
+    saved: &'a Value,
+    /// What the save holds.
+    parts: BTreeMap<&'a Path, Parts>,
+    /// From how much it differs at each leaf.
+    at: BTreeMap<&'a Path, Apart>,
+    all: Apart,
+}
+
+impl<'a> Within<'a> {
+    /// The next state holds this at a leaf.
+    fn hold(&mut self, path: &'a Path, held: Option<&Value>) {
+        let saved = leaf_at(self.saved, path);
+        let apart = match differ(held, saved) {
+            true => self.parts.entry(path).or_insert_with(|| Parts::of(saved)).apart(held),
+            false => Apart::default(),
+        };
+        let before = self.at.insert(path, apart).unwrap_or_default();
+        self.all = self.all + apart - before;
+    }
+}
+
+/// The state from which the save changes least: the fewest leaves, and of those the least of them. Where the newest is among
+/// them it is that one. Else the save is surely older, and the oldest of them is taken: what others wrote since then its
+/// author may never have seen.
 ///
 /// Each distance follows from the one before by the step that led away from that state.
 fn ancestor(save: &Save<'_>, from_newest: &[Leaf]) -> Ancestor {
     let to_newest = from_newest.iter().filter(|leaf| differ(leaf.old.as_ref(), leaf.new.as_ref())).count();
-    let mut best = (0, to_newest);
+    let (parts, at) = (BTreeMap::new(), BTreeMap::new());
+    let mut within = Within { saved: save.saved, parts, at, all: Apart::default() };
+    from_newest.iter().for_each(|leaf| within.hold(&leaf.path, leaf.old.as_ref()));
     let mut distance = to_newest;
-    let mut distances = vec![to_newest];
+    let mut nearness = (distance, within.all);
+    let mut best = (0, nearness);
+    let mut all = vec![nearness];
     for (at, step) in save.steps.iter().enumerate() {
         for leaf in &step.leaves {
             let saved = leaf_at(save.saved, &leaf.path);
             distance = (distance + usize::from(differ(leaf.old.as_ref(), saved)))
                 .saturating_sub(usize::from(differ(leaf.new.as_ref(), saved)));
+            within.hold(&leaf.path, leaf.old.as_ref());
         }
-        if distance < best.1 || (distance == best.1 && best.0 > 0) {
-            best = (at + 1, distance);
+        nearness = (distance, within.all);
+        if nearness < best.1 || (nearness == best.1 && best.0 > 0) {
+            best = (at + 1, nearness);
         }
-        distances.push(distance);
+        all.push(nearness);
     }
-    let is_as_near = |(age, distance): (usize, usize)| (age != best.0 && distance == best.1).then_some(age);
-    let as_near = distances.into_iter().enumerate().filter_map(is_as_near).collect();
-    let is_oldest_as_near = distance == best.1;
-    if best.1 == 0 && to_newest == 1 {
+    let is_as_near = |(age, nearness): (usize, (usize, Apart))| (age != best.0 && nearness == best.1).then_some(age);
+    let as_near = all.into_iter().enumerate().filter_map(is_as_near).collect();
+    let is_oldest_as_near = nearness == best.1;
+    let (age, (distance, _)) = best;
+    if distance == 0 && to_newest == 1 {
         return Ancestor { age: 0, distance: 1, is_set_back: true, is_oldest_as_near, as_near };
     }
-    Ancestor { age: best.0, distance: best.1, is_set_back: false, is_oldest_as_near, as_near }
+    Ancestor { age, distance, is_set_back: false, is_oldest_as_near, as_near }
 }
 
-/// What the ancestor had at the leaves that changed since, and who changed them last.
+/// What the ancestor had at the leaves that changed since, and who changed them last. Of a list or a text, parts that others
+/// wrote are still there when this file changed it after them.
 fn since<'a>(steps: &[&'a Step], age: usize) -> BTreeMap<&'a Path, (Option<&'a Value>, Writer)> {
     let mut changed = BTreeMap::new();
     for step in steps.iter().take(age) {
         for leaf in &step.leaves {
-            let (old, _) = changed.entry(&leaf.path).or_insert((None, step.writer(&leaf.path)));
+            let (old, writer) = changed.entry(&leaf.path).or_insert((None, step.writer(&leaf.path)));
             *old = leaf.old.as_ref();
+            if has_parts(leaf.new.as_ref()) && leaf.old != leaf.new && step.writer(&leaf.path) == Writer::Others {
+                *writer = Writer::Others;
+            }
         }
     }
     changed
@@ -220,6 +269,10 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
         if wrote && (saved == before || saved.is_none()) {
             // Where the newest text had the older value too, nothing is taken back: others were just faster.
             verdict.disputes.extend(touched.contains_key(path).then(|| dispute(Stays::Theirs)));
+            continue;
+        }
+        if wrote && let Some(both) = save.both(path, before, theirs) {
+            made.push((path, Some(both)));
             continue;
         }
         let is_doubtful = ancestor.is_set_back || !is_known || doubted.contains(path);

@@ -34,6 +34,7 @@ mod replication;
 mod saves;
 mod schema;
 mod settling;
+mod stale_parts;
 mod twice;
 mod versions;
 mod wire;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// An instance with a file of these keys, and one without a file that writes meanwhile.
-fn mirrored(text: &str) -> World {
+pub(super) fn mirrored(text: &str) -> World {
     let mut world = World::new();
     world.add(1, Some(text), false);
     world.add_with(2, None, DocumentOptions { shared: true, has_peers: true, ..Default::default() });
@@ -12,7 +12,7 @@ fn mirrored(text: &str) -> World {
     world
 }
 
-fn write(world: &mut World, place: &str, value: impl Into<Value>) {
+pub(super) fn write(world: &mut World, place: &str, value: impl Into<Value>) {
     world.set(1, place, value);
     world.run();
 }
@@ -24,14 +24,14 @@ fn remove(world: &mut World, place: &str) {
     world.run();
 }
 
-fn assert_shows(world: &World, want: &str) {
+pub(super) fn assert_shows(world: &World, want: &str) {
     for at in 0..2 {
         assert_eq!(world.value(at), json(want), "host {at}");
     }
     assert_eq!(world.file_value(0), json(want));
 }
 
-fn conflicts(world: &World) -> Vec<(String, Stays)> {
+pub(super) fn conflicts(world: &World) -> Vec<(String, Stays)> {
     let status = world.hosts[0].engine.status().remove(0);
     status.save_conflicts.iter().map(|conflict| (conflict.path.to_string(), conflict.stays)).collect()
 }
@@ -261,7 +261,11 @@ fn a_conflict_of_a_save_is_settled_like_any_other_and_ends_when_somebody_writes(
     world.connect(1, 0);
     world.run();
     write(&mut world, "b", 21);
-    assert!(world.hosts[0].engine.conflicts(&name(), true).is_empty());
+    assert!(world.hosts[0].engine.status()[0].save_conflicts.is_empty());
+    let listed = world.hosts[0].engine.conflicts(&name(), true);
+    let sides: Vec<_> = listed.iter().flat_map(|one| one.sides.iter().map(|side| side.value.clone())).collect();
+    assert!(listed.iter().all(|one| one.is_closed), "{listed:?}");
+    assert_eq!(sides, [Some(20.into()), Some(2.into())]);
 }
 
 #[test]
