@@ -6,22 +6,25 @@
 use std::ops::{Add, Sub};
 
 use crate::canonical::canonical;
-use crate::value::Value;
+use crate::value::{List, Value};
 
-/// From how much of a leaf another one differs: the first counts more than any number of the second.
+/// From how much of a leaf another one differs: each count says more than any number of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Apart {
     /// Items of a list, lines of a text.
     parts: usize,
     /// Fields of items, words of lines.
     pieces: usize,
+    /// Places of a list.
+    places: usize,
 }
 
 impl Add for Apart {
     type Output = Apart;
 
     fn add(self, other: Apart) -> Apart {
-        Apart { parts: self.parts + other.parts, pieces: self.pieces + other.pieces }
+        let (parts, pieces) = (self.parts + other.parts, self.pieces + other.pieces);
+        Apart { parts, pieces, places: self.places + other.places }
     }
 }
 
@@ -29,15 +32,15 @@ impl Sub for Apart {
     type Output = Apart;
 
     fn sub(self, other: Apart) -> Apart {
-        let parts = self.parts.saturating_sub(other.parts);
-        Apart { parts, pieces: self.pieces.saturating_sub(other.pieces) }
+        let places = self.places.saturating_sub(other.places);
+        let pieces = self.pieces.saturating_sub(other.pieces);
+        Apart { parts: self.parts.saturating_sub(other.parts), pieces, places }
     }
 }
 
-/// What a leaf is made of, in order of spelling: where in a list an item stands is left out of account.
-#[derive(Debug, Default)]
+/// What a leaf is made of, in order of spelling.
 pub(crate) struct Parts {
-    is_list: bool,
+    list: Option<List>,
     parts: Vec<String>,
     pieces: Vec<String>,
 }
@@ -56,7 +59,7 @@ impl Parts {
         }
         parts.sort_unstable();
         pieces.sort_unstable();
-        Parts { is_list: value.is_some_and(|value| value.as_list().is_some()), parts, pieces }
+        Parts { list: value.and_then(Value::as_list).cloned(), parts, pieces }
     }
 
     /// How much of it another leaf lacks, and it of that one. What is nothing, or a single thing, is as far from all that it is
@@ -64,11 +67,17 @@ impl Parts {
     pub(crate) fn apart(&self, other: Option<&Value>) -> Apart {
         let other = Parts::of(other);
         if self.parts.is_empty() {
-            return Apart { parts: 1, pieces: 1 };
+            return Apart { parts: 1, pieces: 1, places: 1 };
         }
-        let is_single = |one: &[String], two: &[String]| !self.is_list && one.len() <= 1 && two.len() <= 1;
+        let places = match (&self.list, &other.list) {
+            (Some(one), Some(two)) => {
+                one.len().abs_diff(two.len()) + one.iter().zip(two.iter()).filter(|(one, two)| one != two).count()
+            }
+            _ => 1,
+        };
+        let is_single = |one: &[String], two: &[String]| self.list.is_none() && one.len() <= 1 && two.len() <= 1;
         let apart = |one: &[String], two: &[String]| if is_single(one, two) { 1 } else { differing(one, two) };
-        Apart { parts: apart(&self.parts, &other.parts), pieces: apart(&self.pieces, &other.pieces) }
+        Apart { parts: apart(&self.parts, &other.parts), pieces: apart(&self.pieces, &other.pieces), places }
     }
 }
 
@@ -143,6 +152,12 @@ mod tests {
     }
 
     #[test]
+    fn where_alike_items_changed_their_places_tell() {
+        let apart = |state: &str| Parts::of(Some(&json("[1,9]"))).apart(Some(&json(state)));
+        assert!(apart("[1,1]") < apart("[2,1]"));
+    }
+
+    #[test]
     fn texts_differ_in_lines_and_lines_in_words() {
         assert_eq!(apart(r#""one\ntwo\n""#, r#""one\ntwo\nthree\n""#).0, 1);
         assert_eq!(apart(r#""zero\none\ntwo\n""#, r#""one\ntwo\nthree\n""#).0, 2);
@@ -155,7 +170,7 @@ mod tests {
         for (state, saved) in [("1", "2"), ("\"a\"", "\"b\""), ("[1,2,3]", "[]"), ("\"a b c\"", "\"\"")] {
             assert_eq!(apart(state, saved), (1, 1), "{state} and {saved}");
         }
-        assert_eq!(Parts::of(None).apart(Some(&json("[1,2,3]"))), Apart { parts: 1, pieces: 1 });
-        assert_eq!(Parts::of(Some(&json("[1,2]"))).apart(None), Apart { parts: 2, pieces: 2 });
+        assert_eq!(Parts::of(None).apart(Some(&json("[1,2,3]"))), Apart { parts: 1, pieces: 1, places: 1 });
+        assert_eq!(Parts::of(Some(&json("[1,2]"))).apart(None), Apart { parts: 2, pieces: 2, places: 1 });
     }
 }

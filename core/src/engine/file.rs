@@ -17,6 +17,7 @@ use super::torn::is_torn;
 use super::types::{FileWrite, SourceState, StoreWrite, Ticket};
 use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
+use crate::diff::parts::{Apart, Parts};
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, Held, LeftOut, commented, held, parse_from, parse_noting, print, read_as, rewrite};
 use crate::id::DocumentName;
@@ -393,10 +394,13 @@ impl BoundFile {
     /// from what was intended.
     fn arrive_if_nearer(&mut self, saved: &Value, now_ms: u64) {
         let (Some(base), Some(intended)) = (&self.base, &self.intended) else { return };
-        let differs = |side: fn(&Leaf) -> Option<&Value>| {
-            intended.leaves.iter().filter(|leaf| leaf_at(saved, &leaf.path) != side(leaf)).count()
+        let apart = |side: fn(&Leaf) -> Option<&Value>| {
+            let all = intended.leaves.iter().map(|leaf| (leaf_at(saved, &leaf.path), side(leaf)));
+            let all = all.filter(|(saved, side)| saved != side);
+            let within = |(saved, side): (Option<&Value>, Option<&Value>)| Parts::of(saved).apart(side);
+            all.fold((0, Apart::default()), |(leaves, apart), leaf| (leaves + 1, apart + within(leaf)))
         };
-        if differs(|leaf| leaf.new.as_ref()) < differs(|leaf| leaf.old.as_ref()) {
+        if apart(|leaf| leaf.new.as_ref()) < apart(|leaf| leaf.old.as_ref()) {
             let leaves = intended.leaves.clone();
             let value = with_leaves(&base.value, leaves.iter().map(|leaf| (&leaf.path, leaf.new.as_ref())));
             self.base = Some(Base { known: intended.known.clone(), value });

@@ -3,7 +3,8 @@
 //!
 //! Every value that is written is written once only, so a leaf tells by itself whether somebody wrote it since a text was
 //! read. What has to hold after a save: its author's changes are there, what others wrote since stays and is listed where
-//! the save had it otherwise, and what only the file had changed since is as the save says.
+//! the save had it otherwise, and what only the file had changed since is as the save says. Of a list or a text that both
+//! changed, every item and line that others added since is there or listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,9 @@ const FORMATS: [Format; 5] = [Format::Json, Format::Jsonc, Format::Yaml, Format:
 const OTHERS: &[&str] = &["o.a", "o.b", "o.c", "p"];
 const EDITORS: &[&str] = &["e.a", "e.b", "f"];
 const SHARED: &[&str] = &["s.a", "s.b", "s.t.x", "s.t.y", "q"];
+
+/// Two lists and a text of lines, in formats that have such.
+const PARTS: &[&str] = &["l.a", "l.b", "l.t"];
 
 type Leaves = BTreeMap<Path, Value>;
 
@@ -53,6 +57,9 @@ struct Desk {
     by_file: BTreeSet<Path>,
     /// Leaves that this file removed, and that others set since; the file has not shown that.
     unseen: BTreeSet<Path>,
+    /// Items and lines that editors added.
+    added: BTreeSet<i64>,
+    has_parts: bool,
     marker: i64,
     now: Now,
     trace: Vec<String>,
@@ -71,6 +78,21 @@ fn leaves(value: &Value) -> Leaves {
         }
     });
     leaves
+}
+
+/// What a list holds, or a text in its lines.
+fn parts(value: Option<&Value>) -> Vec<i64> {
+    match value {
+        Some(Value::String(text)) => text.as_str().lines().filter_map(|line| line.parse().ok()).collect(),
+        other => other.and_then(Value::as_list).into_iter().flat_map(|list| list.iter()).filter_map(Value::as_i64).collect(),
+    }
+}
+
+fn of_parts(key: &str, items: &[i64]) -> Value {
+    match key {
+        "l.t" => items.iter().map(|item| format!("{item}\n")).collect::<String>().as_str().into(),
+        _ => items.iter().map(|item| Value::from(*item)).collect::<Vec<Value>>().into(),
+    }
 }
 
 fn has_number(document: &Value, key: &Path) -> bool {
@@ -113,6 +135,8 @@ impl Desk {
             buffers: Vec::new(),
             by_file: BTreeSet::new(),
             unseen: BTreeSet::new(),
+            added: BTreeSet::new(),
+            has_parts: false,
             marker: 1_000,
             now: Now { wall_ms: 1_790_000_000_000, mono_ms: 0 },
             trace: Vec::new(),
@@ -123,6 +147,12 @@ impl Desk {
         for key in OTHERS.iter().chain(EDITORS).chain(SHARED) {
             let value = desk.fresh();
             desk.others(key, Some(value));
+        }
+        let holds = |value: &Value| desk.texts(value).as_ref() == Some(value);
+        desk.has_parts = holds(&of_parts("l.a", &[1])) && holds(&of_parts("l.t", &[1, 2])) && !desk.format.is_untyped();
+        for key in PARTS.iter().filter(|_| desk.has_parts) {
+            let items = [desk.marked(), desk.marked()];
+            desk.others(key, Some(of_parts(key, &items)));
         }
         desk.settle(true);
         desk
@@ -169,8 +199,24 @@ impl Desk {
     }
 
     fn fresh(&mut self) -> Value {
+        self.marked().into()
+    }
+
+    fn marked(&mut self) -> i64 {
         self.marker += 1;
-        self.marker.into()
+        self.marker
+    }
+
+    /// A list or a text with another item, or without one of its own.
+    fn changed(&mut self, key: &str, value: Option<&Value>) -> Value {
+        let mut items = parts(value);
+        if items.len() > 1 && self.random.below(4) == 0 {
+            items.remove(self.random.below(items.len()));
+        } else {
+            let at = self.random.below(items.len() + 1);
+            items.insert(at, self.marked());
+        }
+        of_parts(key, &items)
     }
 
     fn document(&self) -> Value {
@@ -292,6 +338,11 @@ impl Desk {
             let key = self.random.pick(&keys);
             self.others(key, value);
         }
+        if self.has_parts && self.random.below(2) == 0 {
+            let key = self.random.pick(PARTS);
+            let value = self.changed(key, self.document().at(&path(key)));
+            self.others(key, Some(value));
+        }
     }
 
     /// Somebody opens the file.
@@ -326,6 +377,12 @@ impl Desk {
             };
             made.insert(key, new);
         }
+        if self.has_parts && self.random.below(2) == 0 {
+            let key = self.random.pick(PARTS);
+            let new = self.changed(key, buffer.shown.get(&path(key)));
+            value = value.with(&path(key), new.clone());
+            made.insert(path(key), Some(new));
+        }
         if made.is_empty() {
             return Ok(());
         }
@@ -355,6 +412,8 @@ impl Desk {
         let shown = leaves(&parse(&text, self.format).unwrap());
         self.buffers[at] = Buffer { text, shown };
         for (key, new) in &made {
+            let held = parts(buffer.shown.get(key));
+            self.added.extend(parts(new.as_ref()).into_iter().filter(|item| !held.contains(item)));
             if new.is_some() || self.document().at(key).is_none() {
                 self.by_file.insert(key.clone());
                 self.unseen.remove(key);
@@ -429,15 +488,34 @@ impl Desk {
         let is_news = |key: &Path| before.get(key) != buffer.shown.get(key) && !self.by_file.contains(key);
         // A text tells its age by what differs from the one that was seen last; what was never in the file tells nothing.
         let is_old = all.iter().any(|key| !made.contains_key(*key) && on_disk.get(*key) != buffer.shown.get(*key));
-        let is_clear = made.values().all(Option::is_some);
+        let is_part = |key: &Path| PARTS.iter().any(|part| path(part) == *key);
+        // Nor does a list without an item.
+        let has_all = |key: &Path, new: &Value| {
+            let new = parts(Some(new));
+            !is_part(key) || parts(buffer.shown.get(key)).iter().all(|item| new.contains(item))
+        };
+        let is_clear = made.iter().all(|(key, new)| new.as_ref().is_some_and(|new| has_all(key, new)));
         let saved = |key: &Path| made.get(key).map_or_else(|| buffer.shown.get(key), Option::as_ref);
         let from_newest = all.iter().filter(|key| saved(key) != on_disk.get(**key)).count();
         if !is_clear && from_newest <= made.len() {
             return Ok(true); // nobody could tell it from an edit of the newest text
         }
+        for key in PARTS.iter().map(|key| path(key)).filter(|_| is_clear) {
+            let (held, stays) = (parts(buffer.shown.get(&key)), parts(after.get(&key)));
+            let mut lost = parts(before.get(&key));
+            lost.retain(|item| !held.contains(item) && !stays.contains(item) && !self.added.contains(item));
+            let of_key = listed.iter().filter(|one| one.path == key);
+            let told: Vec<i64> = of_key.flat_map(|one| parts(one.theirs.as_ref())).collect();
+            if let Some(item) = lost.iter().find(|item| !told.contains(item)) {
+                let what = format!("`{key}` lost {item}, which others wrote, and nobody says so");
+                return violated(Property::Loss, what);
+            }
+        }
         for (key, new) in made {
             let shown = document.at(key);
             match new {
+                // What may have been taken for another text.
+                Some(new) if is_part(key) && !has_all(key, new) => {}
                 // In a file of texts the value that was there names the type.
                 Some(new)
                     if shown != Some(new) && (has_number(typed, key) || after.get(key) != self.texts(new).as_ref()) =>
@@ -465,7 +543,7 @@ impl Desk {
             let (old, new) = (before.get(key), after.get(key));
             let held = buffer.shown.get(key);
             if self.by_file.contains(key) {
-                if new != held && is_clear {
+                if new != held && is_clear && !is_part(key) {
                     let what =
                         format!("`{key}`, which only the file had changed, is {new:?} and was saved as {held:?}");
                     return violated(Property::Loss, what);

@@ -45,8 +45,8 @@ fn listed(world: &World) -> Vec<Vec<Option<Value>>> {
     listed.iter().map(|one| one.sides.iter().map(|side| side.value.clone()).collect()).collect()
 }
 
-/// With the writes made at one of both instances.
-fn played(case: &Case, rule: ConflictStrategy, writer: usize) -> World {
+/// An instance with a file, and one without, under a rule.
+fn begun(case: &Case, rule: ConflictStrategy) -> World {
     let rule = Rule { conflict: Some(rule), ..Rule::on(crate::Pattern::parse("*").unwrap()) };
     let policy = Policy::of([rule]).unwrap();
     let options = |file: Option<&str>| DocumentOptions {
@@ -61,6 +61,12 @@ fn played(case: &Case, rule: ConflictStrategy, writer: usize) -> World {
     world.add_with(2, None, options(None));
     world.connect(1, 0);
     world.run();
+    world
+}
+
+/// With the writes made at one of both instances.
+fn played(case: &Case, rule: ConflictStrategy, writer: usize) -> World {
+    let mut world = begun(case, rule);
     world.set(writer, case.place, value(case.others));
     world.run();
     world.save(0, &file(case.saved));
@@ -124,6 +130,24 @@ fn who_saw_the_list_that_others_made_may_change_it() {
     world.save(0, r#"{"z":1}"#);
     world.run();
     assert_shows(&world, r#"{"z":1}"#);
+    assert_eq!(conflicts(&world), []);
+}
+
+#[test]
+fn an_edit_of_a_list_in_a_mirror_write_that_nobody_looked_at_yet_takes_nothing_twice() {
+    let mut world = begun(&LIST, ConflictStrategy::OperationalTransform);
+    world.hosts[0].writes_files = false;
+    world.set(1, "l", value(r#"["a","b","x"]"#));
+    world.run();
+    let planned = world.hosts[0].due.pop_front().unwrap();
+    // It comes to the disk and is edited there before anybody looks.
+    let edited = json(&planned.text).with(&path("l"), value(r#"["a","b","x","d"]"#));
+    world.hosts[0].file = Some(canonical(&edited));
+    world.hosts[0].writes_files = true;
+    world.hosts[0].engine.handle_file_written(&name());
+    world.look(0);
+    world.run();
+    assert_shows(&world, &file(r#"["a","b","x","d"]"#));
     assert_eq!(conflicts(&world), []);
 }
 
