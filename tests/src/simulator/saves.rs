@@ -25,7 +25,8 @@ const OTHERS: &[&str] = &["o.a", "o.b", "o.c", "p"];
 const EDITORS: &[&str] = &["e.a", "e.b", "f"];
 const SHARED: &[&str] = &["s.a", "s.b", "s.t.x", "s.t.y", "q"];
 
-/// Two lists and a text of lines, in formats that have such.
+/// Two lists and a text of lines, in formats that have such. Only others take something from the first, and only editors from
+/// the second.
 const PARTS: &[&str] = &["l.a", "l.b", "l.t"];
 
 type Leaves = BTreeMap<Path, Value>;
@@ -57,7 +58,7 @@ struct Desk {
     by_file: BTreeSet<Path>,
     /// Leaves that this file removed, and that others set since; the file has not shown that.
     unseen: BTreeSet<Path>,
-    /// Items and lines that editors added.
+    /// Items and lines that saves added, or brought back.
     added: BTreeSet<i64>,
     has_parts: bool,
     marker: i64,
@@ -150,7 +151,8 @@ impl Desk {
         }
         let holds = |value: &Value| desk.texts(value).as_ref() == Some(value);
         desk.has_parts = holds(&of_parts("l.a", &[1])) && holds(&of_parts("l.t", &[1, 2])) && !desk.format.is_untyped();
-        for key in PARTS.iter().filter(|_| desk.has_parts) {
+        let has_parts = desk.has_parts;
+        for key in PARTS.iter().filter(|_| has_parts) {
             let items = [desk.marked(), desk.marked()];
             desk.others(key, Some(of_parts(key, &items)));
         }
@@ -207,10 +209,10 @@ impl Desk {
         self.marker
     }
 
-    /// A list or a text with another item, or without one of its own.
-    fn changed(&mut self, key: &str, value: Option<&Value>) -> Value {
+    /// A list or a text with another item; `shrinks` is the one that may also lose one of its own.
+    fn changed(&mut self, key: &str, shrinks: &str, value: Option<&Value>) -> Value {
         let mut items = parts(value);
-        if items.len() > 1 && self.random.below(4) == 0 {
+        if key == shrinks && items.len() > 1 && self.random.below(4) == 0 {
             items.remove(self.random.below(items.len()));
         } else {
             let at = self.random.below(items.len() + 1);
@@ -340,7 +342,7 @@ impl Desk {
         }
         if self.has_parts && self.random.below(2) == 0 {
             let key = self.random.pick(PARTS);
-            let value = self.changed(key, self.document().at(&path(key)));
+            let value = self.changed(key, "l.a", self.document().at(&path(key)));
             self.others(key, Some(value));
         }
     }
@@ -379,7 +381,7 @@ impl Desk {
         }
         if self.has_parts && self.random.below(2) == 0 {
             let key = self.random.pick(PARTS);
-            let new = self.changed(key, buffer.shown.get(&path(key)));
+            let new = self.changed(key, "l.b", buffer.shown.get(&path(key)));
             value = value.with(&path(key), new.clone());
             made.insert(path(key), Some(new));
         }
@@ -412,8 +414,6 @@ impl Desk {
         let shown = leaves(&parse(&text, self.format).unwrap());
         self.buffers[at] = Buffer { text, shown };
         for (key, new) in &made {
-            let held = parts(buffer.shown.get(key));
-            self.added.extend(parts(new.as_ref()).into_iter().filter(|item| !held.contains(item)));
             if new.is_some() || self.document().at(key).is_none() {
                 self.by_file.insert(key.clone());
                 self.unseen.remove(key);
@@ -421,6 +421,10 @@ impl Desk {
         }
         // What a save wrote over what others had written, and told, was written by this file from then on.
         let after = self.held();
+        for key in PARTS.iter().map(|key| path(key)) {
+            let old = parts(before.1.get(&key));
+            self.added.extend(parts(after.get(&key)).into_iter().filter(|item| !old.contains(item)));
+        }
         let status = self.engine.status().remove(0);
         let told = status.save_conflicts.iter().filter(|one| one.stays == Stays::Saved).map(|one| &one.path);
         let is_changed = |key: &&Path| before.1.get(*key) != after.get(*key);
