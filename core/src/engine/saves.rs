@@ -288,8 +288,10 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
     }
     verdict.merged = with_leaves(save.shared, made.iter().map(|(path, new)| (*path, new.as_ref())));
     // A leaf that became a map, or a map that became a leaf, takes along what others wrote there.
-    verdict.written =
-        made.iter().map(|(path, _)| *path).chain(verdict.same.iter().map(|(path, _)| path)).cloned().collect();
+    // What others wrote and the text before did not show yet may be among the parts of what was saved.
+    let is_own = |path: &&Path| !(unmirrored.contains(*path) && has_parts(leaf_at(save.saved, path)));
+    let written = made.iter().map(|(path, _)| *path).chain(verdict.same.iter().map(|(path, _)| path));
+    verdict.written = written.filter(is_own).cloned().collect();
     let own: BTreeSet<&Path> = made.iter().map(|(path, _)| *path).collect();
     for leaf in leaf_diff(save.shared, &verdict.merged) {
         let is_hidden = || leaf_at(save.theirs, &leaf.path).is_none();

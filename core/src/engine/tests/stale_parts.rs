@@ -165,6 +165,27 @@ fn what_others_added_to_a_list_that_this_file_changed_after_them_is_theirs() {
 }
 
 #[test]
+fn what_others_added_is_theirs_where_a_save_shows_it_before_the_mirror_does() {
+    let mut world = mirrored(&file(r#"["a","b"]"#));
+    write(&mut world, "l", value(r#"["a","b","x"]"#));
+    // Of two editors one had not seen it; the process is killed before it writes the file again.
+    world.hosts[0].writes_files = false;
+    for text in [r#"{"l":["a","b"],"z":2}"#, r#"{"l":["a","b","x","d"],"z":1}"#] {
+        world.kill(0);
+        world.hosts[0].file = Some(text.to_owned());
+        world.restart(0);
+    }
+    world.kill(0);
+    world.hosts[0].writes_files = true;
+    world.restart(0);
+    world.connect(1, 0);
+    world.run();
+    world.save(0, r#"{"l":["a","b"],"n":1,"z":2}"#);
+    world.run();
+    assert_shows(&world, r#"{"l":["a","b","x","d"],"n":1,"z":2}"#);
+}
+
+#[test]
 fn what_was_written_through_the_same_instance_is_listed_and_told_as_what_came_from_others() {
     let edits = |edits: &[(&str, i64)]| {
         let edits = edits.iter().map(|(place, value)| crate::replica::Edit { path: path(place), value: Some((*value).into()) });
