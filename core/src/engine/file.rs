@@ -367,13 +367,7 @@ impl BoundFile {
         is_possible && self.base.as_ref().zip(self.intended.as_ref()).and_then(|(b, i)| texts(b, i)).unwrap_or(false)
     }
 
-    fn judge(
-        &mut self,
-        value: &Value,
-        (shown, shared): (&Value, &Value),
-        policy: &Policy,
-        now_ms: u64,
-    ) -> Verdict {
+    fn judge(&mut self, value: &Value, (shown, shared): (&Value, &Value), policy: &Policy, now_ms: u64) -> Verdict {
         self.arrive_if_nearer(value, now_ms);
         let Some(base) = &self.base else { return Verdict::default() };
         let steps: Vec<_> = self.kept.candidates(now_ms).collect();

@@ -243,7 +243,10 @@ impl Engine {
         for (message, path) in words {
             let error = Error::new(Code::Stale, message).with_origin(origin.clone());
             let error = path.into_iter().fold(error, Error::with_path);
-            self.notice(Level::Warning, error.with_hint("see `confmesh conflicts --all`, and settle it with `confmesh resolve`"));
+            self.notice(
+                Level::Warning,
+                error.with_hint("see `confmesh conflicts --all`, and settle it with `confmesh resolve`"),
+            );
         }
         if kept || (!verdict.is_known && !verdict.removed.is_empty()) {
             let error = Error::new(Code::Stale, removal(verdict, kept)).with_origin(origin);

@@ -55,7 +55,8 @@ mod tests {
     use crate::format::{Format, parse};
 
     fn merged(strategy: ConflictStrategy, base: &str, saved: &str, theirs: &str) -> Option<Value> {
-        let value = |text: &str| parse(&format!(r#"{{"k":{text}}}"#), Format::Json).unwrap().child("k").cloned().unwrap();
+        let value =
+            |text: &str| parse(&format!(r#"{{"k":{text}}}"#), Format::Json).unwrap().child("k").cloned().unwrap();
         both(&value(base), &value(saved), &value(theirs), strategy)
     }
 
@@ -96,7 +97,12 @@ mod tests {
                 assert!(list.as_list().unwrap().iter().any(|found| *found == Value::from(item)), "{list:?}");
             }
         }
-        let text = merged(ConflictStrategy::OperationalTransform, r#""hello world""#, r#""hello world!""#, r#""big hello world""#);
+        let text = merged(
+            ConflictStrategy::OperationalTransform,
+            r#""hello world""#,
+            r#""hello world!""#,
+            r#""big hello world""#,
+        );
         assert_eq!(text, Some("big hello world!".into()));
         assert_eq!(merged(ConflictStrategy::OperationalTransform, "1", "2", "3"), None);
         assert_eq!(merged(ConflictStrategy::ManualResolution, "[1,2]", "[1,2,3]", "[0,1,2]"), None);

@@ -85,7 +85,9 @@ fn leaves(value: &Value) -> Leaves {
 fn parts(value: Option<&Value>) -> Vec<i64> {
     match value {
         Some(Value::String(text)) => text.as_str().lines().filter_map(|line| line.parse().ok()).collect(),
-        other => other.and_then(Value::as_list).into_iter().flat_map(|list| list.iter()).filter_map(Value::as_i64).collect(),
+        other => {
+            other.and_then(Value::as_list).into_iter().flat_map(|list| list.iter()).filter_map(Value::as_i64).collect()
+        }
     }
 }
 

@@ -13,22 +13,21 @@ struct Case {
     saved: &'static str,
 }
 
-const LIST: Case =
-    Case { before: r#"["a","b"]"#, place: "l", others: r#"["a","x","b"]"#, saved: r#"["a","b","d"]"# };
+const LIST: Case = Case { before: r#"["a","b"]"#, place: "l", others: r#"["a","x","b"]"#, saved: r#"["a","b","d"]"# };
 const MAPS: Case = Case {
     before: r#"[{"name":"a","image":1},{"name":"b","image":1}]"#,
     place: "l.0.image",
     others: "2",
     saved: r#"[{"name":"a","image":1},{"name":"b","image":9}]"#,
 };
-const NAMELESS: Case =
-    Case { before: r#"[{"image":1},{"image":1}]"#, place: "l.0.image", others: "2", saved: r#"[{"image":1},{"image":9}]"# };
-const LINES: Case = Case {
-    before: r#""one\ntwo\n""#,
-    place: "l",
-    others: r#""zero\none\ntwo\n""#,
-    saved: r#""one\ntwo\nthree\n""#,
+const NAMELESS: Case = Case {
+    before: r#"[{"image":1},{"image":1}]"#,
+    place: "l.0.image",
+    others: "2",
+    saved: r#"[{"image":1},{"image":9}]"#,
 };
+const LINES: Case =
+    Case { before: r#""one\ntwo\n""#, place: "l", others: r#""zero\none\ntwo\n""#, saved: r#""one\ntwo\nthree\n""# };
 const WORDS: Case =
     Case { before: r#""hello world""#, place: "l", others: r#""big hello world""#, saved: r#""hello world!""# };
 
@@ -188,7 +187,8 @@ fn what_others_added_is_theirs_where_a_save_shows_it_before_the_mirror_does() {
 #[test]
 fn what_was_written_through_the_same_instance_is_listed_and_told_as_what_came_from_others() {
     let edits = |edits: &[(&str, i64)]| {
-        let edits = edits.iter().map(|(place, value)| crate::replica::Edit { path: path(place), value: Some((*value).into()) });
+        let edits =
+            edits.iter().map(|(place, value)| crate::replica::Edit { path: path(place), value: Some((*value).into()) });
         Command::Edits(edits.collect())
     };
     for writer in 0..2 {
@@ -232,7 +232,8 @@ fn what_every_save_of_a_loop_took_back_is_listed_at_its_end() {
 
 #[test]
 fn a_save_that_is_old_in_many_places_is_told_in_one_line() {
-    let with = |value: u32| (0..40).fold(Value::empty_map(), |all, at| all.with(&path(&format!("k{at:02}")), value.into()));
+    let with =
+        |value: u32| (0..40).fold(Value::empty_map(), |all, at| all.with(&path(&format!("k{at:02}")), value.into()));
     let before = with(1).with(&path("n"), 1.into());
     let mut world = mirrored(&canonical(&before));
     for at in 0..40 {
