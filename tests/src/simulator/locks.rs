@@ -427,7 +427,8 @@ impl Mesh {
 
     fn finish(&mut self) -> Checked {
         self.note(|| "all is well from here".to_owned());
-        for _ in 0..18 {
+        // Whoever waits does so for 8 s at most, and then holds it for 5 s.
+        for _ in 0..32 {
             self.heal()?;
             self.pass(500)?;
         }
