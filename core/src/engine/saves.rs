@@ -287,6 +287,13 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
         made.push((path, meant));
     }
     verdict.merged = with_leaves(save.shared, made.iter().map(|(path, new)| (*path, new.as_ref())));
+    // A map that the save leaves without entries, and names, is still one.
+    let emptied = from_newest.iter().filter(|leaf| leaf.new.as_ref() == Some(&Value::empty_map()));
+    for leaf in emptied {
+        if node_at(&verdict.merged, &leaf.path).is_none() {
+            verdict.merged.put(leaf.path.segments(), Value::empty_map());
+        }
+    }
     // A leaf that became a map, or a map that became a leaf, takes along what others wrote there.
     // What others wrote and the text before did not show yet may be among the parts of what was saved.
     let is_own = |path: &&Path| !(unmirrored.contains(*path) && has_parts(leaf_at(save.saved, path)));

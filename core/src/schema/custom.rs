@@ -159,7 +159,7 @@ mod tests {
         parse(text, Format::Json).unwrap()
     }
 
-    fn problems(document: &str, pattern: &str, check: &dyn Fn(&Path, &Value) -> Checked) -> Vec<String> {
+    fn problems(document: &str, pattern: &str, check: &dyn Fn(&Path, &Value) -> super::Checked) -> Vec<String> {
         let schema = Schema::from_value(&json(
             r#"{"fields": {"ports": {"type": "list", "items": {"type": "integer", "min": 1}}, "name": "string"}}"#,
         ));

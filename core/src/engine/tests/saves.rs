@@ -342,3 +342,16 @@ fn a_save_that_says_a_first_value_again_is_no_second_one() {
     assert_shows(&world, r#"{"a":1,"id":7,"x":1,"y":1,"z":1}"#);
     assert_eq!(world.notices(0).matches("first value").count(), 0, "{}", world.notices(0));
 }
+
+#[test]
+fn a_map_that_a_save_leaves_without_entries_is_an_empty_map_and_not_gone() {
+    let mut world = mirrored(r#"{"r":{"l":{"c":1}},"t":3}"#);
+    world.save(0, r#"{"r":{},"t":3}"#);
+    world.run();
+    assert_shows(&world, r#"{"r":{},"t":3}"#);
+    // What another instance writes there meanwhile stays.
+    write(&mut world, "r.n", 1);
+    world.save(0, r#"{"r":{},"t":4}"#);
+    world.run();
+    assert_shows(&world, r#"{"r":{"n":1},"t":4}"#);
+}
