@@ -123,10 +123,15 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
         rows.push(row("clock", what));
     }
     for conflict in items(document, "conflicts") {
+        let is_in_force = |side: &Value| side.child("in_force").and_then(Value::as_bool) == Some(true);
+        let is_decided = items(conflict, "sides").any(is_in_force);
         let sides = items(conflict, "sides").map(|side| {
             let value = side.child("value").map_or_else(|| "removed".to_owned(), canonical);
-            let in_force = side.child("in_force").and_then(Value::as_bool) == Some(true);
-            let fate = if in_force { "in force, written" } else { "lost, written" };
+            let fate = match (is_in_force(side), is_decided) {
+                (true, _) => "in force, written",
+                (false, true) => "lost, written",
+                (false, false) => "waits, written",
+            };
             format!("{value} {fate} at {}", plain(side.child("timestamp")))
         });
         let what = format!("{}: {}", plain(conflict.child("path")), sides.collect::<Vec<_>>().join("; "));
