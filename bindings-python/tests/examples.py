@@ -85,7 +85,8 @@ def each_worker_of_an_example_follows_its_file_and_outlives_a_bad_edit(tmp_path:
         _until(lambda: _always(port, lambda answer: answer[key] == after))
         file.write_text(good.replace(old, f"{key}: [no, text]\n"))
         _until(lambda: "app.yaml:" in (tmp_path / "log").read_text())
-        assert _always(port, lambda answer: answer[key] == after)
+        # A worker that nobody met may have seen the two edits as one.
+        assert _always(port, lambda answer: answer[key] in (before, after))
         file.write_text(good)
         _until(lambda: _always(port, lambda answer: answer[key] == before))
         if example == "fastapi":

@@ -62,6 +62,15 @@ fn a_source_that_gives_nothing_ends_a_merge_unless_it_is_optional() {
     assert!(complaint.contains("did you mean `interval=…`"), "{complaint}");
 }
 
+/// Whether a file in the directory or below holds the text.
+fn is_below(directory: &std::path::Path, text: &str) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    entries.filter_map(Result::ok).any(|entry| match std::fs::read(entry.path()) {
+        Ok(bytes) => bytes.windows(text.len()).any(|part| part == text.as_bytes()),
+        Err(_) => is_below(&entry.path(), text),
+    })
+}
+
 #[test]
 fn serve_follows_a_source_and_starts_without_it_from_what_is_kept() {
     let dir = dir(&[]);
@@ -73,6 +82,7 @@ fn serve_follows_a_source_and_starts_without_it_from_what_is_kept() {
     wait_for("the first document", || (instance.data(&["get", "limit"]) == "1\n").then_some(()));
     *text.lock().unwrap() = r#"{"limit": 2}"#.to_owned();
     wait_for("the second document", || (instance.data(&["get", "limit"]) == "2\n").then_some(()));
+    wait_for("the second document on the disk", || is_below(&dir.path().join("data"), ": 2}").then_some(()));
     text.lock().unwrap().clear();
     drop(instance);
     let instance = Instance::start(dir.path(), &arguments, &[]);

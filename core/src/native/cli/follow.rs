@@ -24,7 +24,10 @@ pub(super) fn run_watch(arguments: &Watch, as_json: bool) -> Outcome {
     loop {
         match follower.follow(&client, &arguments.patterns, &mut attempt) {
             Ok(()) => say(format!("connection to {} lost, reconnecting", client.base())),
-            Err(Stop::Error(error, _)) if error.code() == Code::Unreachable => {
+            // One that is starting says so for a moment.
+            Err(Stop::Error(error, _))
+                if matches!(error.code(), Code::Unreachable | Code::NotReady | Code::Closed | Code::Busy) =>
+            {
                 if attempt == 0 {
                     say(format!("{error}; trying again"));
                 }
