@@ -2,10 +2,7 @@
 //! written back as a tag.
 
 use crate::path::Path;
-use crate::value::{Map, Str, Value};
-
-const TAG: &str = "$tag";
-const VALUE: &str = "$value";
+use crate::value::{Map, Str, TAG, VALUE, Value, tag_of};
 
 /// The value that stands for a tag and what it is written before.
 pub(super) fn tagged(tag: &str, value: Value) -> Value {
@@ -30,7 +27,7 @@ pub(super) fn content_path(path: &Path) -> Path {
 
 /// The tag and the value that a map stands for, where YAML can write it so.
 pub(super) fn untagged(map: &Map) -> Option<(&Str, &Value)> {
-    let (Some(Value::String(tag)), Some(value), 2) = (map.get(TAG), map.get(VALUE), map.len()) else { return None };
+    let (tag, value) = (tag_of(map)?, map.get(VALUE)?);
     let name = tag.strip_prefix("!<").and_then(|rest| rest.strip_suffix('>')).or(tag.strip_prefix('!'))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
     let own = name.strip_prefix('!').unwrap_or(name);

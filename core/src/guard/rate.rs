@@ -112,11 +112,6 @@ impl Limiter {
         Limiter { limit, callers: BTreeMap::new(), counts: RateCounts::default() }
     }
 
-    /// What it goes by.
-    pub fn limit(&self) -> RateLimit {
-        self.limit
-    }
-
     /// What it has done.
     pub fn counts(&self) -> RateCounts {
         self.counts
@@ -145,12 +140,6 @@ impl Limiter {
             Verdict::StillBlocked(_) => self.counts.refused += 1,
         }
         verdict
-    }
-
-    /// Whether a caller is refused at the moment, and for how many milliseconds; counts nothing.
-    pub fn is_blocked(&self, key: &RateKey, now_ms: u64) -> Option<u64> {
-        let until = self.callers.get(key)?.blocked_until_ms;
-        (until > now_ms).then(|| until - now_ms)
     }
 
     /// Forgets callers: those that have nothing to remember, or where there are none those that asked longest ago, an
@@ -303,7 +292,7 @@ mod tests {
             limiter.take(&RateKey::Address(IpAddr::V4(number.into())), u64::from(number % 1_000));
             assert!(limiter.callers.len() <= MAX_CALLERS);
         }
-        assert!(limiter.is_blocked(&bad, 1_000).is_some());
+        assert!(matches!(limiter.take(&bad, 1_000), Verdict::StillBlocked(_)));
     }
 
     proptest! {

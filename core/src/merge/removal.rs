@@ -4,7 +4,7 @@ use crate::error::{Code, Error};
 use crate::limits::RESERVED_KEY;
 use crate::path::Path;
 use crate::policy::Policy;
-use crate::value::{List, Map, Value};
+use crate::value::{List, Map, Value, tag_of};
 
 use super::Layer;
 
@@ -108,9 +108,8 @@ impl Walk<'_> {
 
 fn is_marker(value: &Value) -> bool {
     let Value::Map(map) = value else { return false };
-    let tag = map.get("$tag").and_then(Value::as_str).filter(|_| map.len() == 2 && map.contains_key("$value"));
     (map.len() == 1 && map.get(MARKER) == Some(&Value::Bool(true)))
-        || tag.is_some_and(|tag| matches!(tag, "!unset" | "!reset"))
+        || tag_of(map).is_some_and(|tag| matches!(tag.as_str(), "!unset" | "!reset"))
 }
 
 /// Whether an item of a keyed list takes the one with its key out of lower lists.

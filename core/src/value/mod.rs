@@ -19,7 +19,9 @@ pub use list::List;
 pub(crate) use map::Walk;
 pub use map::{Map, MapBuilder};
 pub use number::Number;
-pub(crate) use tag::check_behind_tags;
+#[cfg(feature = "yaml")]
+pub(crate) use tag::{TAG, VALUE};
+pub(crate) use tag::{check_behind_tags, tag_of};
 pub(crate) use text::{PREFIX, Probe, is_plain, key_prefix, plain_start};
 pub use text::{Str, compare_keys};
 

@@ -1,10 +1,18 @@
 //! Values with the tag of another program: a map of `$tag` and `$value`, see `docs/decisions/files.md`.
-use super::Value;
+use super::{Map, Str, Value};
 use crate::error::{Code, Error, Result};
 use crate::path::Path;
 
-const TAG: &str = "$tag";
-const VALUE: &str = "$value";
+pub(crate) const TAG: &str = "$tag";
+pub(crate) const VALUE: &str = "$value";
+
+/// The tag that a map stands for.
+pub(crate) fn tag_of(map: &Map) -> Option<&Str> {
+    match map.get(TAG) {
+        Some(Value::String(tag)) if map.len() == 2 && map.contains_key(VALUE) => Some(tag),
+        _ => None,
+    }
+}
 
 /// Refuses a path that goes past a tag: what stands behind one is below `$value`, and a third key would end the tag.
 ///
@@ -13,8 +21,7 @@ const VALUE: &str = "$value";
 pub(crate) fn check_behind_tags(document: &Value, path: &Path) -> Result<()> {
     for length in 0..path.len() {
         let above = path.prefix(length);
-        let Some(map) = document.at(&above).and_then(Value::as_map) else { continue };
-        let (Some(Value::String(tag)), true, 2) = (map.get(TAG), map.contains_key(VALUE), map.len()) else { continue };
+        let Some(tag) = document.at(&above).and_then(Value::as_map).and_then(tag_of) else { continue };
         if path.segments().get(length).is_some_and(|next| ![TAG, VALUE].contains(&next.as_str())) {
             let rest = path.segments().iter().skip(length).fold(above.child(VALUE), |path, next| path.child(next));
             let error =

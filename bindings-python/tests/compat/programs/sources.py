@@ -1,4 +1,4 @@
-"""Seed 0, the first program: a file, a second one over it, and variables over both."""
+"""Seed 0, the first program, and seed 1, the fourth, which are one: a file, a second one over it, and variables over both."""
 
 import asyncio
 import json

@@ -21,6 +21,7 @@ pub type Told = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Clone)]
 pub struct Inbound {
     trusted: Arc<[IpNet]>,
+    limit: Option<RateLimit>,
     limiter: Option<Arc<Mutex<Limiter>>>,
     start: Instant,
     told: Told,
@@ -61,14 +62,15 @@ impl Inbound {
     /// With these proxies, and this limit where there is one.
     pub fn new(trusted: Vec<IpNet>, limit: Option<RateLimit>, told: Told) -> Inbound {
         let limiter = limit.map(|limit| Arc::new(Mutex::new(Limiter::new(limit))));
-        Inbound { trusted: trusted.into(), limiter, start: Instant::now(), told }
+        Inbound { trusted: trusted.into(), limit, limiter, start: Instant::now(), told }
     }
 
     /// How the limit stands; none where there is none.
     pub fn status(&self) -> Option<RateStatus> {
-        let now_ms = self.now_ms();
+        let now_ms = ms_since(self.start);
+        let limit = self.limit?;
         let limiter = self.limiter.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(RateStatus { limit: limiter.limit(), blocked: limiter.blocked(now_ms), counts: limiter.counts() })
+        Some(RateStatus { limit, blocked: limiter.blocked(now_ms), counts: limiter.counts() })
     }
 
     /// Where a request comes from: the last address that no trusted proxy has, seen from here. What stands before it in the
@@ -94,43 +96,32 @@ impl Inbound {
         client
     }
 
-    /// Counts a request, where this caller is counted at all.
-    pub(super) fn take(&self, principal: Option<&str>, from: IpAddr) -> Result<(), Problem> {
-        let Some(counted) = self.counted(principal, from) else { return Ok(()) };
-        counted.take().map_err(|wait_ms| {
-            let seconds = wait_ms.div_ceil(1_000);
-            let per_minute = counted.limit().requests_per_minute;
-            let message = format!("more than {per_minute} requests in a minute: nothing is answered for {seconds} s");
-            let error = Error::new(Code::Busy, message).with_hint(
-                "ask less often: follow changes (`/events`, WebSocket) instead of asking for the document again",
-            );
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error);
-            Problem { retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)), ..problem }
-        })
-    }
-
     /// How the requests of a caller are counted; none where they are not.
     pub(super) fn counted(&self, principal: Option<&str>, from: IpAddr) -> Option<Counted> {
-        let limiter = self.limiter.as_ref()?;
-        let limit = limiter.lock().unwrap_or_else(PoisonError::into_inner).limit();
+        let limit = self.limit?;
+        let limiter = Arc::clone(self.limiter.as_ref()?);
         if limit.whitelist_local && is_local(from) {
             return None;
         }
         let key = principal.map_or_else(|| RateKey::of(from), |name| RateKey::Principal(name.into()));
-        Some(Counted { inbound: self.clone(), key, from })
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let (start, told) = (self.start, Arc::clone(&self.told));
+        Some(Counted { limiter, most: limit.requests_per_minute, key, from, start, told })
     }
 }
 
+fn ms_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Counts the requests of one caller.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Counted {
-    inbound: Inbound,
+    limiter: Arc<Mutex<Limiter>>,
+    most: u32,
     key: RateKey,
     from: IpAddr,
+    start: Instant,
+    told: Told,
 }
 
 impl Counted {
@@ -139,36 +130,40 @@ impl Counted {
     /// # Errors
     /// For how many milliseconds nothing is answered, where it is one too many.
     pub fn take(&self) -> Result<(), u64> {
-        let Some(limiter) = &self.inbound.limiter else { return Ok(()) };
-        let now_ms = self.inbound.now_ms();
-        let verdict = limiter.lock().unwrap_or_else(PoisonError::into_inner).take(&self.key, now_ms);
+        let now_ms = ms_since(self.start);
+        let verdict = self.limiter.lock().unwrap_or_else(PoisonError::into_inner).take(&self.key, now_ms);
         let who = || match &self.key {
             RateKey::Principal(name) => format!("`{name}` at {}", self.from),
             RateKey::Address(_) => self.from.to_string(),
         };
-        let most = || self.limit().requests_per_minute;
         match verdict {
             Verdict::Allowed => Ok(()),
             Verdict::Nearing => {
-                (self.inbound.told)(&format!("{} nears the limit of {} requests a minute", who(), most()));
+                (self.told)(&format!("{} nears the limit of {} requests a minute", who(), self.most));
                 Ok(())
             }
             Verdict::Blocked(ms) => {
                 let seconds = ms.div_ceil(1_000);
-                let line = format!("{} asked more than {} times in a minute: refused for {seconds} s", who(), most());
-                (self.inbound.told)(&line);
+                let line =
+                    format!("{} asked more than {} times in a minute: refused for {seconds} s", who(), self.most);
+                (self.told)(&line);
                 Err(ms)
             }
             Verdict::StillBlocked(ms) => Err(ms),
         }
     }
 
-    fn limit(&self) -> RateLimit {
-        let none = RateLimit::per_minute(u32::MAX);
-        self.inbound
-            .limiter
-            .as_ref()
-            .map_or(none, |limiter| limiter.lock().unwrap_or_else(PoisonError::into_inner).limit())
+    /// Counts one that is answered over HTTP.
+    pub(super) fn request(&self) -> Result<(), Problem> {
+        self.take().map_err(|wait_ms| {
+            let seconds = wait_ms.div_ceil(1_000);
+            let message = format!("more than {} requests in a minute: nothing is answered for {seconds} s", self.most);
+            let error = Error::new(Code::Busy, message).with_hint(
+                "ask less often: follow changes (`/events`, WebSocket) instead of asking for the document again",
+            );
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error);
+            Problem { retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)), ..problem }
+        })
     }
 }
 

@@ -123,9 +123,10 @@ fn admitted(server: &Server, request: &mut Request, path: &str) -> Result<(), Pr
     let is_free = health::is_probe(path) || (path == "/" && !handshake::is_upgrade(request.headers()));
     if let Some(ConnectInfo(from)) = request.extensions().get().filter(|_| !is_free) {
         let client = server.inbound.client(*from, request.headers());
-        server.inbound.take(principal, client)?;
-        let counted = server.inbound.counted(principal, client);
-        request.extensions_mut().insert(counted);
+        if let Some(counted) = server.inbound.counted(principal, client) {
+            counted.request()?;
+            request.extensions_mut().insert(counted);
+        }
     }
     request.extensions_mut().insert(caller?);
     Ok(())
@@ -153,7 +154,7 @@ pub(super) async fn upgrade(
         Ok(mut headers) => {
             headers
                 .extend(caller::spoken(request.headers()).map(|protocol| (header::SEC_WEBSOCKET_PROTOCOL, protocol)));
-            let counted = request.extensions_mut().remove::<Option<Counted>>().flatten();
+            let counted = request.extensions_mut().remove::<Counted>();
             let count = counted.map(|counted| Box::new(move || counted.take()) as Count);
             accept_upgrade(&server.links, hyper::upgrade::on(&mut request), from.to_string(), (admission, count));
             (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
