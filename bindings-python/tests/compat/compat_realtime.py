@@ -183,6 +183,7 @@ def brokers_are_told_by_sections_and_by_a_client_of_redis() -> None:
         (RealtimeSyncManager(SimpleNamespace(connection_pool=pool)), ["redis://:p%2Fw@r:1/2"]),
         (RealtimeSyncManager(redis={"host": "r", "ssl": True}), ["rediss://r:6379"]),
         (RealtimeSyncManager(mqtt={"broker_host": "m", "tls_enabled": True}), ["mqtts://m:8883"]),
+        (RealtimeSyncManager(mqtt={"broker_host": "m", "username": "u", "keepalive": 60, "qos": 1}), ["mqtt://u@m:1883?keepalive=60&qos=1"]),
         (RealtimeSyncManager(mqtt={"broker_host": "m"}, buses=["memory://x"]), ["mqtt://m:1883", "memory://x"]),
         (RealtimeSyncManager(), []),
     ]:

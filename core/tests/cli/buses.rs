@@ -11,7 +11,7 @@ use super::{dir, run};
 
 /// The servers that buses are tested with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub enum Kind {
     Redis,
     Mosquitto,
 }
@@ -19,15 +19,15 @@ enum Kind {
 use Kind::{Mosquitto, Redis};
 
 /// A server of its own on a free port.
-struct Broker {
+pub struct Broker {
     kind: Kind,
-    process: Running,
-    port: u16,
+    pub process: Running,
+    pub port: u16,
     password: Option<&'static str>,
 }
 
 impl Broker {
-    fn start(kind: Kind, dir: &Path, password: Option<&'static str>) -> Broker {
+    pub fn start(kind: Kind, dir: &Path, password: Option<&'static str>) -> Broker {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Broker { kind, process: Broker::process(kind, dir, port, password), port, password }
     }
@@ -69,13 +69,13 @@ impl Broker {
     }
 
     /// As after a crash: what it had is gone.
-    fn restart(&mut self, dir: &Path) {
+    pub fn restart(&mut self, dir: &Path) {
         self.process.signal("KILL");
         self.process.ended();
         self.process = Broker::process(self.kind, dir, self.port, self.password);
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let scheme = if self.kind == Redis { "redis" } else { "mqtt" };
         let user = if self.kind == Mosquitto && self.password.is_some() { "ann@" } else { "" };
         format!("{scheme}://{user}127.0.0.1:{}", self.port)
@@ -104,21 +104,21 @@ impl Broker {
     }
 }
 
-fn on(dir: &Path, name: &str, bus: &str) -> Instance {
+pub fn on(dir: &Path, name: &str, bus: &str) -> Instance {
     Instance::start(dir, &["--data-dir", name, "--bus", bus, "--found-after", "3000"], &[])
 }
 
-fn bus(instance: &Instance) -> Value {
+pub fn bus(instance: &Instance) -> Value {
     instance.status()["buses"][0].clone()
 }
 
 #[track_caller]
-fn gets(instance: &Instance, path: &str, value: &str) {
+pub fn gets(instance: &Instance, path: &str, value: &str) {
     wait_for(&format!("{path} = {value}"), || (instance.run(&["get", path]).stdout.trim() == value).then_some(()));
 }
 
 #[track_caller]
-fn connected(instance: &Instance) {
+pub fn connected(instance: &Instance) {
     wait_for("the bus", || (bus(instance)["state"] == "connected").then_some(()));
 }
 
@@ -311,6 +311,10 @@ fn what_is_no_bus_and_secrets_on_an_open_one_are_refused_with_the_way_out() {
         ("redis://127.0.0.1:x", "is no host and port"),
         ("redis://127.0.0.1/x", "the number of a database"),
         ("redis://127.0.0.1?colour=red", "a bus has no option `colour=red`"),
+        ("redis://127.0.0.1?qos=1", "a bus has no option `qos=1`"),
+        ("mqtt://127.0.0.1?qos=3", "`qos=3` is none of 0"),
+        ("mqtt://127.0.0.1?keepalive=0", "`keepalive=0` is no number of seconds"),
+        ("mqtt://127.0.0.1?prefix=a%2Fb%2F%23", "`a/b/#` is nothing that a topic may begin with"),
         ("redis://127.0.0.1?key-file=/nowhere", "cannot read the key file `/nowhere`"),
     ] {
         let failed = run(dir.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", "d", "--bus", url]);

@@ -26,6 +26,8 @@ mod limits;
 mod locks;
 mod matrix;
 mod metrics;
+#[cfg(all(feature = "redis", feature = "mqtt"))]
+mod mqtt;
 mod offline;
 mod online;
 mod process;

@@ -291,10 +291,11 @@ def _url(kind: str, section: Mapping[str, Any]) -> str:
     is_secure = bool(section.get("ssl") or section.get("tls_enabled"))
     host = section.get("host") or section.get("broker_host") or "localhost"
     port = section.get("port") or section.get("broker_port") or {"redis": 6379, "mqtt": 8883 if is_secure else 1883}[kind]
-    user, password = section.get("username") or "", section.get("password")
-    who = f"{quote(str(user), safe='')}:{quote(str(password), safe='')}@" if password else ""
+    user, password = quote(str(section.get("username") or ""), safe=""), quote(str(section.get("password") or ""), safe="")
+    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
     database = f"/{section['db']}" if kind == "redis" and section.get("db") else ""
-    return f"{kind}{'s' if is_secure else ''}://{who}{host}:{port}{database}"
+    more = "&".join(f"{name}={section[name]}" for name in ("keepalive", "qos") if kind == "mqtt" and name in section)
+    return f"{kind}{'s' if is_secure else ''}://{who}{host}:{port}{database}{'?' if more else ''}{more}"
 
 
 async def create_realtime_sync_manager(

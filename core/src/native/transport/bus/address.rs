@@ -13,7 +13,9 @@ use crate::native::net::Token;
 ///   read them nor write;
 /// - `prefix=NAME`: how the channels begin; `confmesh`;
 /// - `ca=PATH`: whose certificates are trusted; those of the system;
-/// - `plain=yes`: without TLS also where the broker is not on this machine.
+/// - `plain=yes`: without TLS also where the broker is not on this machine;
+/// - `keepalive=SECONDS`, MQTT: after how long a silence the broker may count us as gone, and say so; 10;
+/// - `qos=0`, `1` or `2`, MQTT: how surely the broker delivers frames; 0, as what is lost is found out anyway.
 #[derive(Clone)]
 pub struct BusAddress {
     shown: String,
@@ -28,7 +30,22 @@ pub(super) enum Kind {
     #[cfg(feature = "redis")]
     Redis(Server),
     #[cfg(feature = "mqtt")]
-    Mqtt(Server),
+    Mqtt(Server, Delivery),
+}
+
+/// How an MQTT broker is to treat us.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(not(feature = "mqtt"), allow(dead_code, reason = "no broker is built in"))]
+pub(super) struct Delivery {
+    /// After how many seconds of silence we count as gone.
+    pub(super) keep_alive: u16,
+    pub(super) qos: u8,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery { keep_alive: 10, qos: 0 }
+    }
 }
 
 /// Where a broker is, and who we are there.
@@ -70,6 +87,7 @@ impl BusAddress {
         let user = user.filter(|user| !user.is_empty());
         let mut password = password.filter(|given| !given.is_empty()).map_or(Token::None, Token::Given);
         let (mut key_file, mut ca, mut is_plain, mut prefix) = (None, None, false, "confmesh".to_owned());
+        let (mut delivery, is_mqtt) = (Delivery::default(), matches!(scheme, "mqtt" | "mqtts"));
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let value = decoded(value)?;
@@ -87,8 +105,11 @@ impl BusAddress {
                 "ca" => ca = Some(value.into()),
                 "prefix" => prefix = value,
                 "plain" if value == "yes" => is_plain = true,
+                "keepalive" if is_mqtt => delivery.keep_alive = seconds(&value)?,
+                "qos" if is_mqtt => delivery.qos = quality(&value)?,
                 _ => {
-                    let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`";
+                    let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`, \
+                                and for MQTT `keepalive` and `qos`";
                     return Err(usage(format!("a bus has no option `{option}`")).with_hint(hint));
                 }
             }
@@ -106,7 +127,8 @@ impl BusAddress {
             "mqtt" | "mqtts" => {
                 let is_secure = scheme == "mqtts";
                 let (host, port) = host_and_port(server, if is_secure { 8_883 } else { 1_883 })?;
-                mqtt(Server { host, port, is_secure, is_plain, path: path.to_owned(), user, password, ca })?
+                check_topic(&prefix)?;
+                mqtt(Server { host, port, is_secure, is_plain, path: path.to_owned(), user, password, ca }, delivery)?
             }
             _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
         };
@@ -133,15 +155,15 @@ fn redis(_: Server) -> Result<Kind> {
 }
 
 #[cfg(feature = "mqtt")]
-fn mqtt(server: Server) -> Result<Kind> {
+fn mqtt(server: Server, delivery: Delivery) -> Result<Kind> {
     match server.path.is_empty() {
-        true => Ok(Kind::Mqtt(server)),
+        true => Ok(Kind::Mqtt(server, delivery)),
         false => Err(usage("nothing follows the port of an MQTT broker").with_hint("`prefix=` says how topics begin")),
     }
 }
 
 #[cfg(not(feature = "mqtt"))]
-fn mqtt(_: Server) -> Result<Kind> {
+fn mqtt(_: Server, _: Delivery) -> Result<Kind> {
     Err(usage("this build knows no MQTT").with_hint("build it with the feature `mqtt`"))
 }
 
@@ -182,6 +204,27 @@ fn host_and_port(server: &str, default: u16) -> Result<(String, u16)> {
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() || port == 0 { Err(broken()) } else { Ok((host.to_owned(), port)) }
+}
+
+/// What `keepalive` says: brokers take whole seconds, and a silence that is never noticed helps nobody.
+fn seconds(value: &str) -> Result<u16> {
+    let seconds = value.parse().ok().filter(|seconds| (1..=3_600).contains(seconds));
+    seconds.ok_or_else(|| usage(format!("`keepalive={value}` is no number of seconds from 1 to 3600")))
+}
+
+fn quality(value: &str) -> Result<u8> {
+    let quality = value.parse().ok().filter(|quality| *quality <= 2);
+    quality.ok_or_else(|| usage(format!("`qos={value}` is none of 0 (at most once), 1 (at least once) and 2 (once)")))
+}
+
+/// What topics begin with holds no wildcard, and nothing that only brokers may publish.
+fn check_topic(prefix: &str) -> Result<()> {
+    let is_wrong = |letter: char| matches!(letter, '+' | '#') || letter.is_control();
+    if prefix.starts_with('$') || prefix.chars().any(is_wrong) {
+        let hint = "leave out `+`, `#` and a `$` at the beginning";
+        return Err(usage(format!("`{prefix}` is nothing that a topic may begin with")).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// A part of an address without its `%`.

@@ -92,7 +92,7 @@ impl Line {
             #[cfg(feature = "redis")]
             Kind::Redis(server) => tokio::spawn(running.run(super::redis::Redis(server))),
             #[cfg(feature = "mqtt")]
-            Kind::Mqtt(server) => tokio::spawn(running.run(super::mqtt::Mqtt(server))),
+            Kind::Mqtt(server, delivery) => tokio::spawn(running.run(super::mqtt::Mqtt(server, delivery))),
         };
         Ok(Line { address: address.clone(), state, out, task })
     }

@@ -1,26 +1,28 @@
-//! MQTT 5: the topics `PREFIX/DOCUMENT` and `PREFIX/DOCUMENT/INSTANCE`, at most once, and nothing retained.
+//! MQTT 5: the topics `PREFIX/DOCUMENT` and `PREFIX/DOCUMENT/INSTANCE`, of which nothing is retained, and
+//! `PREFIX/DOCUMENT/status/INSTANCE`, where it is retained whether an instance is there.
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, IncomingPacketSizeLimit, MqttOptions,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, IncomingPacketSizeLimit, LastWill, MqttOptions,
     PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
-use super::address::Server;
+use super::address::{Delivery, Server};
 use super::{Broker, Carried, Channels, Outgoing};
 use crate::bus::To;
 use crate::error::{Error, Result};
 use crate::native::net::tls;
 
-/// After how many seconds of silence the broker may count us as gone.
-const KEEP_ALIVE: u16 = 10;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a frame may be: a piece of a message, sealed.
 const MAX_FRAME: u32 = 1 << 20;
 /// How many frames wait for the connection.
 const QUEUE: usize = 64;
+/// What is retained of an instance.
+const ONLINE: &str = "online";
+const OFFLINE: &str = "offline";
 
-pub(super) struct Mqtt(pub(super) Server);
+pub(super) struct Mqtt(pub(super) Server, pub(super) Delivery);
 
 impl Broker for Mqtt {
     async fn carry(&self, carried: Carried) -> Error {
@@ -38,14 +40,27 @@ impl Mqtt {
         let ended = |_| self.0.unreachable("the connection ended");
         let built = AsyncClient::builder(options).capacity(QUEUE).try_build();
         let (client, mut events) = built.map_err(|error| self.0.unreachable(&error.to_string()))?;
-        let mut all = SubscribeFilter::new(topic(&channels, To::All), QoS::AtMostOnce);
+        let qos = quality(self.1.qos);
+        let (status, retained) = (status(&channels), PublishOptions::at_least_once().retained());
+        let mut all = SubscribeFilter::new(topic(&channels, To::All), qos);
         // The inbox hears its owner: that is how a connection is known to be one.
         all.nolocal = true;
-        let inbox = SubscribeFilter::new(topic(&channels, To::One(channels.own)), QoS::AtMostOnce);
-        client.subscribe_many([all, inbox]).await.map_err(ended)?;
+        let inbox = SubscribeFilter::new(topic(&channels, To::One(channels.own)), qos);
+        let mut presence = SubscribeFilter::new(status.clone(), QoS::AtLeastOnce);
+        presence.nolocal = true;
+        client.subscribe_many([all, inbox, presence]).await.map_err(ended)?;
+        client.publish(status.clone(), ONLINE, retained.clone()).await.map_err(ended)?;
         let listen = async {
             loop {
                 match events.poll().await.map_err(|error| self.told(&error))? {
+                    // The broker found out late that an earlier connection of this instance has ended.
+                    Event::Incoming(Incoming::Publish(publish)) if publish.topic == status.as_bytes() => {
+                        if publish.payload != ONLINE.as_bytes() {
+                            // Only the loop here empties the queue: it must not wait for room in it.
+                            let again = client.try_publish(status.clone(), ONLINE, retained.clone());
+                            again.map_err(|_| self.0.unreachable("what is said does not get to the broker"))?;
+                        }
+                    }
                     Event::Incoming(Incoming::Publish(publish))
                         if incoming.send(publish.payload.to_vec()).await.is_err() =>
                     {
@@ -67,14 +82,14 @@ impl Mqtt {
         };
         let speak = async {
             while let Some(out) = outgoing.recv().await {
-                let once = PublishOptions::at_most_once();
                 match out {
                     Outgoing::Frame(to, frame) => {
-                        client.publish(topic(&channels, to), frame, once).await.map_err(ended)?;
+                        client.publish(topic(&channels, to), frame, PublishOptions::new(qos)).await.map_err(ended)?;
                     }
+                    // Asked for at the end: what is taken back here is so that nobody waits for the will.
                     Outgoing::Flush(done) => {
-                        let own = topic(&channels, To::One(channels.own));
-                        let sent = client.publish_tracked(own, Vec::new(), once).await.map_err(ended)?;
+                        let gone = client.publish_tracked(status.clone(), OFFLINE, retained.clone());
+                        let sent = gone.await.map_err(ended)?;
                         let _ = sent.wait_async().await; // what fails here is over anyway
                         let _ = done.send(()); // nobody may wait any more
                     }
@@ -94,7 +109,8 @@ impl Mqtt {
         // Whoever comes with a name that is there sends the other one away: so each connection has its own.
         let number = getrandom::u64().unwrap_or_default();
         let mut options = MqttOptions::new(format!("confmesh-{}-{number:016x}", channels.own), (host.as_str(), *port));
-        options.set_keep_alive(KEEP_ALIVE);
+        options.set_keep_alive(self.1.keep_alive);
+        options.set_last_will(LastWill::new(status(channels), OFFLINE, QoS::AtLeastOnce, true, None));
         options.set_connect_timeout(CONNECT_WITHIN);
         options.set_clean_start(true);
         options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_FRAME));
@@ -126,4 +142,17 @@ impl Mqtt {
 /// A channel as a topic: its parts are levels.
 fn topic(channels: &Channels, to: To) -> String {
     channels.name(to).replace(':', "/")
+}
+
+/// Where it is retained whether this instance is there.
+fn status(channels: &Channels) -> String {
+    format!("{}/status/{}", topic(channels, To::All), channels.own)
+}
+
+fn quality(qos: u8) -> QoS {
+    match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
 }

@@ -16,9 +16,12 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
         ("redis://10.0.0.7", "redis://10.0.0.7"),
         ("rediss://ann:p%40ss@broker.example:7000/2?key-file=/k&prefix=app", "rediss://ann@broker.example:7000/2"),
         ("redis://:secret@[::1]:6379", "redis://[::1]:6379"),
+        ("mqtts://ann@b?keepalive=60&qos=1&prefix=apg%2Fconfig", "mqtts://ann@b"),
         ("memory://here", "memory://here"),
     ] {
-        if text.starts_with("redis") && !cfg!(feature = "redis") {
+        let is_known = (!text.starts_with("redis") || cfg!(feature = "redis"))
+            && (!text.starts_with("mqtt") || cfg!(feature = "mqtt"));
+        if !is_known {
             continue;
         }
         let address = BusAddress::parse(text).unwrap();
@@ -35,6 +38,10 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
         "redis://h?x=y",
         "redis://h?ca=",
         "redis://%zz@h",
+        "redis://h?keepalive=5",
+        "mqtt://h?keepalive=0",
+        "mqtt://h?qos=3",
+        "mqtt://h?prefix=a%2B",
     ] {
         assert!(BusAddress::parse(text).is_err(), "{text}");
     }
