@@ -42,3 +42,6 @@ apt_install() {
 locked_version() {
   awk -v name="$1" '$1 == "name" && $3 == "\"" name "\"" { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
 }
+
+# The version of Kafka that the tests of buses run.
+kafka_version() { sed -n 's|.*<artifactId>kafka_2.13</artifactId><version>\(.*\)</version>.*|\1|p' scripts/kafka/pom.xml; }

@@ -1,4 +1,4 @@
-//! Instances that share nothing but a broker: a real Redis, a real Mosquitto.
+//! Instances that share nothing but a broker: a real Redis, a real Mosquitto, a real Kafka.
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::process::{Instance, Running, wait_for};
-use super::{dir, run};
+use super::process::{Instance, Running, send, wait_for};
+use super::{dir, kafka, run};
 
 /// The servers that buses are tested with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     Redis,
     Mosquitto,
+    Kafka,
 }
 
-use Kind::{Mosquitto, Redis};
+use Kind::{Kafka, Mosquitto, Redis};
 
 /// A server of its own on a free port.
 pub struct Broker {
@@ -65,6 +66,14 @@ impl Broker {
                 running.tells("running");
                 running
             }
+            Kafka => kafka::process(dir, port, None),
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        match self.kind {
+            Kafka => send(name, kafka::of(&self.process)),
+            _ => self.process.signal(name),
         }
     }
 
@@ -76,7 +85,11 @@ impl Broker {
     }
 
     pub fn url(&self) -> String {
-        let scheme = if self.kind == Redis { "redis" } else { "mqtt" };
+        let scheme = match self.kind {
+            Redis => "redis",
+            Mosquitto => "mqtt",
+            Kafka => "kafka",
+        };
         let user = if self.kind == Mosquitto && self.password.is_some() { "ann@" } else { "" };
         format!("{scheme}://{user}127.0.0.1:{}", self.port)
     }
@@ -133,21 +146,26 @@ fn instances_that_share_only_a_broker_agree_and_a_newcomer_gets_the_document_ove
 }
 
 fn agree(kind: Kind) {
+    let home = dir(&[]);
+    agree_at(&Broker::start(kind, home.path(), None).url());
+}
+
+pub fn agree_at(url: &str) {
     let dir = dir(&[]);
-    let redis = Broker::start(kind, dir.path(), None);
-    let (a, b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
+    let (a, b) = (on(dir.path(), "a", url), on(dir.path(), "b", url));
     a.data(&["set", "limit", "1"]);
     gets(&b, "limit", "1");
     b.data(&["set", "name", "both"]);
     gets(&a, "name", "both");
-    let c = on(dir.path(), "c", &redis.url());
+    let c = on(dir.path(), "c", url);
     gets(&c, "limit", "1");
     c.data(&["set", "limit", "3"]);
     gets(&a, "limit", "3");
     gets(&b, "limit", "3");
     wait_for("all to be heard", || (bus(&a)["instances"] == 2).then_some(()));
     let text = a.words();
-    assert!(text.contains(&format!("bus {} connected, 2 other instances heard lately", redis.url())), "{text}");
+    let shown = url.split_once('?').map_or(url, |(shown, _)| shown);
+    assert!(text.contains(&format!("bus {shown} connected, 2 other instances heard lately")), "{text}");
     assert_eq!(a.status()["peers"], serde_json::json!([]));
     assert_eq!(a.status()["health"]["status"], "healthy");
     // Who wrote is known by the signatures.
@@ -166,7 +184,7 @@ fn a_broker_that_dies_and_one_that_stands_still_are_named_within_two_seconds_and
     survive(Mosquitto);
 }
 
-fn survive(kind: Kind) {
+pub fn survive(kind: Kind) {
     let dir = dir(&[]);
     let mut redis = Broker::start(kind, dir.path(), None);
     let (a, b) = (on(dir.path(), "a", &redis.url()), on(dir.path(), "b", &redis.url()));
@@ -177,9 +195,9 @@ fn survive(kind: Kind) {
     for round in 1..4 {
         if round == 1 {
             // It stands still: no connection breaks, and nothing arrives.
-            redis.process.signal("STOP");
+            redis.signal("STOP");
         } else {
-            redis.process.signal("KILL");
+            redis.signal("KILL");
             redis.process.ended();
         }
         let begun = Instant::now();
@@ -193,7 +211,7 @@ fn survive(kind: Kind) {
         a.data(&["set", &format!("n.{round}"), "1"]);
         b.data(&["set", &format!("m.{round}"), "1"]);
         if round == 1 {
-            redis.process.signal("CONT");
+            redis.signal("CONT");
         } else {
             redis.restart_dead(dir.path());
         }
@@ -287,12 +305,19 @@ fn a_password_comes_from_a_file_and_a_wrong_one_is_named_over_mqtt() {
 fn log_in(kind: Kind) {
     let dir = dir(&[("right", "hunter2\n"), ("wrong", "hunter3\n")]);
     let redis = Broker::start(kind, dir.path(), Some("hunter2"));
-    let of = |file: &str| format!("{}?password-file={}", redis.url(), dir.path().join(file).display());
+    log_in_at(&dir, &format!("{}?", redis.url()));
+}
+
+/// A folder with a file `right` and one `wrong`.
+pub fn log_in_at(dir: &tempfile::TempDir, url: &str) {
+    let of = |file: &str| format!("{url}password-file={}", dir.path().join(file).display());
     let (a, b) = (on(dir.path(), "a", &of("right")), on(dir.path(), "b", &of("wrong")));
     connected(&a);
     let told = wait_for("a reason", || bus(&b)["last_error"]["message"].as_str().map(str::to_owned));
     assert!(
-        (told.to_lowercase().contains("password") || told.contains("NotAuthorized")) && !told.contains("hunter"),
+        (told.to_lowercase().contains("password")
+            || told.contains("NotAuthorized")
+            || told.contains("authentication error")) && !told.contains("hunter"),
         "{told}"
     );
     // The file is read at each attempt.

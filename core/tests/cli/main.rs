@@ -11,7 +11,7 @@
 )]
 
 mod bursts;
-#[cfg(all(feature = "redis", feature = "mqtt"))]
+#[cfg(all(feature = "redis", feature = "mqtt", feature = "kafka"))]
 mod buses;
 mod conflicts;
 mod counters;
@@ -22,6 +22,8 @@ mod doctor;
 mod files;
 mod guarded;
 mod history;
+#[cfg(all(feature = "redis", feature = "mqtt", feature = "kafka"))]
+mod kafka;
 mod limits;
 mod locks;
 mod matrix;

@@ -6,7 +6,8 @@ use crate::error::{Code, Error, Result};
 use crate::native::net::Token;
 
 /// A checked address of a bus: `redis://[user@]host[:port][/db]`, `rediss://` with TLS, `mqtt://[user@]host[:port]`, `mqtts://`
-/// with TLS, or `memory://name` within one process. After a `?` it takes options, joined by `&`:
+/// with TLS, `kafka://[user@]host[:port][,host[:port]…]`, `kafka+tls://` with TLS, or `memory://name` within one process. After a
+/// `?` it takes options, joined by `&`:
 ///
 /// - `password-file=PATH`, `password-env=NAME`: where the password is;
 /// - `key-file=PATH`: the key file (`confmesh key new`) that seals every frame, so that the broker and its other users neither
@@ -15,7 +16,8 @@ use crate::native::net::Token;
 /// - `ca=PATH`: whose certificates are trusted; those of the system;
 /// - `plain=yes`: without TLS also where the broker is not on this machine;
 /// - `keepalive=SECONDS`, MQTT: after how long a silence the broker may count us as gone, and say so; 10;
-/// - `qos=0`, `1` or `2`, MQTT: how surely the broker delivers frames; 0, as what is lost is found out anyway.
+/// - `qos=0`, `1` or `2`, MQTT: how surely the broker delivers frames; 0, as what is lost is found out anyway;
+/// - `sasl=plain|scram-256|scram-512`, Kafka: how a user proves to be one; `plain`.
 #[derive(Clone)]
 pub struct BusAddress {
     shown: String,
@@ -31,6 +33,8 @@ pub(super) enum Kind {
     Redis(Server),
     #[cfg(feature = "mqtt")]
     Mqtt(Server, Delivery),
+    #[cfg(feature = "kafka")]
+    Kafka(Cluster),
 }
 
 /// How an MQTT broker is to treat us.
@@ -50,7 +54,10 @@ impl Default for Delivery {
 
 /// Where a broker is, and who we are there.
 #[derive(Clone)]
-#[cfg_attr(not(any(feature = "redis", feature = "mqtt")), allow(dead_code, reason = "no broker is built in"))]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "mqtt", feature = "kafka")),
+    allow(dead_code, reason = "no broker is built in")
+)]
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
@@ -63,7 +70,27 @@ pub(super) struct Server {
     pub(super) ca: Option<PathBuf>,
 }
 
-const FORM: &str = "write `redis://host:port` or `mqtt://host:port`, with TLS `rediss://` or `mqtts://`";
+/// Where a cluster is: the brokers that are asked for the others.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "it is not built in"))]
+pub(super) struct Cluster {
+    /// The first broker, and who we are.
+    pub(super) server: Server,
+    /// All of them, as `host:port`.
+    pub(super) brokers: Vec<(String, u16)>,
+    pub(super) sasl: Sasl,
+}
+
+/// How a user proves to be one.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Sasl {
+    #[default]
+    Plain,
+    Scram256,
+    Scram512,
+}
+
+const FORM: &str = "write `redis://host:port`, `mqtt://host:port` or `kafka://host:port`, with TLS `rediss://`, `mqtts://` or `kafka+tls://`";
 
 impl BusAddress {
     /// Reads an address.
@@ -88,6 +115,7 @@ impl BusAddress {
         let mut password = password.filter(|given| !given.is_empty()).map_or(Token::None, Token::Given);
         let (mut key_file, mut ca, mut is_plain, mut prefix) = (None, None, false, "confmesh".to_owned());
         let (mut delivery, is_mqtt) = (Delivery::default(), matches!(scheme, "mqtt" | "mqtts"));
+        let mut sasl = None;
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let value = decoded(value)?;
@@ -107,9 +135,10 @@ impl BusAddress {
                 "plain" if value == "yes" => is_plain = true,
                 "keepalive" if is_mqtt => delivery.keep_alive = seconds(&value)?,
                 "qos" if is_mqtt => delivery.qos = quality(&value)?,
+                "sasl" if scheme.starts_with("kafka") => sasl = Some(mechanism(&value)?),
                 _ => {
                     let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`, \
-                                and for MQTT `keepalive` and `qos`";
+                                for MQTT `keepalive` and `qos`, and for Kafka `sasl`";
                     return Err(usage(format!("a bus has no option `{option}`")).with_hint(hint));
                 }
             }
@@ -129,6 +158,13 @@ impl BusAddress {
                 let (host, port) = host_and_port(server, if is_secure { 8_883 } else { 1_883 })?;
                 check_topic(&prefix)?;
                 mqtt(Server { host, port, is_secure, is_plain, path: path.to_owned(), user, password, ca }, delivery)?
+            }
+            "kafka" | "kafka+tls" => {
+                let brokers: Vec<_> = server.split(',').map(|one| host_and_port(one, 9_092)).collect::<Result<_>>()?;
+                let Some((host, port)) = brokers.first().cloned() else { return Err(usage("no broker is named")) };
+                let (is_secure, path) = (scheme == "kafka+tls", path.to_owned());
+                let server = Server { host, port, is_secure, is_plain, path, user, password, ca };
+                kafka(Cluster { server, brokers, sasl: sasl.unwrap_or_default() }, &prefix)?
             }
             _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
         };
@@ -167,7 +203,34 @@ fn mqtt(_: Server, _: Delivery) -> Result<Kind> {
     Err(usage("this build knows no MQTT").with_hint("build it with the feature `mqtt`"))
 }
 
-#[cfg(any(feature = "redis", feature = "mqtt"))]
+fn mechanism(name: &str) -> Result<Sasl> {
+    match name {
+        "plain" => Ok(Sasl::Plain),
+        "scram-256" => Ok(Sasl::Scram256),
+        "scram-512" => Ok(Sasl::Scram512),
+        _ => Err(usage(format!("`{name}` is no way to log in at Kafka"))
+            .with_hint("write `sasl=plain`, `sasl=scram-256` or `sasl=scram-512`")),
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(cluster: Cluster, prefix: &str) -> Result<Kind> {
+    if !cluster.server.path.is_empty() {
+        return Err(usage("nothing follows the brokers of Kafka").with_hint("`prefix=` says how topics begin"));
+    }
+    if !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
+        let hint = "use letters, digits, `.`, `_` and `-`";
+        return Err(usage(format!("no topic of Kafka begins with `{prefix}`")).with_hint(hint));
+    }
+    Ok(Kind::Kafka(cluster))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: Cluster, _: &str) -> Result<Kind> {
+    Err(usage("this build knows no Kafka").with_hint("build it with the feature `kafka`"))
+}
+
+#[cfg(any(feature = "redis", feature = "mqtt", feature = "kafka"))]
 impl Server {
     pub(super) fn unreachable(&self, why: &str) -> Error {
         Error::new(Code::Unreachable, format!("cannot use the broker at `{}:{}`: {why}", self.host, self.port))
@@ -178,8 +241,9 @@ impl Server {
         if self.is_secure || self.is_plain || is_here(&self.host).await {
             return Ok(());
         }
+        let secure = if scheme == "kafka" { "kafka+tls".to_owned() } else { format!("{scheme}s") };
         let hint = format!(
-            "write `{scheme}s://`; where the network is your own, add `plain=yes`, and `key-file=` to seal what is said"
+            "write `{secure}://`; where the network is your own, add `plain=yes`, and `key-file=` to seal what is said"
         );
         let what = format!("everybody on the way could read what goes over `{scheme}://`");
         Err(self.unreachable(&what).with_hint(hint))
@@ -187,7 +251,7 @@ impl Server {
 }
 
 /// Whether a broker is on this machine.
-#[cfg(any(feature = "redis", feature = "mqtt"))]
+#[cfg(any(feature = "redis", feature = "mqtt", feature = "kafka"))]
 async fn is_here(host: &str) -> bool {
     if let Ok(address) = host.parse::<std::net::IpAddr>() {
         return address.is_loopback();

@@ -93,6 +93,8 @@ impl Line {
             Kind::Redis(server) => tokio::spawn(running.run(super::redis::Redis(server))),
             #[cfg(feature = "mqtt")]
             Kind::Mqtt(server, delivery) => tokio::spawn(running.run(super::mqtt::Mqtt(server, delivery))),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(cluster) => tokio::spawn(running.run(super::kafka::Kafka(cluster))),
         };
         Ok(Line { address: address.clone(), state, out, task })
     }

@@ -4,6 +4,8 @@
 //! reached, when as lost, when it is tried again, and what is sealed, stands here once for all of them ([`line`]).
 
 mod address;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod line;
 mod memory;
 #[cfg(feature = "mqtt")]

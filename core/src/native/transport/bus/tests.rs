@@ -17,11 +17,14 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
         ("rediss://ann:p%40ss@broker.example:7000/2?key-file=/k&prefix=app", "rediss://ann@broker.example:7000/2"),
         ("redis://:secret@[::1]:6379", "redis://[::1]:6379"),
         ("mqtts://ann@b?keepalive=60&qos=1&prefix=apg%2Fconfig", "mqtts://ann@b"),
+        ("kafka+tls://ann:secret@a:9093,[::1]?sasl=scram-512", "kafka+tls://ann@a:9093,[::1]"),
         ("memory://here", "memory://here"),
     ] {
-        let is_known = (!text.starts_with("redis") || cfg!(feature = "redis"))
-            && (!text.starts_with("mqtt") || cfg!(feature = "mqtt"));
-        if !is_known {
+        let is_missing = |kind: &str, is_built: bool| text.starts_with(kind) && !is_built;
+        if is_missing("redis", cfg!(feature = "redis"))
+            || is_missing("mqtt", cfg!(feature = "mqtt"))
+            || is_missing("kafka", cfg!(feature = "kafka"))
+        {
             continue;
         }
         let address = BusAddress::parse(text).unwrap();
@@ -31,7 +34,13 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
     for text in [
         "",
         "here",
-        "kafka://h",
+        "amqp://h",
+        "kafka://",
+        "kafka://h:1,:2",
+        "kafka://h/topic",
+        "kafka://h?sasl=md5",
+        "kafka://h?prefix=a/b",
+        "redis://h?sasl=plain",
         "memory://",
         "redis://",
         "redis://h:0",
