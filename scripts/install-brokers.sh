@@ -8,6 +8,7 @@ command -v java >/dev/null || apt_install openjdk-17-jre-headless
 KAFKA=$CACHE/kafka-$(kafka_version)
 if [ ! -d "$KAFKA" ]; then
   command -v mvn >/dev/null || apt_install maven
+  mkdir -p "$CACHE"
   PART=$(mktemp -d "$CACHE/kafka.XXXXXX")
   mvn -B -q -f scripts/kafka/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$PART" || fail 'cannot fetch Kafka' 'see what Maven said above'

@@ -317,7 +317,8 @@ pub fn log_in_at(dir: &tempfile::TempDir, url: &str) {
     assert!(
         (told.to_lowercase().contains("password")
             || told.contains("NotAuthorized")
-            || told.contains("authentication error")) && !told.contains("hunter"),
+            || told.contains("authentication error"))
+            && !told.contains("hunter"),
         "{told}"
     );
     // The file is read at each attempt.

@@ -86,7 +86,8 @@ fn a_broker_of_kafka_that_nobody_trusts_is_not_spoken_to() {
     let dir = dir(&[("password", "hunter2\n")]);
     super::guarded::certificates(dir.path());
     let at = |name: &str| dir.path().join(name).display().to_string();
-    let url = format!("kafka+tls://bob@localhost:{}?password-file={}&ca={}", SHARED.secure, at("password"), at("ca.pem"));
+    let url =
+        format!("kafka+tls://bob@localhost:{}?password-file={}&ca={}", SHARED.secure, at("password"), at("ca.pem"));
     let a = on(dir.path(), "a", &url);
     let told = wait_for("a reason", || bus(&a)["last_error"]["message"].as_str().map(str::to_owned));
     assert!(told.contains("certificate") && !told.contains("hunter2"), "{told}");

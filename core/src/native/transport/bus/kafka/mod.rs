@@ -70,8 +70,7 @@ impl Kafka {
         let Carried { channels, incoming, outgoing } = carried;
         let (all, inbox) = topics(&channels).map_err(|why| self.0.server.unreachable(&why))?;
         let own = channels.own.to_string();
-        let (writing, reading, listening) =
-            tokio::try_join!(self.0.connect(), self.0.connect(), self.0.connect())?;
+        let (writing, reading, listening) = tokio::try_join!(self.0.connect(), self.0.connect(), self.0.connect())?;
         let told = |error: KrafkaError| self.0.told(&error);
         let admin = writing.admin();
         let of_all = self.partitions(&admin, &all, 1).await?;
@@ -156,7 +155,10 @@ impl Kafka {
         for partition in partitions {
             reader.seek_to_end(topic, partition).await.map_err(told)?;
             if reader.position(topic, partition).await.is_none() {
-                return Err(self.0.server.unreachable(&format!("nobody says where partition {partition} of `{topic}` ends")));
+                return Err(self
+                    .0
+                    .server
+                    .unreachable(&format!("nobody says where partition {partition} of `{topic}` ends")));
             }
         }
         Ok(reader)
