@@ -1,20 +1,24 @@
 // A live document over a WebSocket: the step machine decides, this file owns the socket, the timers and the callbacks.
+import { addressOf, isRefused } from "./address.js";
 import { backoffDelay, GuestEngine } from "./confmesh_wasm.js";
-import { ready } from "./functions.js";
+import { checkKeeping, KeptEdits } from "./edits.js";
+import { Elements, showKey } from "./elements.js";
+import { joinPath, ready } from "./functions.js";
+import { put } from "./local.js";
 import { calling, ConfmeshError, explained, fromText, options, spelt, toText } from "./values.js";
+import { Calls, Timers, unanswered, withResolvers } from "./waiting.js";
 
-const EVENTS = ["config_changed", "connected", "disconnected", "error"];
+const EVENTS = ["config_changed", "config_locked", "config_unlocked", "connected", "disconnected", "error"];
+/** What a frame may be that this file reads. */
+const SPOKEN = /"type":"(?:answer|config_(?:un)?locked|connection_established|error)"/;
+const OPTIONS = ["token", "WebSocket", "document", "initialDelay", "maxDelay", "maxReconnectAttempts", "jitter", "root", "store", "keepEdits"];
 /** How long a connection may be silent before it is asked for a sign of life, and how long that may take. */
 const SILENT_MS = 20_000;
 const ANSWER_MS = 10_000;
-/** How long an attempt may take before it counts as failed. */
 const PROTOCOL = "confmesh";
 const BEARER = "confmesh.bearer.";
+/** How long an attempt may take before it counts as failed. */
 const ATTEMPT_MS = 10_000;
-/** How long it is tried to find out why an attempt failed. */
-const PROBE_MS = 2_000;
-/** How long an operation may take that is asked for by name. */
-const CALL_MS = 30_000;
 /** How many scalars are kept at hand. */
 const REMEMBERED_READS = 1_000;
 
@@ -34,15 +38,23 @@ export class ConfigWebSocketClient {
   #handlers = new Map(EVENTS.map((event) => [event, []]));
   /** Promises of `setConfig` and `unsetConfig`, by request. */
   #open = new Map();
-  /** Promises of `call`, by request id, with their timers. */
-  #calls = new Map();
-  #lastCall = 0;
+  #calls = new Calls();
   #patterns;
   /** Scalars that were read since the document last changed. */
   #read = new Map();
   #connecting;
-  #timers = new Map();
+  #connectionId = null;
+  #timers = new Timers();
   #attempt = 0;
+  #jitter;
+  #gaveUp = false;
+  #root;
+  #store;
+  #elements;
+  /** Whose edits are kept, and the keeping. */
+  #keeps;
+  #kept;
+  #starting;
   #isLive = false;
   #isClosed = false;
   #heardAt = 0;
@@ -50,34 +62,66 @@ export class ConfigWebSocketClient {
 
   /**
    * `url` is the instance's WebSocket address, such as `ws://127.0.0.1:8765/sync`. Options: `token` for instances that
-   * ask for one, `WebSocket` where there is none in the surroundings (Node before 22), `document` (`default`),
-   * `initialDelay` and `maxDelay` of reconnections in milliseconds (500 and 30,000).
+   * ask for one, `WebSocket` where there is none in the surroundings (Node before 22), `document` (`default`);
+   * of reconnections `initialDelay` and `maxDelay` in milliseconds (1,000 and 30,000), `jitter: false` for exactly these and
+   * `maxReconnectAttempts` (no end); `root`, whose elements with `data-config` show what is there (the page; null for none);
+   * `store`, an object that follows the document (`globalThis.appConfig`; null for none); `keepEdits` for edits that outlive the
+   * page, `true` or a name for whose they are.
    */
   constructor(url, given) {
-    const { token, WebSocket = globalThis.WebSocket, document = "default", initialDelay = 500, maxDelay = 30_000 } =
-      options(given, ["token", "WebSocket", "document", "initialDelay", "maxDelay"], "ConfigWebSocketClient");
+    const {
+      token, WebSocket = globalThis.WebSocket, document = "default", initialDelay = 1_000, maxDelay = 30_000,
+      maxReconnectAttempts = Infinity, jitter = true, root = globalThis.document, store, keepEdits = false,
+    } = options(given, OPTIONS, "ConfigWebSocketClient");
     this.#WebSocket = WebSocket;
     if (typeof this.#WebSocket !== "function") {
       const hint = "use Node 22 or newer, or pass a class: new ConfigWebSocketClient(url, { WebSocket })";
       throw new ConfmeshError({ code: "usage", message: "there is no `WebSocket` here", hint });
     }
-    try {
-      this.#url = new URL(url, globalThis.location?.href);
-      if (this.#url.protocol === "http:") this.#url.protocol = "ws:";
-      if (this.#url.protocol === "https:") this.#url.protocol = "wss:";
-    } catch {
-      this.#url = undefined;
-    }
-    if (this.#url?.protocol !== "ws:" && this.#url?.protocol !== "wss:") {
-      const hint = "it looks like `ws://127.0.0.1:8765/sync`";
-      throw new ConfmeshError({ code: "usage", message: `\`${url}\` is no WebSocket address`, hint });
-    }
+    this.#url = addressOf(url);
     if (token !== undefined && !/^[\w.!#$%&'*+^`|~-]+$/.test(token)) {
       throw new ConfmeshError({ code: "usage", message: "`token` is no token", hint: "take the line that `confmesh token new` printed" });
     }
     this.#token = token;
     this.#document = document;
     this.#delays = [initialDelay, Math.max(initialDelay, maxDelay)];
+    this.#jitter = jitter;
+    this.maxReconnectAttempts = maxReconnectAttempts;
+    this.#root = root ?? null;
+    if (this.#root) this.#elements = new Elements(this.#root, (key) => this.getConfig(key));
+    this.#store = store;
+    if (keepEdits) checkKeeping();
+    this.#keeps = keepEdits === true ? "" : keepEdits;
+  }
+
+  /** The address, without anything secret. */
+  get url() {
+    return this.#url.href;
+  }
+
+  /** The socket that stands or is being opened; null while there is none. */
+  get ws() {
+    return this.#socket ?? null;
+  }
+
+  /** What the instance calls this connection; null while there is none. */
+  get connectionId() {
+    return this.#connectionId;
+  }
+
+  /** The patterns that are followed; empty also before the first `subscribe`, when every change is told. */
+  get subscriptions() {
+    return new Set(this.#patterns);
+  }
+
+  /** Who is called for which event. */
+  get eventHandlers() {
+    return new Map([...this.#handlers].map(([event, handlers]) => [event, [...handlers]]));
+  }
+
+  /** How many attempts to connect have failed since the document last arrived. */
+  get reconnectAttempts() {
+    return this.#attempt;
   }
 
   /** Whether the document is what the instance has now. */
@@ -104,25 +148,31 @@ export class ConfigWebSocketClient {
    * Connects, and stays connected until `close`. Resolves when the document has arrived. With `retry: false` the first
    * failed attempt rejects. While the client waits to reconnect, another call tries at once.
    */
-  async connect(given) {
+  connect(given) {
+    const connected = this.#connect(given);
+    connected.catch(() => {}); // where nobody awaits it, that it was closed meanwhile is no accident
+    return connected;
+  }
+
+  async #connect(given) {
     const { retry = true } = options(given, ["retry"], "connect");
     if (this.#isClosed) throw closed();
     if (this.#isLive) return;
     if (!this.#connecting) {
       const connecting = withResolvers();
       this.#connecting = connecting;
-      // A rejection that nobody awaits (of a `connect` that was not awaited) is not an accident.
       connecting.promise.catch(() => {});
       try {
-        await ready();
-        this.#start();
+        await this.#start();
       } catch (error) {
         this.#connecting = undefined;
         connecting.reject(error);
         throw error;
       }
     }
+    if (this.#isClosed) throw closed();
     this.#firstFailureEnds = !retry;
+    if (this.#gaveUp) [this.#gaveUp, this.#attempt] = [false, 0];
     if (!this.#socket) this.#dial();
     return this.#connecting?.promise;
   }
@@ -138,19 +188,22 @@ export class ConfigWebSocketClient {
     this.#usePatterns((this.#patterns ?? []).filter((pattern) => !gone.includes(pattern)));
   }
 
-  /** Sets a path; resolves to the receipt `{revision, hash, changed, inForce, shadowedBy?, withheld?}`, or rejects with what was wrong. */
-  setConfig(key, value) {
-    return this.#write((now) => this.#engine.set(key, toText(value), ...now));
+  /**
+   * Sets a path, for a person where one is named; resolves to the receipt `{revision, hash, changed, inForce, shadowedBy?,
+   * withheld?}`, or rejects with what was wrong.
+   */
+  setConfig(key, value, userId) {
+    return this.#write((now) => this.#engine.set(key, toText(value), userId, ...now));
   }
 
   /** Removes a path; resolves and rejects as `setConfig`. */
-  unsetConfig(key) {
-    return this.#write((now) => this.#engine.unset(key, ...now));
+  unsetConfig(key, userId) {
+    return this.#write((now) => this.#engine.unset(key, userId, ...now));
   }
 
   /** Writes what a JSON Patch (RFC 6902) changes in the document as it shows here; resolves and rejects as `setConfig`. */
-  patchConfig(operations) {
-    return this.#write((now) => this.#engine.patch(toText(operations), ...now));
+  patchConfig(operations, userId) {
+    return this.#write((now) => this.#engine.patch(toText(operations), userId, ...now));
   }
 
   /**
@@ -160,12 +213,8 @@ export class ConfigWebSocketClient {
   call(operation, given = {}) {
     if (this.#isClosed) return Promise.reject(closed());
     if (!this.#isLive) return Promise.reject(unanswered(operation, "the instance is not connected"));
-    const answer = withResolvers();
-    const request_id = `call-${++this.#lastCall}`;
-    const timer = setTimeout(() => this.#answer({ request_id, error: unanswered(operation, "the instance does not answer") }), CALL_MS);
-    this.#calls.set(request_id, { ...answer, operation, timer });
-    this.#socket.send(toText({ type: "call", document: this.#document, operation, arguments: given, request_id }));
-    return answer.promise;
+    return this.#calls.ask(operation, (request_id) =>
+      this.#socket.send(toText({ type: "call", document: this.#document, operation, arguments: given, request_id })));
   }
 
   /** The value at a path, or the whole document; `undefined` where nothing is. */
@@ -189,7 +238,7 @@ export class ConfigWebSocketClient {
     return calling(() => this.#engine.get(path)) ?? undefined;
   }
 
-  /** Calls `handler` for each `event`: `config_changed`, `connected`, `disconnected` or `error`. */
+  /** Calls `handler` for each `event`: `config_changed`, `config_locked`, `config_unlocked`, `connected`, `disconnected` or `error`. */
   on(event, handler) {
     this.#handlersOf(event).push(handler);
     return this;
@@ -203,36 +252,35 @@ export class ConfigWebSocketClient {
     return this;
   }
 
-  /** Closes the connection for good. Writes without an answer are rejected; some of them may have arrived. */
+  /** Puts a value at a path of the object that follows the document, and makes the maps above it; `undefined` takes it away. */
+  updateLocalConfig(key, value) {
+    const store = this.#followingStore();
+    if (store) put(store, key, value);
+  }
+
+  /** Shows a value in the elements whose `data-config` is this key: in fields as their value, else as text. */
+  updateUI(key, value) {
+    if (this.#root) showKey(this.#root, key, value);
+  }
+
+  /**
+   * Closes the connection for good. Writes without an answer are rejected; some of them may have arrived, and with `keepEdits`
+   * the next client sends them.
+   */
   close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#hangUp(1000);
     this.#goOffline();
     this.#connecting?.reject(closed());
     for (const { reject } of this.#open.values()) reject(closed());
     this.#open.clear();
+    this.#kept?.close();
+    this.#kept = undefined;
     this.#engine?.free();
     this.#engine = undefined;
     this.#read.clear();
-  }
-
-  #answer({ request_id, result, error }) {
-    const call = this.#calls.get(request_id);
-    if (!call) return;
-    this.#calls.delete(request_id);
-    clearTimeout(call.timer);
-    if (error) call.reject(error instanceof ConfmeshError ? error : new ConfmeshError(error));
-    else call.resolve(result);
-  }
-
-  /** Nobody answers any more what was asked over a connection that has ended. */
-  #forget() {
-    for (const [request_id, { operation }] of this.#calls) {
-      this.#answer({ request_id, error: unanswered(operation, "the connection was lost") });
-    }
   }
 
   /** Why the value at a path is what it is on the instance: who set it, where, and what it overrides. */
@@ -247,11 +295,56 @@ export class ConfigWebSocketClient {
     throw new ConfmeshError({ code: "usage", message: `there is no event \`${event}\``, hint });
   }
 
+  #followingStore() {
+    const store = this.#store === undefined ? globalThis.appConfig : this.#store;
+    return typeof store === "object" ? store : null;
+  }
+
+  /** Begins once: loads the module, and takes up what an earlier page could not send. */
   #start() {
-    if (this.#engine || this.#isClosed) return;
+    this.#starting ??= this.#begin().catch((error) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #begin() {
+    await ready();
     const entropy = globalThis.crypto.getRandomValues(new Uint8Array(48));
-    this.#engine = calling(() => new GuestEngine(this.#document, entropy));
+    const engine = calling(() => new GuestEngine(this.#document, entropy));
+    if (this.#keeps !== false) await this.#adopt(engine);
+    if (this.#isClosed) return engine.free();
+    this.#engine = engine;
     if (this.#patterns) this.#usePatterns(this.#patterns);
+  }
+
+  async #adopt(engine) {
+    try {
+      this.#kept = await KeptEdits.open(JSON.stringify([this.#url.href, this.#document, this.#keeps]));
+      await this.#kept.adopt((text) => {
+        try {
+          for (const request of calling(() => engine.reopenEdits(text, ...now()))) {
+            this.#open.set(request, { resolve() {}, reject: (error) => this.#isClosed || this.#tell("error", error) });
+          }
+        } catch (error) {
+          this.#tell("error", error);
+        }
+        const all = engine.openEdits(...now());
+        return all === "[]" ? undefined : all;
+      });
+    } catch (error) {
+      const hint = "edits are sent all the same while the page is open";
+      this.#tell("error", new ConfmeshError({ code: "store", message: `the browser keeps no edits: ${error?.message ?? error}`, hint }));
+    }
+  }
+
+  /** Has the browser keep what is open now. */
+  #keep() {
+    const text = this.#engine?.openEdits(...now());
+    this.#kept?.save(text === "[]" ? undefined : text).catch((error) => {
+      this.#tell("error", new ConfmeshError({ code: "store", message: `an edit could not be kept: ${error?.message ?? error}` }));
+    });
   }
 
   #usePatterns(patterns) {
@@ -261,20 +354,19 @@ export class ConfigWebSocketClient {
 
   async #write(ask) {
     if (this.#isClosed) throw closed();
-    if (!this.#engine) {
-      await ready();
-      this.#start();
-    }
+    if (!this.#engine) await this.#start();
+    if (this.#isClosed) throw closed();
     const request = calling(() => ask(now()));
     const answer = withResolvers();
     this.#open.set(request, answer);
     this.#drain();
+    if (this.#kept) this.#keep();
     return answer.promise;
   }
 
   #dial() {
     if (this.#isClosed) return;
-    this.#stopTimer("dial");
+    this.#timers.stop("dial");
     let socket;
     try {
       // A page can set no header, and an address ends up in logs.
@@ -294,28 +386,45 @@ export class ConfigWebSocketClient {
     socket.addEventListener("message", ours(({ data }) => {
       this.#heardAt = performance.now();
       if (typeof data !== "string") return;
-      // Every answer has these words; whether it is one its top says.
-      const message = data.includes('"type":"answer"') ? fromText(data) : undefined;
-      if (message?.type === "answer") this.#answer(message);
-      else this.#step((engine) => engine.message(data, ...now()));
+      // These words may stand in a value as well; what a frame is its top says.
+      if (!(SPOKEN.test(data) && this.#heard(data))) this.#step((engine) => engine.message(data, ...now()));
     }));
     socket.addEventListener("close", ours(lost));
     // Browsers say nothing about the cause, and `close` follows.
     socket.addEventListener("error", () => {});
-    this.#startTimer("attempt", ATTEMPT_MS, () => {
+    this.#timers.start("attempt", ATTEMPT_MS, () => {
       this.#hangUp(4000);
       this.#lost("the instance did not answer in time");
     });
   }
 
+  /** Whether a frame was for this file alone. */
+  #heard(data) {
+    let frame;
+    try {
+      frame = fromText(data);
+    } catch {
+      return false; // the engine says so
+    }
+    if (frame.type === "answer") this.#calls.answer(frame);
+    else if (frame.type === "error") this.#tell("error", new ConfmeshError(frame));
+    else if (frame.type === "config_locked" || frame.type === "config_unlocked") {
+      this.#tell(frame.type, { key: frame.config_key, holder: frame.user_id, token: frame.token });
+    } else {
+      if (frame.type === "connection_established") this.#connectionId = frame.connection_id;
+      return false;
+    }
+    return true;
+  }
+
   async #lost(reason) {
-    this.#stopTimer("attempt");
-    this.#stopTimer("life");
+    this.#timers.stop("attempt");
+    this.#timers.stop("life");
     const wasLive = this.#isLive;
     this.#step((engine) => engine.closed(...now()));
     this.#goOffline();
     if (this.#isClosed) return;
-    if (!reason && !wasLive && (await this.#isRefused())) {
+    if (!reason && !wasLive && (await isRefused(this.#url))) {
       if (this.#isClosed || this.#socket) return;
       const { origin } = globalThis.location;
       const hint = `start it with \`--allow-origin ${origin}\``;
@@ -324,26 +433,7 @@ export class ConfigWebSocketClient {
     this.#failed(reason ?? (wasLive ? "the connection was lost" : "the instance cannot be reached"));
   }
 
-  /** Whether an instance is there and refuses this page: a browser does not tell a page why a WebSocket did not open. */
-  async #isRefused() {
-    const { location } = globalThis;
-    if (!location?.origin || typeof globalThis.fetch !== "function" || location.host === this.#url.host) return false;
-    const scheme = this.#url.protocol === "wss:" ? "https:" : "http:";
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), PROBE_MS);
-    try {
-      const asked = { mode: "no-cors", cache: "no-store", credentials: "omit", signal: abort.signal };
-      await globalThis.fetch(`${scheme}//${this.#url.host}/livez`, asked);
-      return true;
-    } catch {
-      return false;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   #failed(reason, hint = `is an instance listening at ${this.#url.host}? \`confmesh serve\` starts one`) {
-    const attempt = this.#attempt++;
     const place = `${this.#url.protocol}//${this.#url.host}${this.#url.pathname}`;
     const error = new ConfmeshError({ code: "unreachable", message: `cannot follow \`${place}\`: ${reason}`, hint });
     if (this.#firstFailureEnds && this.#connecting) {
@@ -352,11 +442,23 @@ export class ConfigWebSocketClient {
       connecting.reject(error);
       return;
     }
+    if (this.#attempt >= this.maxReconnectAttempts) return this.#giveUp(error);
+    const attempt = this.#attempt++;
     const [initial, most] = this.#delays;
-    const [entropy] = globalThis.crypto.getRandomValues(new BigUint64Array(1));
+    const [entropy] = this.#jitter ? globalThis.crypto.getRandomValues(new BigUint64Array(1)) : [2n ** 64n - 1n];
     const delay = backoffDelay(attempt, initial, most, entropy);
-    this.#startTimer("dial", delay, () => this.#dial());
+    this.#timers.start("dial", delay, () => this.#dial());
     this.#tell("error", error, { retryIn: delay });
+  }
+
+  #giveUp({ code, message }) {
+    this.#gaveUp = true;
+    const hint = "`connect()` tries again; edits wait until then";
+    const error = new ConfmeshError({ code, message: `${message}; gave up after ${this.#attempt} attempts to reconnect`, hint });
+    const connecting = this.#connecting;
+    this.#connecting = undefined;
+    connecting?.reject(error);
+    this.#tell("error", error);
   }
 
   /** Drops the socket without waiting for its `close`. */
@@ -390,22 +492,27 @@ export class ConfigWebSocketClient {
     }
     for (let text; (text = this.#engine?.pollEvent()) !== undefined; ) this.#pass(fromText(text));
     const due = this.#engine?.timeout;
-    if (due === undefined) this.#stopTimer("engine");
-    else this.#startTimer("engine", Math.max(0, due - performance.now()), () => this.#step((e) => e.handleTimeout(...now())));
+    if (due === undefined) this.#timers.stop("engine");
+    else this.#timers.start("engine", Math.max(0, due - performance.now()), () => this.#step((e) => e.handleTimeout(...now())));
   }
 
   #pass(event) {
     if (event.type === "changed") {
+      // All of them are there when the first one is told.
+      for (const { path, new: value } of event.changes) this.#mirror(path, value);
       for (const change of event.changes) {
+        if (this.#isClosed) return; // by a handler
         const eventType = change.op === "removed" ? "config_deleted" : "config_changed";
         const { path: key, old: oldValue, new: newValue } = change;
         const { revision, cause } = event;
         this.#tell("config_changed", { key, newValue, oldValue, eventType, revision, cause });
+        this.#elements?.refresh(key);
       }
     } else if (event.type === "written") {
       const answer = this.#open.get(event.request);
       this.#open.delete(event.request);
       const { type, request, error, ...receipt } = event;
+      if (this.#kept) this.#keep();
       if (error) answer?.reject(new ConfmeshError(error));
       else answer?.resolve(spelt(receipt));
     } else if (event.type === "connection") {
@@ -416,21 +523,34 @@ export class ConfigWebSocketClient {
     }
   }
 
+  /** Has the program's object follow; a key that no plain object may have is told. */
+  #mirror(key, value) {
+    const store = this.#followingStore();
+    if (!store) return;
+    try {
+      put(store, key, value, (segments) => this.getConfig(joinPath(segments)));
+    } catch (error) {
+      this.#tell("error", error);
+    }
+  }
+
   #goOnline() {
     this.#attempt = 0;
     this.#firstFailureEnds = false;
-    this.#stopTimer("attempt");
+    this.#timers.stop("attempt");
     if (this.#isLive) return;
     this.#isLive = true;
     this.#watchLife();
     const connecting = this.#connecting;
     this.#connecting = undefined;
-    this.#tell("connected", { revision: this.revision });
+    this.#elements?.refresh();
+    this.#tell("connected", { revision: this.revision, connectionId: this.#connectionId });
     connecting?.resolve();
   }
 
   #goOffline() {
-    this.#forget();
+    this.#calls.lose();
+    this.#connectionId = null;
     if (!this.#isLive) return;
     this.#isLive = false;
     // Whoever asks to connect from now on waits for the next connection.
@@ -444,15 +564,15 @@ export class ConfigWebSocketClient {
     this.#heardAt = performance.now();
     const look = () => {
       const silent = performance.now() - this.#heardAt;
-      if (silent < SILENT_MS) return this.#startTimer("life", SILENT_MS - silent, look);
+      if (silent < SILENT_MS) return this.#timers.start("life", SILENT_MS - silent, look);
       if (silent >= SILENT_MS + ANSWER_MS) {
         this.#hangUp(4000);
         return this.#lost("the instance fell silent");
       }
       if (this.#socket?.readyState === 1) this.#socket.send('{"type":"ping","v":1}');
-      this.#startTimer("life", ANSWER_MS, look);
+      this.#timers.start("life", ANSWER_MS, look);
     };
-    this.#startTimer("life", SILENT_MS, look);
+    this.#timers.start("life", SILENT_MS, look);
   }
 
   /** Calls the handlers that are there when their turn comes; a failing one harms nobody. */
@@ -467,24 +587,7 @@ export class ConfigWebSocketClient {
       }
     }
   }
-
-  #startTimer(name, delay, then) {
-    this.#stopTimer(name);
-    const timer = setTimeout(() => {
-      this.#timers.delete(name);
-      then();
-    }, delay);
-    this.#timers.set(name, timer);
-  }
-
-  #stopTimer(name) {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
-  }
 }
-
-const unanswered = (operation, message) =>
-  new ConfmeshError({ code: "unreachable", message: `\`${operation}\` has no answer: ${message}`, hint: "await `connect()`, and ask again" });
 
 function closed() {
   const hint = "make a new ConfigWebSocketClient";
@@ -494,10 +597,4 @@ function closed() {
 /** The two readings that the step machine wants. */
 function now() {
   return [Date.now(), performance.now()];
-}
-
-function withResolvers() {
-  let resolve, reject;
-  const promise = new Promise((...both) => ([resolve, reject] = both));
-  return { promise, resolve, reject };
 }

@@ -1,10 +1,11 @@
 //! The step machine in guest mode, driven from JavaScript: it owns the socket, the clock and the entropy.
 
 use confmesh::canonical::canonical;
+use confmesh::clock::Now;
 use confmesh::diff::Patch;
-use confmesh::engine::{Engine, EngineConfig, Link, PeerId};
+use confmesh::engine::{Command, Engine, EngineConfig, Link, PeerId, WriteTerms};
 use confmesh::id::{DocumentName, InstanceId};
-use confmesh::{Code, Error, Path, Pattern};
+use confmesh::{Code, Error, Path, Pattern, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::convert::{Outcome, json, thrown};
@@ -67,22 +68,44 @@ impl GuestEngine {
         self.engine.poll_timeout().map(|due| due as f64)
     }
 
-    /// Asks the host to set a path; gives the request's number, which its `written` event carries.
-    pub fn set(&mut self, path: &str, value: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
+    /// Asks the host to set a path, for a person where one is named; gives the request's number, which its `written` event carries.
+    pub fn set(&mut self, path: &str, value: &str, user: Option<String>, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
         let (path, value) = (Path::parse(path).map_err(thrown)?, json(value)?);
-        Ok(number(self.engine.set(&self.document, path, value, now(wall_ms, mono_ms))))
+        Ok(self.write(Command::set(path, value), user, now(wall_ms, mono_ms)))
     }
 
     /// Asks the host to remove a path.
-    pub fn unset(&mut self, path: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
+    pub fn unset(&mut self, path: &str, user: Option<String>, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
         let path = Path::parse(path).map_err(thrown)?;
-        Ok(number(self.engine.unset(&self.document, path, now(wall_ms, mono_ms))))
+        Ok(self.write(Command::unset(path), user, now(wall_ms, mono_ms)))
     }
 
     /// Asks the host for what an RFC 6902 patch changes in the document as it shows here.
-    pub fn patch(&mut self, patch: &str, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
+    pub fn patch(&mut self, patch: &str, user: Option<String>, wall_ms: f64, mono_ms: f64) -> Outcome<f64> {
         let patch = Patch::from_value(&json(patch)?).map_err(thrown)?;
-        Ok(number(self.engine.patch(&self.document, patch, None, now(wall_ms, mono_ms))))
+        Ok(self.write(Command::Patch(patch), user, now(wall_ms, mono_ms)))
+    }
+
+    fn write(&mut self, command: Command, user: Option<String>, now: Now) -> f64 {
+        let terms = WriteTerms { user: user.map(Into::into), ..WriteTerms::default() };
+        number(self.engine.write(&self.document, command, terms, now))
+    }
+
+    /// The edits that the host has not answered, for `reopenEdits`: a JSON list, empty where there are none.
+    #[wasm_bindgen(js_name = openEdits)]
+    pub fn open_edits(&mut self, wall_ms: f64, mono_ms: f64) -> String {
+        let frames = self.engine.open_edits(&self.document, now(wall_ms, mono_ms));
+        canonical(&frames.into_iter().map(Value::from).collect::<Vec<_>>().into())
+    }
+
+    /// Takes up edits that another guest left; gives the numbers of their requests.
+    #[wasm_bindgen(js_name = reopenEdits)]
+    pub fn reopen_edits(&mut self, kept: &str, wall_ms: f64, mono_ms: f64) -> Outcome<Vec<f64>> {
+        let list = json(kept)?;
+        let frames = list.as_list().into_iter().flatten().map(|frame| frame.as_str().unwrap_or_default().to_owned());
+        let frames: Vec<String> = frames.collect();
+        let requests = self.engine.reopen_edits(&self.document, &frames, now(wall_ms, mono_ms)).map_err(thrown)?;
+        Ok(requests.into_iter().map(number).collect())
     }
 
     /// Restricts the changes of `changed` events to these patterns, a JSON list.

@@ -15,6 +15,7 @@ use crate::diff::Change;
 use crate::error::{Code, Error};
 use crate::id::{DocumentName, ReplicaId};
 use crate::merge::{Layer, Withheld, priority};
+use crate::path::Path;
 use crate::protocol::Message;
 use crate::replica::{Edit, MadeOn};
 use crate::value::{Str, Value, index};
@@ -34,21 +35,33 @@ pub(super) struct Guest {
     last: Option<String>,
 }
 
-struct OpenEdit {
-    request: RequestId,
-    request_id: String,
-    edit: Edit,
-    user: Option<Str>,
+pub(super) struct OpenEdit {
+    pub(super) request: RequestId,
+    pub(super) request_id: String,
+    pub(super) edit: Edit,
+    pub(super) user: Option<Str>,
     /// What its author saw: everything of the host up to there, the value at the path, and the edit made before.
-    made_on: Option<MadeOn>,
-    after: Option<String>,
+    pub(super) made_on: Option<MadeOn>,
+    pub(super) after: Option<String>,
     /// When it was made, on the monotonic clock.
-    made_ms: u64,
+    pub(super) made_ms: u64,
     /// Edits of one command are answered together.
-    last: bool,
+    pub(super) last: bool,
+    /// What edits of the same command changed that were answered before.
+    pub(super) changed: Vec<Path>,
 }
 
 impl Guest {
+    pub(super) fn host(&self) -> Option<PeerId> {
+        self.host
+    }
+
+    /// Edits that somebody else left.
+    pub(super) fn take_up(&mut self, edits: Vec<OpenEdit>) {
+        self.last = edits.last().map(|edit| edit.request_id.clone()).or(self.last.take());
+        self.edits.extend(edits);
+    }
+
     /// The host's document with the open edits on top.
     pub(super) fn layer(&self) -> Layer {
         let base = self.base.as_ref().map_or_else(Value::empty_map, |(_, value)| value.clone());
@@ -153,7 +166,8 @@ impl Engine {
             let made_on = guest.seen.clone().map(|seen| MadeOn { seen, old, age_ms: 0 });
             let after = guest.last.replace(request_id.clone());
             let (user, last, made_ms) = (user.clone(), at + 1 == count, now.mono_ms);
-            guest.edits.push_back(OpenEdit { request, request_id, edit, user, made_on, after, made_ms, last });
+            let changed = Vec::new();
+            guest.edits.push_back(OpenEdit { request, request_id, edit, user, made_on, after, made_ms, last, changed });
         }
         let host = guest.host;
         if count == 0 {
@@ -179,11 +193,17 @@ impl Engine {
         }
     }
 
-    fn send_open_edits(&mut self, name: &DocumentName, host: PeerId, only: Option<RequestId>, now: Now) {
-        let Some(guest) = self.documents.get(name).and_then(|document| document.guest.as_ref()) else { return };
-        let messages: Vec<Message> = guest
-            .edits
-            .iter()
+    pub(super) fn send_open_edits(&mut self, name: &DocumentName, host: PeerId, only: Option<RequestId>, now: Now) {
+        for message in self.open_edit_messages(name, only, now) {
+            self.send(host, &message, now);
+        }
+    }
+
+    /// What asks for the open edits, or those of one command.
+    pub(super) fn open_edit_messages(&self, name: &DocumentName, only: Option<RequestId>, now: Now) -> Vec<Message> {
+        let guest = self.documents.get(name).and_then(|document| document.guest.as_ref());
+        let edits = guest.into_iter().flat_map(|guest| &guest.edits);
+        edits
             .filter(|open| only.is_none_or(|request| open.request == request))
             .map(|open| Message::ConfigChange {
                 document: name.clone(),
@@ -193,15 +213,12 @@ impl Engine {
                 request_id: Some(open.request_id.clone()),
                 made_on: open.made_on.clone().map(|made_on| MadeOn {
                     // The host's clock counts, so the distance of this one's does not matter.
-                    age_ms: now.mono_ms.saturating_sub(open.made_ms),
+                    age_ms: made_on.age_ms.saturating_add(now.mono_ms.saturating_sub(open.made_ms)),
                     ..made_on
                 }),
                 after: open.after.clone(),
             })
-            .collect();
-        for message in messages {
-            self.send(host, &message, now);
-        }
+            .collect()
     }
 
     /// What a connection says of documents counts while it is the newest: what an older one still brings may be from before
@@ -225,8 +242,16 @@ impl Engine {
             Message::ConfigUpdate { document, base, revision, changes, seen, .. } => {
                 self.follow(peer, &document, (base, revision, seen), &changes, now);
             }
-            Message::ConfigChangeResponse { result, shadowed_by, withheld, left_out, request_id: Some(id), .. } => {
-                self.host_answered(&id, result, (shadowed_by, withheld, left_out), now);
+            Message::ConfigChangeResponse {
+                request_id: Some(id),
+                result,
+                unchanged,
+                shadowed_by,
+                withheld,
+                left_out,
+                ..
+            } => {
+                self.host_answered(&id, result.map(|_| unchanged), (shadowed_by, withheld, left_out), now);
             }
             _ => {}
         }
@@ -257,7 +282,7 @@ impl Engine {
     fn host_answered(
         &mut self,
         request_id: &str,
-        result: Result<u64, Error>,
+        result: Result<bool, Error>,
         (shadowed_by, withheld, left_out): (Option<String>, Vec<Withheld>, Vec<crate::format::LeftOut>),
         now: Now,
     ) {
@@ -270,8 +295,9 @@ impl Engine {
         self.refresh(&name, HOST, now);
         let Some(snapshot) = self.snapshot(&name) else { return };
         match result {
-            Ok(_) if open.last => {
-                let changed = vec![open.edit.path];
+            Ok(unchanged) if open.last => {
+                let own = (!unchanged).then_some(open.edit.path);
+                let changed = open.changed.into_iter().chain(own).collect();
                 let shadowed_by = shadowed_by.map(Into::into);
                 self.answer(
                     open.request,
@@ -288,7 +314,14 @@ impl Engine {
                     now,
                 );
             }
-            Ok(_) => {}
+            Ok(true) => {}
+            Ok(false) => {
+                let guest = self.documents.get_mut(&name).and_then(|document| document.guest.as_mut());
+                let mut edits = guest.into_iter().flat_map(|guest| &mut guest.edits);
+                if let Some(last) = edits.find(|other| other.request == open.request && other.last) {
+                    last.changed.push(open.edit.path);
+                }
+            }
             Err(error) if open.last => self.answer(open.request, Err(error), now),
             Err(error) => self.notice(Level::Warning, Error::new(Code::Stale, error.message())),
         }

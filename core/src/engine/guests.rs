@@ -270,6 +270,7 @@ impl Engine {
                 let message = Message::ConfigChangeResponse {
                     key,
                     result: Err(error),
+                    unchanged: false,
                     shadowed_by: None,
                     withheld: Vec::new(),
                     left_out: Vec::new(),
@@ -296,6 +297,7 @@ impl Engine {
                 let message = Message::ConfigChangeResponse {
                     key,
                     result: Err(error),
+                    unchanged: false,
                     shadowed_by,
                     withheld,
                     left_out,
@@ -351,6 +353,7 @@ impl Engine {
         let message = Message::ConfigChangeResponse {
             key,
             result: result.as_ref().map(|receipt| receipt.snapshot.revision).map_err(in_their_words),
+            unchanged: result.as_ref().is_ok_and(|receipt| receipt.changed.is_empty()),
             shadowed_by: result.as_ref().ok().and_then(|receipt| receipt.shadowed_by.as_ref().map(ToString::to_string)),
             withheld: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.withheld.clone()),
             left_out: result.as_ref().map_or_else(|_| Vec::new(), |receipt| receipt.left_out.clone()),

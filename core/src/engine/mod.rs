@@ -37,6 +37,7 @@ mod files;
 mod founding;
 mod freshness;
 mod guest;
+mod guest_edits;
 mod guests;
 mod introductions;
 mod kept;

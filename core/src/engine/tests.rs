@@ -17,6 +17,7 @@ mod closed;
 mod deliveries;
 mod files;
 mod founding;
+mod guest_edits;
 mod guests;
 mod hostile;
 mod identity;

@@ -142,12 +142,13 @@ fn body(message: &Message) -> (&'static str, Fields) {
             }
             ("config_update", fields)
         }
-        Message::ConfigChangeResponse { key, result, shadowed_by, withheld, left_out, request_id } => {
+        Message::ConfigChangeResponse { key, result, unchanged, shadowed_by, withheld, left_out, request_id } => {
             let mut fields = vec![("config_key", key.as_str().into()), ("success", result.is_ok().into())];
             match result {
                 Ok(revision) => fields.push(("version", (*revision).into())),
                 Err(error) => fields.extend(error_fields(error, "error")),
             }
+            fields.extend(unchanged.then_some(("unchanged", true.into())));
             fields.extend(text("shadowed_by", shadowed_by));
             if !withheld.is_empty() {
                 fields.push(("withheld", withheld.iter().map(Withheld::to_value).collect::<Vec<_>>().into()));
@@ -234,23 +235,10 @@ fn message(kind: &str, r: &Reader<'_>) -> Result<Message> {
                 Some(true) => Ok(r.value.child("version").and_then(Value::as_u64).unwrap_or(0)),
                 _ => Err(received_error(r, "error")),
             },
+            unchanged: r.value.child("unchanged").and_then(Value::as_bool).unwrap_or(false),
             shadowed_by: r.owned("shadowed_by"),
-            withheld: r
-                .value
-                .child("withheld")
-                .and_then(Value::as_list)
-                .into_iter()
-                .flatten()
-                .filter_map(Withheld::from_value)
-                .collect(),
-            left_out: r
-                .value
-                .child("left_out")
-                .and_then(Value::as_list)
-                .into_iter()
-                .flatten()
-                .filter_map(LeftOut::from_value)
-                .collect(),
+            withheld: r.readable("withheld", Withheld::from_value),
+            left_out: r.readable("left_out", LeftOut::from_value),
             request_id: r.owned("request_id"),
         },
         "config_sync" => Message::ConfigSync {
@@ -543,6 +531,11 @@ impl<'a> Reader<'a> {
 
     fn owned(&self, name: &str) -> Option<String> {
         self.optional_text(name).map(str::to_owned)
+    }
+
+    /// What of a list can be read.
+    fn readable<T>(&self, name: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        self.value.child(name).and_then(Value::as_list).into_iter().flatten().filter_map(read).collect()
     }
 
     pub(super) fn text(&self, name: &str) -> Result<&'a str> {

@@ -197,6 +197,8 @@ pub enum Message {
         key: String,
         /// The revision that shows it, or what was wrong.
         result: Result<u64, crate::Error>,
+        /// Nothing is otherwise than before: what was asked for stood there.
+        unchanged: bool,
         /// The source that hides the new value, if one does.
         shadowed_by: Option<String>,
         /// What of it is not in force at the host, because it would make the document invalid.
