@@ -52,12 +52,24 @@ export interface ConfigChanged {
   cause: string;
 }
 
+/** A lock that somebody holds or no longer does; `key` is a path or a pattern, `token` an integer as text. */
+export interface ConfigLock {
+  key: string;
+  holder: string;
+  token: string;
+}
+
 export interface ClientEvents {
   config_changed: (change: ConfigChanged) => void;
+  config_locked: (lock: ConfigLock) => void;
+  config_unlocked: (lock: ConfigLock) => void;
   /** The document is what the instance has now. */
-  connected: (state: { revision: number }) => void;
+  connected: (state: { revision: number; connectionId: string | null }) => void;
   disconnected: (state: Record<string, never>) => void;
-  /** A failed attempt (then `retryIn` tells the wait in milliseconds), or something an operator should read. */
+  /**
+   * A failed attempt (then `retryIn` tells the wait in milliseconds), the last one, what the instance says is wrong, or what became of
+   * an edit that an earlier page made.
+   */
   error: (error: AnyError, state?: { retryIn: number }) => void;
 }
 
@@ -77,10 +89,28 @@ export interface ClientOptions {
   WebSocket?: WebSocketClass;
   /** The document's name; `default`. */
   document?: string;
-  /** The longest first wait before a reconnection, in milliseconds; 500, doubled from then on. */
+  /** The longest first wait before a reconnection, in milliseconds; 1,000, doubled from then on. */
   initialDelay?: number;
   /** The longest wait of all, in milliseconds; 30,000. */
   maxDelay?: number;
+  /** With `false` each wait is the longest, instead of any up to it. */
+  jitter?: boolean;
+  /** After how many attempts in a row to reconnect it gives up until `connect` is called; it never does. */
+  maxReconnectAttempts?: number;
+  /** Whose elements with `data-config` show the values; the page, null for none. */
+  root?: Root | null;
+  /** An object that follows the document; `globalThis.appConfig` where there is one, null for none. */
+  store?: object | null;
+  /**
+   * Keeps edits in the browser (IndexedDB) until an instance has answered them, also when the page is left: `true`, or a name for
+   * whose they are, as other people at the same browser may not send them. They are kept as they are, secrets included.
+   */
+  keepEdits?: boolean | string;
+}
+
+/** An element or a document, as far as it is used. */
+export interface Root {
+  querySelectorAll(selectors: string): ArrayLike<unknown>;
 }
 
 /**
@@ -92,6 +122,19 @@ export declare class ConfigWebSocketClient {
   /** `url` is the instance's address, such as `ws://127.0.0.1:8765/sync`. */
   constructor(url: string | URL, options?: ClientOptions);
 
+  /** The address, without anything secret. */
+  readonly url: string;
+  /** The socket that stands or is being opened. */
+  readonly ws: object | null;
+  /** What the instance calls this connection. */
+  readonly connectionId: string | null;
+  /** The patterns that are followed; a copy. */
+  readonly subscriptions: Set<string>;
+  /** Who is called for which event; a copy. */
+  readonly eventHandlers: Map<keyof ClientEvents, ((...details: any[]) => void)[]>;
+  /** How many attempts to connect have failed since the document last arrived. */
+  readonly reconnectAttempts: number;
+  maxReconnectAttempts: number;
   /** Whether the document is what the instance has now. */
   readonly isLive: boolean;
   /** The number of the document as it shows here; one more per visible change. */
@@ -112,12 +155,20 @@ export declare class ConfigWebSocketClient {
   /** Takes patterns back; without arguments all of them, and no change is told any more. */
   unsubscribe(patterns?: string | readonly string[]): void;
 
-  /** Sets a path; rejects with a `ConfmeshError`. */
-  setConfig(key: string, value: Value): Promise<Receipt>;
+  /** Sets a path, for a person where one is named and the instance asks nobody who they are; rejects with a `ConfmeshError`. */
+  setConfig(key: string, value: Value, userId?: string): Promise<Receipt>;
   /** Removes a path. */
-  unsetConfig(key: string): Promise<Receipt>;
+  unsetConfig(key: string, userId?: string): Promise<Receipt>;
   /** Writes what a JSON Patch (RFC 6902) changes in the document as it shows here. */
-  patchConfig(operations: readonly Operation[]): Promise<Receipt>;
+  patchConfig(operations: readonly Operation[], userId?: string): Promise<Receipt>;
+
+  /**
+   * Puts a value at a path of the object that follows the document, making the maps above it; `undefined` takes it away. A path over
+   * a number or a text is an error, as is one through `__proto__`, `constructor` or `prototype`.
+   */
+  updateLocalConfig(key: string, value: Value | undefined): void;
+  /** Shows a value in the elements whose `data-config` is this key. */
+  updateUI(key: string, value: Value | undefined): void;
 
   /**
    * Asks the instance for an operation that is open to guests, such as `conflicts`, with its arguments; resolves to the reply.
@@ -137,6 +188,26 @@ export declare class ConfigWebSocketClient {
   /** Takes a handler back; it is not called again, not even for an event that is being told. */
   off<E extends keyof ClientEvents>(event: E, handler: ClientEvents[E]): this;
 
-  /** Closes the connection for good. Writes without an answer are rejected; some of them may have arrived. */
+  /**
+   * Closes the connection for good. Writes without an answer are rejected; some of them may have arrived, and with `keepEdits` the
+   * next client sends them.
+   */
   close(): void;
 }
+
+/** Elements that follow a configuration, until `close`. */
+export interface Binding {
+  /** Shows what is there now: at a path, or everywhere. */
+  refresh(key?: string): void;
+  close(): void;
+}
+
+/**
+ * Shows a configuration in the elements of `root` (the page) with the attribute `data-config`, which names a path: checkboxes are
+ * checked, other fields have it as their value, all else as its text. Also in elements that are added later, until `close`. With
+ * `write: true` what somebody enters is written, and a refusal is said at the field.
+ */
+export declare function bindElements(
+  source: ConfigWebSocketClient | { get(path: string): unknown; set(path: string, value: any): unknown; subscribe(pattern: string, changed: (change: { path: string }) => void): { close(): void } },
+  options?: { root?: Root; write?: boolean },
+): Binding;

@@ -396,8 +396,8 @@ declare class Reader<T = Document, M = never> {
   /** How the sources and peers are doing. */
   status(): Promise<Status>;
   /**
-   * Follows changes from now on. What the callback throws becomes an `uncaughtException`, what an async one rejects with an
-   * `unhandledRejection`, as an event listener's; it hears the next change all the same.
+   * Follows changes from now on. What the callback throws, or an async one rejects with, is a warning of the process
+   * (`ConfmeshWarning`, code `callback`; in browsers an `error` event of the page); it hears the next change all the same.
    */
   subscribe(pattern: string, callback?: ((change: Change) => unknown) | null, options?: FollowOptions): Subscription;
   /**

@@ -147,11 +147,11 @@ export interface Operations {
   /** The versions of what instances share, as this instance saw them, the newest first: when, who, why, what changed. Each is a visible change. Those before the oldest one that is kept are forgotten. */
   versions(options?: { path?: string; limit?: number | bigint; before?: number | bigint }): Promise<Version[]>;
   /** A version: what it changed, and what instances shared after it; secrets are masked. */
-  showVersion(id: string): Promise<ShownVersion>;
+  showVersion(id: string | number | bigint): Promise<ShownVersion>;
   /** What changed from one version to another one, or to what is shared now; secrets are masked. */
-  compareVersions(before: string, options?: { after?: string }): Promise<VersionComparison>;
+  compareVersions(before: string | number | bigint, options?: { after?: string | number | bigint }): Promise<VersionComparison>;
   /** Makes what instances share what it was at a version, by an ordinary write of what differs. The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched. */
-  rollback(version: string, options?: { pattern?: string; dryRun?: boolean; message?: string; ifHash?: string; user?: string; force?: boolean; fence?: number | bigint }): Promise<RolledBack>;
+  rollback(version: string | number | bigint, options?: { pattern?: string; dryRun?: boolean; message?: string; ifHash?: string; user?: string; force?: boolean; fence?: number | bigint }): Promise<RolledBack>;
   /** Who holds locks, as far as the instance knows, the oldest first; and who grants them. */
   locks(): Promise<Locks>;
   /** Who holds locks on any of the paths that a pattern matches. */
@@ -159,9 +159,9 @@ export interface Operations {
   /** Holds a lock on the paths that a pattern matches: writes of others there are refused while it lasts. Write with its `token` as `fence`. It ends by itself unless it is renewed, and what is behind a resource of your own is safe only where that checks the token. Over a WebSocket it ends with the connection. */
   lock(key: string, options?: { ttlMs?: number | bigint; waitMs?: number | bigint; holder?: string; session?: string }): Promise<HeldLock>;
   /** Holds a lock longer: from now on as long as before, or as said. One that has ended cannot be renewed. */
-  renewLock(key: string, token: string, session: string, options?: { ttlMs?: number | bigint }): Promise<Lock>;
+  renewLock(key: string, token: string | number | bigint, session: string, options?: { ttlMs?: number | bigint }): Promise<Lock>;
   /** Ends a lock that is held: whoever waits for it gets it. */
-  releaseLock(key: string, token: string, session: string): Promise<Lock>;
+  releaseLock(key: string, token: string | number | bigint, session: string): Promise<Lock>;
   /** Takes a lock from whoever holds it. It is written down who did, and why. The holder is not stopped by it: what it does outside of the document goes on until it notices. */
   forceReleaseLock(key: string, reason: string): Promise<Lock>;
   /** Makes the instance the one that grants the document's locks, where the one that did is gone for good. Where locks may be held that it has not heard of, it grants none for ten minutes. If the other one lives on where it cannot be reached, both grant until they meet, and only tokens tell their locks apart. */

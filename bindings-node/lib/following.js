@@ -7,6 +7,23 @@ const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
 
 const usage = (message, hint) => new ConfmeshError({ code: "usage", message, hint });
 
+/**
+ * Calls a function of the program. What it throws, at once or later, is a warning of the process and ends nothing: one broken
+ * callback is no reason to stop a program, and it hears the next change.
+ */
+export function called(who, call) {
+  const warnOf = (error) => {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    process.emitWarning(`${who} threw ${what}`, { type: "ConfmeshWarning", code: "callback", detail: error?.stack });
+  };
+  try {
+    const answer = call();
+    if (typeof answer?.then === "function") answer.then(undefined, warnOf);
+  } catch (error) {
+    warnOf(error);
+  }
+}
+
 export function frozen(value) {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
@@ -19,6 +36,7 @@ export function frozen(value) {
 class Follower {
   #feed;
   #read;
+  #call;
   #iterating = false;
   #letGo = () => {};
 
@@ -26,6 +44,7 @@ class Follower {
     const { signal } = options(given, ["signal"], call);
     this.#feed = feed;
     this.#read = read;
+    this.#call = call;
     if (callback !== undefined && callback !== null && typeof callback !== "function") {
       this.close();
       throw usage(`the callback of \`${call}\` is no function`, "leave it out to iterate with `for await`");
@@ -41,15 +60,7 @@ class Follower {
 
   async #deliver(callback) {
     for await (const event of this) {
-      try {
-        // What an async callback rejects with is an `unhandledRejection`, as an event listener's.
-        callback(event);
-      } catch (error) {
-        // As an event listener's: nobody else misses the change, and the process hears of it.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
+      called(`the callback of \`${this.#call}\``, () => callback(event));
     }
   }
 

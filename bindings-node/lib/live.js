@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import * as native from "../native/native.js";
 import { modelsOver } from "../wasm/full/models.js";
-import { checking } from "../wasm/full/over.js";
+import { checking, withoutTerms } from "../wasm/full/over.js";
 import { explained, options, spelt, withoutBigInts } from "../wasm/values.js";
 import { frozen, Reports, Subscription, warn } from "./following.js";
 import { parsePath, Schema } from "./functions.js";
@@ -161,11 +161,13 @@ export class Config extends Reader {
     return spelt(fromText(calling(() => write(askNow(this.#checks)))));
   }
 
-  set(path, value) {
+  set(path, value, given) {
+    withoutTerms(given, "set");
     return this.#write((ask) => this._live.setNow(path, text(value), ask));
   }
 
-  unset(path) {
+  unset(path, given) {
+    withoutTerms(given, "unset");
     return this.#write((ask) => this._live.unsetNow(path, ask));
   }
 

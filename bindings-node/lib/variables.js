@@ -1,4 +1,5 @@
 // Variables of the environment that a program follows by name.
+import { called } from "./following.js";
 import { ConfmeshError } from "./native.js";
 import { options } from "../wasm/values.js";
 
@@ -13,7 +14,7 @@ class VariableWatch {
       const now = look();
       const changed = names.filter((name) => now[name] !== before[name]).map((name) => [name, [before[name], now[name]]]);
       before = now;
-      if (changed.length > 0) callback(Object.fromEntries(changed));
+      if (changed.length > 0) called("the callback of `watchVariables`", () => callback(Object.fromEntries(changed)));
     }, every);
     // It waits for nothing that keeps the process.
     this.#timer.unref();

@@ -20,12 +20,15 @@ test("versions are listed, shown, compared and gone back to, also after a restar
   assert.deepEqual(shown.document, { limit: 2 });
   assert.deepEqual(shown.changes, [{ path: "limit", op: "changed", old: 1, new: 2 }]);
   assert.equal((await mesh.showVersion(newest.name)).version.id, 3);
+  assert.deepEqual(await mesh.showVersion(2), shown);
   const compared = await mesh.compareVersions("1");
+  assert.deepEqual(await mesh.compareVersions(1), compared);
+  assert.equal((await mesh.compareVersions(1n, { after: middle.id })).after.id, middle.id);
   assert.deepEqual(compared.changes.map((one) => one.path).sort(), ["limit", "name"]);
   const told = await mesh.rollback("1", { dryRun: true });
   assert.deepEqual([told.goes[0].path, told.changes[0].new, told.receipt], ["name", 1, null]);
   assert.equal(mesh.get("limit"), 2);
-  const done = await mesh.rollback("1", { pattern: "limit", message: "back" });
+  const done = await mesh.rollback(first.id, { pattern: "limit", message: "back" });
   assert.deepEqual(done.receipt.changed, ["limit"]);
   assert.deepEqual(mesh.toObject(), { limit: 1, name: "x" });
   await mesh.close();

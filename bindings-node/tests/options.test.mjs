@@ -34,6 +34,23 @@ for (const [name, { merge, explain, mergeWithProvenance, parse, Schema }] of [["
   });
 }
 
+test("a configuration of one process refuses options of writes, which would mean nothing", () => {
+  const here = node.open(file);
+  const page = browser.open(layers);
+  const hint = "a configuration of one process has no versions, locks or history: these are options of `Mesh`";
+  for (const config of [here, page]) {
+    for (const option of ["message", "ifVersion", "fence", "force", "user", "rule"]) {
+      assert.throws(() => config.set("a", 5, { [option]: 1 }), told(`\`set\` of a configuration has no option \`${option}\``, hint));
+      assert.throws(() => config.unset("a", { [option]: 1 }), { code: "usage" });
+    }
+    assert.throws(() => config.set("a", 5, "message"), { code: "usage" });
+    assert.equal(config.get("a"), 1);
+    config.set("a", 2, {});
+    config.unset("a", undefined);
+    config.close?.();
+  }
+});
+
 test("running configurations refuse options that they do not have", async () => {
   for (const wrong of ["envprefix", "env_prefix", "envPrefx"]) {
     assert.throws(() => node.open(file, { [wrong]: "APP" }), told(`\`open\` has no option \`${wrong}\``, "did you mean `envPrefix`?"));

@@ -4,7 +4,8 @@ import {
   viewDeltas,
 } from "confmesh";
 import type { Adoption, Change, Choice, Operation, Receipt, Reloaded, RepairPlan, Report, Resolution, Source, Step, Value } from "confmesh";
-import { ready, version as clientVersion } from "confmesh/client";
+import { bindElements, ConfigWebSocketClient, ready, version as clientVersion } from "confmesh/client";
+import type { Binding, ConfigLock } from "confmesh/client";
 import { Replica as Apart } from "confmesh/replica";
 import type { Disagreement } from "confmesh/replica";
 
@@ -85,4 +86,18 @@ export async function sourced(): Promise<void> {
     sources: ["https://config.example/app;interval=10s", own, { source: () => null, priority: 35, optional: true, headers: { "x-team": "web" } }],
   });
   console.log((await config.status()).documents[0]?.sources[0]?.served_from);
+}
+
+export async function followed(page: { querySelectorAll(selectors: string): ArrayLike<object> }): Promise<string[]> {
+  const client = new ConfigWebSocketClient("ws://h:8765", { maxReconnectAttempts: 5, jitter: false, keepEdits: "ada", store: {}, root: page });
+  client.on("config_locked", ({ key, holder }: ConfigLock) => console.log(key, holder)).on("connected", ({ connectionId }) => console.log(connectionId));
+  client.maxReconnectAttempts = Infinity;
+  client.updateLocalConfig("a.b", undefined);
+  client.updateUI("a.b", 1);
+  const { changed } = await client.setConfig("a.b", 1, "ada");
+  const bound: Binding[] = [bindElements(client, { root: page, write: true }), bindElements(open("app.yaml"), { root: page })];
+  bound.forEach((binding) => binding.close());
+  // @ts-expect-error no such event
+  client.on("config_lock", () => {});
+  return [...changed, ...client.subscriptions, client.url];
 }

@@ -1,8 +1,11 @@
 """Subscriptions never die silently: exceptions, garbage, event loops, logs, exits."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import confmesh
 from programs import interrupted, run
 
 
@@ -369,3 +372,18 @@ def an_interpreter_exits_cleanly_with_subscriptions_that_live(tmp_path: Path, en
 def a_misspelt_option_is_an_error_that_names_the_nearest_one(tmp_path: Path, call: str, near: str) -> None:
     code, out, err = run(tmp_path, f"try:\n    {call}\nexcept TypeError as error:\n    print(error)\n")
     assert code == 0 and near in out, (out, err)
+
+
+@pytest.mark.parametrize("wrong", [5, "print", [print]])
+def what_cannot_be_called_is_refused_where_it_is_given(tmp_path: Path, wrong: Any) -> None:
+    file = tmp_path / "app.json"
+    file.write_text('{"a": 1}')
+    with confmesh.open(file) as config:
+        for call, follow in (("subscribe", lambda: config.subscribe("a", wrong)), ("reports", lambda: config.reports(wrong))):
+            with pytest.raises(confmesh.UsageError, match=f"the callback of `{call}` cannot be called") as told:
+                follow()
+            assert told.value.code == "usage" and told.value.hint
+    with pytest.raises(confmesh.UsageError, match="watch_variables"):
+        confmesh.watch_variables("A", wrong)
+    with confmesh.Mesh() as mesh, pytest.raises(confmesh.UsageError, match="on_webhook"):
+        mesh.on_webhook("*", wrong)

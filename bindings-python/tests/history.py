@@ -20,16 +20,19 @@ def versions_are_listed_shown_compared_and_gone_back_to(tmp_path: Path) -> None:
         assert [one["id"] for one in mesh.versions(path="limit", limit=1).wait()] == [middle["id"]]
         assert [one["id"] for one in mesh.versions(before=2).wait()] == [1]
         shown = mesh.show_version("2").wait()
+        assert mesh.show_version(2).wait() == shown, "a number as it is listed, too"
         assert (shown["document"], shown["version"]) == ({"limit": 2}, middle)
         assert shown["changes"] == [{"path": "limit", "op": "changed", "old": 1, "new": 2}]
         assert mesh.show_version(newest["name"]).wait()["version"]["id"] == 3
         compared = mesh.compare_versions("1").wait()
+        assert compared == mesh.compare_versions(1).wait()
+        assert mesh.compare_versions(1, after=middle["id"]).wait()["after"] == middle
         assert {one["path"] for one in compared["changes"]} == {"limit", "name"}
         assert compared["after"] is None
         told = mesh.rollback("1", dry_run=True).wait()
         assert (told["goes"][0]["path"], told["changes"][0]["new"], told["receipt"]) == ("name", 1, None)
         assert mesh.get("limit") == 2
-        done = mesh.rollback("1", pattern="limit", message="back").wait()
+        done = mesh.rollback(first["id"], pattern="limit", message="back").wait()
         assert done["receipt"] is not None
         assert done["receipt"]["changed"] == ["limit"]
         assert mesh.to_dict() == {"limit": 1, "name": "x"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from . import _native
 from ._errors import UsageError
 from ._log import logger
+from ._options import check_callable
 from ._pending import woken
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _running: set[_Follower[Any]] = set()
 
 
 class _Follower(Generic[_E]):
+    _call_name = "subscribe"
+
     def __init__(self, reader: _Reader, begin: Callable[[Live], Feed], callback: Callable[[_E], object] | None) -> None:
         self._reader = reader
         self._begin = begin
@@ -42,6 +45,8 @@ class _Follower(Generic[_E]):
         self._task: asyncio.Task[None] | None = None
         # Where awaitables of the callback run.
         self._loop = None if callback is None else _running_loop()
+        if callback is not None:
+            check_callable(callback, type(self)._call_name, "leave it out to iterate with `for` or `async for`")
         if callback is not None and _is_async(callback) and self._loop is None:
             message = "an `async` callback needs an event loop, and none runs in this thread"
             raise UsageError(message, code="usage", hint=_WAY)
@@ -218,6 +223,8 @@ class Subscription(_Follower["Change"]):
 
 class Reports(_Follower["Report"]):
     """What an operator should know, from the start of the configuration on; taken as a `Subscription` is."""
+
+    _call_name = "reports"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from . import _native
 from ._errors import UsageError
 from ._operations import _Operations
-from ._options import checked
+from ._options import check_callable, checked
 from ._pending import Pending
 from ._paths import Path, paths_of
 from ._reader import _M, _Reader
@@ -378,6 +378,7 @@ class Mesh(_Operations, Generic[_M]):
         It may be `async`, and runs on a thread of its own. Where it raises, `sys.unraisablehook` and the sender hear of it; the
         sender sends it again, and what failed is called again.
         """
+        check_callable(callback, "on_webhook", "give `lambda name, data: …`")
         self._live.on_webhook(name, lambda about, data: finished(callback(about, data)))
 
     @checked

@@ -140,17 +140,17 @@ class _Operations(_Reader):
         return Pending(self._live.call("versions", {**_given(path=path, limit=limit, before=before)}))
 
     @checked
-    def show_version(self, id: str) -> Pending[ShownVersion]:
+    def show_version(self, id: str | int) -> Pending[ShownVersion]:
         """A version: what it changed, and what instances shared after it; secrets are masked."""
         return Pending(self._live.call("show_version", {"id": id}))
 
     @checked
-    def compare_versions(self, before: str, *, after: str | None = None) -> Pending[VersionComparison]:
+    def compare_versions(self, before: str | int, *, after: str | int | None = None) -> Pending[VersionComparison]:
         """What changed from one version to another one, or to what is shared now; secrets are masked."""
         return Pending(self._live.call("compare_versions", {"before": before, **_given(after=after)}))
 
     @checked
-    def rollback(self, version: str, *, pattern: str | None = None, dry_run: bool = False, message: str | None = None, if_hash: str | None = None, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[RolledBack]:
+    def rollback(self, version: str | int, *, pattern: str | None = None, dry_run: bool = False, message: str | None = None, if_hash: str | None = None, user: str | None = None, force: bool = False, fence: int | None = None) -> Pending[RolledBack]:
         """Makes what instances share what it was at a version, by an ordinary write of what differs.
 
         The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched.
@@ -176,12 +176,12 @@ class _Operations(_Reader):
         return Pending(self._live.call("lock", {"key": key, **_given(ttl_ms=ttl_ms, wait_ms=wait_ms, holder=holder, session=session)}))
 
     @checked
-    def renew_lock(self, key: str, token: str, session: str, *, ttl_ms: int | None = None) -> Pending[Lock]:
+    def renew_lock(self, key: str, token: str | int, session: str, *, ttl_ms: int | None = None) -> Pending[Lock]:
         """Holds a lock longer: from now on as long as before, or as said. One that has ended cannot be renewed."""
         return Pending(self._live.call("renew_lock", {"key": key, "token": token, "session": session, **_given(ttl_ms=ttl_ms)}))
 
     @checked
-    def release_lock(self, key: str, token: str, session: str) -> Pending[Lock]:
+    def release_lock(self, key: str, token: str | int, session: str) -> Pending[Lock]:
         """Ends a lock that is held: whoever waits for it gets it."""
         return Pending(self._live.call("release_lock", {"key": key, "token": token, "session": session}))
 

@@ -44,3 +44,12 @@ def misspelt(called: str, unknown: str, names: list[str]) -> str:
     near = difflib.get_close_matches(unknown.lower(), names, n=1, cutoff=0.5)
     advice = f"did you mean '{near[0]}'?" if near else f"the options are {', '.join(names)}"
     return f"{called}() got an unexpected keyword argument '{unknown}': {advice}"
+
+
+def check_callable(callback: object, called: str, hint: str) -> None:
+    """Refuses what cannot be called where it is given, and not on another thread when the first change comes."""
+    if not callable(callback):
+        from ._errors import UsageError
+
+        message = f"the callback of `{called}` cannot be called: it is of the type `{type(callback).__name__}`"
+        raise UsageError(message, code="usage", hint=hint)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from . import _native
 from ._log import logger
+from ._options import check_callable
 from ._sources import finished
 
 Changed = dict[str, tuple["str | None", "str | None"]]
@@ -16,6 +17,7 @@ class VariableWatch:
     """Calls back with what changed, until it is closed. Made by `watch_variables`."""
 
     def __init__(self, names: list[str], callback: Callable[[Changed], object], interval: float) -> None:
+        check_callable(callback, "watch_variables", "give `lambda changed: …`")
         self._variables = _native.Variables(names, interval)
         self._callback = callback
         self._closed = threading.Event()

@@ -2,7 +2,7 @@
 import { LocalEngine } from "./confmesh_wasm.js";
 import { Schema } from "./algebra.js";
 import { matches, parsePath } from "./functions.js";
-import { checking } from "./over.js";
+import { checking, withoutTerms } from "./over.js";
 import { modelsOver } from "./models.js";
 import { Subscription } from "./subscription.js";
 import { calling, ConfmeshError, explained, fromText, options, spelt, toText, withoutBigInts } from "./values.js";
@@ -133,14 +133,16 @@ export class Config {
   }
 
   /** Sets a path for this page; it wins over every layer. */
-  set(path, value) {
+  set(path, value, given) {
+    withoutTerms(given, "set");
     this.#open();
     calling(() => this.#engine.set(path, toText(value), ...clocks()));
     return this.#tell();
   }
 
   /** Takes back what `set` did. */
-  unset(path) {
+  unset(path, given) {
+    withoutTerms(given, "unset");
     this.#open();
     calling(() => this.#engine.unset(path, ...clocks()));
     return this.#tell();
@@ -230,12 +232,20 @@ export function open(layers, given) {
 
 function call({ callback }, change) {
   try {
-    callback(change);
+    const answer = callback(change);
+    if (typeof answer?.then === "function") answer.then(undefined, report);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    report(error);
   }
+}
+
+/** What a callback throws is an `error` of the page, or a warning of the process; it ends nothing. */
+function report(error) {
+  if (typeof globalThis.reportError === "function") return globalThis.reportError(error);
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const warning = `the callback of \`subscribe\` threw ${what}`;
+  if (globalThis.process?.emitWarning) globalThis.process.emitWarning(warning, { type: "ConfmeshWarning", code: "callback", detail: error?.stack });
+  else console.error(warning);
 }
 
 function frozen(value) {

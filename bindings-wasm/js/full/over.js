@@ -199,3 +199,11 @@ export function algebraOver(native, { calling, toText }) {
     rewrite: (text, format, target) => calling(() => native.rewriteText(text, format, toText(target))),
   };
 }
+
+/** Refuses options of a write where nothing is shared: nobody else could have written, and nobody reads who did, or why. */
+export function withoutTerms(given, call) {
+  const [name] = Object.keys(known(given, Object.keys(Object(given)), call));
+  if (name === undefined) return;
+  const hint = "a configuration of one process has no versions, locks or history: these are options of `Mesh`";
+  throw new ConfmeshError({ code: "usage", message: `\`${call}\` of a configuration has no option \`${name}\``, hint });
+}

@@ -118,6 +118,11 @@ impl Call {
                 None => {}
             }
         }
+        let ids = fields.iter().filter(|field| matches!(field.kind, Type::Id));
+        let arguments = ids.fold(arguments, |arguments, field| match arguments.get(field.name).and_then(Value::as_u64) {
+            Some(number) => arguments.with(field.name.into(), number.to_string().into()),
+            None => arguments,
+        });
         let call = Call { operation, arguments };
         (operation.fits)(&call)?;
         Ok(call)
@@ -216,6 +221,7 @@ fn check(field: &Field, value: &Value) -> Result<()> {
         Type::Flag => format!("`{name}` is `true` or `false`"),
         Type::Count => format!("`{name}` is a whole number"),
         Type::Text | Type::Path | Type::Pattern => format!("`{name}` is a text"),
+        Type::Id => format!("`{name}` is a text or a whole number"),
         Type::OrNull(_) => format!("`{name}` is a text or null"),
         _ => format!("`{name}` is of another type"),
     };

@@ -171,6 +171,7 @@ fn schema(kind: Type) -> Value {
         Type::Count => map([("type", Value::from("integer")), ("minimum", 0.into())]),
         Type::Number => of("number"),
         Type::Text | Type::Path | Type::Pattern => of("string"),
+        Type::Id => map([("type", vec!["string".into(), "integer".into()].into())]),
         Type::OneOf(words) => map([("type", Value::from("string")), ("enum", texts(words))]),
         Type::Map => of("object"),
         Type::List(kind) => map([("type", Value::from("array")), ("items", schema(*kind))]),

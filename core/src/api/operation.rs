@@ -133,6 +133,8 @@ pub enum Type {
     Number,
     /// A text.
     Text,
+    /// A text, or the whole number that it is: what was counted has numbers, and programs hand them on as they are.
+    Id,
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A path such as `app.rate_limit`.

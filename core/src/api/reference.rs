@@ -77,6 +77,7 @@ fn kind(kind_of: Type) -> String {
         Type::Flag => "flag".to_owned(),
         Type::Count | Type::Number => "number".to_owned(),
         Type::Text => "text".to_owned(),
+        Type::Id => "text or number".to_owned(),
         Type::OneOf(words) => words.join(" or "),
         Type::Path => "path".to_owned(),
         Type::Pattern => "pattern".to_owned(),

@@ -516,7 +516,8 @@ pub fn mismatch(kind: Type, value: &Value) -> Option<String> {
             Some(text) if words.contains(&text) => None,
             _ => Some(format!("is none of {}", words.join(", "))),
         },
-        (Type::Text | Type::Path | Type::Pattern, value) => value.as_str().is_none().then(|| "is no text".to_owned()),
+        (Type::Id, value) if value.as_u64().is_some() => None,
+        (Type::Text | Type::Id | Type::Path | Type::Pattern, value) => value.as_str().is_none().then(|| "is no text".to_owned()),
         (Type::Map, Value::Map(_)) => None,
         (Type::Map, _) => wrong("map"),
         (Type::List(kind), Value::List(items)) => {

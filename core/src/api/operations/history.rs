@@ -61,7 +61,7 @@ fn sees(at: &At<'_>, path: &Path) -> bool {
 
 const ID: Field = field(
     "id",
-    Type::Text,
+    Type::Id,
     "the version: its number, `config_<UTC time>.json`, or a time such as `2024-01-01T12:00:00Z` that it was in force at",
 )
 .at(Place::Url);
@@ -133,8 +133,8 @@ pub(super) static COMPARE_VERSIONS: Operation = Operation {
     name: "compare_versions",
     about: "What changed from one version to another one, or to what is shared now; secrets are masked.",
     request: &[
-        field("before", Type::Text, "the version, as `show_version` takes it").at(Place::Query),
-        field("after", Type::Text, "the other version; without one what is there now").at(Place::Query).optional(),
+        field("before", Type::Id, "the version, as `show_version` takes it").at(Place::Query),
+        field("after", Type::Id, "the other version; without one what is there now").at(Place::Query).optional(),
     ],
     reply: Reply::Record(&COMPARISON),
     doors: Doors {
@@ -189,7 +189,7 @@ pub(super) static ROLLBACK: Operation = Operation {
     more: "The reply says by effect what that is: what returns, what changes, what goes. Files and variables are not touched.",
     right: Right::Write,
     request: &[
-        field("version", Type::Text, "the version, as `show_version` takes it"),
+        field("version", Type::Id, "the version, as `show_version` takes it"),
         field("pattern", Type::Pattern, "only what matches, and all below it").optional(),
         field("dry_run", Type::Flag, "whether it is only told; no").optional(),
         field("message", Type::Text, "why, for those who look at the history").optional(),

@@ -95,7 +95,15 @@ pub(super) static CONNECT: Operation = Operation {
         command: Door::Open(&["serve"]),
         python: Door::Open(&["Mesh.start"]),
         node: Door::Open(&["Mesh.start"]),
-        browser: Door::Open(&["ConfigWebSocketClient.connect", "ConfigWebSocketClient.isLive"]),
+        browser: Door::Open(&[
+            "ConfigWebSocketClient.connect",
+            "ConfigWebSocketClient.isLive",
+            "ConfigWebSocketClient.url",
+            "ConfigWebSocketClient.ws",
+            "ConfigWebSocketClient.connectionId",
+            "ConfigWebSocketClient.reconnectAttempts",
+            "ConfigWebSocketClient.maxReconnectAttempts",
+        ]),
         guest: Door::Open(&["ping"]),
     },
     ..FREE

@@ -25,7 +25,7 @@ const TTL: Field = field(
 )
 .at(Place::Query)
 .optional();
-const TOKEN: Field = field("token", Type::Text, "the token of the lock").at(Place::Query);
+const TOKEN: Field = field("token", Type::Id, "the token of the lock").at(Place::Query);
 const SESSION: Field = field("session", Type::Text, "the session that the lock was given to").at(Place::Query);
 
 /// What they have in common.

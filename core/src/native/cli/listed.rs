@@ -120,7 +120,7 @@ fn request(row: &'static Operation, matches: &ArgMatches) -> crate::Result<(&'st
 /// JSON where the field is none of text, or else the text.
 fn valued(field: &Field, given: &str) -> Value {
     match field.kind {
-        Type::Text | Type::Path | Type::Pattern | Type::OneOf(_) => given.into(),
+        Type::Text | Type::Id | Type::Path | Type::Pattern | Type::OneOf(_) => given.into(),
         _ => crate::format::parse(given, crate::format::Format::Json).unwrap_or_else(|_| given.into()),
     }
 }
