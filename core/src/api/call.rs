@@ -119,10 +119,11 @@ impl Call {
             }
         }
         let ids = fields.iter().filter(|field| matches!(field.kind, Type::Id));
-        let arguments = ids.fold(arguments, |arguments, field| match arguments.get(field.name).and_then(Value::as_u64) {
-            Some(number) => arguments.with(field.name.into(), number.to_string().into()),
-            None => arguments,
-        });
+        let arguments =
+            ids.fold(arguments, |arguments, field| match arguments.get(field.name).and_then(Value::as_u64) {
+                Some(number) => arguments.with(field.name.into(), number.to_string().into()),
+                None => arguments,
+            });
         let call = Call { operation, arguments };
         (operation.fits)(&call)?;
         Ok(call)

@@ -517,7 +517,9 @@ pub fn mismatch(kind: Type, value: &Value) -> Option<String> {
             _ => Some(format!("is none of {}", words.join(", "))),
         },
         (Type::Id, value) if value.as_u64().is_some() => None,
-        (Type::Text | Type::Id | Type::Path | Type::Pattern, value) => value.as_str().is_none().then(|| "is no text".to_owned()),
+        (Type::Text | Type::Id | Type::Path | Type::Pattern, value) => {
+            value.as_str().is_none().then(|| "is no text".to_owned())
+        }
         (Type::Map, Value::Map(_)) => None,
         (Type::Map, _) => wrong("map"),
         (Type::List(kind), Value::List(items)) => {
