@@ -16,6 +16,7 @@ mod links;
 #[cfg(test)]
 mod tests;
 mod trickle;
+pub mod values;
 
 pub use digest::{Digest, Held, Marks, Relation, Seen};
 pub use links::LinkNow;

@@ -15,9 +15,11 @@ mod file;
 mod store;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use buses::{BusId, Publish};
 pub use file::Patience;
+pub use values::{Saying, ValueCounts, ValuePlaces};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,6 +32,7 @@ use crate::id::DocumentName;
 use buses::Buses;
 use file::FileWork;
 use store::StoreWork;
+use values::ValueWork;
 
 /// How many inputs are taken in before what comes out of them is dealt with.
 pub const MAX_BATCH: usize = 256;
@@ -45,6 +48,8 @@ pub enum Action {
     Transmit(Transmit),
     /// Hand a frame to the broker of a bus; where that is not reached it may be forgotten.
     Publish(Publish),
+    /// Say a value for programs that are no instances; where that cannot be, say so with [`Driver::handle_unsaid`].
+    Say(Saying),
     /// Ask the checks of the program; answer with [`Driver::handle_checked`], and do not wait for it.
     Check(CheckRequest),
     /// Read a bound file; answer with [`Driver::handle_look`].
@@ -69,6 +74,7 @@ pub struct Look {
 pub struct Driver {
     engine: Engine,
     buses: Buses,
+    values: ValueWork,
     store: StoreWork,
     files: BTreeMap<DocumentName, FileWork>,
     resumed: VecDeque<Ticket>,
@@ -82,6 +88,7 @@ impl Driver {
         Driver {
             engine,
             buses: Buses::default(),
+            values: ValueWork::default(),
             store: StoreWork::default(),
             files: BTreeMap::new(),
             resumed: VecDeque::new(),
@@ -216,6 +223,7 @@ impl Driver {
         self.taken += 1;
         self.engine.handle_timeout(now);
         self.time_buses(now);
+        self.time_values(now);
         self.files.values_mut().for_each(|file| file.handle_timeout(now));
         if self.store.takes_attempt(now) {
             self.engine.try_store();
@@ -226,7 +234,7 @@ impl Driver {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let files = self.files.values().filter_map(FileWork::due_ms);
-        let around = [self.store.due_ms(), self.buses.due_ms()].into_iter().flatten();
+        let around = [self.store.due_ms(), self.buses.due_ms(), self.values.due_ms()].into_iter().flatten();
         self.engine.poll_timeout().into_iter().chain(files).chain(around).min()
     }
 
@@ -272,6 +280,9 @@ impl Driver {
         if let Some(publish) = self.buses.poll() {
             return Some(publish);
         }
+        if let Some(saying) = self.values.poll() {
+            return Some(saying);
+        }
         if let Some(check) = self.engine.poll_check() {
             return Some(Action::Check(check));
         }
@@ -284,8 +295,10 @@ impl Driver {
             }
             return Some(Action::Write(write));
         }
-        if let Some(event) = self.engine.poll_event() {
-            return Some(Action::Event(event));
+        while let Some(event) = self.engine.poll_event() {
+            if let Some(event) = self.note_values(event) {
+                return Some(Action::Event(event));
+            }
         }
         let Driver { engine, files, .. } = self;
         for (name, file) in files.iter_mut() {

@@ -59,7 +59,7 @@ impl Host {
                 Action::Write(write) => self.writes.push_back(write),
                 Action::Event(event) => self.events.push(event),
                 Action::Check(request) => self.driver.handle_checked(request.ticket, request.run(), self.now),
-                Action::Resume(_) | Action::Transmit(_) | Action::Publish(_) | Action::Keep(_) => {}
+                Action::Resume(_) | Action::Transmit(_) | Action::Publish(_) | Action::Say(_) | Action::Keep(_) => {}
             }
         }
     }

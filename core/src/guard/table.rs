@@ -123,13 +123,20 @@ impl Table {
             };
             Error::new(Code::Unauthenticated, what).with_hint("it was revoked, or is for another instance")
         })?;
-        match grant.expires_ms {
-            Some(end) if end <= now_ms => {
-                let message = format!("`{}` expired at {}", grant.principal, rfc3339(end));
-                Err(Error::new(Code::Unauthenticated, message).with_hint("ask for a new token"))
-            }
-            _ => Ok(Arc::clone(grant)),
-        }
+        in_time(grant, now_ms)
+    }
+
+    /// What a principal may do now that is named, and shows nothing: for what the one who runs an instance lets in.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] where nobody has that name, or not any more.
+    pub fn named(&self, name: &str, now_ms: u64) -> Result<Arc<Grant>> {
+        let found = self.entries.iter().map(|entry| &entry.grant).find(|grant| grant.principal.as_str() == name);
+        let grant = found.ok_or_else(|| {
+            let error = Error::new(Code::Unauthenticated, format!("there is no principal `{name}`"));
+            error.with_hint("`confmesh token list` names them")
+        })?;
+        in_time(grant, now_ms)
     }
 
     /// Everybody, in the order of the file.
@@ -186,6 +193,16 @@ impl Entry {
         let grant =
             Grant { principal: name, roles: given, verbs, paths: paths.flatten(), documents, expires_ms, reports };
         Ok(Entry { grant: Arc::new(grant), token, san })
+    }
+}
+
+fn in_time(grant: &Arc<Grant>, now_ms: u64) -> Result<Arc<Grant>> {
+    match grant.expires_ms {
+        Some(end) if end <= now_ms => {
+            let message = format!("`{}` expired at {}", grant.principal, rfc3339(end));
+            Err(Error::new(Code::Unauthenticated, message).with_hint("ask for a new token"))
+        }
+        _ => Ok(Arc::clone(grant)),
     }
 }
 

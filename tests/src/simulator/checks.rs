@@ -306,7 +306,7 @@ impl Mesh {
                         return violated(Property::Other, format!("{request:?} is made after a later one"));
                     }
                 }
-                Action::Event(_) | Action::Resume(_) | Action::Keep(_) | Action::Publish(_) => {}
+                Action::Event(_) | Action::Resume(_) | Action::Keep(_) | Action::Publish(_) | Action::Say(_) => {}
                 Action::Look(_) | Action::Write(_) => return violated(Property::Other, "there is no file"),
             }
         }

@@ -142,6 +142,7 @@ impl World {
                 }
                 Action::Transmit(transmit) => self.send(at, transmit),
                 Action::Publish(publish) => self.publish(at, publish),
+                Action::Say(_) => {}
                 Action::Look(look) => {
                     let found = self.hosts[at].read();
                     let rate = self.batches();

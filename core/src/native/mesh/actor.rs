@@ -373,6 +373,7 @@ impl Actor {
                 }
                 Action::Transmit(transmit) => self.transmit(transmit, &mut last),
                 Action::Publish(publish) => self.publish_on_bus(publish),
+                Action::Say(saying) => self.say_value(saying),
                 Action::Check(request) => self.check(request),
                 Action::Look(look) => {
                     let found = self.read_bound(&look.document);
@@ -499,8 +500,7 @@ impl Actor {
         for (_, sender) in self.links.values() {
             sender.close("the instance is stopping");
         }
-        let lines = self.buses.drain(..).filter_map(|bus| bus.line);
-        let lines: Vec<_> = lines.map(|line| tokio::spawn(line.close())).collect();
+        let lines: Vec<_> = self.buses.drain(..).flat_map(super::buses::Bus::close).collect();
         let dialers: Vec<_> = self.dialers.drain(..).map(|dialer| tokio::spawn(dialer.close())).collect();
         while !self.links.is_empty() {
             // Only ends matter any more, and taking events lets the links get there.

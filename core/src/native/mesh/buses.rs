@@ -3,20 +3,23 @@ use std::time::Duration;
 
 use super::actor::Actor;
 use super::log::worded;
+use super::values::ValueStatus;
 use crate::bus::Fleet;
 use crate::clock::{Now, rfc3339};
 use crate::driver::{BusId, Publish};
 use crate::engine::Level;
 use crate::error::{Code, Error, Result};
-use crate::native::transport::bus::{BusAddress, BusEvent, Line, LineState};
+use crate::native::transport::bus::{BusAddress, BusEvent, Client, Line, LineState};
 use crate::policy::Policy;
 use crate::value::Value;
 
 /// One bus.
 pub(super) struct Bus {
     pub(super) id: BusId,
-    address: BusAddress,
+    pub(super) address: BusAddress,
     pub(super) line: Option<Line>,
+    /// The connection for values for others, where they are asked for.
+    pub(super) values: Option<Client>,
     /// Since when the broker is reached, in milliseconds since 1970.
     since_ms: Option<u64>,
     /// What was last said of why it is not.
@@ -38,6 +41,8 @@ pub struct BusStatus {
     pub retry_in: Option<Duration>,
     /// What is heard there.
     pub fleet: Fleet,
+    /// What became of values for others, where they are asked for.
+    pub values: Option<ValueStatus>,
 }
 
 /// The addresses of buses.
@@ -66,12 +71,21 @@ pub(super) fn read(buses: &[String], policy: &Policy, settle: bool) -> Result<Ve
     }
 }
 
+impl Bus {
+    /// Ends its connections; what each of them still does for that.
+    pub(super) fn close(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
+        let line = self.line.map(|line| tokio::spawn(line.close()));
+        let values = self.values.map(|client| tokio::spawn(client.close()));
+        line.into_iter().chain(values)
+    }
+}
+
 impl Actor {
     /// Names the buses to the driver; they are reached for once everything else runs.
     pub(super) fn add_buses(&mut self, addresses: Vec<BusAddress>) {
         for address in addresses {
             let id = self.driver.add_bus();
-            self.buses.push(Bus { id, address, line: None, since_ms: None, told: None });
+            self.buses.push(Bus { id, address, line: None, values: None, since_ms: None, told: None });
         }
     }
 
@@ -80,7 +94,7 @@ impl Actor {
             let events = (number, self.senders.buses.clone());
             bus.line = Some(Line::spawn(&bus.address, (&self.shared.document, self.shared.instance), events)?);
         }
-        Ok(())
+        self.start_values()
     }
 
     pub(super) fn handle_bus(&mut self, number: usize, event: BusEvent, now: Now) {
@@ -97,6 +111,7 @@ impl Actor {
                 // What nobody of a fleet sends is counted, and shown.
                 let _ = self.driver.handle_bus_frame(bus.id, &frame, now);
             }
+            BusEvent::Values(event) => self.handle_value_event(number, event, now),
             BusEvent::Down(error) => {
                 bus.since_ms = None;
                 self.driver.handle_bus_down(bus.id, now);
@@ -125,7 +140,8 @@ impl Actor {
                 LineState::Waiting { error, retry_in } => ("waiting", Some(error), Some(retry_in)),
             };
             let (url, fleet) = (bus.address.to_string(), self.driver.fleet(bus.id, now));
-            BusStatus { url, state, since_ms: bus.since_ms, last_error, retry_in, fleet }
+            let values = self.value_status(bus);
+            BusStatus { url, state, since_ms: bus.since_ms, last_error, retry_in, fleet, values }
         };
         self.buses.iter().map(status).collect()
     }
@@ -141,7 +157,7 @@ impl BusStatus {
                 let hint = "its data directory was copied: stop the copy, and start it without `instance.key`";
                 Some(Error::new(Code::Protocol, message).with_hint(hint))
             }
-            ("connected", _) => None,
+            ("connected", _) => self.values.as_ref().and_then(|values| values.last_error.clone()),
             (_, Some(error)) => Some(error.clone()),
             _ => Some(Error::new(Code::Unreachable, format!("the bus {} is not reached yet", self.url))),
         }
@@ -161,6 +177,7 @@ impl BusStatus {
         fields.extend(self.last_error.as_ref().map(|error| ("last_error", error.to_value())));
         let retry_ms = self.retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         fields.extend(retry_ms.map(|wait| ("retry_in_ms", wait.into())));
+        fields.extend(self.values.as_ref().map(|values| ("values", values.to_value())));
         fields.into_iter().collect()
     }
 }

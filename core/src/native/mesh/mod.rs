@@ -31,6 +31,7 @@ mod status;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod values;
 mod variables;
 mod versions;
 mod webhooks;

@@ -487,6 +487,7 @@ impl MeshOptions {
         let log = self.log.or_environment()?;
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let buses = super::buses::read(&self.buses, &self.policy, self.settle)?;
+        super::values::check(&buses, self.auth.is_some())?;
         let access = super::access::Given {
             auth: self.auth,
             cert: self.tls_cert,

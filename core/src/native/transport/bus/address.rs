@@ -2,6 +2,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::values::{ValueOptions, ValueWords};
 use crate::error::{Code, Error, Result};
 use crate::native::net::Token;
 
@@ -17,13 +18,16 @@ use crate::native::net::Token;
 /// - `plain=yes`: without TLS also where the broker is not on this machine;
 /// - `keepalive=SECONDS`, MQTT: after how long a silence the broker may count us as gone, and say so; 10;
 /// - `qos=0`, `1` or `2`, MQTT: how surely the broker delivers frames; 0, as what is lost is found out anyway;
-/// - `sasl=plain|scram-256|scram-512`, Kafka: how a user proves to be one; `plain`.
+/// - `sasl=plain|scram-256|scram-512`, Kafka: how a user proves to be one; `plain`;
+/// - `values=publish`, `take` or `both`: single values for programs that are no instances, as plain JSON, with
+///   `values-prefix=NAME`, `values-paths=PATTERN,…`, `tenant=NAME`, `retain=no` and `principal=NAME`.
 #[derive(Clone)]
 pub struct BusAddress {
     shown: String,
     pub(super) kind: Kind,
     pub(super) key_file: Option<PathBuf>,
     pub(super) prefix: String,
+    values: Option<ValueOptions>,
 }
 
 #[derive(Clone)]
@@ -114,8 +118,10 @@ impl BusAddress {
         let user = user.filter(|user| !user.is_empty());
         let mut password = password.filter(|given| !given.is_empty()).map_or(Token::None, Token::Given);
         let (mut key_file, mut ca, mut is_plain, mut prefix) = (None, None, false, "confmesh".to_owned());
+        let mut values = ValueWords::default();
         let (mut delivery, is_mqtt) = (Delivery::default(), matches!(scheme, "mqtt" | "mqtts"));
         let mut sasl = None;
+        let is_broker = is_mqtt || matches!(scheme, "redis" | "rediss");
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let value = decoded(value)?;
@@ -136,9 +142,11 @@ impl BusAddress {
                 "keepalive" if is_mqtt => delivery.keep_alive = seconds(&value)?,
                 "qos" if is_mqtt => delivery.qos = quality(&value)?,
                 "sasl" if scheme.starts_with("kafka") => sasl = Some(mechanism(&value)?),
+                _ if is_broker && values.take(name, &value)? => {}
                 _ => {
                     let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`, \
-                                for MQTT `keepalive` and `qos`, and for Kafka `sasl`";
+                                for MQTT `keepalive` and `qos`, for Kafka `sasl`, and for values for others `values`, `values-prefix`, \
+                                `values-paths`, `tenant`, `retain` and `principal`";
                     return Err(usage(format!("a bus has no option `{option}`")).with_hint(hint));
                 }
             }
@@ -168,7 +176,21 @@ impl BusAddress {
             }
             _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
         };
-        Ok(BusAddress { shown, kind, key_file, prefix })
+        let values = values.options(is_mqtt)?;
+        Ok(BusAddress { shown, kind, key_file, prefix, values })
+    }
+
+    /// What is said there of single values, to programs that are no instances; nothing, unless it is asked for.
+    pub fn values(&self) -> Option<&ValueOptions> {
+        self.values.as_ref()
+    }
+
+    /// Whether single values have topics of their own there.
+    pub fn has_topics(&self) -> bool {
+        #[cfg(feature = "mqtt")]
+        return matches!(self.kind, Kind::Mqtt(..));
+        #[cfg(not(feature = "mqtt"))]
+        false
     }
 
     /// Whether nobody else reads what is said there.
@@ -282,7 +304,7 @@ fn quality(value: &str) -> Result<u8> {
 }
 
 /// What topics begin with holds no wildcard, and nothing that only brokers may publish.
-fn check_topic(prefix: &str) -> Result<()> {
+pub(super) fn check_topic(prefix: &str) -> Result<()> {
     let is_wrong = |letter: char| matches!(letter, '+' | '#') || letter.is_control();
     if prefix.starts_with('$') || prefix.chars().any(is_wrong) {
         let hint = "leave out `+`, `#` and a `$` at the beginning";
@@ -307,7 +329,7 @@ fn decoded(text: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| usage("a part of the address of a bus is no text"))
 }
 
-fn usage(message: impl Into<String>) -> Error {
+pub(super) fn usage(message: impl Into<String>) -> Error {
     Error::new(Code::Usage, message.into())
 }
 

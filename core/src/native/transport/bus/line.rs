@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::address::{BusAddress, Kind};
+use super::client::ClientEvent;
 use super::memory::Memory;
 use super::{Broker, Carried, Channels, Outgoing};
 use crate::backoff::Backoff;
@@ -45,6 +46,8 @@ pub enum BusEvent {
     Frame(Vec<u8>),
     /// It is lost, or was not reached.
     Down(Error),
+    /// What happens with values for programs that are no instances.
+    Values(ClientEvent),
 }
 
 /// What a [`Line`] is doing.

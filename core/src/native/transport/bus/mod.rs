@@ -4,19 +4,27 @@
 //! reached, when as lost, when it is tried again, and what is sealed, stands here once for all of them ([`line`]).
 
 mod address;
+mod client;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod line;
 mod memory;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+#[cfg(feature = "mqtt")]
+mod mqtt_client;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_client;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use address::BusAddress;
+pub use client::{Client, ClientEvent, ClientOptions, Outgoing as Plain};
 pub use line::{BusEvent, Line, LineState};
+pub use values::ValueOptions;
 
 use std::future::Future;
 

@@ -17,10 +17,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a frame may be: a piece of a message, sealed.
 const MAX_FRAME: u32 = 1 << 20;
 /// How many frames wait for the connection.
-const QUEUE: usize = 64;
+pub(super) const QUEUE: usize = 64;
 /// What is retained of an instance.
-const ONLINE: &str = "online";
-const OFFLINE: &str = "offline";
+pub(super) const ONLINE: &str = "online";
+pub(super) const OFFLINE: &str = "offline";
 
 pub(super) struct Mqtt(pub(super) Server, pub(super) Delivery);
 
@@ -36,7 +36,10 @@ impl Broker for Mqtt {
 impl Mqtt {
     async fn run(&self, carried: Carried) -> Result<()> {
         let Carried { channels, incoming, mut outgoing } = carried;
-        let options = self.options(&channels).await?;
+        // Whoever comes with a name that is there sends the other one away: so each connection has its own.
+        let name = format!("confmesh-{}-{:016x}", channels.own, getrandom::u64().unwrap_or_default());
+        let will = Some((status(&channels), OFFLINE.to_owned()));
+        let options = options(&self.0, self.1, name, will).await?;
         let ended = |_| self.0.unreachable("the connection ended");
         let built = AsyncClient::builder(options).capacity(QUEUE).try_build();
         let (client, mut events) = built.map_err(|error| self.0.unreachable(&error.to_string()))?;
@@ -52,7 +55,7 @@ impl Mqtt {
         client.publish(status.clone(), ONLINE, retained.clone()).await.map_err(ended)?;
         let listen = async {
             loop {
-                match events.poll().await.map_err(|error| self.told(&error))? {
+                match events.poll().await.map_err(|error| told(&self.0, &error))? {
                     // The broker found out late that an earlier connection of this instance has ended.
                     Event::Incoming(Incoming::Publish(publish)) if publish.topic == status.as_bytes() => {
                         if publish.payload != ONLINE.as_bytes() {
@@ -102,41 +105,48 @@ impl Mqtt {
             ended = speak => ended,
         }
     }
+}
 
-    async fn options(&self, channels: &Channels) -> Result<MqttOptions> {
-        let Server { host, port, is_secure, user, password, ca, .. } = &self.0;
-        self.0.check_private("mqtt").await?;
-        // Whoever comes with a name that is there sends the other one away: so each connection has its own.
-        let number = getrandom::u64().unwrap_or_default();
-        let mut options = MqttOptions::new(format!("confmesh-{}-{number:016x}", channels.own), (host.as_str(), *port));
-        options.set_keep_alive(self.1.keep_alive);
-        options.set_last_will(LastWill::new(status(channels), OFFLINE, QoS::AtLeastOnce, true, None));
-        options.set_connect_timeout(CONNECT_WITHIN);
-        options.set_clean_start(true);
-        options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_FRAME));
-        match (user, password.read()?) {
-            (user, Some(password)) => drop(options.set_credentials(user.clone().unwrap_or_default(), password)),
-            (Some(user), None) => drop(options.set_username(user)),
-            (None, None) => {}
-        }
-        if *is_secure {
-            let config = tls::client(ca.as_deref(), None)?;
-            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
-        }
-        Ok(options)
+/// How to connect under a name, and what the broker says at a topic for a client that is gone.
+pub(super) async fn options(
+    server: &Server,
+    delivery: Delivery,
+    client_id: String,
+    will: Option<(String, String)>,
+) -> Result<MqttOptions> {
+    let Server { host, port, is_secure, user, password, ca, .. } = server;
+    server.check_private("mqtt").await?;
+    let mut options = MqttOptions::new(client_id, (host.as_str(), *port));
+    options.set_keep_alive(delivery.keep_alive);
+    if let Some((topic, word)) = will {
+        options.set_last_will(LastWill::new(topic, word, QoS::AtLeastOnce, true, None));
     }
+    options.set_connect_timeout(CONNECT_WITHIN);
+    options.set_clean_start(true);
+    options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_FRAME));
+    match (user, password.read()?) {
+        (user, Some(password)) => drop(options.set_credentials(user.clone().unwrap_or_default(), password)),
+        (Some(user), None) => drop(options.set_username(user)),
+        (None, None) => {}
+    }
+    if *is_secure {
+        let config = tls::client(ca.as_deref(), None)?;
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
+    }
+    Ok(options)
+}
 
-    fn told(&self, error: &ConnectionError) -> Error {
-        let hint = match error {
-            ConnectionError::ConnectionRefused(
-                ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-            ) => "are user and password right? see `password-file` and `password-env`",
-            ConnectionError::ConnectionRefused(_) => "does the broker speak MQTT 5?",
-            ConnectionError::Io(_) => "is an MQTT broker listening there?",
-            _ => "is the address right, and the network up?",
-        };
-        self.0.unreachable(&error.to_string()).with_hint(hint)
-    }
+/// What is wrong with a connection, for people.
+pub(super) fn told(server: &Server, error: &ConnectionError) -> Error {
+    let hint = match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => "are user and password right? see `password-file` and `password-env`",
+        ConnectionError::ConnectionRefused(_) => "does the broker speak MQTT 5?",
+        ConnectionError::Io(_) => "is an MQTT broker listening there?",
+        _ => "is the address right, and the network up?",
+    };
+    server.unreachable(&error.to_string()).with_hint(hint)
 }
 
 /// A channel as a topic: its parts are levels.
@@ -149,7 +159,7 @@ fn status(channels: &Channels) -> String {
     format!("{}/status/{}", topic(channels, To::All), channels.own)
 }
 
-fn quality(qos: u8) -> QoS {
+pub(super) fn quality(qos: u8) -> QoS {
     match qos {
         0 => QoS::AtMostOnce,
         1 => QoS::AtLeastOnce,

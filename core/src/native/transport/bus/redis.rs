@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::native::file;
 
 /// How long a connection may take, and an answer.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How many frames go to the broker at once.
 const BATCH: usize = 64;
 
@@ -78,7 +78,7 @@ impl Redis {
         }
     }
 
-    async fn client(&self) -> Result<Client> {
+    pub(super) async fn client(&self) -> Result<Client> {
         let Server { host, port, is_secure, path, user, password, ca, .. } = &self.0;
         self.0.check_private("redis").await?;
         let address = if *is_secure {
@@ -105,7 +105,7 @@ impl Redis {
         }
     }
 
-    fn told(&self, error: &RedisError) -> Error {
+    pub(super) fn told(&self, error: &RedisError) -> Error {
         let hint = match error.kind() {
             ErrorKind::AuthenticationFailed => "are user and password right? see `password-file` and `password-env`",
             ErrorKind::Server(redis::ServerErrorKind::NoPerm) => {
