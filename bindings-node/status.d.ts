@@ -55,6 +55,16 @@ export interface Aside {
   file?: string;
 }
 
+/** What became of single values for programs at a broker. */
+export interface ValueStatus {
+  prefix: string;
+  connected: boolean;
+  published: number;
+  taken: number;
+  refused: number;
+  last_error?: Problem;
+}
+
 /** A broker at which instances meet. */
 export interface BusStatus {
   url: string;
@@ -67,6 +77,7 @@ export interface BusStatus {
   connected_since?: string;
   last_error?: Problem;
   retry_in_ms?: number;
+  values?: ValueStatus;
 }
 
 /** How an instance is doing. */

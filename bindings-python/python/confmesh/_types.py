@@ -336,6 +336,17 @@ class DocumentStatus(TypedDict):
     save_conflicts: NotRequired[list[dict[str, Any]]]
 
 
+class ValueStatus(TypedDict):
+    """What became of single values for programs at a broker."""
+
+    prefix: str
+    connected: bool
+    published: int
+    taken: int
+    refused: int
+    last_error: NotRequired[Problem]
+
+
 class BusStatus(TypedDict):
     """A broker at which instances meet."""
 
@@ -348,6 +359,7 @@ class BusStatus(TypedDict):
     connected_since: NotRequired[str]
     last_error: NotRequired[Problem]
     retry_in_ms: NotRequired[int]
+    values: NotRequired[ValueStatus]
 
 
 class Status(TypedDict):

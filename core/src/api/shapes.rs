@@ -379,6 +379,20 @@ pub static DOCUMENT_STATUS: Record = record(
     ],
 );
 
+/// Values for programs that are no instances.
+pub static VALUE_STATUS: Record = record(
+    "ValueStatus",
+    "What became of single values for programs at a broker.",
+    &[
+        needs("prefix", Type::Text, "how topics, or the channel, begin"),
+        needs("connected", Type::Flag, "whether the connection for them stands"),
+        needs("published", Type::Count, "how many were published"),
+        needs("taken", Type::Count, "how many of programs were written"),
+        needs("refused", Type::Count, "how many of programs were refused"),
+        may("last_error", Type::Record(&PROBLEM), "why they are not carried"),
+    ],
+);
+
 /// A bus.
 pub static BUS_STATUS: Record = record(
     "BusStatus",
@@ -393,6 +407,11 @@ pub static BUS_STATUS: Record = record(
         may("connected_since", Type::Text, "since when it is reached"),
         may("last_error", Type::Record(&PROBLEM), "why it is not reached"),
         may("retry_in_ms", Type::Count, "how long is waited until it is tried again"),
+        may(
+            "values",
+            Type::Record(&VALUE_STATUS),
+            "values for programs that are no instances, where they are asked for",
+        ),
     ],
 );
 

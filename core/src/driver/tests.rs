@@ -1,4 +1,5 @@
 mod buses;
+mod values;
 
 use super::*;
 use crate::engine::{EngineConfig, FileBinding, SourceState, StoreWrite};

@@ -339,6 +339,11 @@ fn what_is_no_bus_and_secrets_on_an_open_one_are_refused_with_the_way_out() {
         ("redis://127.0.0.1?colour=red", "a bus has no option `colour=red`"),
         ("redis://127.0.0.1?qos=1", "a bus has no option `qos=1`"),
         ("mqtt://127.0.0.1?qos=3", "`qos=3` is none of 0"),
+        ("mqtt://127.0.0.1?values=all", "`values=all` of a bus: it is `publish`, `take` or `both`"),
+        ("mqtt://127.0.0.1?retain=no", "the option `retain` of a bus is about values for others"),
+        ("redis://127.0.0.1?values=both&retain=yes", "Redis keeps nothing of what is published"),
+        ("memory://x?values=both", "a bus has no option `values=both`"),
+        ("mqtt://127.0.0.1?values=both&values-paths=a..b", "`values-paths` of a bus"),
         ("mqtt://127.0.0.1?keepalive=0", "`keepalive=0` is no number of seconds"),
         ("mqtt://127.0.0.1?prefix=a%2Fb%2F%23", "`a/b/#` is nothing that a topic may begin with"),
         ("redis://127.0.0.1?key-file=/nowhere", "cannot read the key file `/nowhere`"),
@@ -389,4 +394,30 @@ fn over_tls_a_user_with_two_rights_is_enough_and_one_that_is_revoked_is_named() 
     a.data(&["set", "limit", "2"]);
     set("+publish");
     gets(&b, "limit", "2");
+}
+
+#[test]
+fn programs_read_and_write_single_values_on_a_channel_of_redis() {
+    let dir = dir(&[]);
+    let redis = Broker::start(Redis, dir.path(), None);
+    let url = format!("{}?values=both", redis.url());
+    let (a, b) = (on(dir.path(), "a", &url), on(dir.path(), "b", &url));
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &redis.port.to_string(), "subscribe", "apg:config:sync:global"]);
+    let reader = Running::of(command);
+    reader.says("subscribe");
+    wait_for("the connection for values", || (bus(&a)["values"]["connected"] == true).then_some(()));
+    wait_for("the connection for values", || (bus(&b)["values"]["connected"] == true).then_some(()));
+    a.data(&["set", "app.database.host", "one"]);
+    reader.says(r#"{"config_key":"app.database.host","new_value":"one","publisher_id":"confmesh-"#);
+    let message = r#"{"config_key": "app.limit", "new_value": 7, "publisher_id": "ops-tool"}"#;
+    assert_eq!(redis.says(&["publish", "apg:config:sync:global", message]).trim(), "3", "two instances and the reader");
+    gets(&a, "app.limit", "7");
+    gets(&b, "app.limit", "7");
+    let explained = a.data(&["explain", "app.limit"]);
+    assert!(explained.contains(&format!("{} (ops-tool)", redis.url())), "{explained}");
+    redis.says(&["publish", "apg:config:sync:global", "rubbish"]);
+    wait_for("a refusal", || (bus(&a)["values"]["refused"] == 1).then_some(()));
+    a.process.tells("this is no value for others");
+    assert_eq!(bus(&a)["state"], "connected");
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::bus::To;
 use crate::canonical::canonical;
-use crate::driver::{BusId, Publish};
+use crate::driver::{BusId, Publish, Saying};
 use crate::identity::Key;
 
 /// How long a frame travels.
 const TRAVEL_MS: u64 = 5;
 
-struct Fleet {
-    now: Now,
-    drivers: Vec<Driver>,
+pub(super) struct Fleet {
+    pub(super) now: Now,
+    pub(super) drivers: Vec<Driver>,
     /// The buses that each is on: which, and what its driver calls it.
-    on: Vec<Vec<(usize, BusId)>>,
+    pub(super) on: Vec<Vec<(usize, BusId)>>,
     down: BTreeSet<usize>,
     /// Frames on their way: when they arrive, to whom, over which bus.
     flights: VecDeque<(u64, usize, usize, Vec<u8>)>,
@@ -22,6 +22,8 @@ struct Fleet {
     for_all: usize,
     for_one: usize,
     longest: usize,
+    /// Values that were said to programs, and by whom.
+    pub(super) said: Vec<(usize, Saying)>,
 }
 
 fn seed(at: usize) -> [u8; 32] {
@@ -33,11 +35,11 @@ fn seed(at: usize) -> [u8; 32] {
 impl Fleet {
     fn new() -> Fleet {
         let (drivers, on, down, flights) = (Vec::new(), Vec::new(), BTreeSet::new(), VecDeque::new());
-        Fleet { now: START, drivers, on, down, flights, for_all: 0, for_one: 0, longest: 0 }
+        Fleet { now: START, drivers, on, down, flights, for_all: 0, for_one: 0, longest: 0, said: Vec::new() }
     }
 
     /// So many on one bus that hold one document.
-    fn of(count: usize) -> Fleet {
+    pub(super) fn of(count: usize) -> Fleet {
         let mut fleet = Fleet::new();
         fleet.add(false, &[0]);
         for _ in 1..count {
@@ -66,11 +68,12 @@ impl Fleet {
         at
     }
 
-    fn rest(&mut self, at: usize) {
+    pub(super) fn rest(&mut self, at: usize) {
         while let Some(action) = self.drivers[at].poll() {
             match action {
                 Action::Store(batch) => self.drivers[at].handle_stored(batch.ticket, Ok(()), self.now),
                 Action::Publish(publish) => self.publish(at, publish),
+                Action::Say(saying) => self.said.push((at, saying)),
                 _ => {}
             }
         }
@@ -94,7 +97,7 @@ impl Fleet {
         }
     }
 
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         let end = self.now.mono_ms + ms;
         loop {
             while let Some((_, at, bus, bytes)) = self.flights.pop_front_if(|flight| flight.0 <= self.now.mono_ms) {
@@ -134,17 +137,17 @@ impl Fleet {
         }
     }
 
-    fn set(&mut self, at: usize, path: &str, value: i64) {
+    pub(super) fn set(&mut self, at: usize, path: &str, value: i64) {
         let now = self.now;
         self.drivers[at].engine_mut().set(&name(), Path::parse(path).unwrap(), value.into(), now);
         self.rest(at);
     }
 
-    fn shown(&self, at: usize) -> String {
+    pub(super) fn shown(&self, at: usize) -> String {
         canonical(&self.drivers[at].engine().snapshot(&name()).unwrap().value)
     }
 
-    fn agree(&self) {
+    pub(super) fn agree(&self) {
         let digests: Vec<_> = self.drivers.iter().map(|driver| driver.engine().digests()).collect();
         for (at, digest) in digests.iter().enumerate() {
             assert!(digest[0].held.is_some(), "{at} holds nothing");

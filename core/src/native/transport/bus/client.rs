@@ -64,6 +64,7 @@ pub struct Outgoing {
     pub retain: bool,
 }
 
+#[cfg_attr(not(any(feature = "redis", feature = "mqtt")), allow(dead_code, reason = "no broker is built in"))]
 pub(super) enum Ask {
     /// And say when it is at the broker.
     Publish(Outgoing, Option<oneshot::Sender<Result<()>>>),
@@ -80,6 +81,7 @@ pub struct Client {
 }
 
 /// What an adapter carries between its broker and a client.
+#[cfg_attr(not(any(feature = "redis", feature = "mqtt")), allow(dead_code, reason = "no broker is built in"))]
 pub(super) struct Carried<'a> {
     pub(super) options: &'a ClientOptions,
     pub(super) filters: &'a mut Vec<String>,
@@ -90,6 +92,7 @@ pub(super) struct Carried<'a> {
     pub(super) state: &'a watch::Sender<LineState>,
 }
 
+#[cfg(any(feature = "redis", feature = "mqtt"))]
 impl Carried<'_> {
     /// Everything stands.
     pub(super) async fn up(state: &watch::Sender<LineState>, events: &mpsc::Sender<ClientEvent>) {
@@ -171,12 +174,15 @@ async fn run(
             events: &events,
             state: &states,
         };
-        let ended = match &address.kind {
-            Kind::Memory(_) => Err(Error::new(Code::Usage, "there are no values for others within one process")),
+        let ended: Result<()> = match &address.kind {
             #[cfg(feature = "kafka")]
             Kind::Kafka(_) => {
                 drop(carried);
                 Err(Error::new(Code::Usage, "there are no values for others at Kafka"))
+            }
+            Kind::Memory(_) => {
+                drop(carried);
+                Err(Error::new(Code::Usage, "there are no values for others within one process"))
             }
             #[cfg(feature = "redis")]
             Kind::Redis(server) => super::redis_client::carry(server, carried).await,

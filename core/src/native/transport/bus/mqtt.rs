@@ -58,11 +58,10 @@ impl Mqtt {
                 match events.poll().await.map_err(|error| told(&self.0, &error))? {
                     // The broker found out late that an earlier connection of this instance has ended.
                     Event::Incoming(Incoming::Publish(publish)) if publish.topic == status.as_bytes() => {
-                        if publish.payload != ONLINE.as_bytes() {
-                            // Only the loop here empties the queue: it must not wait for room in it.
-                            let again = client.try_publish(status.clone(), ONLINE, retained.clone());
-                            again.map_err(|_| self.0.unreachable("what is said does not get to the broker"))?;
-                        }
+                        let is_late = publish.payload != ONLINE.as_bytes();
+                        // Only the loop here empties the queue: it must not wait for room in it.
+                        let again = is_late.then(|| client.try_publish(status.clone(), ONLINE, retained.clone()));
+                        again.transpose().map_err(|_| self.0.unreachable("what is said does not get to the broker"))?;
                     }
                     Event::Incoming(Incoming::Publish(publish))
                         if incoming.send(publish.payload.to_vec()).await.is_err() =>
