@@ -8,6 +8,7 @@ mod explanation;
 mod feed;
 mod fork;
 mod functions;
+mod kafka;
 mod live;
 mod merged;
 mod notify;
@@ -40,6 +41,8 @@ mod _native {
         canonical, changes, diff, dump, explain, hash, interpolate, matches, merge, merge_patch, merge_patch_between,
         parse, parse_path, patch, profiles, rewrite, three_way, version,
     };
+    #[pymodule_export]
+    use super::kafka::{KafkaReader, KafkaWriter};
     #[pymodule_export]
     use super::live::{Live, open_files, rebuild, start_mesh};
     #[pymodule_export]

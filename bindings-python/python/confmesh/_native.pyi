@@ -29,6 +29,8 @@ __all__ = [
     "Change",
     "Explanation",
     "Feed",
+    "KafkaReader",
+    "KafkaWriter",
     "Live",
     "Merged",
     "Replica",
@@ -305,6 +307,56 @@ class Feed:
         """Calls `callback` once, on another thread, when something waits or nothing will come."""
     def close(self) -> None:
         """Ends it at once: what waits is dropped."""
+
+@final
+class KafkaReader:
+    """Reads records from topics."""
+
+    def __new__(
+        cls,
+        url: str,
+        topics: Sequence[str],
+        *,
+        group: str | None = None,
+        from_earliest: bool = False,
+        auto_commit: bool = True,
+        auto_commit_interval: float = 1.0,
+        max_records: int = 100,
+        session_timeout: float = 30.0,
+        heartbeat_interval: float = 10.0,
+        make_topics: bool = True,
+    ) -> KafkaReader: ...
+    def read(
+        self, within: float
+    ) -> list[tuple[str, int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]]: ...
+    def is_assigned(self) -> bool: ...
+    def lag(self) -> int: ...
+    def commit(self) -> None: ...
+    def close(self) -> None: ...
+
+@final
+class KafkaWriter:
+    """Writes records to topics."""
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        acks_all: bool = True,
+        idempotent: bool = True,
+        compression: str = "gzip",
+        batch_bytes: int = 16384,
+        linger: float = 0.0,
+        max_request_bytes: int = 10485760,
+        request_timeout: float = 30.0,
+        retry_backoff: float = 1.0,
+        retries: int = 5,
+    ) -> KafkaWriter: ...
+    def make(self, topics: Sequence[str]) -> None: ...
+    def write(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+    ) -> tuple[int, int | None]: ...
+    def close(self) -> None: ...
 
 @final
 class Live:

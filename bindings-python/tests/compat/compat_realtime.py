@@ -177,6 +177,19 @@ def events_are_changes_that_every_instance_makes() -> None:
     asyncio.run(program())
 
 
+_SECURED = {
+    "bootstrap_servers": "k:1",
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "SCRAM-SHA-512",
+    "sasl_username": "apg-config",
+    "sasl_password": "p/w",
+    "compression_type": "gzip",
+    "batch_size": 1000,
+    "linger_ms": 10,
+}
+_SECURED_URL = "kafka+tls://apg-config:p%2Fw@k:1?sasl=scram-512&compression=gzip&batch-bytes=1000&linger-ms=10"
+
+
 def brokers_are_told_by_sections_and_by_a_client_of_redis() -> None:
     pool = SimpleNamespace(connection_kwargs={"host": "r", "port": 1, "password": "p/w", "db": 2}, connection_class=object)
     for made, buses in [
@@ -184,12 +197,12 @@ def brokers_are_told_by_sections_and_by_a_client_of_redis() -> None:
         (RealtimeSyncManager(redis={"host": "r", "ssl": True}), ["rediss://r:6379"]),
         (RealtimeSyncManager(mqtt={"broker_host": "m", "tls_enabled": True}), ["mqtts://m:8883"]),
         (RealtimeSyncManager(mqtt={"broker_host": "m", "username": "u", "keepalive": 60, "qos": 1}), ["mqtt://u@m:1883?keepalive=60&qos=1"]),
+        (RealtimeSyncManager(kafka={"bootstrap_servers": ["k:1", "l:2"]}), ["kafka://k:1,l:2"]),
+        (RealtimeSyncManager(kafka=_SECURED), [_SECURED_URL]),
         (RealtimeSyncManager(mqtt={"broker_host": "m"}, buses=["memory://x"]), ["mqtt://m:1883", "memory://x"]),
         (RealtimeSyncManager(), []),
     ]:
         assert made._options["buses"] == buses
-    with pytest.raises(confmesh.UsageError, match="Kafka"):
-        RealtimeSyncManager(kafka={"bootstrap_servers": ["localhost:9092"]})
     with pytest.raises(confmesh.UsageError, match="no client"):
         RealtimeSyncManager("localhost")
 

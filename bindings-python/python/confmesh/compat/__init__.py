@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._conflicts import ConfigurationConflictResolver, ConflictResolutionStrategy, Operation, OperationalTransform
 from ._declared import BaseConfig, ConfigSource, RuntimeConfig, env_field, field
+from ._kafka import ConfigEventConsumer, ConfigEventProducer
 from ._loading import EtagHTTPLoader, HashBasedLoader, HTTPConfigLoader, Logger, get_logger
 from ._locks import DistributedConfigLock
 from ._manager import ConfigManager
@@ -64,6 +65,8 @@ __all__ = [
     "AdaptivePollingManager",
     "AdvancedConfigSync",
     "BaseConfig",
+    "ConfigEventConsumer",
+    "ConfigEventProducer",
     "ConfigFileWatcher",
     "ConfigManager",
     "ConfigSource",

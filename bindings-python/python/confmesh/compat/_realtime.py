@@ -17,6 +17,7 @@ from urllib.parse import quote
 from .. import _native
 from .._errors import UsageError
 from .._live import Mesh
+from . import _kafka
 from ._conflicts import ConfigurationConflictResolver, ConflictResolutionStrategy
 from ._guest import Guest
 from ._loading import get_logger
@@ -103,7 +104,7 @@ class _Connection:
 class RealtimeSyncManager:
     """An instance whose changes go to handlers and to WebSockets of the program, each of them a guest.
 
-    `sync_config` has the sections `redis` and `mqtt` (brokers at which instances meet), `websocket` (`host` and `port` to listen
+    `sync_config` has the sections `redis`, `mqtt` and `kafka` (brokers at which instances meet), `websocket` (`host` and `port` to listen
     at), `node_id`, and else the options of `Mesh`. A client of redis-py tells where its Redis is. Without brokers and peers it
     is alone.
     """
@@ -111,14 +112,14 @@ class RealtimeSyncManager:
     def __init__(self, redis_client: Any = None, **sync_config: Any) -> None:
         config = dict(sync_config)
         self.node_id: str = config.pop("node_id", None) or f"node-{uuid.uuid4().hex}"
-        if config.pop("kafka", None):
-            raise UsageError("instances do not meet at Kafka", code="usage", hint="use Redis or MQTT, or `peers`")
         buses = [] if redis_client is None else [_redis(redis_client)]
         if redis_client is None and "redis" in config:
             buses.append(_url("redis", config["redis"]))
         config.pop("redis", None)
         if mqtt := config.pop("mqtt", None):
             buses.append(_url("mqtt", mqtt))
+        if kafka := config.pop("kafka", None):
+            buses.append(_kafka.bus(kafka))
         websocket = config.pop("websocket", None) or {}
         settings = config.pop("sync_settings", None)
         if settings:

@@ -1,6 +1,7 @@
 //! The addresses of buses that users write.
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::values::{ValueOptions, ValueWords};
 use crate::error::{Code, Error, Result};
@@ -18,7 +19,9 @@ use crate::native::net::Token;
 /// - `plain=yes`: without TLS also where the broker is not on this machine;
 /// - `keepalive=SECONDS`, MQTT: after how long a silence the broker may count us as gone, and say so; 10;
 /// - `qos=0`, `1` or `2`, MQTT: how surely the broker delivers frames; 0, as what is lost is found out anyway;
-/// - `sasl=plain|scram-256|scram-512`, Kafka: how a user proves to be one; `plain`;
+/// - `sasl=plain`, `scram-256` or `scram-512`, Kafka: how a user proves to be one; `plain`;
+/// - `compression=none`, `gzip`, `snappy` or `lz4`, Kafka: `lz4`;
+/// - `batch-bytes=N`, `linger-ms=N`, Kafka: how many bytes are sent at once, 16384, and how long a frame waits for others, 0;
 /// - `values=publish`, `take` or `both`: single values for programs that are no instances, as plain JSON, with
 ///   `values-prefix=NAME`, `values-paths=PATTERN,…`, `tenant=NAME`, `retain=no` and `principal=NAME`.
 #[derive(Clone)]
@@ -82,13 +85,53 @@ pub(super) struct Cluster {
     pub(super) server: Server,
     /// All of them, as `host:port`.
     pub(super) brokers: Vec<(String, u16)>,
+    pub(super) manner: Manner,
+}
+
+/// How it is spoken to.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "it is not built in"))]
+pub(super) struct Manner {
     pub(super) sasl: Sasl,
+    pub(super) compression: Packing,
+    pub(super) batch_bytes: usize,
+    /// How long a record waits for others.
+    pub(super) linger: Duration,
+}
+
+impl Default for Manner {
+    fn default() -> Manner {
+        Manner { sasl: Sasl::Plain, compression: Packing::Lz4, batch_bytes: 16 << 10, linger: Duration::ZERO }
+    }
+}
+
+/// How what is said is made smaller.
+#[derive(Clone, Copy)]
+pub(super) enum Packing {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+}
+
+impl Packing {
+    pub(super) fn parse(name: &str) -> Result<Packing> {
+        match name {
+            "none" => Ok(Packing::None),
+            "gzip" => Ok(Packing::Gzip),
+            "snappy" => Ok(Packing::Snappy),
+            "lz4" => Ok(Packing::Lz4),
+            _ => {
+                Err(usage(format!("`{name}` is no compression"))
+                    .with_hint("there are `none`, `gzip`, `snappy` and `lz4`"))
+            }
+        }
+    }
 }
 
 /// How a user proves to be one.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) enum Sasl {
-    #[default]
     Plain,
     Scram256,
     Scram512,
@@ -120,8 +163,8 @@ impl BusAddress {
         let (mut key_file, mut ca, mut is_plain, mut prefix) = (None, None, false, "confmesh".to_owned());
         let mut values = ValueWords::default();
         let (mut delivery, is_mqtt) = (Delivery::default(), matches!(scheme, "mqtt" | "mqtts"));
-        let mut sasl = None;
         let is_broker = is_mqtt || matches!(scheme, "redis" | "rediss");
+        let (mut manner, is_kafka) = (Manner::default(), matches!(scheme, "kafka" | "kafka+tls"));
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let value = decoded(value)?;
@@ -141,12 +184,18 @@ impl BusAddress {
                 "plain" if value == "yes" => is_plain = true,
                 "keepalive" if is_mqtt => delivery.keep_alive = seconds(&value)?,
                 "qos" if is_mqtt => delivery.qos = quality(&value)?,
-                "sasl" if scheme.starts_with("kafka") => sasl = Some(mechanism(&value)?),
+                "sasl" if is_kafka => manner.sasl = mechanism(&value)?,
+                "compression" if is_kafka => manner.compression = Packing::parse(&value)?,
+                "batch-bytes" if is_kafka => manner.batch_bytes = number(name, &value, 1..=1 << 20)?,
+                "linger-ms" if is_kafka => {
+                    manner.linger = Duration::from_millis(u64::try_from(number(name, &value, 0..=500)?).unwrap_or(0));
+                }
                 _ if is_broker && values.take(name, &value)? => {}
                 _ => {
                     let hint = "there are `password-file`, `password-env`, `key-file`, `ca`, `prefix` and `plain=yes`, \
-                                for MQTT `keepalive` and `qos`, for Kafka `sasl`, and for values for others `values`, `values-prefix`, \
-                                `values-paths`, `tenant`, `retain` and `principal`";
+                                for MQTT `keepalive` and `qos`, for Kafka `sasl`, `compression`, `batch-bytes` and \
+                                `linger-ms`, and for values for others `values`, `values-prefix`, `values-paths`, `tenant`, \
+                                `retain` and `principal`";
                     return Err(usage(format!("a bus has no option `{option}`")).with_hint(hint));
                 }
             }
@@ -172,7 +221,7 @@ impl BusAddress {
                 let Some((host, port)) = brokers.first().cloned() else { return Err(usage("no broker is named")) };
                 let (is_secure, path) = (scheme == "kafka+tls", path.to_owned());
                 let server = Server { host, port, is_secure, is_plain, path, user, password, ca };
-                kafka(Cluster { server, brokers, sasl: sasl.unwrap_or_default() }, &prefix)?
+                kafka(Cluster { server, brokers, manner }, &prefix)?
             }
             _ => return Err(usage(format!("`{scheme}://` is no kind of bus")).with_hint(FORM)),
         };
@@ -223,6 +272,12 @@ fn mqtt(server: Server, delivery: Delivery) -> Result<Kind> {
 #[cfg(not(feature = "mqtt"))]
 fn mqtt(_: Server, _: Delivery) -> Result<Kind> {
     Err(usage("this build knows no MQTT").with_hint("build it with the feature `mqtt`"))
+}
+
+fn number(name: &str, value: &str, range: std::ops::RangeInclusive<usize>) -> Result<usize> {
+    let (least, most) = range.clone().into_inner();
+    let found = value.parse().ok().filter(|number| range.contains(number));
+    found.ok_or_else(|| usage(format!("`{name}` of a bus is a number from {least} to {most}, not `{value}`")))
 }
 
 fn mechanism(name: &str) -> Result<Sasl> {

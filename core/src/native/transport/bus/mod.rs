@@ -23,6 +23,8 @@ mod values;
 
 pub use address::BusAddress;
 pub use client::{Client, ClientEvent, ClientOptions, Outgoing as Plain};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaReader, KafkaReading, KafkaRecord, KafkaWriter, KafkaWriting};
 pub use line::{BusEvent, Line, LineState};
 pub use values::ValueOptions;
 

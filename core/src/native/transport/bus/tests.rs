@@ -17,7 +17,10 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
         ("rediss://ann:p%40ss@broker.example:7000/2?key-file=/k&prefix=app", "rediss://ann@broker.example:7000/2"),
         ("redis://:secret@[::1]:6379", "redis://[::1]:6379"),
         ("mqtts://ann@b?keepalive=60&qos=1&prefix=apg%2Fconfig", "mqtts://ann@b"),
-        ("kafka+tls://ann:secret@a:9093,[::1]?sasl=scram-512", "kafka+tls://ann@a:9093,[::1]"),
+        (
+            "kafka+tls://ann:secret@a:9093,[::1]?sasl=scram-512&compression=gzip&batch-bytes=1000&linger-ms=10",
+            "kafka+tls://ann@a:9093,[::1]",
+        ),
         ("memory://here", "memory://here"),
     ] {
         let is_missing = |kind: &str, is_built: bool| text.starts_with(kind) && !is_built;
@@ -39,6 +42,8 @@ fn addresses_are_read_whole_and_shown_without_passwords() {
         "kafka://h:1,:2",
         "kafka://h/topic",
         "kafka://h?sasl=md5",
+        "kafka://h?compression=zip",
+        "kafka://h?linger-ms=501",
         "kafka://h?prefix=a/b",
         "redis://h?sasl=plain",
         "memory://",

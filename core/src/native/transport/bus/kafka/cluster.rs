@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::error::{ErrorCode, KrafkaError};
-use krafka::{BrokerInfo, Kafka};
+use krafka::{BrokerInfo, Compression, Kafka};
 
-use super::super::address::{Cluster, Sasl, Server};
+use super::super::address::{Cluster, Packing, Sasl, Server};
 use crate::error::{Error, Result};
 use crate::native::net::tls;
 
@@ -18,14 +18,20 @@ impl Cluster {
     /// Connects to one of the brokers and asks it for the others. What is said over one such connection is answered in order, so
     /// whoever waits for records has one of his own.
     pub(super) async fn connect(&self) -> Result<Kafka> {
+        self.connect_within(None).await
+    }
+
+    /// The same, with so much time for each answer.
+    pub(super) async fn connect_within(&self, answer: Option<Duration>) -> Result<Kafka> {
+        let answer = answer.unwrap_or(ANSWER_WITHIN);
         for (host, _) in &self.brokers {
             self.check_private(host).await?;
         }
         let brokers: Vec<String> = self.brokers.iter().map(|(host, port)| at(host, *port)).collect();
         let mut builder = Kafka::builder(brokers.join(","))
             .client_id("confmesh")
-            .connect_timeout(CONNECT_WITHIN)
-            .request_timeout(ANSWER_WITHIN)
+            .connect_timeout(CONNECT_WITHIN.min(answer))
+            .request_timeout(answer)
             .max_response_size(MAX_ANSWER);
         if let Some(security) = self.security()? {
             builder = builder.security(security);
@@ -59,7 +65,7 @@ impl Cluster {
             (None, None) => return Ok(trusted.map(AuthConfig::ssl)),
             (user, password) => (user.clone().unwrap_or_default(), password.unwrap_or_default()),
         };
-        let proof = match self.sasl {
+        let proof = match self.manner.sasl {
             Sasl::Plain => AuthConfig::sasl_plain(login.0, login.1),
             Sasl::Scram256 => AuthConfig::sasl_scram_sha256(login.0, login.1),
             Sasl::Scram512 => AuthConfig::sasl_scram_sha512(login.0, login.1),
@@ -92,4 +98,20 @@ impl Cluster {
 
 fn at(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+pub(super) fn is_unknown(error: &KrafkaError) -> bool {
+    matches!(
+        error,
+        KrafkaError::UnknownTopic { .. } | KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }
+    )
+}
+
+pub(super) fn packed(how: Packing) -> Compression {
+    match how {
+        Packing::None => Compression::None,
+        Packing::Gzip => Compression::Gzip,
+        Packing::Snappy => Compression::Snappy,
+        Packing::Lz4 => Compression::Lz4,
+    }
 }

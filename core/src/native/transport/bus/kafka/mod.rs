@@ -4,17 +4,20 @@
 //! A frame to oneself every moment would be read by all who share the partition. So only the first one, and then one of some,
 //! is a record; the others come back here, as long as reading and writing are known to go on.
 mod cluster;
+mod records;
+
+pub use records::{KafkaReader, KafkaReading, KafkaRecord, KafkaWriter, KafkaWriting};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use krafka::Record;
 use krafka::admin::{AdminClient, CreateTopicsOptions, DescribeTopicsOptions, NewTopic};
 use krafka::consumer::{AutoOffsetReset, Consumer};
 use krafka::error::{ErrorCode, KrafkaError};
 use krafka::producer::{Producer, murmur2};
-use krafka::{Compression, Record};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +25,7 @@ use super::address::Cluster;
 use super::{Broker, Carried, Channels, Outgoing};
 use crate::bus::To;
 use crate::error::{Error, Result};
-use cluster::ANSWER_WITHIN;
+use cluster::{ANSWER_WITHIN, is_unknown, packed};
 
 /// How long a broker holds an answer back until there is something to read.
 const READ_FOR: Duration = Duration::from_millis(250);
@@ -82,8 +85,9 @@ impl Kafka {
         self.0.check_all(&known.brokers).await?;
         let producer = writing
             .producer()
-            .compression(Compression::Lz4)
-            .linger(Duration::ZERO)
+            .compression(packed(self.0.manner.compression))
+            .batch_size(self.0.manner.batch_bytes)
+            .linger(self.0.manner.linger)
             .delivery_timeout(ANSWER_WITHIN + Duration::from_secs(1))
             .max_block(ANSWER_WITHIN)
             .build()
@@ -253,13 +257,6 @@ impl Kafka {
             unsettled.push(producer.enqueue(record).await.map_err(told)?);
         }
     }
-}
-
-fn is_unknown(error: &KrafkaError) -> bool {
-    matches!(
-        error,
-        KrafkaError::UnknownTopic { .. } | KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }
-    )
 }
 
 /// The topic of all, and that of inboxes.
