@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 import confmesh
 from confmesh.compat import ConfigEventConsumer, ConfigEventProducer, RealtimeSyncManager
@@ -163,7 +164,9 @@ def what_a_producer_writes_is_read_by_any_client(kafka: _Kafka) -> None:
         sent += [producer.send_config_event({"n": n}, f"app.database.k{n}") for n in range(20)]
         sent += [producer.send_config_event({"event_type": None, "tenant_id": None, "n": n}) for n in range(3)]
         assert all(await asyncio.gather(*sent))
+        assert not await producer.send_config_event({"new_value": object()}), "JSON has no such thing"
         await producer.close()
+        assert not await producer.send_config_event({"n": 0}), "it is closed"
 
     before = int(time.time())
     asyncio.run(write())
@@ -261,7 +264,7 @@ def nodes_with_groups_of_their_own_get_every_event_also_what_came_while_they_wer
     heard: dict[str, list[int]] = {"a": [], "b": [], "free": []}
 
     def node(name: str) -> ConfigEventConsumer:
-        options = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 500, "auto_commit_interval_ms": 100}
+        options: dict[str, Any] = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 500, "auto_commit_interval_ms": 100}
         group = None if name == "free" else f"g-{topic}"
         consumer = ConfigEventConsumer(kafka.servers, group, node_id=name, topics=[topic], **options)
         consumer.register_handler("n", lambda event, _: heard[name].append(event["n"]))
@@ -270,7 +273,10 @@ def nodes_with_groups_of_their_own_get_every_event_also_what_came_while_they_wer
     async def all_of_it() -> None:
         producer = ConfigEventProducer(kafka.servers, **routes, node_id="p")
         await producer.initialize()
-        say = lambda n: producer.send_config_event({"event_type": "n", "n": n}, "limit")  # noqa: E731
+
+        async def say(n: int) -> bool:
+            return await producer.send_config_event({"event_type": "n", "n": n}, "limit")
+
         async with _consuming(node("a")), _consuming(node("free")):
             async with _consuming(node("b")):
                 await asyncio.gather(*(say(n) for n in range(5)))
@@ -345,6 +351,6 @@ def options_that_kafka_does_not_have_are_refused_by_name() -> None:
         RealtimeSyncManager(kafka={"colour": "red"})
     secret = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "ann", "sasl_password": "hunter2"}
     producer = ConfigEventProducer("127.0.0.1:1", secret, request_timeout_ms=500)
-    with pytest.raises(confmesh.Error) as caught:
+    with pytest.raises(confmesh.Error) as failed:
         asyncio.run(producer.initialize())
-    assert "127.0.0.1:1" in str(caught.value) and "hunter2" not in str(caught.value)
+    assert "127.0.0.1:1" in str(failed.value) and "hunter2" not in str(failed.value)

@@ -6,11 +6,13 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import enum
 import json
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -92,6 +94,14 @@ def _milliseconds(options: dict[str, Any], name: str, otherwise: float) -> float
     return float(options.pop(name, otherwise)) / 1000
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"`{type(value).__name__}` is nothing that JSON has")
+
+
 def _text(value: Any) -> str:
     return str(getattr(value, "value", value)) if value is not None else ""
 
@@ -170,7 +180,7 @@ class ConfigEventProducer:
         try:
             if self.producer is None:
                 raise UsageError("it is not connected", code="usage", hint="`await producer.initialize()` first")
-            value = json.dumps(event, default=_text).encode()
+            value = json.dumps(event, default=_plain).encode()
             encoded = [(name, text.encode()) for name, text in headers.items()]
             async with self._turns.setdefault(key, asyncio.Lock()):
                 write = self.producer.write
@@ -284,12 +294,12 @@ class ConfigEventConsumer:
         """Deals with events until it is closed. What ends it otherwise is logged and raised; called again it connects anew."""
         await self.initialize()
         try:
-            while self.consumer is not None:
-                while self._waiting:
-                    record = self._waiting.popleft()
-                    await self._deal_with(record)
-                await self._commit(self.consumer)
-                self._waiting.extend(await self._read(self.consumer))
+            while (reader := self.consumer) is not None:
+                if self._waiting:
+                    await self._deal_with(self._waiting.popleft())
+                    continue
+                await self._commit(reader)
+                self._waiting.extend(await self._read(reader))
         except Error as error:
             if self.consumer is None:
                 return

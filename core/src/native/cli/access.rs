@@ -47,8 +47,9 @@ pub(super) struct Access {
     /// Count callers of this machine and of private networks, too.
     #[arg(long)]
     pub rate_limit_local: bool,
-    /// A bus, at which instances meet that are not connected: redis://host:port, rediss:// with TLS. After a ? come options,
-    /// joined by &: password-file, key-file (seals what is said there), ca, prefix, plain=yes.
+    /// A bus, at which instances meet that are not connected: redis://host:port, mqtt:// or kafka://, with TLS rediss://,
+    /// mqtts:// or kafka+tls://. After a ? come options, joined by &: password-file, key-file (seals what is said there), ca,
+    /// prefix, plain=yes.
     #[arg(long = "bus", value_name = "URL", env = "CONFMESH_BUS", hide_env_values = true)]
     pub buses: Vec<String>,
 }

@@ -279,8 +279,9 @@ impl MeshOptions {
     }
 
     /// Adds a bus: a broker at which instances meet that need no connection to each other. `redis://[user@]host[:port][/db]`,
-    /// `rediss://` with TLS; after a `?` come options: `password-file`, `password-env`, `key-file` (seals what is said there,
-    /// so that only who has the key reads and writes), `ca`, `prefix`, `plain=yes`.
+    /// `mqtt://`, `kafka://host:port,host:port`, with TLS `rediss://`, `mqtts://` and `kafka+tls://`; after a `?` come options:
+    /// `password-file`, `password-env`, `key-file` (seals what is said there, so that only who has the key reads and writes),
+    /// `ca`, `prefix`, `plain=yes`.
     ///
     /// ```no_run
     /// use confmesh::MeshOptions;
