@@ -1,6 +1,7 @@
 //! The Python module `confmesh._native`: registration and conversion, no decisions of its own.
 
 mod answer;
+mod broker;
 mod change;
 mod convert;
 mod error;
@@ -26,6 +27,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::answer::Answer;
+    #[pymodule_export]
+    use super::broker::{Broker, value_filter, value_place, value_topic};
     #[pymodule_export]
     use super::change::Change;
     #[pymodule_export]

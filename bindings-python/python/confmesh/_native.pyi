@@ -26,6 +26,7 @@ from ._types import (
 
 __all__ = [
     "Answer",
+    "Broker",
     "Change",
     "Explanation",
     "Feed",
@@ -65,6 +66,9 @@ __all__ = [
     "start_mesh",
     "three_way",
     "unraisable",
+    "value_filter",
+    "value_place",
+    "value_topic",
     "version",
     "view_deltas",
 ]
@@ -291,6 +295,25 @@ class Answer:
         """The answer, once: `wait` or `notify` told that it is there."""
     def notify(self, callback: Callable[[], object]) -> None:
         """Calls `callback` once, on another thread, when the answer can be taken."""
+
+@final
+class Broker:
+    """A client of a broker for plain messages; it connects by itself, and again whenever it lost its connection."""
+
+    def __new__(cls, url: str, *, client_id: str | None = None, status: str | None = None) -> Broker: ...
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+    def publish(
+        self, topic: str, payload: Sequence[int] | bytes, *, qos: int = 1, retain: bool = False, within: float = 10.0
+    ) -> None:
+        """Publishes, and waits until it is at the broker."""
+    def subscribe(self, filter: str) -> None:
+        """Listens to a filter."""
+    def next(self, within: float) -> tuple[str, bytes, bool] | None:
+        """The next message: topic, payload, and whether the broker kept it; None where the time is up."""
+    def close(self) -> None:
+        """Says goodbye, and ends the connection."""
 
 @final
 class Feed:
@@ -571,6 +594,15 @@ def parse_path(text: str) -> PathParts:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a pattern matches a path."""
+
+def value_topic(prefix: str, tenant: str | None, key: str) -> str:
+    """The topic of a path's value at a broker."""
+
+def value_place(prefix: str, topic: str) -> tuple[str | None, str] | None:
+    """Tenant and path of a topic; None where it is that of no value."""
+
+def value_filter(prefix: str, pattern: str) -> str:
+    """The filter for what a pattern matches, of every tenant."""
 
 def version() -> str:
     """The version of confmesh, for example `0.1.0`."""

@@ -15,6 +15,7 @@ from ._locks import DistributedConfigLock
 from ._manager import ConfigManager
 from ._merging import AdvancedConfigSync, MultiSourceConfigSync
 from ._monitor import SyncMetrics, SyncPerformanceMonitor
+from ._mqtt import MQTTConfigPublisher, MQTTConfigSubscriber
 from ._polling import (
     AdaptivePollingManager,
     EtagPollingManager,
@@ -88,6 +89,8 @@ __all__ = [
     "HTTPConfigLoader",
     "HashBasedLoader",
     "Logger",
+    "MQTTConfigPublisher",
+    "MQTTConfigSubscriber",
     "MonitoredRealtimeSyncManager",
     "MultiFileConfigWatcher",
     "MultiSourceConfigSync",

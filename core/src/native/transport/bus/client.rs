@@ -120,24 +120,26 @@ impl Client {
         self.asks.try_send(Ask::Publish(message, None)).is_ok()
     }
 
-    /// Publishes a message, and waits until it is at the broker.
+    /// Publishes a message; what is returned ends once it is at the broker, and holds nothing of the client.
     ///
     /// # Errors
     /// [`Code::Unreachable`] where the connection broke meanwhile: nobody knows whether it arrived.
-    pub async fn publish(&self, message: Outgoing) -> Result<()> {
-        let (done, sent) = oneshot::channel();
-        let gone = || Error::new(Code::Closed, "the connection to the broker was closed");
-        self.asks.send(Ask::Publish(message, Some(done))).await.map_err(|_| gone())?;
-        sent.await.map_err(|_| gone())?
+    pub fn publish(&self, message: Outgoing) -> impl Future<Output = Result<()>> + Send + use<> {
+        let asks = self.asks.clone();
+        async move {
+            let (done, sent) = oneshot::channel();
+            asks.send(Ask::Publish(message, Some(done))).await.map_err(|_| gone())?;
+            sent.await.map_err(|_| gone())?
+        }
     }
 
     /// Listens to more from now on.
     ///
     /// # Errors
     /// [`Code::Closed`] after the end.
-    pub async fn subscribe(&self, filter: String) -> Result<()> {
-        let asked = self.asks.send(Ask::Subscribe(filter)).await;
-        asked.map_err(|_| Error::new(Code::Closed, "the connection to the broker was closed"))
+    pub fn subscribe(&self, filter: String) -> impl Future<Output = Result<()>> + Send + use<> {
+        let asks = self.asks.clone();
+        async move { asks.send(Ask::Subscribe(filter)).await.map_err(|_| gone()) }
     }
 
     /// Ends the connection, after saying so.
@@ -153,6 +155,10 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn gone() -> Error {
+    Error::new(Code::Closed, "the connection to the broker was closed")
 }
 
 async fn run(

@@ -9,6 +9,7 @@ mod client;
 mod kafka;
 mod line;
 mod memory;
+mod messages;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 #[cfg(feature = "mqtt")]
@@ -26,6 +27,7 @@ pub use client::{Client, ClientEvent, ClientOptions, Outgoing as Plain};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaReader, KafkaReading, KafkaRecord, KafkaWriter, KafkaWriting};
 pub use line::{BusEvent, Line, LineState};
+pub use messages::{Heard, Messages};
 pub use values::ValueOptions;
 
 use std::future::Future;
