@@ -9,13 +9,14 @@ profile=${CONFMESH_PROFILE:-dev}
 # The command looks for `--profile dev` in target/dev, where cargo does not put it.
 flags=()
 [ "$profile" = dev ] || flags=(--profile "$profile" --strip)
-rm -rf bindings-node/native bindings-node/wasm "$TARGET/node"/confmesh-*.tgz
-(cd bindings-node && CARGO_TARGET_DIR=$TARGET "$NODE_TOOLS/napi" build --platform "${flags[@]}" --esm \
-  --js native.js --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
+rm -rf bindings-node/{native,wasm,cjs} "$TARGET/node"/confmesh-*.tgz
+(cd bindings-node && CARGO_TARGET_DIR=$TARGET "$NODE_TOOLS/napi" build --platform "${flags[@]}" \
+  --js native.cjs --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
 mkdir -p bindings-node/wasm/{full,replica} "$TARGET/node"
 for folder in . full replica; do
   cp bindings-wasm/pkg/$folder/*.js bindings-wasm/pkg/$folder/*.wasm bindings-node/wasm/$folder/
 done
+node scripts/bundle-node.mjs
 # npm packs no links.
 cp LICENSE-MIT LICENSE-APACHE CHANGELOG.md bindings-node/
 (cd bindings-node && npm pack --silent --ignore-scripts --pack-destination "$TARGET/node") >/dev/null

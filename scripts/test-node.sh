@@ -14,4 +14,7 @@ echo '{ "private": true, "type": "module" }' >package.json
 npm install --silent --offline --no-audit --no-fund --ignore-scripts "$TARGET"/node/confmesh-*.tgz
 export CONFMESH_VECTORS=$ROOT/tests/vectors
 node --test --test-reporter=spec ./*.test.mjs
-"$NODE_TOOLS/tsc" --noEmit --strict --target es2022 --module nodenext --types '' ./*.ts
+# What is packed is what tools and types of every kind of program expect; resolution from before entries (`node10`) knows only the main one.
+"$NODE_TOOLS/publint" run --strict "$TARGET"/node/confmesh-*.tgz
+"$NODE_TOOLS/attw" "$TARGET"/node/confmesh-*.tgz --profile node16 --quiet
+"$NODE_TOOLS/tsc" --noEmit --strict --target es2022 --module nodenext --types '' ./*.ts ./*.cts

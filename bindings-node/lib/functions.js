@@ -1,5 +1,5 @@
 // The pure functions, over the addon; the browser half has the same ones over WebAssembly.
-import * as native from "../native/native.js";
+import * as native from "../native/native.cjs";
 import { algebraOver } from "../wasm/full/over.js";
 import { replicaOver } from "../wasm/replica/over.js";
 import { options } from "../wasm/values.js";

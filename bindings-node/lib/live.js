@@ -1,6 +1,6 @@
 // Running configurations: `Config` for one process, `Mesh` for several that agree.
 import { fileURLToPath } from "node:url";
-import * as native from "../native/native.js";
+import * as native from "../native/native.cjs";
 import { modelsOver } from "../wasm/full/models.js";
 import { checking, withoutTerms } from "../wasm/full/over.js";
 import { explained, options, spelt, withoutBigInts } from "../wasm/values.js";

@@ -1,17 +1,24 @@
 //! `Feed`: what one subscription or reader of reports gets, in the bunches it came in.
 
 use std::future::poll_fn;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use confmesh::{Mesh, Notification, Report, Reports, Subscription, Value};
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
 use crate::convert::shown;
 
 /// Changes or reports that wait to be taken; for one taker at a time.
+///
+/// Whoever waits has a share of it: when a thread of JavaScript ends, what belongs to it is freed at once, and a question that waits on
+/// another thread would go on reading what is gone.
 #[napi]
-pub struct Feed(Mutex<State>);
+pub struct Feed(Arc<Waiting>);
+
+struct Waiting(Mutex<State>);
 
 struct State {
     /// None once it is closed.
@@ -33,7 +40,7 @@ enum Told {
 
 impl Feed {
     fn of(source: Source) -> Feed {
-        Feed(Mutex::new(State { source: Some(source), waker: None }))
+        Feed(Arc::new(Waiting(Mutex::new(State { source: Some(source), waker: None }))))
     }
 
     /// A feed of a subscription.
@@ -46,6 +53,9 @@ impl Feed {
         Feed::of(Source::Reports { reports: mesh.reports(), _lives: mesh.clone() })
     }
 
+}
+
+impl Waiting {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,13 +72,8 @@ impl Feed {
         }
         polled
     }
-}
 
-#[napi]
-impl Feed {
-    /// A JSON list of changes or reports, once there are some; `null` once it is closed.
-    #[napi]
-    pub async fn next(&self) -> Option<String> {
+    async fn next(&self) -> Option<String> {
         let changes: Vec<Value> = match poll_fn(|context| self.poll_next(context)).await? {
             Told::Report(report) => vec![report.to_value()],
             Told::Changes(Notification::Lagged(_)) => vec![[("path", ""), ("op", "lagged")].into_iter().collect()],
@@ -84,9 +89,7 @@ impl Feed {
         Some(shown(&changes.into()))
     }
 
-    /// Ends it at once: what waits is dropped.
-    #[napi]
-    pub fn close(&self) {
+    fn close(&self) {
         let (source, waker) = {
             let mut state = self.lock();
             (state.source.take(), state.waker.take())
@@ -95,5 +98,27 @@ impl Feed {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[napi]
+impl Feed {
+    /// A JSON list of changes or reports, once there are some; `null` once it is closed.
+    #[napi]
+    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Option<String>>> {
+        let waiting = Arc::clone(&self.0);
+        env.spawn_future(async move { Ok(waiting.next().await) })
+    }
+
+    /// Ends it at once: what waits is dropped.
+    #[napi]
+    pub fn close(&self) {
+        self.0.close();
     }
 }

@@ -300,7 +300,8 @@ fn receipt(receipt: &Receipt) -> String {
     shown(&receipt.to_value())
 }
 
-/// The answer to what was asked for at once: an async function would begin on any thread, in any order.
+/// The answer to what was asked for at once: an async function would begin on any thread, in any order, and would hold on to an
+/// object that is freed when its thread of JavaScript ends.
 type Promised<'env> = napi::Result<PromiseRaw<'env, String>>;
 
 async fn written(answer: Result<Answer<Receipt>>) -> napi::Result<String> {
@@ -444,8 +445,9 @@ impl Live {
 
     /// Gives the document up for that of the instance at a URL, or tells what that would lose.
     #[napi]
-    pub async fn adopt_text(&self, url: String, yes: bool) -> napi::Result<String> {
-        Ok(shown(&self.0.adopt_from(&url, yes).await.map_err(thrown)?.to_value()))
+    pub fn adopt_text<'env>(&self, env: &'env Env, url: String, yes: bool) -> Promised<'env> {
+        let mesh = self.0.clone();
+        env.spawn_future(async move { Ok(shown(&mesh.adopt_from(&url, yes).await.map_err(thrown)?.to_value())) })
     }
 
     /// Applies an RFC 6902 patch.
@@ -514,7 +516,11 @@ impl Live {
 
     /// Closes it on another thread.
     #[napi]
-    pub async fn close(&self) {
-        self.0.close();
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        let mesh = self.0.clone();
+        env.spawn_future(async move {
+            mesh.close();
+            Ok(())
+        })
     }
 }

@@ -182,6 +182,28 @@ test("workers follow, break and end on their own", () => {
   assert.deepEqual(run(program), { status: 0, stdout: "mine,1 3\n1\n4\n", stderr: "" });
 });
 
+test("threads that end while they follow leave the process whole", () => {
+  // Each ends at another moment of a change; what was freed too early shows as a broken heap within a few rounds.
+  const program = `
+    let n = 1, over = false;
+    const writing = (async () => { while (!over) { write({ a: ++n }); await sleep(2); } })();
+    const one = async (end) => {
+      const worker = new Worker("./worker.mjs", { workerData: FILE, execArgv: [] });
+      const gone = new Promise((resolve) => worker.on("exit", resolve));
+      worker.on("error", () => {});
+      await new Promise((resolve) => worker.on("message", (word) => word === "ready" && resolve()));
+      await sleep(n % 7);
+      if (end === "terminate") await worker.terminate();
+      else worker.postMessage(end);
+      await gone;
+    };
+    for (let round = 0; round < 8; round++) await Promise.all(["throw", "exit", "terminate"].map(one));
+    over = true;
+    await writing;
+    console.log("whole");`;
+  for (let run_ = 0; run_ < 3; run_++) assert.deepEqual(run(program), { status: 0, stdout: "whole\n", stderr: "" });
+});
+
 for (const ending of [
   "config.subscribe('a', () => {}); config.reports(() => {}); config.set('a', 2); process.exit(0);",
   "await Mesh.start({ listen: '127.0.0.1:0' }); config.subscribe('a'); process.exit(0);",

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import * as native from "confmesh";
 import * as client from "confmesh/client";
+import * as replica from "confmesh/replica";
 
 /** The values that a declaration file of the package promises. */
 async function declared(file) {
@@ -26,8 +27,31 @@ test("the client answers like the addon", async () => {
   assert.equal(client.version(), native.version());
 });
 
-test("the package can be required as well as imported", () => {
-  assert.equal(createRequire(import.meta.url)("confmesh").version(), version);
+test("the package can be required as well as imported, and is the same then", () => {
+  const required = createRequire(import.meta.url);
+  assert.equal(required("confmesh").version(), version);
+  for (const [name, imported] of [["confmesh", native], ["confmesh/client", client], ["confmesh/replica", replica]]) {
+    const names = Object.keys(imported).sort();
+    assert.deepEqual(Object.keys(required(name)).sort(), names);
+    for (const name_ of names) assert.equal(required(name)[name_], imported[name_], name_);
+  }
+});
+
+test("an error is one of the package, whichever half threw it", () => {
+  const thrown = (call) => {
+    try {
+      return call();
+    } catch (error) {
+      return error;
+    }
+  };
+  const [one, other] = [thrown(() => native.parse("{")), thrown(() => client.parsePath("a..b"))];
+  for (const { ConfmeshError } of [native, client]) {
+    assert.ok(one instanceof ConfmeshError && other instanceof ConfmeshError && !(new Error("") instanceof ConfmeshError));
+    class Own extends ConfmeshError {}
+    assert.deepEqual([one instanceof Own, new Own({ code: "usage", message: "" }) instanceof ConfmeshError], [false, true]);
+  }
+  assert.match(readFileSync(new URL("./node_modules/confmesh/cjs/index.cjs.map", import.meta.url), "utf8"), /lib\/following\.js/);
 });
 
 test("what is declared is what is exported, in Node and in browsers", async () => {

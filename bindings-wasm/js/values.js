@@ -1,5 +1,8 @@
 // Values and errors between JavaScript and the module: texts in, objects out.
 
+/** Marks errors of every copy of this file: a bundle has one, a module another. */
+const BRAND = Symbol.for("confmesh.error");
+
 /** What went wrong (`code`, `message`), where (`path`, `origin`), and what to do about it (`hint`). */
 export class ConfmeshError extends Error {
   constructor({ code, message, hint, path, origin, related = [] }) {
@@ -10,6 +13,11 @@ export class ConfmeshError extends Error {
     this.path = path;
     this.origin = origin;
     this.related = related.map((fields) => new ConfmeshError(fields));
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  static [Symbol.hasInstance](error) {
+    return this === ConfmeshError ? error?.[BRAND] === true : super[Symbol.hasInstance](error);
   }
 
   /** One line: where it stands, what is wrong, and at which path. */
