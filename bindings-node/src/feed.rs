@@ -52,7 +52,6 @@ impl Feed {
     pub fn reports(mesh: &Mesh) -> Feed {
         Feed::of(Source::Reports { reports: mesh.reports(), _lives: mesh.clone() })
     }
-
 }
 
 impl Waiting {
