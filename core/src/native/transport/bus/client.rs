@@ -183,11 +183,11 @@ async fn run(
         let ended: Result<()> = match &address.kind {
             #[cfg(feature = "kafka")]
             Kind::Kafka(_) => {
-                drop(carried);
+                let Carried { .. } = carried;
                 Err(Error::new(Code::Usage, "there are no values for others at Kafka"))
             }
             Kind::Memory(_) => {
-                drop(carried);
+                let Carried { .. } = carried;
                 Err(Error::new(Code::Usage, "there are no values for others within one process"))
             }
             #[cfg(feature = "redis")]
