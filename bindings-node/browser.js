@@ -45,6 +45,10 @@ export function watchVariables() {
   throw missing("watchVariables", "a page has no variables");
 }
 
+export function restore() {
+  throw missing("restore", "a browser keeps no store: restore it where the instance runs");
+}
+
 export function rebuild() {
   throw missing("rebuild", "a browser keeps no store: rebuild it where the instance runs");
 }

@@ -1,5 +1,5 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
-import type { Operations } from "./operations.js";
+import type { Operations, Restored } from "./operations.js";
 import type { Adoption, HistoryOptions, PathWriteOptions, WriteOptions } from "./settling.js";
 import type { ChangedVariables, GivenSource, OpenOptions, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
@@ -530,6 +530,13 @@ export declare function watchVariables(
  * `force` says otherwise. Returns where the old store is, if there was one. Not in browsers, which have no store.
  */
 export declare function rebuild(dataDir: string, options?: { force?: boolean }): string | undefined;
+
+/**
+ * Puts a backup into the data directory of an instance that is stopped, which comes back as another one: it takes from its
+ * peers what was written since, and takes none of that back. A store that holds a document is set aside only where `force`
+ * says so. Not in browsers, which have no store.
+ */
+export declare function restore(dataDir: string, file: string, options?: { force?: boolean }): Restored;
 
 export interface Mesh<T = Document, M = never> extends Operations {}
 

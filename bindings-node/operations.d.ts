@@ -2,6 +2,32 @@
 // `CONFMESH_PRINT=1 cargo test -p confmesh-tests --test house operations`; do not edit it.
 import type { AuditEntry, Conflict, Health, Kept, Member, Receipt, RepairPlan, Repaired, Versioned, Written, Problem, Value } from "./index.js";
 
+/** What a backup holds. */
+export interface BackedUp {
+  /** When it was made, in UTC. */
+  made: string;
+  /** The version of confmesh that made it. */
+  version: string;
+  /** The documents in it. */
+  documents: string[];
+  /** How many records of the store it holds. */
+  records: number;
+}
+
+/** A backup of a running instance. */
+export interface Backup {
+  /** When it was made, in UTC. */
+  made: string;
+  /** The version of confmesh that made it. */
+  version: string;
+  /** The documents in it. */
+  documents: string[];
+  /** How many records of the store it holds. */
+  records: number;
+  /** The file as base64: decoded, `confmesh restore` takes it. */
+  data: string;
+}
+
 /** A source whose newest content is not in force. */
 export interface FailedSource {
   /** The source's id, or what of the document is refused. */
@@ -60,6 +86,14 @@ export interface Reloaded {
   changed: string[];
   /** What is not in force as it lies there. */
   failed: FailedSource[];
+}
+
+/** What a restore did. */
+export interface Restored {
+  /** What the backup holds. */
+  backup: BackedUp;
+  /** Where the store is that was there; null where there was none. */
+  kept: string | null;
 }
 
 /** What going back to a version does, by effect. */
@@ -194,4 +228,6 @@ export interface Operations {
   health(): Promise<Health>;
   /** Counters, durations and how things stand, in OpenMetrics' text form, for Prometheus and its like. Labels are kinds and outcomes: no path, address or value of the document is among them. */
   metrics(): Promise<string>;
+  /** Everything that the instance keeps on disk, with all that was acknowledged before, in one file with a checksum. Secrets that are sealed on disk stay sealed; all else is in it as it is. The key of the instance is not in it. */
+  backup(): Promise<Backup>;
 }

@@ -78,6 +78,10 @@ export async function openAsync() {
   throw missing("openAsync", "await what is asked for, and hand it to `open` as a layer");
 }
 
+export function restore() {
+  throw missing("restore", "restore the store where the instance runs");
+}
+
 export function rebuild() {
   throw missing("rebuild", "rebuild the store where the instance runs");
 }

@@ -4,6 +4,6 @@
 export async function ready() {}
 
 export * from "./functions.js";
-export { Config, Mesh, open, openAsync, rebuild, Reports, Subscription } from "./live.js";
+export { Config, Mesh, open, openAsync, rebuild, Reports, restore, Subscription } from "./live.js";
 export { watchVariables } from "./variables.js";
 export { ConfmeshError } from "./native.js";

@@ -144,6 +144,12 @@ export function rebuild(dataDir, given) {
   return calling(() => native.rebuild(dataDir, force)) ?? undefined;
 }
 
+/** Puts a backup into the data directory of an instance that is stopped, which comes back as another one. */
+export function restore(dataDir, file, given) {
+  const { force = false } = options(given, ["force"], "restore");
+  return JSON.parse(calling(() => native.restore(dataDir, file, force)));
+}
+
 /** A configuration of this process. Made by `open`. */
 export class Config extends Reader {
   #checks = checking();

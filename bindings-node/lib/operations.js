@@ -118,4 +118,8 @@ export const withOperations = (Reader) => class extends Reader {
   async metrics() {
     return await this._call("metrics", {});
   }
+
+  async backup() {
+    return await this._call("backup", {});
+  }
 };

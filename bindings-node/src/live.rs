@@ -197,6 +197,13 @@ pub fn rebuild(data_dir: String, force: bool) -> napi::Result<Option<String>> {
         .map(|kept| kept.map(|kept| kept.display().to_string()))
 }
 
+/// Puts a backup into the data directory of an instance that is stopped, which comes back as another one.
+#[napi]
+pub fn restore(data_dir: String, file: String, force: bool) -> napi::Result<String> {
+    let restored = run(|| confmesh::restore(std::path::Path::new(&data_dir), std::path::Path::new(&file), force))?;
+    Ok(shown(&restored.to_value()))
+}
+
 /// Starts an instance, on another thread: it reads files and the store.
 #[napi]
 pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {

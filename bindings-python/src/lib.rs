@@ -47,7 +47,7 @@ mod _native {
     #[pymodule_export]
     use super::kafka::{KafkaReader, KafkaWriter};
     #[pymodule_export]
-    use super::live::{Live, open_files, rebuild, start_mesh};
+    use super::live::{Live, open_files, rebuild, restore, start_mesh};
     #[pymodule_export]
     use super::merged::Merged;
     #[pymodule_export]

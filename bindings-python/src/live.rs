@@ -95,6 +95,14 @@ pub fn rebuild(py: Python<'_>, data_dir: PathBuf, force: bool) -> PyResult<Optio
     run(py, || confmesh::rebuild(&data_dir, force))
 }
 
+/// Puts a backup into the data directory of an instance that is stopped, which comes back as another one.
+#[pyfunction]
+#[pyo3(signature = (data_dir, file, *, force = false))]
+pub fn restore<'py>(py: Python<'py>, data_dir: PathBuf, file: PathBuf, force: bool) -> PyResult<Bound<'py, PyAny>> {
+    let restored = run(py, || confmesh::restore(&data_dir, &file, force))?;
+    to_python(py, &restored.to_value())
+}
+
 /// Who comes in, and who we are elsewhere.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]

@@ -88,8 +88,9 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Adoption, Answer, Config, Environment, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report, Reports,
-    Source, Subscription, VariableChange, VariableChanges, Webhook, WebhookOptions, open, rebuild, watch_variables,
+    Adoption, Answer, BackedUp, Config, Environment, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report,
+    Reports, Restored, Source, Subscription, VariableChange, VariableChanges, Webhook, WebhookOptions, backup_bytes,
+    backup_directory, open, read_backed_up, rebuild, restore, watch_variables,
 };
 pub use path::Path;
 pub use pattern::Pattern;

@@ -57,6 +57,7 @@ __all__ = [
     "profiles",
     "rebuild",
     "resolve",
+    "restore",
     "rewrite",
     "sequence_apply",
     "sequence_between",
@@ -462,6 +463,16 @@ def rebuild(data_dir: str | os.PathLike[str], *, force: bool = False) -> Path | 
 
     Until then it founds none, and a bound file that differs is kept as `<file>.before-join`. A store that is in order is
     left alone unless `force` says otherwise. Returns where the old store is; None where there was none.
+    """
+
+def restore(
+    data_dir: str | os.PathLike[str], file: str | os.PathLike[str], *, force: bool = False
+) -> dict[str, Any]:
+    """Puts a backup into the data directory of an instance that is stopped, which comes back as another one.
+
+    It has a new key and a new name, takes from its peers what was written since, and takes none of that back. What its bound
+    file says is kept as `<file>.before-join` where it differs. A store that holds a document is set aside only where `force`
+    says so. Returns what the backup holds, and where the old store is.
     """
 
 def start_mesh(

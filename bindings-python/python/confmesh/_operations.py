@@ -13,6 +13,25 @@ if TYPE_CHECKING:
     from ._types import Health, Kept, Member, Problem, Receipt, RepairPlan, Repaired, Versioned, WriteConflict, Written
 
 
+class BackedUp(TypedDict):
+    """What a backup holds."""
+
+    made: str
+    version: str
+    documents: list[str]
+    records: int
+
+
+class Backup(TypedDict):
+    """A backup of a running instance."""
+
+    made: str
+    version: str
+    documents: list[str]
+    records: int
+    data: str
+
+
 class FailedSource(TypedDict):
     """A source whose newest content is not in force."""
 
@@ -59,6 +78,13 @@ class Reloaded(TypedDict):
     revision: int
     changed: list[str]
     failed: list[FailedSource]
+
+
+class Restored(TypedDict):
+    """What a restore did."""
+
+    backup: BackedUp
+    kept: str | None
 
 
 class RolledBack(TypedDict):
@@ -297,3 +323,11 @@ class _Operations(_Reader):
         Labels are kinds and outcomes: no path, address or value of the document is among them.
         """
         return Pending(self._live.call("metrics", {}))
+
+    @checked
+    def backup(self) -> Pending[Backup]:
+        """Everything that the instance keeps on disk, with all that was acknowledged before, in one file with a checksum.
+
+        Secrets that are sealed on disk stay sealed; all else is in it as it is. The key of the instance is not in it.
+        """
+        return Pending(self._live.call("backup", {}))

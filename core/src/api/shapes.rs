@@ -1,9 +1,11 @@
 //! The records that replies are made of. What makes each of them stands beside its type (`to_value`), once; a test holds real
 //! answers, and the types of every language, to what is said here.
 
+mod backup;
 mod locks;
 mod versions;
 
+pub use backup::{BACKUP, RESTORED};
 pub use locks::{LOCK_AUTHORITY, LOCK_HELD, LOCK_SHOWN, LOCKS_SHOWN};
 pub use versions::{COMPARISON, ROLLBACK, SHOWN_VERSION, VERSION};
 

@@ -191,6 +191,18 @@ pub(super) fn life_record(document: &DocumentName, life: &Life) -> StoreWrite {
     put(document, "life", &fields.into_iter().chain(founder).collect())
 }
 
+/// The record of a life, of an instance that did not found the document. What cannot be read stays as it is.
+pub(super) fn without_founder(bytes: &[u8]) -> Vec<u8> {
+    let value = std::str::from_utf8(bytes).ok().and_then(|text| parse(text, Format::Json).ok());
+    match value.as_ref().and_then(Value::as_map) {
+        Some(life) => {
+            let fields = life.iter().filter(|(name, _)| name.as_str() != "founder");
+            canonical(&Value::Map(fields.map(|(name, value)| (name.clone(), value.clone())).collect())).into_bytes()
+        }
+        None => bytes.to_vec(),
+    }
+}
+
 fn read_life(value: &Value) -> Life {
     let mark = |name: &str| value.child(name).and_then(Value::as_bool).unwrap_or(false);
     let list = |name: &str| {

@@ -143,7 +143,7 @@ impl Guest {
     }
 }
 
-fn token(dir: &Path, name: &str, more: &[&str]) -> String {
+pub fn token(dir: &Path, name: &str, more: &[&str]) -> String {
     let line = run(dir, &[&["token", "new", name, "--auth", "auth.toml"][..], more].concat());
     assert_eq!(line.status, 0, "{line:?}");
     line.stdout.trim().to_owned()

@@ -10,6 +10,7 @@
     reason = "these tests write files, start programs, wait for them, and fail by panicking"
 )]
 
+mod backup;
 mod bursts;
 #[cfg(all(feature = "redis", feature = "mqtt", feature = "kafka"))]
 mod buses;

@@ -62,6 +62,7 @@ fn every_requirement_names_tests_that_exist() {
         "tests/requirements-hooks.toml",
         "tests/requirements-bus.toml",
         "tests/requirements-history.toml",
+        "tests/requirements-operations.toml",
         "tests/requirements-compat.toml",
         "tests/requirements-doors.toml",
         "tests/properties.toml",

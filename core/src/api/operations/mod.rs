@@ -1,5 +1,6 @@
 //! The list. An operation is one file here, or a row in the file of its subject, and its name below.
 
+mod backup;
 mod conflicts;
 mod console;
 mod fields;
@@ -87,6 +88,8 @@ pub static OPERATIONS: &[&Operation] = &[
     &instance::PENDING_WRITES,
     &instance::PAGE,
     &instance::DESCRIBE,
+    &backup::BACKUP,
+    &backup::RESTORE,
     &instance::REBUILD,
     &instance::TOKEN,
     &instance::DEMO,

@@ -1,6 +1,7 @@
 //! The `confmesh` command: reads arguments, calls the library, prints data on stdout and words on stderr.
 mod access;
 mod arguments;
+mod backup;
 mod client;
 mod compose;
 mod conflicts;
@@ -145,6 +146,8 @@ fn dispatch(command: Command, as_json: bool) -> Outcome {
         Command::Join(arguments) => join::run_join(&arguments, as_json),
         Command::Kept(arguments) => join::run_kept(&arguments, as_json),
         Command::Repair(arguments) => repair::run_repair(&arguments, as_json),
+        Command::Backup(arguments) => backup::run_backup(&arguments, as_json),
+        Command::Restore(arguments) => backup::run_restore(&arguments, as_json),
         Command::Rebuild(arguments) => rebuild::run_rebuild(&arguments, as_json),
         Command::ForceSync(arguments) => members::run_force_sync(&arguments, as_json),
         Command::Doctor(arguments) => doctor::run_doctor(&arguments, as_json),

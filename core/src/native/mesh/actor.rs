@@ -78,7 +78,7 @@ pub(super) struct Actor {
     pub(super) metrics: Metrics,
     /// The authentication file, and what is in force of it.
     pub(super) guarding: Option<Guarding>,
-    writer: Option<Writer>,
+    pub(super) writer: Option<Writer>,
     pub(super) checker: Checker,
     pub(super) waiting: BTreeMap<RequestId, Reply<Receipt>>,
     /// Questions for locks.
@@ -539,7 +539,7 @@ impl Actor {
     }
 }
 
-fn store_write(write: crate::engine::StoreWrite) -> store::Write {
+pub(super) fn store_write(write: crate::engine::StoreWrite) -> store::Write {
     match write {
         crate::engine::StoreWrite::Put { key, bytes } => store::Write::Put { key, bytes },
         crate::engine::StoreWrite::Delete { key } => store::Write::Delete { key },

@@ -108,6 +108,7 @@ impl Actor {
     fn answer(&mut self, call: &Call, reply: Reply<Value>) {
         let known = match call.operation.name {
             "reload" => return self.reload(reply),
+            "backup" => return self.backup(reply),
             // Those on buses are asked by what drives the engine.
             "force_sync" => {
                 let asked = self.driver.force_sync(self.clock.now());

@@ -38,7 +38,7 @@ pub fn rebuild(data_dir: &Path, force: bool) -> Result<Option<PathBuf>> {
 ///
 /// # Errors
 /// [`Code::Damaged`] for a record that cannot be read.
-fn is_in_use(entries: &[Entry]) -> Result<bool> {
+pub(super) fn is_in_use(entries: &[Entry]) -> Result<bool> {
     let config = EngineConfig::new(InstanceId::from_bytes([0; 16]), [0; 32]);
     Engine::new(config, entries.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
     Ok(entries.iter().any(|(key, _)| key.starts_with(b"doc/")))

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::database::{FILE, NEXT, Write, create};
-use super::directory::take;
+use super::directory::{Lock, take};
 use crate::error::{Code, Result};
 use crate::native::file::sync_directory;
 use crate::native::io_error::failure;
@@ -23,7 +23,11 @@ pub struct SetAside {
 /// # Errors
 /// [`Code::InUse`] while an instance uses the directory, [`Code::Store`] where the disk fails.
 pub fn set_aside(dir: &Path, records: &[Write]) -> Result<SetAside> {
-    let _lock = take(dir)?;
+    set_aside_locked(dir, records, &take(dir)?)
+}
+
+/// The same, by who holds the directory already.
+pub(super) fn set_aside_locked(dir: &Path, records: &[Write], _lock: &Lock) -> Result<SetAside> {
     let (path, next) = (dir.join(FILE), dir.join(NEXT));
     let fail = |error: io::Error| failure(Code::Store, "set aside", &path, &error);
     create(dir, NEXT, records)?;
@@ -42,7 +46,7 @@ pub fn set_aside(dir: &Path, records: &[Write]) -> Result<SetAside> {
 }
 
 /// `<path>.aside`, or with a number where that is taken.
-fn free_name(path: &Path) -> PathBuf {
+pub(super) fn free_name(path: &Path) -> PathBuf {
     let name = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(if number == 0 { ".aside".to_owned() } else { format!(".aside-{number}") });

@@ -2,7 +2,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use super::database::{Store, Write};
+use super::database::{Entry, Store, Write};
 use crate::error::{Code, Error, Result};
 
 /// Bounds of one transaction, so that the first batch of a long queue does not wait for the last one.
@@ -18,7 +18,11 @@ enum Job {
     Resume {
         ticket: u64,
     },
+    Copy(Copied),
 }
+
+/// Who gets every record, as it is after what was queued before.
+type Copied = Box<dyn FnOnce(Result<Vec<Entry>>) + Send>;
 
 /// Commits batches on a thread of its own, in the order in which they are submitted.
 ///
@@ -42,7 +46,7 @@ impl Writer {
         let (queue, jobs) = channel();
         let thread = thread::Builder::new()
             .name("confmesh-store".to_owned())
-            .spawn(move || run(|batches| store.commit_all(batches), &jobs, done))
+            .spawn(move || run(|batches| store.commit_all(batches), || store.read_all(), &jobs, done))
             .map_err(|error| Error::new(Code::Store, format!("cannot start the writer thread: {error}")))?;
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
@@ -63,6 +67,15 @@ impl Writer {
         }
     }
 
+    /// Reads every record once what is queued is committed; never blocks. `copied` is called on the thread that commits.
+    ///
+    /// # Errors
+    /// [`Code::Closed`] where the thread has ended.
+    pub fn copy(&self, copied: impl FnOnce(Result<Vec<Entry>>) + Send + 'static) -> Result<()> {
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(Job::Copy(Box::new(copied))).is_ok());
+        if queued { Ok(()) } else { Err(Error::new(Code::Closed, "the store is closed")) }
+    }
+
     /// Commits what is queued, reports it, and closes the store; blocks until that is done.
     pub fn close(self) {
         drop(self);
@@ -80,7 +93,12 @@ impl Drop for Writer {
     }
 }
 
-fn run(commit: impl Fn(&[Vec<Write>]) -> Result<()>, jobs: &Receiver<Job>, mut done: impl FnMut(u64, Result<()>)) {
+fn run(
+    commit: impl Fn(&[Vec<Write>]) -> Result<()>,
+    read: impl Fn() -> Result<Vec<Entry>>,
+    jobs: &Receiver<Job>,
+    mut done: impl FnMut(u64, Result<()>),
+) {
     let mut tickets = Vec::new();
     let mut batches = Vec::new();
     let mut failed: Option<(u64, Error)> = None;
@@ -88,12 +106,18 @@ fn run(commit: impl Fn(&[Vec<Write>]) -> Result<()>, jobs: &Receiver<Job>, mut d
         let mut bytes = 0;
         let mut next = Some(first);
         let mut resumed = None;
+        let mut copied = None;
         while let Some(job) = next {
-            let Job::Batch { ticket, batch } = job else {
-                if let Job::Resume { ticket } = job {
+            let (ticket, batch) = match job {
+                Job::Batch { ticket, batch } => (ticket, batch),
+                Job::Resume { ticket } => {
                     resumed = Some(ticket);
+                    break;
                 }
-                break;
+                Job::Copy(who) => {
+                    copied = Some(who);
+                    break;
+                }
             };
             bytes += batch.iter().map(size).sum::<usize>();
             tickets.push(ticket);
@@ -115,6 +139,9 @@ fn run(commit: impl Fn(&[Vec<Write>]) -> Result<()>, jobs: &Receiver<Job>, mut d
         // Only the last failure: between an earlier one and this mark there may be batches that build on what failed.
         if failed.as_ref().is_some_and(|(ticket, _)| resumed == Some(*ticket)) {
             failed = None;
+        }
+        if let Some(copied) = copied {
+            copied(read());
         }
     }
 }
@@ -152,6 +179,21 @@ mod tests {
         writer.close();
         assert_eq!(results.recv().unwrap(), (200, Ok(())), "what is queued is still committed");
         assert_eq!(Store::open(dir.path()).unwrap().read_all().unwrap().len(), 201);
+    }
+
+    #[test]
+    fn a_copy_holds_what_was_queued_before_it_and_nothing_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, copies) = mpsc::channel();
+        let writer = Writer::spawn(Store::open(dir.path()).unwrap(), |_, _| {}).unwrap();
+        for ticket in 0..50 {
+            writer.submit(ticket, put(format!("{ticket:03}"), "x")).unwrap();
+            let sender = sender.clone();
+            writer.copy(move |entries| sender.send(entries.unwrap().len()).unwrap()).unwrap();
+        }
+        drop(sender);
+        assert_eq!(copies.iter().take(50).collect::<Vec<_>>(), (1..=50).collect::<Vec<_>>());
+        writer.close();
     }
 
     #[test]
@@ -193,7 +235,7 @@ mod tests {
             false => Ok(()),
         };
         let mut results = Vec::new();
-        run(commit, &jobs, |ticket, result| results.push((ticket, result.is_ok())));
+        run(commit, || Ok(Vec::new()), &jobs, |ticket, result| results.push((ticket, result.is_ok())));
         assert_eq!(results, [(1, false), (2, false), (3, false), (4, true)]);
     }
 

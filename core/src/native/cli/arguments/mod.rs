@@ -5,6 +5,7 @@ mod shared;
 
 use clap::{Parser, Subcommand};
 
+use super::backup::{Backup, Restore};
 use super::conflicts::{Assign, Audit, Conflicts, Resolve};
 use super::doctor::Doctor;
 use super::history::{History, Rollback, Show};
@@ -71,6 +72,8 @@ pub(super) enum Command {
     Kept(Kept),
     ForceSync(ForceSync),
     Repair(Repair),
+    Backup(Backup),
+    Restore(Restore),
     Rebuild(Rebuild),
     Token(Token),
     Key(Key),
