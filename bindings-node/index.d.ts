@@ -1,7 +1,7 @@
 import type { FollowOptions, Report, Reports, Subscription } from "./following.js";
 import type { Operations, Restored } from "./operations.js";
 import type { Adoption, HistoryOptions, PathWriteOptions, WriteOptions } from "./settling.js";
-import type { ChangedVariables, GivenSource, OpenOptions, WebhookOptions } from "./sources.js";
+import type { ChangedVariables, GivenSource, NotifyOptions, OpenOptions, WebhookOptions } from "./sources.js";
 import type { AccessOptions, Problem, Status } from "./status.js";
 import type { At, Document, DocumentOf, InputOf, OutputOf, StandardSchema } from "./typed.js";
 
@@ -477,7 +477,7 @@ export declare function openAsync<S extends StandardSchema<any, any>>(files: Fil
 export declare function openAsync<const D extends object>(files: Files, options: Omit<OpenOptions, "schema"> & { schema: Schema<D> | D }): Promise<Config<DocumentOf<D>>>;
 export declare function openAsync<T = Document>(files: Files, options?: OpenOptions): Promise<Config<T>>;
 
-export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions, HistoryOptions {
+export interface MeshOptions extends LayeringOptions, AccessOptions, WebhookOptions, NotifyOptions, HistoryOptions {
   /** The file that mirrors the shared document, both ways. */
   bind?: string | FileUrl;
   /** Files that lie below it and are only read. */

@@ -56,6 +56,16 @@ export interface WebhookOptions {
   webhookPaths?: string | Iterable<string>;
 }
 
+/** Who is told when something begins to be wrong with an instance, and when it is over. */
+export interface NotifyOptions {
+  /** URLs that get a signed request (Standard Webhooks) for each notice. */
+  notifyUrls?: string | Iterable<string>;
+  /** The file with the secret that these are signed with. */
+  notifySecretFile?: string;
+  /** A program and its arguments, run for each notice, which it reads on standard input. */
+  notifyCommand?: string;
+}
+
 /** What changed between two looks: what each variable was, and what it is; `null` where it is not set. */
 export type ChangedVariables = { [name: string]: [string | null, string | null] };
 

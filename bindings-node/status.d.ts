@@ -94,6 +94,8 @@ export interface Status {
   out_of_step_ms?: number;
   /** How the authentication file stands; missing where everybody may do everything. */
   auth?: { file: string; principals: number; digest: string; refused: number; report_only?: boolean; error?: Problem };
+  /** How each receiver of notices is doing. */
+  notify?: { receiver: string; waiting: number; delivered: number; dropped: number; failures: number; error?: Problem }[];
   /** How many requests a caller may make in a minute, how many callers are refused now, and what was refused since the start. */
   rate_limit?: {
     requests_per_minute: number; burst: number; block_ms: number; whitelist_local: boolean;

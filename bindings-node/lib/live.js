@@ -189,7 +189,7 @@ export class Config extends Reader {
 const LAYERING = ["rules", "schema", "model", "checkWithin", "invalidVariables", "profiles", "interpolate"];
 const OPENING = ["envPrefix", "watch", "sources", "dataDir", "encryptKeyFile", ...LAYERING];
 const MESHING = ["bind", "files", "listen", "peers", "buses", "envPrefix", "dataDir", "document", "allowOrigins", "allowHosts",
-  "foundAfter", "oldAfter", "staleAfter", "settle", "historyVersions", "historyAge", "historyBytes", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", ...LAYERING,
+  "foundAfter", "oldAfter", "staleAfter", "settle", "historyVersions", "historyAge", "historyBytes", "sources", "encryptKeyFile", "webhookSecrets", "webhookSecretFile", "webhookPaths", "notifyUrls", "notifySecretFile", "notifyCommand", ...LAYERING,
   "auth", "tlsCert", "tlsKey", "tlsClientCa", "tlsCa", "tokenFile", "token", "behindProxy"];
 const WRITING = ["ifVersion", "force", "fence", "user", "message"];
 
@@ -308,7 +308,7 @@ export class Mesh extends withOperations(Reader) {
       auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy = false,
       foundAfter = 3_000, oldAfter = 600_000, staleAfter, settle = false, sources: more, encryptKeyFile,
       historyVersions = 10_000, historyAge = 90 * 24 * 60 * 60 * 1_000, historyBytes = 2 ** 24,
-      webhookSecrets, webhookSecretFile, webhookPaths, ...rest } =
+      webhookSecrets, webhookSecretFile, webhookPaths, notifyUrls, notifySecretFile, notifyCommand, ...rest } =
       modelled(options(given, MESHING, "Mesh"), Schema);
     this._as(given?.model);
     this.#options = {
@@ -317,6 +317,7 @@ export class Mesh extends withOperations(Reader) {
       access: { auth, tlsCert, tlsKey, tlsClientCa, tlsCa, tokenFile, token, behindProxy },
       foundAfter, oldAfter, staleAfter: staleAfter ?? undefined, settle, historyVersions, historyAge, historyBytes, sources: sources(more, undefined, encryptKeyFile, false),
       webhookSecrets: list(webhookSecrets), webhookSecretFile, webhookPaths: webhookPaths === undefined ? undefined : list(webhookPaths),
+      notifyUrls: list(notifyUrls), notifySecretFile, notifyCommand,
     };
   }
 

@@ -9,7 +9,9 @@ use confmesh::engine::{Command, PathVersion, Receipt, WriteTerms};
 use confmesh::history::Budget;
 use confmesh::id::DocumentName;
 use confmesh::schema::Schema;
-use confmesh::{Answer, Code, Error, Mesh, MeshOptions, OpenOptions, Path, Result, Value, WebhookOptions};
+use confmesh::{
+    Answer, Code, Error, Mesh, MeshOptions, NotifyOptions, OpenOptions, Path, Result, Value, WebhookOptions,
+};
 use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -167,6 +169,12 @@ pub struct StartOptions {
     pub webhook_secret_file: Option<String>,
     /// What webhooks may write; none: everything.
     pub webhook_paths: Option<Vec<String>>,
+    /// URLs that are told of what is wrong.
+    pub notify_urls: Vec<String>,
+    /// The file with the secret of these requests.
+    pub notify_secret_file: Option<String>,
+    /// What is run for each.
+    pub notify_command: Option<String>,
 }
 
 /// Who comes in, and who we are elsewhere.
@@ -233,6 +241,9 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
             webhook_secrets,
             webhook_secret_file,
             webhook_paths,
+            notify_urls,
+            notify_secret_file,
+            notify_command,
         } = options;
         let Given { sources, environment, encrypt_key_file, .. } = sources.given()?;
         let asking = Asking::of(layering.checks.take());
@@ -246,6 +257,11 @@ pub async fn start_mesh(options: StartOptions) -> napi::Result<Live> {
                 secrets: webhook_secrets,
                 secret_file: webhook_secret_file.map(PathBuf::from),
                 paths: webhook_paths,
+            },
+            notify: NotifyOptions {
+                urls: notify_urls,
+                secret_file: notify_secret_file.map(PathBuf::from),
+                command: notify_command,
             },
             listen,
             peers,

@@ -7,7 +7,7 @@ use confmesh::diff::Patch;
 use confmesh::engine::{Command, PathVersion, RUNTIME, Receipt, WriteTerms};
 use confmesh::history::Budget;
 use confmesh::id::DocumentName;
-use confmesh::{Code, Error, Mesh, MeshOptions, Path, Value, Webhook, WebhookOptions};
+use confmesh::{Code, Error, Mesh, MeshOptions, NotifyOptions, Path, Value, Webhook, WebhookOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -119,7 +119,7 @@ pub struct Access {
 
 /// Starts an instance.
 #[pyfunction]
-#[pyo3(signature = (*, bind, files, sources, listen, peers, buses, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, history, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths))]
+#[pyo3(signature = (*, bind, files, sources, listen, peers, buses, env_prefix, data_dir, document, rules, access, allow_origins, allow_hosts, schema, check_within, invalid_variables, profiles, interpolate, env_names, found_after, old_after, stale_after, settle, history, encrypt_key_file, webhook_secrets, webhook_secret_file, webhook_paths, notify))]
 #[allow(clippy::too_many_arguments, reason = "they are named on the Python side")]
 pub fn start_mesh(
     py: Python<'_>,
@@ -151,6 +151,7 @@ pub fn start_mesh(
     webhook_secrets: Vec<String>,
     webhook_secret_file: Option<PathBuf>,
     webhook_paths: Option<Vec<String>>,
+    notify: (Vec<String>, Option<PathBuf>, Option<String>),
 ) -> PyResult<Live> {
     let policy = to_policy(py, rules)?;
     let schema = to_schema(py, schema)?;
@@ -196,6 +197,7 @@ pub fn start_mesh(
                 secret_file: webhook_secret_file,
                 paths: webhook_paths,
             },
+            notify: NotifyOptions { urls: notify.0, secret_file: notify.1, command: notify.2 },
             ..MeshOptions::default()
         };
         options.start().map(Live::of)

@@ -14,7 +14,7 @@ def an_instance_is_backed_up_and_comes_back_as_another_one(tmp_path: Path) -> No
     with confmesh.Mesh(data_dir=tmp_path / "data") as mesh:
         mesh.set("limit", 1).wait()
         backup = mesh.backup().wait()
-        was = mesh.status()["instance_id"]
+        was = mesh.status().wait()["instance_id"]
     assert backup["documents"] == ["default"]
     file = tmp_path / "a.backup"
     file.write_bytes(base64.b64decode(backup["data"]))
@@ -22,7 +22,7 @@ def an_instance_is_backed_up_and_comes_back_as_another_one(tmp_path: Path) -> No
     assert (restored["kept"], restored["backup"]["made"]) == (None, backup["made"])
     with confmesh.Mesh(data_dir=tmp_path / "other") as mesh:
         assert mesh.get("limit") == 1
-        assert mesh.status()["instance_id"] != was
+        assert mesh.status().wait()["instance_id"] != was
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(confmesh.Error, match=r"a\.backup"):
         confmesh.restore(tmp_path / "other", file, force=True)

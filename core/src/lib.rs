@@ -70,6 +70,8 @@ pub mod merge;
 // The gate: what lies below touches the world, and everything else only decides.
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub mod native;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub mod notice;
 pub mod origin;
 pub mod path;
 pub mod pattern;
@@ -88,9 +90,9 @@ pub mod value;
 pub use error::{Code, Error, Kind, Result};
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::mesh::{
-    Adoption, Answer, BackedUp, Config, Environment, GivenSource, Mesh, MeshOptions, Notification, OpenOptions, Report,
-    Reports, Restored, Source, Subscription, VariableChange, VariableChanges, Webhook, WebhookOptions, backup_bytes,
-    backup_directory, open, read_backed_up, rebuild, restore, watch_variables,
+    Adoption, Answer, BackedUp, Config, Environment, GivenSource, Mesh, MeshOptions, Notification, NotifyOptions,
+    OpenOptions, Report, Reports, Restored, Source, Subscription, VariableChange, VariableChanges, Webhook,
+    WebhookOptions, backup_bytes, backup_directory, open, read_backed_up, rebuild, restore, watch_variables,
 };
 pub use path::Path;
 pub use pattern::Pattern;

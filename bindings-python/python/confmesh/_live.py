@@ -197,6 +197,10 @@ class Mesh(_Operations, Generic[_M]):
     With `webhook_secrets` (`"NAME=SECRET"`), or a `webhook_secret_file` with one a line, it takes signed requests at
     `POST /webhook/config`, which may write what `webhook_paths` match (everything; nothing where the list is empty).
 
+    When something begins to be wrong (a conflict to decide, a write that is not in force, a source or peer that went silent), and
+    when it is over, it sends a signed request to each of `notify_urls` (Standard Webhooks, with the secret in `notify_secret_file`)
+    and runs `notify_command`, which reads it on standard input.
+
     It runs until it is closed, also where nobody holds it, and not in the child of a fork: start it there.
     """
 
@@ -239,6 +243,9 @@ class Mesh(_Operations, Generic[_M]):
         webhook_secrets: str | Iterable[str] = (),
         webhook_secret_file: str | os.PathLike[str] | None = None,
         webhook_paths: str | Iterable[str] | None = None,
+        notify_urls: str | Iterable[str] = (),
+        notify_secret_file: str | os.PathLike[str] | None = None,
+        notify_command: str | None = None,
         check_within: int = 5_000,
         invalid_variables: Literal["refuse", "ignore"] = "refuse",
     ) -> None:
@@ -264,6 +271,7 @@ class Mesh(_Operations, Generic[_M]):
         secrets = [webhook_secrets] if isinstance(webhook_secrets, str) else list(webhook_secrets)
         may_write = [webhook_paths] if isinstance(webhook_paths, str) else webhook_paths
         may_write = None if may_write is None else list(may_write)
+        receivers = [notify_urls] if isinstance(notify_urls, str) else list(notify_urls)
 
         def start() -> Live:
             return _native.start_mesh(
@@ -295,6 +303,7 @@ class Mesh(_Operations, Generic[_M]):
                 webhook_secrets=secrets,
                 webhook_secret_file=webhook_secret_file,
                 webhook_paths=may_write,
+                notify=(receivers, notify_secret_file, notify_command),
             )
 
         self._start = start

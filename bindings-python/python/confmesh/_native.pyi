@@ -505,6 +505,7 @@ def start_mesh(
     webhook_secrets: Sequence[str],
     webhook_secret_file: str | os.PathLike[str] | None,
     webhook_paths: Sequence[str] | None,
+    notify: tuple[list[str], str | os.PathLike[str] | None, str | None],
 ) -> Live:
     """Starts an instance."""
 

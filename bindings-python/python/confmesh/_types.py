@@ -376,6 +376,7 @@ class Status(TypedDict):
     buses: NotRequired[list[BusStatus]]
     out_of_step_ms: NotRequired[int]
     auth: NotRequired[dict[str, Any]]
+    notify: NotRequired[list[dict[str, Any]]]
     rate_limit: NotRequired[dict[str, Any]]
 
 

@@ -434,6 +434,11 @@ pub static STATUS: Record = record(
         may("out_of_step_ms", Type::Count, "for how long it is in step with none of the others"),
         may("auth", Type::Map, "how the authentication file stands: principals, digest, what is wrong with it"),
         may(
+            "notify",
+            Type::List(&Type::Map),
+            "how each receiver of notices is doing: what waits, was delivered, was dropped",
+        ),
+        may(
             "rate_limit",
             Type::Map,
             "how many requests a caller may make in a minute, and how many are refused now and were",

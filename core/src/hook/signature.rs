@@ -147,6 +147,29 @@ fn is_mac(key: &[u8], signed: &[&[u8]], given: &[u8]) -> bool {
     mac.verify_slice(given).is_ok()
 }
 
+impl Secrets {
+    /// The signatures of a request that is sent, one for each secret that both sides have: what `webhook-signature` says.
+    ///
+    /// ```
+    /// use confmesh::hook::Secrets;
+    /// let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+    /// // The example of Standard Webhooks 1.0.0.
+    /// let signed = secrets.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+    /// assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    /// # Ok::<(), confmesh::Error>(())
+    /// ```
+    pub fn sign(&self, id: &str, sent_s: u64, body: &[u8]) -> String {
+        let sent = sent_s.to_string();
+        let signed = self.iter().filter_map(|secret| {
+            let Key::Shared { bytes, .. } = &secret.key else { return None };
+            let mut mac = Hmac::<Sha256>::new_from_slice(bytes).ok()?;
+            [id.as_bytes(), b".", sent.as_bytes(), b".", body].into_iter().for_each(|part| mac.update(part));
+            Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+        });
+        signed.collect::<Vec<_>>().join(" ")
+    }
+}
+
 fn seconds(text: &str) -> Result<u64> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|_| is_plain);

@@ -15,6 +15,7 @@ pub mod http;
 mod io_error;
 pub mod mesh;
 pub mod net;
+pub mod notify;
 pub mod source;
 pub mod store;
 pub mod transport;

@@ -31,6 +31,7 @@ mod matrix;
 mod metrics;
 #[cfg(all(feature = "redis", feature = "mqtt"))]
 mod mqtt;
+mod notices;
 mod offline;
 mod online;
 mod process;

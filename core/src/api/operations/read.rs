@@ -191,6 +191,13 @@ pub(super) static SUBSCRIBE: Operation = Operation {
     request: &[
         field("pattern", Type::Pattern, "which paths, again for each pattern; `*`").at(Place::Query).optional(),
         MASK,
+        field(
+            "notices",
+            Type::Flag,
+            "whether also what is wrong with the instance is told, as events named `notice`, to who may operate it; no",
+        )
+        .at(Place::Query)
+        .optional(),
     ],
     reply: Reply::Stream(&EVENT),
     doors: Doors {

@@ -143,6 +143,9 @@ fn options(arguments: &Serve, sources: Vec<SourceSpec>, data_dir: &Path) -> Resu
         std::env::var(WEBHOOK_SECRET).ok().filter(|secret| !secret.is_empty()).into_iter().collect();
     let paths = arguments.webhook_paths.as_ref();
     options.webhooks.paths = paths.map(|paths| paths.iter().filter(|path| !path.is_empty()).cloned().collect());
+    options.notify.urls = arguments.notify_urls.clone();
+    options.notify.secret_file = arguments.notify_secret_file.clone();
+    options.notify.command = arguments.notify_command.clone();
     options.env_prefix = composing.env.clone();
     options.allow_origins = arguments.allow_origins.clone();
     options.allow_hosts = arguments.allow_hosts.clone();

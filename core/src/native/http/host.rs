@@ -62,6 +62,12 @@ pub trait Host: Send + Sync + 'static {
     /// How it is doing, and what `GET /health` shows besides.
     fn health(&self) -> BoxFuture<'static, Result<(Health, Value)>>;
 
+    /// What begins to be wrong with the instance, and what is over, as `GET /events?notices=true` shows it.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`](crate::Code::Forbidden) for who may not run the instance, [`Code::Closed`](crate::Code::Closed).
+    fn notices(&self, who: Option<Pass>) -> Result<BoxStream<'static, Value>>;
+
     /// Events that match one of the patterns, as `GET /events` shows them to whoever asks; secrets are masked if
     /// `mask` says so. They end where whoever asks may not follow any more.
     ///

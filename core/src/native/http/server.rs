@@ -202,8 +202,26 @@ pub(super) async fn events(
     if patterns.is_empty() {
         patterns.push(Pattern::parse("*")?);
     }
+    let follows_notices = match only(&parameters, "notices").next() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            return Err(Error::new(Code::Usage, format!("`notices` is `true` or `false`, not `{other}`")).into());
+        }
+    };
+    let notices = follows_notices.then(|| server.host.notices(caller.clone().pass())).transpose()?;
     let events = server.host.events(patterns, wants_mask(&parameters), caller.pass())?;
-    let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event))));
+    let events = events.map(|event| Ok::<_, Infallible>(Event::default().data(canonical(&event)))).boxed();
+    let events = match notices {
+        // By a name, so that who only knows changes does not take it for one.
+        Some(notices) => {
+            let notices = notices.map(|notice| Ok(Event::default().event("notice").data(canonical(&notice))));
+            let ended = futures_util::stream::once(std::future::ready(None));
+            let both = futures_util::stream::select(events.map(Some).chain(ended), notices.map(Some));
+            both.take_while(|event| std::future::ready(event.is_some())).filter_map(std::future::ready).boxed()
+        }
+        None => events,
+    };
     let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
     // Where the stream ends, so does the connection: nothing else is asked on it.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -41,6 +41,8 @@ use crate::value::Str;
 
 /// How long the end of the log may take.
 const LOG_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the end waits for notices that can be sent at once.
+const NOTICES_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
@@ -76,6 +78,8 @@ pub(super) struct Actor {
     pub(super) stale_after_ms: Option<u64>,
     /// What is counted for who watches.
     pub(super) metrics: Metrics,
+    /// Who is told of what is wrong.
+    pub(super) notices: super::notices::Notices,
     /// The authentication file, and what is in force of it.
     pub(super) guarding: Option<Guarding>,
     pub(super) writer: Option<Writer>,
@@ -217,6 +221,7 @@ impl Actor {
             told_of: None,
             stale_after_ms: None,
             metrics: Metrics::new(),
+            notices: super::notices::Notices::new(Str::default()),
             guarding: None,
             writer,
             waiting: BTreeMap::new(),
@@ -253,11 +258,15 @@ impl Actor {
 
     /// When time itself is the next input.
     fn due(&self) -> Option<Instant> {
-        self.driver.poll_timeout().map(|at| self.clock.moment(at))
+        let due = self.driver.poll_timeout().into_iter().chain(self.notices.due_ms()).min();
+        due.map(|at| self.clock.moment(at))
     }
 
     pub(super) fn handle(&mut self, input: Input) {
         let now = self.clock.now();
+        if !matches!(input, Input::Due) {
+            self.notices.happened();
+        }
         match input {
             Input::Request(Request::Write(command, terms, reply)) => {
                 let request = self.driver.engine_mut().write(&self.shared.document, command, *terms, now);
@@ -392,6 +401,7 @@ impl Actor {
         self.log_warnings();
         self.tell_reported();
         self.answer_expelled();
+        self.look_for_problems();
         if !self.driver.is_busy() && !self.driver.is_checking() && !self.awaits_remotes() {
             std::mem::take(&mut self.at_rest).into_iter().for_each(|later| later(self));
         }
@@ -422,6 +432,7 @@ impl Actor {
     }
 
     fn pass_on(&mut self, event: Event) {
+        self.notices.happened();
         match event {
             Event::Changed(change) => {
                 self.metrics.changed(&change.cause);
@@ -492,6 +503,7 @@ impl Actor {
             self.handle(input);
             self.drain();
         }
+        self.close_notices(until.saturating_duration_since(Instant::now()).min(NOTICES_WITHIN)).await;
         self.expelling.clear();
         self.at_rest.clear();
         self.adopting.clear();

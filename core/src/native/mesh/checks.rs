@@ -30,6 +30,10 @@ impl MeshStatus {
                 Check::of("start", self.starting().map(failed)),
             ],
         };
+        if !self.notify.is_empty() {
+            let problems = self.notify.iter().filter_map(super::notices::NotifyStatus::problem);
+            health.checks.push(Check::of("notify", problems.map(degraded)));
+        }
         if !self.buses.is_empty() {
             let problems = self.buses.iter().filter_map(super::buses::BusStatus::problem);
             health.checks.push(Check::of("buses", problems.map(degraded)));

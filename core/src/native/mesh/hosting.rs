@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::clock::wall_ms;
+use super::inputs::Request;
 use super::subscription::{ChangeSet, Notification};
 use super::{Shared, webhooks};
 use crate::api::Call;
@@ -106,6 +108,28 @@ impl Host for Hosting {
         })
     }
 
+    fn notices(&self, who: Option<Pass>) -> Result<BoxStream<'static, Value>> {
+        if let Some(pass) = &who {
+            pass.grant.check(Verb::Operate, &self.0.document)?;
+        }
+        let follower = self.0.notices.subscribe();
+        // Somebody follows from now on: what is wrong is looked at.
+        self.0.send(Request::Later(Box::new(|_| {})))?;
+        let news = stream::unfold(follower, |mut follower| async move {
+            match follower.recv().await {
+                Ok(notice) => Some((notice.to_value(), follower)),
+                Err(RecvError::Lagged(count)) => {
+                    let dropped = [("type", Value::from("notices.dropped")), ("data", lagged(count))];
+                    Some((dropped.into_iter().collect(), follower))
+                }
+                Err(RecvError::Closed) => None,
+            }
+        });
+        let Some((pass, gate)) = who.zip(self.0.gate.clone()) else { return Ok(news.boxed()) };
+        let ended = Box::pin(async move { drop(gate.ended(&pass).await) });
+        Ok(news.take_until(ended).boxed())
+    }
+
     fn events(&self, patterns: Vec<Pattern>, mask: bool, who: Option<Pass>) -> Result<BoxStream<'static, Value>> {
         let mut subscription = self.0.subscribers.add(patterns.clone())?;
         let news = stream::poll_fn(move |context| subscription.poll_next(context));
@@ -118,6 +142,10 @@ impl Host for Hosting {
         let ended = Box::pin(async move { drop(gate.ended(&pass).await) });
         Ok(seen.take_until(ended).boxed())
     }
+}
+
+fn lagged(count: u64) -> Value {
+    [("count", Value::from(count))].into_iter().collect()
 }
 
 fn seen_by(snapshot: &Arc<Snapshot>, who: &Who) -> Arc<Snapshot> {

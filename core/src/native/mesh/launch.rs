@@ -13,6 +13,7 @@ use super::files::patience;
 use super::inputs::{Inputs, MAX_REQUESTS, Senders};
 use super::listen::Listening;
 use super::listing;
+use super::notices::Notices;
 use super::options::Setup;
 use crate::driver::Driver;
 use crate::engine::{DocumentOptions, Engine, EngineConfig, FileBinding, KeepHistory, Level, SourceState, Ticket};
@@ -119,11 +120,13 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
 
     let (requests, inbox) = mpsc::channel(MAX_REQUESTS);
     let (senders, mut inputs) = Inputs::new(inbox);
+    let mut notices = Notices::new(format!("{instance}-{}", now.wall_ms).into());
     let shared = Arc::new(Shared {
         document: name,
         instance,
         addresses: std::sync::OnceLock::new(),
         webhooks: setup.webhooks.take(),
+        notices: notices.followers(),
         started: std::sync::OnceLock::new(),
         snapshot: ArcSwap::new(snapshot),
         requests,
@@ -152,7 +155,9 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     if let (Some(listing), Some(watch)) = (listing.clone(), setup.watch) {
         listing::follow(listing, &layers, watch, senders.listed.clone());
     }
+    notices.open(std::mem::take(&mut setup.receivers), clock);
     let mut actor = Actor::new(shared, driver, clock, writer, senders, setup.log);
+    actor.notices = notices;
     for warning in warnings {
         actor.tell(Level::Warning, None, warning);
     }

@@ -21,6 +21,7 @@ mod locks;
 mod log;
 mod log_writer;
 mod metrics;
+mod notices;
 mod open;
 mod options;
 mod peers;
@@ -53,6 +54,7 @@ pub use answer::Answer;
 pub use backup::{BackedUp, Restored, backup_bytes, backup_directory, read_backed_up, restore};
 pub use buses::BusStatus;
 pub use log::{LogFormat, LogLevel};
+pub use notices::{NotifyOptions, NotifyStatus};
 pub use open::{OpenOptions, open};
 pub use options::MeshOptions;
 pub use rebuild::rebuild;
@@ -119,6 +121,8 @@ struct Shared {
     addresses: OnceLock<Vec<SocketAddr>>,
     /// What signed requests may do; none are taken.
     webhooks: Option<webhooks::Webhooks>,
+    /// Tells those who follow them what is wrong.
+    notices: tokio::sync::broadcast::Sender<crate::notice::Notice>,
     /// Set once the start is done.
     started: OnceLock<()>,
     snapshot: ArcSwap<Snapshot>,

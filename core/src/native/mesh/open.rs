@@ -226,6 +226,7 @@ impl OpenOptions {
             history: crate::history::Budget::default(),
             watch: self.watch,
             webhooks: None,
+            receivers: Vec::new(),
             keys: keys_of(self.encrypt_key_file.as_deref())?,
             log: self.log.or_environment()?,
         })

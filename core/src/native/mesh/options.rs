@@ -7,6 +7,7 @@ use super::actor::start;
 use super::environment::Prefix;
 use super::listing::Listing;
 use super::log::LogLevel;
+use super::notices::NotifyOptions;
 use super::sources::{BoundPath, GivenSource, LayerFile, RemoteSource, Sources};
 use super::webhooks::{WebhookOptions, Webhooks};
 use crate::engine::CHECK_WITHIN_MS;
@@ -119,6 +120,8 @@ pub struct MeshOptions {
     pub encrypt_key_file: Option<PathBuf>,
     /// What webhooks are taken; none.
     pub webhooks: WebhookOptions,
+    /// Who is told of what is wrong, besides those who ask; nobody.
+    pub notify: NotifyOptions,
     /// How much is told on standard error; nothing. The variable `CONFMESH_LOG` decides over this.
     pub log: LogLevel,
 }
@@ -164,6 +167,7 @@ impl Default for MeshOptions {
             watch: WatchOptions::default(),
             encrypt_key_file: None,
             webhooks: WebhookOptions::default(),
+            notify: NotifyOptions::default(),
             log: LogLevel::default(),
         }
     }
@@ -489,6 +493,7 @@ impl MeshOptions {
         let peers = self.peers.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>>>()?;
         let buses = super::buses::read(&self.buses, &self.policy, self.settle)?;
         super::values::check(&buses, self.auth.is_some())?;
+        let receivers = self.notify.receivers(self.tls_ca.as_deref())?;
         let access = super::access::Given {
             auth: self.auth,
             cert: self.tls_cert,
@@ -537,6 +542,7 @@ impl MeshOptions {
             history: self.history,
             watch: Some(self.watch),
             webhooks: self.webhooks.webhooks(log)?,
+            receivers,
             keys: keys_of(self.encrypt_key_file.as_deref())?,
             log,
         })
@@ -578,6 +584,7 @@ pub(super) struct Setup {
     pub(super) history: Budget,
     pub(super) watch: Option<WatchOptions>,
     pub(super) webhooks: Option<Webhooks>,
+    pub(super) receivers: Vec<crate::native::notify::Receiver>,
     pub(super) keys: Option<Keys>,
     pub(super) log: LogLevel,
 }

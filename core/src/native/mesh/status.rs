@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access::AuthStatus;
 use super::actor::Actor;
 use super::buses::BusStatus;
+use super::notices::NotifyStatus;
 use super::remotes::RemoteStatus;
 use crate::clock::{MAX_AHEAD_MS, rfc3339};
 use crate::engine::{
@@ -50,6 +51,8 @@ pub struct MeshStatus {
     pub auth: Option<AuthStatus>,
     /// How the limit of requests stands; none where there is none.
     pub rate_limit: Option<RateStatus>,
+    /// How those who are told of what is wrong are doing.
+    pub notify: Vec<NotifyStatus>,
     /// The documents.
     pub documents: Vec<DocumentState>,
 }
@@ -174,6 +177,9 @@ impl MeshStatus {
         }
         fields.extend(self.out_of_step_ms.map(|ms| ("out_of_step_ms", ms.into())));
         fields.extend(self.auth.as_ref().map(|auth| ("auth", auth.to_value())));
+        if !self.notify.is_empty() {
+            fields.push(("notify", self.notify.iter().map(NotifyStatus::to_value).collect::<Vec<Value>>().into()));
+        }
         fields.extend(self.rate_limit.map(|rate| ("rate_limit", rate_value(&rate))));
         map(fields)
     }
@@ -371,6 +377,7 @@ impl Actor {
             store_failure: self.driver.store_failure().cloned(),
             auth: self.auth_status(),
             rate_limit: self.inbound.as_ref().and_then(Inbound::status),
+            notify: self.notices.status(),
             documents: documents.collect(),
         }
     }

@@ -1,4 +1,5 @@
 //! Connections with and without TLS, and what they need of certificates and tokens.
+pub(crate) mod connect;
 mod shown;
 mod stream;
 pub(crate) mod tls;

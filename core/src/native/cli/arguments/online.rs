@@ -113,6 +113,16 @@ pub(in crate::native::cli) struct Serve {
     /// What webhooks may write; empty: nothing. Default: everything.
     #[arg(long, value_name = "PATTERN,…", value_delimiter = ',')]
     pub webhook_paths: Option<Vec<String>>,
+    /// Send a signed request (Standard Webhooks) there when something begins to be wrong, and when it is over: a conflict to
+    /// decide, what is written and not in force, a source or a peer that went silent.
+    #[arg(long = "notify-url", value_name = "URL")]
+    pub notify_urls: Vec<String>,
+    /// The file with the secret that these requests are signed with.
+    #[arg(long, value_name = "FILE")]
+    pub notify_secret_file: Option<PathBuf>,
+    /// Run this for each of them: a program and its arguments, which reads it (JSON) on stdin.
+    #[arg(long, value_name = "COMMAND")]
+    pub notify_command: Option<String>,
     /// Let pages of this origin follow and change the document: https://app.example, http://localhost:*
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,

@@ -6,7 +6,7 @@ use crate::schema::Schema;
 use crate::value::Value;
 
 /// Each setting by its path, with the option that it stands for.
-const OPTIONS: [(&str, &str); 45] = [
+const OPTIONS: [(&str, &str); 48] = [
     ("preset", "preset"),
     ("bind", "bind"),
     ("files", "file"),
@@ -52,6 +52,9 @@ const OPTIONS: [(&str, &str); 45] = [
     ("encrypt.key_file", "encrypt-key-file"),
     ("webhook.secret_file", "webhook-secret-file"),
     ("webhook.paths", "webhook-paths"),
+    ("notify.urls", "notify-url"),
+    ("notify.secret_file", "notify-secret-file"),
+    ("notify.command", "notify-command"),
 ];
 
 /// The settings whose options say the opposite.

@@ -8,10 +8,10 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::Failure;
-use super::connect::failed;
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::limits::MAX_TEXT_BYTES;
+use crate::native::net::connect::failed;
 
 fn too_large() -> Failure {
     let message = format!("the answer is larger than {} MiB", MAX_TEXT_BYTES >> 20);

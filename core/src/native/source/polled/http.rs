@@ -15,11 +15,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::connect::{Body, Connection, Phase, connect, failed, tls};
 use super::{Answer, Failure, body};
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::native::file;
+use crate::native::net::connect::{Body, Connection, Phase, connect, failed, tls};
 use crate::origin::Origin;
 use crate::source::{SourceOptions, SourceSpec};
 use crate::value::Str;
@@ -137,7 +137,7 @@ impl HttpLoader {
         for _ in 0..=MAX_REDIRECTS {
             let is_own = is_same_origin(&uri, &self.uri);
             let tls = self.tls.as_ref().filter(|_| is_https(&uri));
-            let mut request = Request::new(Body::new());
+            let mut request = Request::new(Body::default());
             *request.uri_mut() =
                 uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| unusable("path"))?;
             let headers = request.headers_mut();

@@ -1,6 +1,5 @@
 //! Sources that are asked again and again: HTTP, commands, and a program's own.
 mod body;
-mod connect;
 mod custom;
 mod exec;
 mod follow;

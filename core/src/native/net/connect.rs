@@ -16,28 +16,28 @@ use tokio_rustls::TlsConnector;
 use crate::error::{Code, Error, Result};
 use crate::native::io_error::reason;
 
-pub(super) type Body = http_body_util::Empty<&'static [u8]>;
+pub(crate) type Body = http_body_util::Full<hyper::body::Bytes>;
 
 /// What is being waited for, so that a deadline can say it.
 #[derive(Debug, Default)]
-pub(super) struct Phase(AtomicU8);
+pub(crate) struct Phase(AtomicU8);
 
 const PHASES: [&str; 5] =
     ["looking up the name", "connecting", "the TLS handshake", "waiting for the answer", "reading the answer"];
 
 impl Phase {
-    pub(super) fn set(&self, at: u8) {
+    pub(crate) fn set(&self, at: u8) {
         self.0.store(at, Ordering::Relaxed);
     }
 
-    pub(super) fn words(&self) -> &'static str {
+    pub(crate) fn words(&self) -> &'static str {
         PHASES.get(usize::from(self.0.load(Ordering::Relaxed))).copied().unwrap_or("working")
     }
 }
 
 /// A connection that is closed when this is dropped.
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Body>,
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Body>,
     task: JoinHandle<()>,
 }
 
@@ -48,7 +48,7 @@ impl Drop for Connection {
 }
 
 /// Trusts the certificates of a file, or else those of the system.
-pub(super) fn tls(ca: Option<&str>) -> Result<TlsConnector> {
+pub(crate) fn tls(ca: Option<&str>) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(file) => {
@@ -90,7 +90,7 @@ fn pem_reason(error: &rustls::pki_types::pem::Error) -> String {
 }
 
 /// Connects to where a URL leads. `tls` is there for `https`.
-pub(super) async fn connect(uri: &Uri, tls: Option<&TlsConnector>, phase: &Phase) -> Result<Connection> {
+pub(crate) async fn connect(uri: &Uri, tls: Option<&TlsConnector>, phase: &Phase) -> Result<Connection> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
     phase.set(0);
@@ -165,7 +165,7 @@ async fn talk<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + '
 }
 
 /// What went wrong with an exchange.
-pub(super) fn failed(error: &hyper::Error) -> Error {
+pub(crate) fn failed(error: &hyper::Error) -> Error {
     let what = if error.is_incomplete_message() {
         "the connection ended before the answer did".to_owned()
     } else if error.is_parse() {
