@@ -45,6 +45,12 @@ export function watchVariables() {
   throw missing("watchVariables", "a page has no variables");
 }
 
+export class SyncPerformanceMonitor {
+  constructor() {
+    throw missing("SyncPerformanceMonitor", "count where instances run; a page shows what they count");
+  }
+}
+
 export function restore() {
   throw missing("restore", "a browser keeps no store: restore it where the instance runs");
 }

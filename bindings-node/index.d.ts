@@ -12,6 +12,7 @@ export * from "./settling.js";
 export * from "./sources.js";
 export * from "./status.js";
 export * from "./typed.js";
+export * from "./monitor.js";
 
 /** What the WebAssembly module can be read from; without it the file beside the script is fetched. */
 export type WasmSource = string | URL | Request | Response | Promise<Response> | ArrayBuffer | Uint8Array | WebAssembly.Module;

@@ -13,6 +13,7 @@ mod error;
 mod feed;
 mod functions;
 mod live;
+mod monitor;
 mod registered;
 mod replica;
 #[path = "../../bindings-wasm/src/replicated.rs"]

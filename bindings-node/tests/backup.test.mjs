@@ -12,7 +12,7 @@ test("an instance is backed up and comes back as another one", async () => {
   const first = await Mesh.start({ dataDir: join(dir, "data") });
   await first.set("limit", 1);
   const backup = await first.backup();
-  const was = (await first.status()).instanceId;
+  const was = (await first.status()).instance_id;
   await first.close();
   assert.deepEqual(backup.documents, ["default"]);
   const file = join(dir, "a.backup");
@@ -22,7 +22,7 @@ test("an instance is backed up and comes back as another one", async () => {
   assert.equal(restored.backup.made, backup.made);
   const second = await Mesh.start({ dataDir: join(dir, "other") });
   assert.equal(second.get("limit"), 1);
-  assert.notEqual((await second.status()).instanceId, was);
+  assert.notEqual((await second.status()).instance_id, was);
   await second.close();
   writeFileSync(file, readFileSync(file).subarray(0, -1));
   assert.throws(() => restore(join(dir, "other"), file, { force: true }), /a\.backup/);

@@ -67,6 +67,7 @@ pub mod identity;
 pub mod limits;
 pub mod lock;
 pub mod merge;
+pub mod monitor;
 // The gate: what lies below touches the world, and everything else only decides.
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub mod native;

@@ -9,14 +9,14 @@
 //! monitor.record_sync_event("config_change", 0.100, true, 500);
 //! monitor.record_sync_event("config_change", 0.200, false, 900);
 //! let metrics = monitor.current_metrics(2_000);
-//! assert_eq!(metrics.child("success_rate"), Some(&50.0.into()));
-//! assert_eq!(monitor.event_rates(2_000).child("config_change"), Some(&1.0.into()));
+//! assert_eq!(metrics.child("success_rate"), Some(&50.into()));
+//! assert_eq!(monitor.event_rates(2_000).child("config_change"), Some(&1.into()));
 //! # Ok::<(), confmesh::Error>(())
 //! ```
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::{Code, Error, Result};
-use crate::value::{Str, Value};
+use crate::value::{Number, Str, Value};
 
 /// How many latencies are kept, the newest.
 pub const SAMPLES: usize = 1_000;
@@ -170,16 +170,16 @@ impl SyncPerformanceMonitor {
         };
         let mut ordered: Vec<f64> = self.samples.iter().copied().collect();
         ordered.sort_by(f64::total_cmp);
-        let at = |share: f64| Value::from(percentile(&ordered, share) * 1_000.0);
+        let at = |share: f64| float(percentile(&ordered, share) * 1_000.0);
         let map = |fields: &[(&str, Value)]| -> Value { fields.iter().cloned().collect() };
         let tries = metrics.locks_acquired + metrics.lock_contentions;
         let syncs = metrics.successful_syncs + metrics.failed_syncs;
         map(&[
-            ("uptime_seconds", uptime_s.into()),
+            ("uptime_seconds", float(uptime_s)),
             ("total_events", metrics.total_events.into()),
-            ("event_rate_per_second", rate.into()),
+            ("event_rate_per_second", float(rate)),
             ("success_rate", percent(metrics.successful_syncs, syncs, 100.0)),
-            ("average_latency_ms", (average_s * 1_000.0).into()),
+            ("average_latency_ms", float(average_s * 1_000.0)),
             ("percentile_latencies", map(&[("p50", at(0.5)), ("p95", at(0.95)), ("p99", at(0.99))])),
             ("conflict_resolution_rate", percent(metrics.conflicts_resolved, metrics.conflicts_detected, 100.0)),
             ("active_connections", map(&[("websocket", metrics.websocket_connections.into())])),
@@ -211,8 +211,9 @@ impl SyncPerformanceMonitor {
         let window_ms = self.window_ms;
         let length_s = (now_ms.saturating_sub(self.started_ms).min(window_ms) as f64 / 1_000.0).max(1.0);
         self.seconds.values_mut().for_each(|seconds| forget(seconds, now_ms, window_ms));
-        let rate = |seconds: &VecDeque<(u64, u64)>| seconds.iter().map(|(_, count)| count).sum::<u64>() as f64 / length_s;
-        self.seconds.iter().map(|(name, seconds)| (name.clone(), Value::from(rate(seconds)))).collect()
+        let rate =
+            |seconds: &VecDeque<(u64, u64)>| seconds.iter().map(|(_, count)| count).sum::<u64>() as f64 / length_s;
+        self.seconds.iter().map(|(name, seconds)| (name.clone(), float(rate(seconds)))).collect()
     }
 
     /// Begins anew; connections that are there stay counted.
@@ -227,14 +228,21 @@ impl SyncPerformanceMonitor {
 }
 
 fn forget(seconds: &mut VecDeque<(u64, u64)>, now_ms: u64, window_ms: u64) {
-    while seconds.front().is_some_and(|(second, _)| (second + 1).saturating_mul(1_000).saturating_add(window_ms) <= now_ms)
+    while seconds
+        .front()
+        .is_some_and(|(second, _)| (second + 1).saturating_mul(1_000).saturating_add(window_ms) <= now_ms)
     {
         seconds.pop_front();
     }
 }
 
+/// Nothing that is counted is without an end, so this is always the number.
+fn float(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::from(0), Value::Number)
+}
+
 fn percent(part: u64, whole: u64, of_nothing: f64) -> Value {
-    if whole == 0 { of_nothing.into() } else { (part as f64 / whole as f64 * 100.0).into() }
+    float(if whole == 0 { of_nothing } else { part as f64 / whole as f64 * 100.0 })
 }
 
 /// Between two samples where it falls between them: the median of two is their mean.

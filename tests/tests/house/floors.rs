@@ -10,7 +10,7 @@ use super::{Offence, report};
 const FLOORS: &[&[&str]] = &[
     &["value", "path", "pattern", "id", "origin", "limits", "error", "testing"],
     &["clock", "format", "canonical", "policy", "backoff", "identity", "entropy"],
-    &["diff", "schema", "merge", "poll", "source", "guard", "hook", "bus", "notice"],
+    &["diff", "schema", "merge", "poll", "source", "guard", "hook", "bus", "notice", "monitor"],
     &["conflict", "sequence", "secret"],
     &["replica", "lock", "history"],
     &["protocol"],
@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["driver", "api"],
     &[
         "native::net",
-        "native::notice",
+        "native::notify",
         "native::file",
         "native::io_error",
         "native::source",
