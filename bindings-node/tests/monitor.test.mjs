@@ -33,5 +33,5 @@ test("a monitor counts each thing where it belongs, and begins anew but for conn
   metrics = monitor.getCurrentMetrics();
   assert.deepEqual([metrics.total_events, metrics.active_connections.websocket], [0, 2]);
   assert.throws(() => new SyncPerformanceMonitor({ windowSize: 0 }), /a window is longer than nothing/);
-  assert.throws(() => new SyncPerformanceMonitor({ window: 1 }), /windowSize/);
+  assert.throws(() => new SyncPerformanceMonitor({ window: 1 }), /no option `window`/);
 });
