@@ -78,6 +78,12 @@ export async function openAsync() {
   throw missing("openAsync", "await what is asked for, and hand it to `open` as a layer");
 }
 
+export class SyncPerformanceMonitor {
+  constructor() {
+    throw missing("SyncPerformanceMonitor", "count where instances run");
+  }
+}
+
 export function restore() {
   throw missing("restore", "restore the store where the instance runs");
 }

@@ -5,5 +5,6 @@ export async function ready() {}
 
 export * from "./functions.js";
 export { Config, Mesh, open, openAsync, rebuild, Reports, restore, Subscription } from "./live.js";
+export { SyncPerformanceMonitor } from "./monitor.js";
 export { watchVariables } from "./variables.js";
 export { ConfmeshError } from "./native.js";

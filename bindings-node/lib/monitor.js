@@ -1,6 +1,6 @@
 // How synchronization performs: what a program tells, counted by the core.
 import { options } from "../wasm/values.js";
-import * as native from "../native/native.js";
+import * as native from "../native/native.cjs";
 import { calling } from "./native.js";
 
 /** Counts what it is told, and rates of the last `windowSize` seconds. */
