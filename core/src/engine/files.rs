@@ -3,7 +3,7 @@
 use super::checks::Refusal;
 use super::document::Document;
 use super::file::Look;
-use super::shared::{Shared, Step, edits};
+use super::shared::{Founded, Shared, Step, edits};
 use super::types::{Event, Level, Ticket};
 use super::{Engine, REPLICATES};
 use crate::clock::Now;
@@ -44,7 +44,9 @@ impl Engine {
     pub fn handle_file(&mut self, name: &DocumentName, text: Option<&str>, now: Now) {
         let Some(document) = self.documents.get_mut(name) else { return };
         let was_opening = document.is_opening();
-        let pending = document.shared.as_ref().and_then(Shared::founded).map(|founded| founded.pending_value.clone());
+        let founded = document.shared.as_ref().and_then(Shared::founded);
+        let is_blank = founded.is_some_and(Founded::is_blank);
+        let pending = founded.map(|founded| founded.pending_value.clone());
         // The file shows what is in force.
         let shown = pending.as_ref().map(|pending| document.shown_of(pending).unwrap_or_else(|| pending.clone()));
         let Some(file) = &mut document.file else { return };
@@ -59,6 +61,9 @@ impl Engine {
             Look::Edited { verdict, text, .. } => {
                 let edits = pending.as_ref().map(|pending| edits(&diff(pending, &verdict.merged)));
                 document.examine(&edits.unwrap_or_default(), Some(text)).err()
+            }
+            Look::First { text, value } if is_blank => {
+                document.examine(&edits(&diff(&Value::empty_map(), value)), Some(text)).err()
             }
             Look::First { text, value } if pending.is_none() => {
                 document.examine_layer(Value::empty_map(), value.clone(), Some(text)).err()
@@ -174,6 +179,14 @@ impl Engine {
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(file) = &mut document.file else { return };
         match document.shared.as_ref().and_then(Shared::founded) {
+            // There is nothing that the file could take back.
+            Some(founded) if founded.is_blank() && value.as_map().is_some_and(|map| !map.is_empty()) => {
+                let edits = edits(&diff(&founded.pending_value, &value));
+                let written = edits.iter().map(|edit| edit.path.clone()).collect();
+                file.accept_edit(text, value, written, now.wall_ms);
+                self.write_shared(name, &edits, None, "file", now);
+                self.tell_first_content(name);
+            }
             // There is a document already: it takes the place of what the file says.
             Some(founded) => {
                 let shown = founded.pending_value.clone();
@@ -194,6 +207,15 @@ impl Engine {
                 self.refresh(name, "file", now);
             }
         }
+    }
+
+    /// Tells that the file has become the content of a document that never held anything.
+    pub(super) fn tell_first_content(&mut self, name: &DocumentName) {
+        let Some(document) = self.documents.get(name) else { return };
+        let message = format!("`{name}` never held anything: what the bound file says is its first content");
+        let origin = crate::origin::Origin::source(document.written_layer());
+        let hint = "where another document was meant, look at what `--peer` names: that instance began with nothing";
+        self.notice(Level::Info, Error::new(Code::ForeignDocument, message).with_origin(origin).with_hint(hint));
     }
 
     pub(super) fn stage_file_record(&mut self, name: &DocumentName) -> Option<Ticket> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::aside::{Aside, WHY_FORCED, WHY_JOINED, WHY_MOVED};
 use super::document::Document;
+use super::file::BoundFile;
 use super::records::{base_records, dropped_records, effect_records, life_record, replica_record};
 use super::shared::{Founded, Shared, Step};
 use super::standing::{Life, Moving};
@@ -73,13 +74,18 @@ impl Engine {
     }
 
     fn found(&mut self, name: &DocumentName, now: Now) {
+        let settle = self.documents.get(name).is_some_and(|document| document.settle);
+        self.found_as(name, settle, now);
+    }
+
+    fn found_as(&mut self, name: &DocumentName, settle: bool, now: Now) {
         let genesis = Genesis::from_bytes(self.entropy.next_id());
         let Some(document) = self.documents.get_mut(name) else { return };
         let Some(Shared::Unfounded { replica: id, .. }) = document.shared else { return };
         let provisional = document.file.as_ref().and_then(|file| file.provisional.clone());
         let content = provisional.unwrap_or_else(Value::empty_map);
         let options = WriteOptions::under(&document.policy);
-        let founded = Replica::found(id, genesis, &content, document.settle, &options);
+        let founded = Replica::found(id, genesis, &content, settle, &options);
         let (replica, delta) = match founded {
             Ok(founded) => founded,
             Err(error) => {
@@ -118,6 +124,15 @@ impl Engine {
                 self.greet_all(now);
             }
             return;
+        }
+        let holds = |file: &BoundFile| file.provisional.as_ref().is_some_and(|content| *content != Value::empty_map());
+        let has_content = self.documents.get(name).and_then(|document| document.file.as_ref()).is_some_and(holds);
+        if has_content && replica.view().value == Value::empty_map() && !replica.was_written() {
+            // Nobody ever wrote anything there: content never gives way to nothing, so that one moves to this one.
+            // What was said at its birth stays.
+            self.tell_first_content(name);
+            self.found_as(name, replica.settles(), now);
+            return self.meet_all(name, now);
         }
         let mut records = effect_records(name, &replica, &effect);
         let (parts, base_bytes) = base_records(name, &replica, 0);

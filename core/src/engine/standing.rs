@@ -100,6 +100,11 @@ impl Founded {
         !self.view.value.as_map().is_none_or(crate::value::Map::is_empty) || self.durable.was_written()
     }
 
+    /// Whether nobody ever wrote anything in the document, also not what is on its way to the store.
+    pub(super) fn is_blank(&self) -> bool {
+        !self.ever_held() && !self.pending.was_written() && self.pending_value == Value::empty_map()
+    }
+
     /// A document that was loaded at a start.
     pub(super) fn loaded(&mut self, wall_ms: u64) -> bool {
         let mut life = Life::clone(&self.life);

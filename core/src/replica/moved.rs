@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::notes::is_reserved;
+use super::notes::{is_of_its_document, is_reserved};
 use super::{Assertion, Claim, Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, settles};
 use crate::clock::{Dot, VersionVector};
 use crate::conflict::Tag;
@@ -92,7 +92,7 @@ impl Replica {
         let mut effect = Effect::default();
         let mut again = Vec::new();
         for held in other.live() {
-            if held.dot.replica == founder || self.seen.contains(held.dot) {
+            if held.dot.replica == founder || self.seen.contains(held.dot) || is_of_its_document(&held.path) {
                 continue;
             }
             if other.is_made_again(held) {
@@ -188,7 +188,8 @@ impl Replica {
             return None;
         }
         let since: VersionVector = delta.since.iter().filter(|(author, _)| *author != founder).collect();
-        let items = delta.items.iter().filter(|item| item.dot.replica != founder).cloned().collect::<Vec<_>>();
+        let goes_along = |item: &&Arc<Assertion>| item.dot.replica != founder && !is_of_its_document(&item.path);
+        let items = delta.items.iter().filter(goes_along).cloned().collect::<Vec<_>>();
         // What follows from these writes and no more: of the founder's nobody here may have anything to pass on.
         let mut to = since.clone();
         for item in &items {

@@ -63,6 +63,11 @@ pub(super) fn is_membership(place: &Path) -> bool {
     place.segments().first().is_some_and(|first| *first == *MEMBERS || *first == *SETTLE)
 }
 
+/// Whether a write says this of its document: it means nothing in another one.
+pub(super) fn is_of_its_document(path: &Path) -> bool {
+    matches!(path.segments(), [first, second, ..] if *first == *RESERVED_KEY && (*second == *MEMBERS || *second == *SETTLE))
+}
+
 pub(super) fn reserved(place: &Path) -> Path {
     std::iter::once(Str::from(RESERVED_KEY)).chain(place.segments().iter().cloned()).collect()
 }

@@ -425,3 +425,146 @@ fn new_instances_that_reach_all_they_dial_found_at_once_and_the_others_after_the
         assert!(world.hosts.iter().all(|host| host.engine.status()[0].genesis.is_some()));
     }
 }
+
+/// What the instances show and their files hold; and that nothing was put aside.
+fn assert_kept(world: &World, want: &str) {
+    world.assert_agreement(want);
+    for (at, host) in world.hosts.iter().enumerate() {
+        assert!(host.kept.is_empty() && host.engine.kept(&name()).is_empty(), "{at}");
+    }
+}
+
+#[test]
+fn who_joins_a_document_that_never_held_anything_writes_what_its_file_says_there() {
+    for settle in [false, true] {
+        for has_peers in [false, true] {
+            let mut world = World::new();
+            let options = DocumentOptions { shared: true, has_peers, settle, ..DocumentOptions::default() };
+            world.add_with(1, None, options);
+            world.pass(4_000);
+            let text = "{\"months\": [1, 2],\n \"of\": {\"work\": true}}";
+            world.add(2, Some(text), true);
+            world.connect(1, 0);
+            world.run();
+            assert_kept(&world, r#"{"months":[1,2],"of":{"work":true}}"#);
+            assert_eq!(world.hosts[1].file.as_deref(), Some(text), "not a byte of it changes");
+            assert!(world.notices(1).contains("never held anything"), "{}", world.notices(1));
+            for at in 0..2 {
+                world.restart(at);
+            }
+            world.connect(1, 0);
+            world.run();
+            world.set(0, "of.work", false);
+            world.run();
+            assert_kept(&world, r#"{"months":[1,2],"of":{"work":false}}"#);
+        }
+    }
+}
+
+#[test]
+fn of_two_that_join_an_empty_document_at_once_one_gives_the_content_and_the_other_file_is_kept() {
+    let mut world = World::new();
+    world.add(1, None, false);
+    let texts = [r#"{"who":"second"}"#, r#"{"who":"third"}"#];
+    world.add(2, Some(texts[0]), true);
+    world.now.wall_ms += 10;
+    world.add(3, Some(texts[1]), true);
+    for at in [1, 2] {
+        world.hosts[at].persists = false;
+        world.connect(at, 0);
+    }
+    world.run();
+    for at in [1, 2] {
+        world.hosts[at].persists = true;
+        world.settle(at);
+    }
+    world.run();
+    let shown = crate::canonical::canonical(&world.value(0));
+    world.assert_agreement(&shown);
+    let other = texts.into_iter().find(|text| *text != shown).unwrap();
+    assert!(texts.contains(&shown.as_str()), "{shown}");
+    let kept: Vec<&String> = world.hosts.iter().flat_map(|host| &host.kept).collect();
+    assert_eq!(kept, [other]);
+}
+
+#[test]
+fn a_document_that_was_emptied_on_purpose_takes_the_place_of_a_file_as_any_other() {
+    for founding in [None, Some(r#"{"a":1}"#)] {
+        let mut world = World::new();
+        world.add(1, founding, false);
+        world.set(0, "a", 2);
+        let now = world.now;
+        world.hosts[0].engine.unset(&name(), path("a"), now);
+        world.settle(0);
+        world.assert_agreement("{}");
+        world.add(2, Some(r#"{"own":1}"#), true);
+        world.connect(1, 0);
+        world.run();
+        world.assert_agreement("{}");
+        assert_eq!(world.hosts[1].kept, [r#"{"own":1}"#]);
+    }
+}
+
+#[test]
+fn a_file_that_is_bound_to_a_document_that_never_held_anything_is_its_first_content() {
+    let mut world = World::new();
+    world.add(1, None, false);
+    world.save(0, r#"{"real":true}"#);
+    assert_kept(&world, r#"{"real":true}"#);
+    // A crash before the store has it takes the file for what it is.
+    let mut world = World::new();
+    world.add(1, None, false);
+    world.hosts[0].persists = false;
+    world.save(0, r#"{"real":true}"#);
+    world.hosts[0].persists = true;
+    world.restart(0);
+    assert_kept(&world, r#"{"real":true}"#);
+}
+
+#[test]
+fn who_dies_while_it_writes_the_first_content_keeps_its_file() {
+    for stored in 0..3 {
+        let mut world = World::new();
+        world.add(1, None, false);
+        world.add(2, Some(r#"{"real":true}"#), true);
+        world.hosts[1].persists = false;
+        world.connect(1, 0);
+        world.run();
+        for _ in 0..stored {
+            if let Some(batch) = world.hosts[1].batches.pop_front() {
+                world.hosts[1].apply(&batch);
+            }
+        }
+        world.hosts[1].persists = true;
+        world.restart(1);
+        world.connect(1, 0);
+        world.run();
+        assert_kept(&world, r#"{"real":true}"#);
+    }
+}
+
+#[test]
+fn what_a_document_says_of_its_members_stays_behind_when_it_gives_way() {
+    let mut world = World::new();
+    for byte in [1, 2] {
+        let settle = DocumentOptions { shared: true, has_peers: byte > 1, settle: true, ..DocumentOptions::default() };
+        world.add_with(byte, None, settle);
+    }
+    world.connect(1, 0);
+    world.run();
+    world.set(1, "early", true);
+    world.run();
+    world.disconnect_all();
+    world.add(3, Some(r#"{"content":1}"#), false);
+    world.connect(2, 0);
+    world.connect(2, 1);
+    world.run();
+    for at in 0..3 {
+        world.set(at, &format!("by{at}"), true);
+        world.run();
+    }
+    world.assert_agreement(r#"{"by0":true,"by1":true,"by2":true,"content":1,"early":true}"#);
+    for at in 0..3 {
+        assert!(!world.notices(at).contains("malformed"), "{}", world.notices(at));
+    }
+}

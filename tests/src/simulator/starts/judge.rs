@@ -11,6 +11,11 @@ use confmesh::format::{Format, parse};
 use super::super::{Checked, Property, violated};
 use super::{Starts, name};
 
+/// Whether a text is a document that holds something.
+fn has_content(text: &str) -> bool {
+    parse(text, Format::Json).is_ok_and(|value| value.as_map().is_some_and(|map| !map.is_empty()))
+}
+
 impl Starts {
     fn status(&self, at: usize) -> Option<DocumentStatus> {
         self.nodes[at].engine.as_ref()?.status().into_iter().next()
@@ -76,6 +81,13 @@ impl Starts {
             if is_empty && has_other && !self.had_lives && self.components(false).len() == 1 {
                 return violated(Property::Loss, "content gave way to nothing");
             }
+        }
+        // Nobody removes anything here, so what shows nothing never held anything.
+        let holds = |at: &&usize| self.nodes[**at].original.as_ref().is_some_and(|text| has_content(text));
+        if component.iter().all(|at| self.shown(*at) == Value::empty_map())
+            && let Some(at) = component.iter().find(holds)
+        {
+            return violated(Property::Loss, format!("the file of {at} gave way to nothing"));
         }
         Ok(())
     }
@@ -171,8 +183,14 @@ impl Starts {
             return Ok(());
         };
         let mut lost = BTreeSet::new();
+        // Who joined a document that never held anything wrote it there, at the same time as others.
+        let listed = node.engine.as_ref().map(|engine| engine.conflicts(&name(), true)).unwrap_or_default();
+        let is_listed = |path: &Path, leaf: &Value| {
+            let here = listed.iter().filter(|found| found.path == *path);
+            here.flat_map(|found| &found.sides).any(|side| side.value.as_ref() == Some(leaf))
+        };
         original.for_each_leaf(&mut |path, leaf| {
-            if shown.at(path) != Some(leaf) && !path.is_root() {
+            if shown.at(path) != Some(leaf) && !path.is_root() && !is_listed(path, leaf) {
                 lost.insert(path.to_string());
             }
         });
