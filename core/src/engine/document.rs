@@ -13,6 +13,7 @@ use super::guest::Guest;
 use super::locks::Locks;
 use super::options::DocumentOptions;
 use super::records::Stored;
+use super::save_conflicts::SaveConflict;
 use super::shared::{Founded, Shared};
 use super::types::{ChangeEvent, DocumentStatus, RUNTIME, Rejection, Snapshot, SourceState, SourceStatus};
 use super::{FOLLOWS, MERGES};
@@ -70,6 +71,8 @@ pub(super) struct Document {
     pub(super) former: Vec<ReplicaId>,
     /// What this instance held before other documents took its place.
     pub(super) aside: Vec<Aside>,
+    /// What did not stay when it took over the document of others.
+    pub(super) overruled: Vec<SaveConflict>,
     /// The conflicts that a later write closed.
     pub(super) closed: Closed,
     /// What was delivered from elsewhere.
@@ -143,6 +146,7 @@ impl Document {
             doubtful: None,
             former: Vec::new(),
             aside: Vec::new(),
+            overruled: Vec::new(),
             closed: Closed::default(),
             deliveries: Deliveries::default(),
             history,
@@ -154,6 +158,7 @@ impl Document {
     pub(super) fn restore(&mut self, stored: Stored, old_after_ms: u64, now: Now) -> bool {
         let mut marks_loaded = false;
         self.aside = stored.kept;
+        self.overruled = stored.overruled;
         self.closed = Closed::restored(stored.closed);
         self.deliveries = Deliveries::restored(stored.deliveries);
         if let (Some(replica), Some(shared)) = (stored.replica, &mut self.shared) {

@@ -22,7 +22,7 @@ use crate::error::{Code, Error};
 use crate::id::{DocumentName, Genesis, ReplicaId};
 use crate::origin::Origin;
 use crate::protocol::{Meeting, Standing};
-use crate::replica::{Again, Applied, Delta, Effect, Rebased, Replica, WriteOptions};
+use crate::replica::{Again, Applied, Delta, Effect, Overruled, Rebased, Replica, WriteOptions};
 use crate::value::Value;
 
 impl Engine {
@@ -266,6 +266,8 @@ impl Engine {
             records.extend(document.keep(kept));
         }
         let origin = Origin::source(document.written_layer());
+        let (record, told) = document.overrule(moved.overruled, now.wall_ms).unzip();
+        records.extend(record);
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, from);
         if from.is_none() && !is_kept {
             return;
@@ -279,6 +281,9 @@ impl Engine {
         }
         if moved.left > 0 {
             message.push_str(&format!(", {} of writers that are not here were kept aside", moved.left));
+        }
+        if let Some(told) = told {
+            message.push_str(&format!("; {told}"));
         }
         let error = Error::new(Code::ForeignDocument, message).with_origin(origin);
         let hint = "what this instance held before is kept: see `confmesh status`";
@@ -314,6 +319,8 @@ struct Moved {
     /// How many writes went along.
     taken: usize,
     refused: usize,
+    /// Where this instance and others had written something else.
+    overruled: Vec<Overruled>,
     /// How many writes were left behind whose authors are not here.
     left: usize,
 }
@@ -343,8 +350,9 @@ impl Moved {
         let again = |(rebased, again): (Rebased, Again)| {
             let taken = again.written.len();
             let effects = std::iter::once(rebased.effect).chain(again.written).collect();
-            let (replica, refused, left) = (rebased.replica, again.refused, again.left.len());
-            Arrival::Moved(Box::new(Moved { replica, received: rebased.received, effects, taken, refused, left }))
+            let (replica, received) = (rebased.replica, rebased.received);
+            let (refused, overruled, left) = (again.refused, again.overruled, again.left.len());
+            Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused, overruled, left }))
         };
         if let Some(known) = mine.is_in_successor(genesis).filter(|_| is_forced) {
             let known = (&known, &founded.synced, &received);
@@ -358,6 +366,7 @@ impl Moved {
                 effects,
                 taken,
                 refused: 0,
+                overruled: Vec::new(),
                 left: 0,
             })));
         }
@@ -371,7 +380,15 @@ impl Moved {
         let along = replica.take_along(mine, wall_ms);
         let taken = along.added.len();
         let effects = vec![effect, along];
-        Ok(Arrival::Moved(Box::new(Moved { replica, received, effects, taken, refused: 0, left: 0 })))
+        Ok(Arrival::Moved(Box::new(Moved {
+            replica,
+            received,
+            effects,
+            taken,
+            refused: 0,
+            overruled: Vec::new(),
+            left: 0,
+        })))
     }
 }
 

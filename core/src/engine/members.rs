@@ -6,7 +6,7 @@
 //! a new name and writes again what it had not shared.
 
 use super::records::{base_records, dropped_records, effect_records, replica_record};
-use super::shared::{Shared, Step};
+use super::shared::{Founded, Shared, Step};
 use super::types::{Level, Member, PeerId, StoreWrite};
 use super::{Engine, Session, unknown};
 use crate::clock::{Now, VersionVector, rfc3339};
@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{DocumentName, ReplicaId};
 use crate::limits::MAX_MEMBERS;
 use crate::protocol::ReplicaLink;
-use crate::replica::{Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, signed};
+use crate::replica::{Delta, Edit, Effect, Heeds, Replica, WriteOptions, joins, leaves, signed};
 use crate::value::Value;
 
 impl Member {
@@ -209,12 +209,17 @@ impl Engine {
         }
     }
 
-    /// Goes on under a name of this instance's key where the store holds another one: from before there were keys, or of
-    /// a key that is lost.
+    /// Goes on under another name of this instance's key where the store holds none of it: from before there were keys, or of
+    /// a key that is lost. And where the store may be a copy, so that no write bears the name of one that others have: not where
+    /// history is dropped, because a name whose last writes are not known cannot leave.
     pub(super) fn take_own_name(&mut self, name: &DocumentName, now: Now) {
         let (fresh, key) = (self.next_author(), self.key.public());
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
-        let Some(founded) = founded.filter(|founded| !key.has_name(founded.durable.id())) else { return };
+        let is_copy = self.config.is_copy;
+        let is_left = |founded: &Founded| {
+            !key.has_name(founded.durable.id()) || (is_copy && !founded.durable.settles())
+        };
+        let Some(founded) = founded.filter(|founded| is_left(founded)) else { return };
         let old = founded.durable.id();
         founded.rename(fresh);
         let record = replica_record(name, &founded.durable);
@@ -291,12 +296,13 @@ impl Engine {
         let shared = shared.collect();
         let synced = founded.pending.unshared_before(&founded.synced, &twice);
         let options = WriteOptions::under(&document.policy);
-        let rebased = founded.pending.rebased(id, delta, &shared, &synced, &options, now.wall_ms);
+        let rebased = founded.pending.rebased(id, delta, &shared, (&synced, Heeds::Later), &options, now.wall_ms);
         let rebased = match rebased {
             Ok(rebased) => rebased,
             Err(error) => return self.notice(Level::Warning, error),
         };
         let replica = rebased.replica;
+        let (rewritten, refused, overruled) = (rebased.rewritten, rebased.refused, rebased.overruled);
         if replica.settles() != founded.pending.settles() {
             // Said at a document's birth: somebody made this one up, and it would be like no other.
             let error = Error::new(Code::Message, "malformed delta: it is no whole document");
@@ -312,7 +318,7 @@ impl Engine {
         }
         let mut records: Vec<StoreWrite> = dropped_records(name, founded.pending.live()).collect();
         records.extend(effect_records(name, &replica, &rebased.effect));
-        for effect in &rebased.rewritten {
+        for effect in &rewritten {
             records.extend(effect_records(name, &replica, effect));
         }
         let (parts, base_bytes) = base_records(name, &replica, founded.base_bytes);
@@ -323,17 +329,21 @@ impl Engine {
         if is_member {
             document.remember_former(old);
         }
+        let overruled = document.overrule(overruled, now.wall_ms);
+        let (record, told) = overruled.unzip();
+        records.extend(record);
         self.stage_step(name, records, Step::Replace(Box::new(replica)), "shared", None, Some(from));
-        let message = format!(
+        let mut message = format!(
             "the others went on with `{name}` without this instance, which now takes over their document; {} of its own writes were made again{}",
-            rebased.rewritten.len(),
-            if rebased.refused > 0 {
-                format!(", {} were refused by what is there", rebased.refused)
-            } else {
-                String::new()
-            }
+            rewritten.len(),
+            if refused > 0 { format!(", {refused} were refused by what is there") } else { String::new() }
         );
-        let hint = "this is so after the data directory was put back from a copy, or after the instance was expelled";
+        let mut hint = "this is so after the data directory was put back from a copy, or after the instance was expelled";
+        if let Some(told) = told {
+            message.push_str(&format!("; {told}"));
+            hint = "see `confmesh conflicts --all`, and settle it with `confmesh resolve`; this is so after the data directory was \
+                    put back from a copy, or after the instance was expelled";
+        }
         self.notice(Level::Warning, Error::new(Code::ForeignDocument, message).with_hint(hint));
     }
 }

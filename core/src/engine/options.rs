@@ -32,6 +32,8 @@ pub struct EngineConfig {
     pub heartbeat_ms: u64,
     /// How messages to other instances are written.
     pub wire: WireOptions,
+    /// Whether the store may be a copy of an older one: then others may have later writes of this instance than it knows.
+    pub is_copy: bool,
 }
 
 impl EngineConfig {
@@ -46,6 +48,7 @@ impl EngineConfig {
             old_after_ms: 600_000,
             heartbeat_ms: 5_000,
             wire,
+            is_copy: false,
         }
     }
 }

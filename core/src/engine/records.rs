@@ -79,6 +79,8 @@ pub(super) struct Stored {
     /// What is known of it; none in stores of before there was such a record.
     pub(super) life: Option<Life>,
     pub(super) kept: Vec<Aside>,
+    /// What did not stay when it took over the document of others.
+    pub(super) overruled: Vec<SaveConflict>,
     pub(super) files: BTreeMap<Str, (FileRecord, Restored)>,
     /// The names under which it writes for guests.
     pub(super) sides: Sides,
@@ -159,7 +161,7 @@ pub(super) fn effect_records(document: &DocumentName, replica: &Replica, effect:
 
 /// The records that make the store hold what a replica has on disk as far as it knows, whatever a failed batch left there.
 pub(super) fn repair_records(
-    Document { name: document, file, aside, .. }: &Document,
+    Document { name: document, file, aside, overruled, .. }: &Document,
     founded: &Founded,
     doubtful: &[Arc<Assertion>],
 ) -> Vec<StoreWrite> {
@@ -172,6 +174,7 @@ pub(super) fn repair_records(
     records.push(sides_record(document, &founded.sides));
     records.extend(file.as_ref().map(|file| file.all_records(document)).unwrap_or_default());
     records.extend(aside.iter().map(|kept| aside_record(document, kept)));
+    records.push(overruled_record(document, overruled));
     records
 }
 
@@ -231,6 +234,11 @@ pub(super) fn aside_record(document: &DocumentName, kept: &Aside) -> StoreWrite 
         ("copy", kept.copy.clone().map_or(Value::Null, Value::from)),
     ];
     put(document, &format!("aside/{:08x}", kept.id), &fields.into_iter().collect())
+}
+
+/// The record of what did not stay when this instance took over the document of others.
+pub(super) fn overruled_record(document: &DocumentName, overruled: &[SaveConflict]) -> StoreWrite {
+    put(document, "overruled", &overruled.iter().map(SaveConflict::to_record).collect::<Vec<_>>().into())
 }
 
 pub(super) fn aside_removal(document: &DocumentName, id: u64) -> StoreWrite {
@@ -403,6 +411,9 @@ pub(super) fn load<'a>(
             ("replica", _) => parts.replica = Some(replica_parts(&value).ok_or_else(|| broken("a field is missing"))?),
             ("life", _) => parts.life = Some(read_life(&value)),
             ("aside", id) => parts.kept.extend(read_aside(id, &value)),
+            ("overruled", _) => {
+                parts.overruled = value.as_list().into_iter().flatten().filter_map(SaveConflict::from_record).collect();
+            }
             ("withheld", _) => parts.withheld = kept(&value).ok_or_else(|| broken("a field is missing"))?,
             ("sides", _) => parts.sides = Sides::from_value(&value),
             ("closed", _) => parts.closed.extend(Closed::from_record(&value)),
@@ -426,6 +437,7 @@ struct Parts {
     replica: Option<(ReplicaId, Genesis, VersionVector, Stamp)>,
     life: Option<Life>,
     kept: Vec<Aside>,
+    overruled: Vec<SaveConflict>,
     base: BTreeMap<String, Vec<u8>>,
     writes: Vec<Assertion>,
     files: BTreeMap<Str, FileRecord>,
@@ -459,11 +471,12 @@ impl Parts {
             let restored = mirrored.remove(&id).unwrap_or_default();
             (id, (record, restored))
         });
-        let (life, kept, files) = (self.life, self.kept, files.collect());
+        let (life, kept, overruled, files) = (self.life, self.kept, self.overruled, files.collect());
         Ok(Stored {
             replica,
             life,
             kept,
+            overruled,
             files,
             sides: self.sides,
             base_bytes,

@@ -1,13 +1,15 @@
-//! Where a save of the bound file and others said different things: told once, listed, and settled like other conflicts.
+//! Where a save of the bound file and others said different things, or what this instance wrote before it took over the
+//! document of the others: told once, listed, and settled like other conflicts.
 //!
-//! They belong to this instance, whose file it was: one side never became a write of the document. An entry is closed when
+//! They belong to this instance, whose file and whose writes they were: one side is no write of the document. An entry is closed when
 //! somebody writes the path, and goes when somebody settles it.
 
 use super::conflicts::{Conflict, ConflictSide};
 use super::document::Document;
 use super::saves::{Dispute, Stays, Verdict};
-use super::shared::{Choice, Shared};
-use super::types::{Event, FileCopy, Level};
+use super::records::overruled_record;
+use super::shared::{Choice, Shared, Step};
+use super::types::{Event, FileCopy, Level, StoreWrite};
 use super::{Audit, AuditEntry, Engine};
 use crate::canonical::{ContentHash, canonical, content_hash};
 use crate::clock::{Now, Stamp, rfc3339};
@@ -16,7 +18,7 @@ use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::policy::{ConflictStrategy, MASK, Policy};
-use crate::replica::{Edit, Lost};
+use crate::replica::{Edit, Lost, Overruled};
 use crate::value::Value;
 
 /// How many are listed, the newest.
@@ -36,7 +38,7 @@ const MOST_TOLD: usize = 16;
 pub struct SaveConflict {
     /// Where.
     pub path: Path,
-    /// What the save held; `None` where nothing. Secrets are masked in a status.
+    /// What the save held, or this instance had written; `None` where nothing. Secrets are masked in a status.
     pub saved: Option<Value>,
     /// What others wrote; `None` where they removed it. Secrets are masked in a status.
     pub theirs: Option<Value>,
@@ -114,10 +116,37 @@ impl Document {
     /// The disputes that nobody decided since.
     fn save_disputes(&self) -> impl Iterator<Item = &SaveConflict> {
         let founded = self.shared.as_ref().and_then(Shared::founded);
-        let listed = self.file.iter().flat_map(|file| &file.disputes);
+        let listed = self.disputes();
         founded
             .into_iter()
             .flat_map(move |founded| listed.clone().filter(|dispute| dispute.is_current(&founded.view.value)))
+    }
+
+    /// All that is remembered, also of what somebody decided since.
+    fn disputes(&self) -> impl Iterator<Item = &SaveConflict> + Clone {
+        self.file.iter().flat_map(|file| &file.disputes).chain(&self.overruled)
+    }
+
+    /// Lists what did not stay where this instance and others had written something else when it took over their document. The record that says so, and
+    /// a sentence that names where.
+    pub(super) fn overrule(&mut self, found: Vec<Overruled>, at_ms: u64) -> Option<(StoreWrite, String)> {
+        let paths: Vec<String> = found.iter().map(|one| format!("`{}`", one.path)).collect();
+        let new = found.into_iter().map(|Overruled { path, mine, theirs, mine_stays }| SaveConflict {
+            path,
+            saved: mine,
+            theirs,
+            stays: if mine_stays { Stays::Saved } else { Stays::Theirs },
+            at_ms,
+        });
+        let new: Vec<SaveConflict> = new.collect();
+        self.overruled.retain(|old| !new.iter().any(|new| new.is_same(old)));
+        self.overruled.extend(new);
+        let surplus = self.overruled.len().saturating_sub(MOST_LISTED);
+        self.overruled.drain(..surplus);
+        let named = paths.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>().join(", ");
+        let more = if paths.len() > MOST_TOLD { format!(" and {} more", paths.len() - MOST_TOLD) } else { String::new() };
+        let told = format!("others had written something else at {named}{more}: what was written later stays, and the other side is listed");
+        (!paths.is_empty()).then(|| (overruled_record(&self.name, &self.overruled), told))
     }
 
     /// The same without secret values.
@@ -130,8 +159,7 @@ impl Engine {
     /// What saves of the bound file and others disagreed on, as conflicts that a rule decided.
     pub(super) fn listed_saves(&self, document: &Document) -> Vec<Conflict> {
         let Some(founded) = document.shared.as_ref().and_then(Shared::founded) else { return Vec::new() };
-        let all = document.file.iter().flat_map(|file| &file.disputes);
-        let listed = all.map(|dispute| {
+        let listed = document.disputes().map(|dispute| {
             let is_closed = !dispute.is_current(&founded.view.value);
             let shown = founded.view.value.at(&dispute.path).map(|value| document.policy.masked(&dispute.path, value));
             let written = self.written(&document.name, &dispute.path).into_iter().next();
@@ -197,6 +225,12 @@ impl Engine {
             return Some(Err(error));
         }
         let document = self.documents.get_mut(name)?;
+        if document.overruled.iter().any(|dispute| dispute.id() == id) {
+            document.overruled.retain(|dispute| dispute.id() != id);
+            let record = overruled_record(name, &document.overruled);
+            self.stage_step(name, vec![record], Step::Records, "shared", None, None);
+            return Some(Ok(edit));
+        }
         if let Some(file) = &mut document.file {
             file.disputes.retain(|dispute| dispute.id() != id);
         }

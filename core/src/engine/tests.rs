@@ -28,6 +28,7 @@ mod members;
 mod notes;
 mod offline;
 mod patches;
+mod put_back;
 mod random;
 mod references;
 mod repair;
@@ -67,6 +68,8 @@ pub(super) struct Host {
     old_after_ms: u64,
     byte: u8,
     life: u8,
+    /// Whether the store is a copy, for the next start.
+    is_copy: bool,
 }
 
 /// Hosts, the links between them, and virtual time.
@@ -117,6 +120,13 @@ impl World {
         World { old_after_ms: 0, ..World::new() }
     }
 
+    /// Puts the store of an instance back from a copy, and starts it.
+    pub(super) fn put_back(&mut self, at: usize, copy: BTreeMap<Vec<u8>, Vec<u8>>) {
+        self.hosts[at].store = copy;
+        self.hosts[at].is_copy = true;
+        self.restart(at);
+    }
+
     /// Adds an instance with a bound JSON file; returns its number. Instance ids grow in the order of `byte`.
     pub(super) fn add(&mut self, byte: u8, file: Option<&str>, has_peers: bool) -> usize {
         let binding = FileBinding { id: format!("{byte}.json").into(), format: Format::Json, is_named: false };
@@ -125,7 +135,7 @@ impl World {
     }
 
     pub(super) fn add_with(&mut self, byte: u8, file: Option<&str>, options: DocumentOptions) -> usize {
-        let engine = new_engine((byte, 0), self.old_after_ms, &self.wire, &BTreeMap::new());
+        let engine = new_engine((byte, 0), self.old_after_ms, &self.wire, &BTreeMap::new(), false);
         self.hosts.push(Host {
             engine,
             wire: self.wire.clone(),
@@ -143,6 +153,7 @@ impl World {
             asked: Vec::new(),
             options,
             byte,
+            is_copy: false,
             life: 0,
         });
         let at = self.hosts.len() - 1;
@@ -175,7 +186,8 @@ impl World {
         host.life += 1;
         host.due.clear();
         host.batches.clear();
-        host.engine = new_engine((host.byte, host.life), host.old_after_ms, &host.wire, &host.store);
+        let is_copy = std::mem::take(&mut host.is_copy);
+        host.engine = new_engine((host.byte, host.life), host.old_after_ms, &host.wire, &host.store, is_copy);
     }
 
     pub(super) fn restart(&mut self, at: usize) {
@@ -383,6 +395,7 @@ fn new_engine(
     old_after_ms: u64,
     wire: &crate::protocol::WireOptions,
     store: &BTreeMap<Vec<u8>, Vec<u8>>,
+    is_copy: bool,
 ) -> Engine {
     let mut entropy = [byte; 32];
     entropy[31] = life;
@@ -390,6 +403,7 @@ fn new_engine(
     let config = EngineConfig {
         wire,
         old_after_ms,
+        is_copy,
         key: Some([byte; 32]),
         ..EngineConfig::new(InstanceId::from_bytes([byte; 16]), entropy)
     };

@@ -38,7 +38,7 @@ pub use membership::signed;
 pub use moved::Again;
 pub use notes::{joins, leaves, settles};
 use places::Places;
-pub use rebase::Rebased;
+pub use rebase::{Heeds, Overruled, Rebased};
 pub(crate) use run::{Counted, read_links};
 pub use run::{Links, Lost, Run, Standings, Stretch};
 pub use settle::{Base, Settled, Standing};

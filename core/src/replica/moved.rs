@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::notes::{is_of_its_document, is_reserved};
-use super::{Assertion, Claim, Delta, Edit, Effect, Replica, WriteOptions, joins, leaves, settles};
+use super::{Assertion, Claim, Delta, Edit, Effect, Heeds, Replica, WriteOptions, joins, leaves, settles};
 use crate::clock::{Dot, VersionVector};
 use crate::conflict::Tag;
 use crate::error::Result;
@@ -27,6 +27,8 @@ pub struct Again {
     pub written: Vec<Effect>,
     /// How many edits the other document refused.
     pub refused: usize,
+    /// Where this instance and others had written something else.
+    pub overruled: Vec<super::Overruled>,
     /// What writers that are not there wrote and nobody else makes again.
     pub left: Vec<Path>,
 }
@@ -223,13 +225,14 @@ impl Replica {
         let mine = only(&|author| own.contains(&author));
         let mut shared = self.base.as_ref().map(|base| base.floor.clone()).unwrap_or_default();
         shared.add(Dot { replica: founder, seq: self.seen.seq(founder) });
-        let rebased = mine.rebased(id, delta, &shared, &founding, options, wall_ms)?;
+        let rebased = mine.rebased(id, delta, &shared, (&founding, Heeds::Later), options, wall_ms)?;
         let others = self.live().filter(|held| {
             let author = held.dot.replica;
             author != founder && !own.contains(&author) && !is_reserved(&held.path)
         });
         let left = others.map(|held| held.path.clone()).collect();
-        let again = Again { written: rebased.rewritten.clone(), refused: rebased.refused, left };
+        let overruled = rebased.overruled.clone();
+        let again = Again { written: rebased.rewritten.clone(), refused: rebased.refused, overruled, left };
         Ok((rebased, again))
     }
 }

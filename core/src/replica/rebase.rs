@@ -1,8 +1,8 @@
 //! Taking over a document that went on without this replica, and writing again what it had not been able to share.
 
 use super::notes::{is_membership, is_reserved};
-use super::{Applied, Delta, Edit, Effect, Replica, WriteOptions};
-use crate::clock::VersionVector;
+use super::{Applied, Claim, Delta, Edit, Effect, Replica, WriteOptions};
+use crate::clock::{Dot, VersionVector};
 use crate::conflict::Tag;
 use crate::diff::{Change, Conflict, diff, three_way};
 use crate::error::{Code, Error, Result};
@@ -24,11 +24,36 @@ pub struct Rebased {
     pub rewritten: Vec<Effect>,
     /// How many edits could not be made again: others had set a first value there.
     pub refused: usize,
+    /// Where this replica and others had written something else, and what did not stay is in no write.
+    pub overruled: Vec<Overruled>,
+}
+
+/// Who is heeded where this replica and others wrote something else at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heeds {
+    /// Whoever wrote later; the other side is listed.
+    Later,
+    /// This replica, where what both had in common is not known everywhere, so that most of what differs is no disagreement.
+    Own,
+}
+
+/// A place where this replica and others had written something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overruled {
+    /// Where.
+    pub path: Path,
+    /// What it had written; none where it had removed what was there.
+    pub mine: Option<Value>,
+    /// What others wrote; none where they removed it.
+    pub theirs: Option<Value>,
+    /// Whose value stayed.
+    pub mine_stays: bool,
 }
 
 impl Replica {
     /// The document of a delta that starts from nothing, and in it, as new writes of `id`, what this replica holds beyond
-    /// `shared`: a three-way merge over `synced`, the document that this replica last had in common with others.
+    /// `shared`: a three-way merge over `synced`, the document that this replica last had in common with others; where both
+    /// wrote something else, `heeds` decides.
     ///
     /// # Errors
     /// [`Code::Message`] for a delta that does not start from nothing, or that no replica would make.
@@ -37,7 +62,7 @@ impl Replica {
         id: ReplicaId,
         delta: &Delta,
         shared: &VersionVector,
-        synced: &Value,
+        (synced, heeds): (&Value, Heeds),
         options: &WriteOptions<'_>,
         wall_ms: u64,
     ) -> Result<Rebased> {
@@ -65,19 +90,66 @@ impl Replica {
         let received = replica.view().value;
         let mut theirs = received.clone();
         let mut refused = 0;
+        let mut overruled = Vec::new();
         for path in &paths {
-            for edit in again(path, synced, &mine, &theirs, options) {
+            // What was dropped into the base is older than what any member had not shared.
+            let latest = |of: &Replica, is_of: &dyn Fn(Dot) -> bool, at: &Path| {
+                of.writes_at(at).into_iter().filter(|held| is_of(held.dot)).map(|held| held.stamp).max()
+            };
+            let mine_stays = |at: &Path| {
+                heeds == Heeds::Own
+                    || latest(self, &|dot| !shared.contains(dot), at) > latest(&replica, &|dot| dot.replica != id, at)
+            };
+            let (edits, mut others) = again(path, synced, &mine, &theirs, mine_stays, options);
+            others.retain(|_| heeds == Heeds::Later);
+            overruled.extend(others);
+            for edit in edits {
+                let (place, wanted) = (edit.path.clone(), edit.value.clone());
+                let in_the_way = in_the_way(&theirs, &place);
                 match replica.write_again(&theirs, edit, &mine, options, wall_ms) {
                     Ok(Some(effect)) => {
+                        if let Some(at) = in_the_way.filter(|_| heeds == Heeds::Later) {
+                            overruled.retain(|known: &Overruled| !known.path.starts_with(&at));
+                            let (mine, theirs) = (mine.at(&at).cloned(), theirs.at(&at).cloned());
+                            overruled.push(Overruled { path: at, mine, theirs, mine_stays: true });
+                        }
                         theirs = replica.advance_value(&theirs, &effect);
                         rewritten.push(effect);
                     }
                     Ok(None) => {}
-                    Err(_) => refused += 1,
+                    Err(_) => {
+                        refused += 1;
+                        let there = theirs.at(&place).cloned();
+                        overruled.push(Overruled { path: place, mine: wanted, theirs: there, mine_stays: false });
+                    }
                 }
             }
         }
-        Ok(Rebased { replica, received, effect, rewritten, refused })
+        if heeds == Heeds::Later {
+            overruled.extend(self.hidden(shared, &theirs, &overruled));
+        }
+        Ok(Rebased { replica, received, effect, rewritten, refused, overruled })
+    }
+
+    /// What was not shared and already gave way here to what others wrote, so that nothing shows it.
+    fn hidden(&self, shared: &VersionVector, shown: &Value, known: &[Overruled]) -> Vec<Overruled> {
+        let alone = self.live().filter(|held| !shared.contains(held.dot) && !is_reserved(&held.path));
+        // The edits of both sides of a list or a text are in what shows.
+        let alone = alone.filter(|held| !matches!(held.tag, Tag::Sequence | Tag::Merge));
+        let hidden = alone.filter_map(|held| {
+            let mine = match &held.claim {
+                Claim::Value(value) => Some(value.clone()),
+                Claim::Absent => None,
+                Claim::Sequence(_) | Claim::Nothing => return None,
+            };
+            let theirs = shown.at(&held.path).cloned();
+            let is_map = |side: &Option<Value>| side.as_ref().is_some_and(|value| value.as_map().is_some());
+            // What is in a map has writes of its own, or came with this one and is judged by whether a map is there.
+            let is_shown = theirs == mine || (is_map(&theirs) && is_map(&mine));
+            let is_known = known.iter().any(|one| held.path.starts_with(&one.path) || one.path.starts_with(&held.path));
+            (!is_shown && !is_known).then(|| Overruled { path: held.path.clone(), mine, theirs, mine_stays: false })
+        });
+        hidden.collect()
     }
 
     /// Makes an edit of `mine` in `theirs`, the document of this replica. Where that has a list in the way, what stands in
@@ -107,22 +179,47 @@ impl Replica {
     }
 }
 
-/// The edits that make in `theirs` at a path what led from `base` to `mine`.
-fn again(path: &Path, base: &Value, mine: &Value, theirs: &Value, options: &WriteOptions<'_>) -> Vec<Edit> {
+/// Where something stands above a path that is no map.
+fn in_the_way(document: &Value, path: &Path) -> Option<Path> {
+    let above = (1..path.len()).map(|length| path.segments().iter().take(length).cloned().collect::<Path>());
+    above.into_iter().find(|at| document.at(at).is_some_and(|value| value.as_map().is_none()))
+}
+
+/// The edits that make in `theirs` at a path what led from `base` to `mine`, and where both wrote something else.
+fn again(
+    path: &Path,
+    base: &Value,
+    mine: &Value,
+    theirs: &Value,
+    mine_stays: impl Fn(&Path) -> bool,
+    options: &WriteOptions<'_>,
+) -> (Vec<Edit>, Vec<Overruled>) {
     // The path may hold nothing on any side: so one key above it.
     let held = |document: &Value| -> Value { document.at(path).map(|value| ("", value.clone())).into_iter().collect() };
     let place = |below: &Path| path.segments().iter().chain(below.segments().iter().skip(1)).cloned().collect::<Path>();
     let (base, mine, theirs) = (held(base), held(mine), held(theirs));
     let merged = three_way(&base, &mine, &theirs);
     let mut wanted = merged.value;
+    let mut overruled = Vec::new();
     for conflict in &merged.conflicts {
         let tag = Tag::from(options.policy.conflict_at(&place(&conflict.path)));
-        if let Some(both) = combined(conflict, tag) {
-            wanted = wanted.with(&conflict.path, both);
+        match combined(conflict, tag) {
+            Some(both) => wanted = wanted.with(&conflict.path, both),
+            None => {
+                let at = place(&conflict.path);
+                let mine_stays = mine_stays(&at);
+                wanted = match &conflict.theirs {
+                    _ if mine_stays => wanted,
+                    Some(theirs) => wanted.with(&conflict.path, theirs.clone()),
+                    None => wanted.without(&conflict.path),
+                };
+                let (mine, theirs) = (conflict.ours.clone(), conflict.theirs.clone());
+                overruled.push(Overruled { path: at, mine, theirs, mine_stays });
+            }
         }
     }
     let edit = |change: Change| Edit { path: place(&change.path), value: change.new };
-    diff(&theirs, &wanted).into_iter().map(edit).collect()
+    (diff(&theirs, &wanted).into_iter().map(edit).collect(), overruled)
 }
 
 /// Both sides' edits of one list or text, where its rule keeps both.

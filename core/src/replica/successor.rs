@@ -61,10 +61,11 @@ impl Replica {
         mine.reserved = Default::default();
         mine.notes = Notes::default();
         let common = mine.common_with_successor(own, taken, synced, theirs);
-        let rebased = mine.rebased(id, delta, taken, &common, options, wall_ms)?;
+        let rebased = mine.rebased(id, delta, taken, (&common, super::Heeds::Own), options, wall_ms)?;
         let others = self.live().filter(|held| !is_mine(held) && !is_reserved(&held.path));
         let left = others.map(|held| held.path.clone()).collect();
-        let again = Again { written: rebased.rewritten.clone(), refused: rebased.refused, left };
+        let overruled = rebased.overruled.clone();
+        let again = Again { written: rebased.rewritten.clone(), refused: rebased.refused, overruled, left };
         Ok((rebased, again))
     }
 

@@ -210,7 +210,7 @@ fn a_store_from_before_there_were_keys_takes_a_name_of_its_key_once() {
         // The store goes on with another key, as it does with the first one that it ever has.
         world.kill(1);
         world.hosts[1].byte = 9;
-        world.hosts[1].engine = new_engine((9, 7), world.old_after_ms, &world.wire, &world.hosts[1].store);
+        world.hosts[1].engine = new_engine((9, 7), world.old_after_ms, &world.wire, &world.hosts[1].store, false);
         world.boot(1);
         let taken = own(&world, 1);
         assert!(taken != old && Key::from_seed(&[9; 32]).public().has_name(taken));
@@ -290,7 +290,7 @@ fn who_lost_its_key_and_knows_no_member_says_so_and_goes_on_after_a_repair() {
     world.run();
     world.kill(0);
     world.hosts[0].byte = 9;
-    world.hosts[0].engine = new_engine((9, 7), world.old_after_ms, &world.wire, &world.hosts[0].store);
+    world.hosts[0].engine = new_engine((9, 7), world.old_after_ms, &world.wire, &world.hosts[0].store, false);
     world.boot(0);
     let orphaned = |world: &World| world.hosts[0].engine.status()[0].settling.clone().unwrap().is_orphaned;
     assert!(orphaned(&world));

@@ -278,7 +278,45 @@ fn an_expelled_instance_writes_again_below_what_the_others_made_a_list() {
     assert!(world.answer(2, request).unwrap().is_ok());
     world.connect(2, 0);
     world.run();
+    // What was written later stays, and the other side is listed where it was not.
     world.assert_agreement(r#"{"b":{"x":"mine"}}"#);
+    let listed = world.hosts[2].engine.conflicts(&name(), true);
+    let lost = |found: &crate::engine::Conflict| found.sides.iter().any(|side| side.value == Some(json("[1]")));
+    assert!(listed.iter().any(lost), "{listed:?}");
+    assert!(world.notices(2).contains("others had written something else at `b"), "{}", world.notices(2));
+}
+
+#[test]
+fn what_an_expelled_instance_wrote_before_the_others_did_is_listed_there_and_can_be_taken_back() {
+    let mut world = star();
+    world.set(2, "a", 0);
+    world.run();
+    world.disconnect_all();
+    world.connect(1, 0);
+    let away = author(&world, 2);
+    world.hosts[0].engine.expel(&name(), away, world.now).unwrap();
+    world.settle(0);
+    let request = world.set(2, "a", "mine");
+    assert!(world.answer(2, request).unwrap().is_ok());
+    world.now.wall_ms += 1_000;
+    world.set(0, "a", "theirs");
+    world.connect(2, 0);
+    world.run();
+    world.assert_agreement(r#"{"a":"theirs"}"#);
+    world.restart(2);
+    world.connect(2, 0);
+    world.run();
+    let listed = world.hosts[2].engine.conflicts(&name(), true);
+    let found = listed.iter().find(|found| found.path == path("a")).expect("it is listed, also after a start");
+    let sides: Vec<_> = found.sides.iter().map(|side| (side.value.clone(), side.in_force)).collect();
+    assert_eq!(sides, [(Some("theirs".into()), true), (Some("mine".into()), false)]);
+    let resolve = crate::engine::Command::Resolve(found.id, crate::engine::Choice::Take(1));
+    let now = world.now;
+    world.hosts[2].engine.write(&name(), resolve, Default::default(), now);
+    world.settle(2);
+    world.run();
+    world.assert_agreement(r#"{"a":"mine"}"#);
+    assert!(world.hosts[2].engine.conflicts(&name(), true).iter().all(|found| found.path != path("a")));
 }
 
 /// Expels the name that somebody just asked to join under, before the document gets there.

@@ -64,6 +64,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         old_after_ms: setup.old_after_ms,
         heartbeat_ms: setup.heartbeat_ms,
         key: Some(seed),
+        is_copy: store.as_ref().is_some_and(Store::is_copy),
         ..EngineConfig::new(instance, entropy()?)
     };
     let engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;

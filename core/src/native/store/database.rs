@@ -11,6 +11,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, RepairSession, Ta
 use super::directory::{Lock, open_private, take};
 use super::guarded::guarded;
 use super::header::{Header, Mark};
+use super::place::Place;
 use super::record::{Checked, seal, unseal};
 use crate::error::{Code, Error, Result};
 use crate::native::file::sync_directory;
@@ -28,6 +29,7 @@ const NEW: &str = "store.redb.new";
 /// One that is whole and takes the place of the store that is set aside.
 pub(super) const NEXT: &str = "store.redb.next";
 const MARK: &str = "mark";
+const PLACE: &str = "place";
 
 /// One key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -56,6 +58,8 @@ pub enum Write {
 pub struct Store {
     path: PathBuf,
     state: Mutex<State>,
+    place: Mutex<Place>,
+    is_copy: bool,
     /// Last, so that it outlives the database.
     pub(super) _lock: Lock,
 }
@@ -90,6 +94,7 @@ impl Store {
             (false, true) => fs::rename(&next, &path).map_err(fail)?,
             (false, false) => create(dir, FILE, &[])?,
         }
+        let is_new = !dir.join(MARK).try_exists().map_err(fail)?;
         let mut mark = Mark::open(&dir.join(MARK)).map_err(fail)?;
         let mut header = open_private(&path).map_err(fail)?;
         if header.metadata().map_err(fail)?.len() == 0 {
@@ -97,6 +102,9 @@ impl Store {
         }
         let found = Header::read(&mut header).map_err(fail)?;
         let marked = mark.read();
+        let mut place = Place::open(&dir.join(PLACE)).map_err(fail)?;
+        let as_it_lies = header.metadata().map_err(fail)?;
+        let is_copy = !is_new && !place.is_of(&as_it_lies);
         if found.is_some_and(|found| found.may_lose(marked)) {
             return Err(damaged(&path, "its newest commit cannot be read"));
         }
@@ -105,11 +113,19 @@ impl Store {
         let store = Store {
             path,
             state: Mutex::new(State { database: Some(database), header, mark, damage: None }),
+            place: Mutex::new(place),
+            is_copy,
             _lock: lock,
         };
         store.upgrade()?;
         store.set_mark();
+        let _ = store.place.lock().unwrap_or_else(PoisonError::into_inner).used(&as_it_lies);
         Ok(store)
+    }
+
+    /// Whether the database is not the file that was used last: it was put back from a copy, or moved to another disk.
+    pub fn is_copy(&self) -> bool {
+        self.is_copy
     }
 
     /// Every key and its value, ordered by key.
@@ -233,6 +249,8 @@ impl Drop for Store {
             close(database); // which commits once more
         }
         state.set_mark();
+        // What cannot be said makes it look like a copy, which costs a name and nothing else.
+        let _ = self.place.get_mut().unwrap_or_else(PoisonError::into_inner).closed(&self.path);
     }
 }
 

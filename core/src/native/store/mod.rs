@@ -6,6 +6,7 @@ mod directory;
 mod guarded;
 mod header;
 mod key;
+mod place;
 mod record;
 #[cfg(test)]
 mod tests;

@@ -239,7 +239,7 @@ fn what_a_start_that_was_killed_left_unfinished_is_cleared_away() {
     assert_eq!(store.read_all().unwrap(), [entry("kept", "1")]);
     let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["lock", "mark", "store.redb"]);
+    assert_eq!(names, ["lock", "mark", "place", "store.redb"]);
 }
 
 #[test]

@@ -275,7 +275,7 @@ impl World {
         let shared = delta.to.iter().map(|(replica, seq)| (replica, if replica == old { own } else { seq })).collect();
         let (rules, clock) = (node.rules.clone(), self.clock(who));
         let options = WriteOptions { policy_version: node.version, ..WriteOptions::under(&rules) };
-        let rebased = node.replica.rebased(id, &delta, &shared, &node.synced, &options, clock);
+        let rebased = node.replica.rebased(id, &delta, &shared, (&node.synced, Heeds::Later), &options, clock);
         let rebased = rebased.map_err(|e| e.to_string())?;
         let mut items = Vec::new();
         for effect in rebased.rewritten {
