@@ -43,6 +43,7 @@ pub(crate) struct History {
 const REPLICA: &str = "/replica";
 const WRITE: &str = "/write/";
 const BASE: &str = "/base/";
+const OVERRULED: &str = "/overruled";
 
 fn key_holds(key: &[u8], part: &str) -> bool {
     std::str::from_utf8(key).is_ok_and(|key| key.contains(part))
@@ -74,6 +75,15 @@ pub(crate) fn left_by(writes: &[StoreWrite]) -> Option<Known> {
         _ => None,
     });
     replicas.into_iter().next()
+}
+
+/// The markers of what a batch lists as not kept when a host takes over the document of others.
+pub(crate) fn listed_by(writes: &[StoreWrite]) -> BTreeSet<i64> {
+    let records = writes.iter().filter_map(|write| match write {
+        StoreWrite::Put { key, bytes } if key_holds(key, OVERRULED) => Some(canonical(&json(bytes))),
+        _ => None,
+    });
+    records.flat_map(|text| markers(&text)).collect()
 }
 
 /// The records of writes that a store holds.
@@ -258,7 +268,7 @@ impl History {
     }
 
     /// A number that somebody showed and that only writes hold which are no longer seen: it had to be written again.
-    pub(crate) fn left_behind(&mut self, old: &Known, new: &Known) -> Option<i64> {
+    pub(crate) fn left_behind(&mut self, old: &Known, new: &Known, listed: &BTreeSet<i64>) -> Option<i64> {
         let claimed = |writes: &[Arc<Assertion>]| -> BTreeSet<i64> {
             let values =
                 writes.iter().filter_map(|a| if let Claim::Value(value) = &a.claim { Some(value) } else { None });
@@ -270,7 +280,8 @@ impl History {
         }
         let (kept, shown) = (claimed(&self.seen(new)), markers(&canonical(&self.expected(old).value)));
         let (before, lost) = (claimed(&seen), claimed(&unseen));
-        shown.into_iter().find(|marker| lost.contains(marker) && !kept.contains(marker) && !before.contains(marker))
+        let is_gone = |marker: &i64| !kept.contains(marker) && !before.contains(marker) && !listed.contains(marker);
+        shown.into_iter().find(|marker| lost.contains(marker) && is_gone(marker))
     }
 
     /// The document that the author of a write saw.

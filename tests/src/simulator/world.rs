@@ -12,7 +12,7 @@ use confmesh::{Code, Error, Policy};
 
 use super::buses::Channel;
 use super::generate::{self, FIRST_MARKER, markers};
-use super::history::{History, floor, left_by, moves_floor, stored};
+use super::history::{History, floor, left_by, listed_by, moves_floor, stored};
 use super::host::{Host, name};
 use super::network::{Edge, Flight};
 use super::random::Random;
@@ -321,7 +321,7 @@ impl World {
             && old.genesis == new.genesis
             && !self.hosts[at].keeps_first_values()
             && !self.averages()
-            && let Some(marker) = self.history.left_behind(old, &new)
+            && let Some(marker) = self.history.left_behind(old, &new, &listed_by(writes))
         {
             return violated(
                 Property::Loss,
@@ -345,9 +345,11 @@ impl World {
             // Where history is dropped everybody makes his own writes again.
             let alone = (old.replica != new.replica).then_some(at);
             let written = self.history.written_in(old.genesis, alone);
-            let lost = markers(&made)
-                .into_iter()
-                .find(|marker| written.contains(marker) && !self.history.came_along(&old, &new, *marker, alone));
+            let listed = listed_by(writes);
+            let lost = markers(&made).into_iter().find(|marker| {
+                let came_along = || self.history.came_along(&old, &new, *marker, alone);
+                written.contains(marker) && !listed.contains(marker) && !came_along()
+            });
             if let Some(marker) = lost {
                 return violated(Property::Loss, format!("{at} lost {marker} when it took over another document"));
             }
