@@ -216,9 +216,8 @@ impl Engine {
         let (fresh, key) = (self.next_author(), self.key.public());
         let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
         let is_copy = self.config.is_copy;
-        let is_left = |founded: &Founded| {
-            !key.has_name(founded.durable.id()) || (is_copy && !founded.durable.settles())
-        };
+        let is_left =
+            |founded: &Founded| !key.has_name(founded.durable.id()) || (is_copy && !founded.durable.settles());
         let Some(founded) = founded.filter(|founded| is_left(founded)) else { return };
         let old = founded.durable.id();
         founded.rename(fresh);
@@ -338,7 +337,8 @@ impl Engine {
             rewritten.len(),
             if refused > 0 { format!(", {refused} were refused by what is there") } else { String::new() }
         );
-        let mut hint = "this is so after the data directory was put back from a copy, or after the instance was expelled";
+        let mut hint =
+            "this is so after the data directory was put back from a copy, or after the instance was expelled";
         if let Some(told) = told {
             message.push_str(&format!("; {told}"));
             hint = "see `confmesh conflicts --all`, and settle it with `confmesh resolve`; this is so after the data directory was \

@@ -6,8 +6,8 @@
 
 use super::conflicts::{Conflict, ConflictSide};
 use super::document::Document;
-use super::saves::{Dispute, Stays, Verdict};
 use super::records::overruled_record;
+use super::saves::{Dispute, Stays, Verdict};
 use super::shared::{Choice, Shared, Step};
 use super::types::{Event, FileCopy, Level, StoreWrite};
 use super::{Audit, AuditEntry, Engine};
@@ -144,8 +144,11 @@ impl Document {
         let surplus = self.overruled.len().saturating_sub(MOST_LISTED);
         self.overruled.drain(..surplus);
         let named = paths.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>().join(", ");
-        let more = if paths.len() > MOST_TOLD { format!(" and {} more", paths.len() - MOST_TOLD) } else { String::new() };
-        let told = format!("others had written something else at {named}{more}: what was written later stays, and the other side is listed");
+        let more =
+            if paths.len() > MOST_TOLD { format!(" and {} more", paths.len() - MOST_TOLD) } else { String::new() };
+        let told = format!(
+            "others had written something else at {named}{more}: what was written later stays, and the other side is listed"
+        );
         (!paths.is_empty()).then(|| (overruled_record(&self.name, &self.overruled), told))
     }
 

@@ -188,7 +188,8 @@ fn what_was_not_shared_is_written_again_over_what_the_others_made_of_it() {
     one.note(&[joins(id), leaves(two.id(), 0)], 9).unwrap();
     settle(&mut one);
     let delta = one.delta(two.seen());
-    let rebased = two.rebased(id, &delta, &delta.to, (&synced, Heeds::Later), &WriteOptions::under(&merged), 10).unwrap();
+    let rebased =
+        two.rebased(id, &delta, &delta.to, (&synced, Heeds::Later), &WriteOptions::under(&merged), 10).unwrap();
     let expected = map(&[
         ("both", map(&[("mine", 2.into()), ("theirs", 3.into())])),
         ("list", vec![2.into(), 4.into(), 3.into()].into()),
