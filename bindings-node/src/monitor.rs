@@ -1,4 +1,5 @@
 //! Counters of how synchronization performs, registered; the time is that of the process.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the core is told the time by its bindings")]
 use std::time::Instant;
 
 use confmesh::monitor::SyncPerformanceMonitor;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -46,7 +46,7 @@ def misspelt(called: str, unknown: str, names: list[str]) -> str:
     return f"{called}() got an unexpected keyword argument '{unknown}': {advice}"
 
 
-def check_callable(callback: object, called: str, hint: str) -> None:
+def check_callable(callback: Any, called: str, hint: str) -> None:
     """Refuses what cannot be called where it is given, and not on another thread when the first change comes."""
     if not callable(callback):
         from ._errors import UsageError

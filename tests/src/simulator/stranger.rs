@@ -61,7 +61,14 @@ impl World {
             let after = self.standing(at);
             // Whose store fails meanwhile leaves under one name and joins under another.
             let is_own = |member: &ReplicaId| self.history.author(*member) == Some(at);
-            let is_less = before.iter().any(|member| !after.contains(member) && !is_own(member));
+            // So does another host's, and that may have been on its way to the disk here.
+            let is_renamed = |member: &ReplicaId| {
+                let host = self.history.author(*member);
+                let is_new = |new: &&ReplicaId| !before.contains(*new) && self.history.author(**new) == host;
+                host.is_some() && after.iter().any(|new| is_new(&new))
+            };
+            let is_less =
+                before.iter().any(|member| !after.contains(member) && !is_own(member) && !is_renamed(member));
             // Others may have asked meanwhile to be let in, under names that nobody stored yet: the stranger said none of these.
             let made: BTreeSet<ReplicaId> = names.iter().copied().collect();
             let is_strange = |member: &&ReplicaId| {
