@@ -195,7 +195,7 @@ fn killed_processes_leave_no_temporary_files_behind_after_the_next_start() {
         names
     };
     assert_eq!(names(dir.path()), [".a.json.confmesh", "a.json"]);
-    assert_eq!(names(&dir.path().join(".a.json.confmesh")), ["instance.key", "lock", "mark", "store.redb"]);
+    assert_eq!(names(&dir.path().join(".a.json.confmesh")), ["instance.key", "lock", "mark", "place", "store.redb"]);
 }
 
 #[test]

@@ -10,11 +10,14 @@ use serde_json::Value;
 use super::process::{Instance, Running, wait_for};
 use super::{dir, json};
 
+/// Ids and bodies of the requests that came.
+type Came = Mutex<Vec<(String, Value)>>;
+
 /// A server that answers the first requests with 503 and the others with 204; it keeps the bodies of all.
-fn receiver(failures: usize) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+fn receiver(failures: usize) -> (String, Arc<Came>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let came = Arc::<Mutex<Vec<(String, Value)>>>::default();
+    let came = Arc::<Came>::default();
     let kept = Arc::clone(&came);
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
@@ -47,7 +50,7 @@ fn receiver(failures: usize) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
 
 /// Waits for a notice of that type.
 #[track_caller]
-fn came(all: &Mutex<Vec<(String, Value)>>, kind: &str) -> Value {
+fn came(all: &Came, kind: &str) -> Value {
     wait_for(kind, || {
         all.lock().unwrap().iter().rev().find(|(_, body)| body["type"] == kind).map(|found| found.1.clone())
     })

@@ -67,8 +67,7 @@ impl World {
                 let is_new = |new: &&ReplicaId| !before.contains(*new) && self.history.author(**new) == host;
                 host.is_some() && after.iter().any(|new| is_new(&new))
             };
-            let is_less =
-                before.iter().any(|member| !after.contains(member) && !is_own(member) && !is_renamed(member));
+            let is_less = before.iter().any(|member| !after.contains(member) && !is_own(member) && !is_renamed(member));
             // Others may have asked meanwhile to be let in, under names that nobody stored yet: the stranger said none of these.
             let made: BTreeSet<ReplicaId> = names.iter().copied().collect();
             let is_strange = |member: &&ReplicaId| {
