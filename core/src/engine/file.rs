@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::aside::is_shown;
+use super::base::{Base, Intended};
 use super::kept::{Kept, Restored};
 use super::options::FileBinding;
 use super::records::{FileRecord, Known, file_record};
@@ -79,20 +80,6 @@ pub(super) struct BoundFile {
     pub(super) disputes: Vec<SaveConflict>,
     /// A write that the driver gets once the store has the batch of this ticket.
     pub(super) due: Option<(Ticket, FileWrite)>,
-}
-
-#[derive(Clone)]
-struct Base {
-    known: Known,
-    value: Value,
-}
-
-/// What a mirror write is about to put there.
-#[derive(Clone)]
-struct Intended {
-    known: Known,
-    /// What it changes.
-    leaves: Vec<Leaf>,
 }
 
 enum Seen {
@@ -336,13 +323,11 @@ impl BoundFile {
         };
         self.seen = Seen::Good;
         self.failure = None;
-        if was_missing
-            && self.base.is_none()
-            && shared.is_some_and(|(shown, shared)| is_empty(shown) && is_empty(shared))
-        {
-            // A missing file is what an empty document looks like: who makes it edits that.
-            self.base = Some(Base { known: Known::whole(String::new()), value: Value::empty_map() });
-            self.kept = Kept::first();
+        if self.base.is_none() {
+            // Who made it, or edited what the mirror had just made, edits that.
+            let is_blank = was_missing && shared.is_some_and(|(shown, shared)| is_empty(shown) && is_empty(shared));
+            self.base = Base::of_new(&value, self.intended.as_ref(), is_blank);
+            self.kept = if self.base.is_some() { Kept::first() } else { std::mem::take(&mut self.kept) };
         }
         match shared.filter(|_| self.base.is_some()) {
             None => Look::First { text: text.to_owned(), value },
@@ -574,7 +559,7 @@ impl BoundFile {
             (Seen::Missing, _) => (None, print(&target, self.format)?),
             _ => return Ok(None),
         };
-        let leaves = base.map(|base| leaf_diff(&base.value, &target)).unwrap_or_default();
+        let leaves = leaf_diff(base.map_or(&Value::empty_map(), |base| &base.value), &target);
         self.in_flight = true;
         let before = self.intended.replace(Intended { known: Known::whole(text.clone()), leaves });
         self.superseded.extend(before.map(|before| before.known.hash));

@@ -21,6 +21,7 @@
 mod admission;
 mod aside;
 mod audit;
+mod base;
 mod authors;
 mod buses;
 mod checking;

@@ -41,6 +41,34 @@ fn a_crash_right_after_the_file_was_written_is_no_edit() {
 }
 
 #[test]
+fn an_edit_of_a_file_that_the_mirror_has_just_made_is_an_edit_and_nothing_is_put_aside() {
+    for is_killed in [false, true] {
+        let mut world = World::new();
+        world.add(1, None, false);
+        world.hosts[0].writes_files = false;
+        world.set(0, "a.b", 1);
+        world.set(0, "c", 1);
+        let write = world.hosts[0].due.pop_front().unwrap();
+        world.hosts[0].write_file(write);
+        // Somebody edits it before anybody looked, and others write the same key meanwhile.
+        world.hosts[0].file = Some(r#"{"a":{"b":2},"mine":true}"#.to_owned());
+        world.hosts[0].writes_files = true;
+        if is_killed {
+            world.restart(0);
+        } else {
+            world.hosts[0].engine.handle_file_written(&name());
+            world.look(0);
+        }
+        world.run();
+        assert!(world.hosts[0].kept.is_empty() && world.hosts[0].copies.is_empty(), "{is_killed}");
+        let shown = world.value(0);
+        assert_eq!(shown.at(&path("a.b")), Some(&2.into()), "{is_killed}: {shown:?}");
+        assert_eq!(shown.at(&path("mine")), Some(&true.into()), "{is_killed}: {shown:?}");
+        assert_eq!(world.file_value(0), shown);
+    }
+}
+
+#[test]
 fn a_save_while_a_mirror_write_is_pending_loses_neither_side() {
     let mut world = pair();
     world.hosts[0].writes_files = false;
