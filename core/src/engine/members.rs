@@ -219,7 +219,7 @@ impl Engine {
         let is_left =
             |founded: &Founded| !key.has_name(founded.durable.id()) || (is_copy && !founded.durable.settles());
         let Some(founded) = founded.filter(|founded| is_left(founded)) else { return };
-        let old = founded.durable.id();
+        let (old, has_own) = (founded.durable.id(), key.has_name(founded.durable.id()));
         founded.rename(fresh);
         let record = replica_record(name, &founded.durable);
         self.prepare_succession(name, [old, old], now);
@@ -228,6 +228,10 @@ impl Engine {
             self.hand_over(name);
         } else {
             self.stage_step(name, vec![record], Step::Records, "shared", None, None);
+        }
+        if has_own {
+            let message = "the store was put back from a copy, or moved: what is written from now on is concurrent to what others may have of this instance";
+            self.notice(Level::Info, Error::new(Code::Store, message));
         }
     }
 

@@ -40,6 +40,7 @@ fn put_back(world: &mut World, count: usize) {
     world.run();
     world.disconnect_all();
     world.put_back(1, copy);
+    assert!(world.notices(1).contains("the store was put back from a copy"), "{}", world.notices(1));
 }
 
 /// What is listed at a path, by any instance the same.
