@@ -21,8 +21,8 @@
 mod admission;
 mod aside;
 mod audit;
-mod base;
 mod authors;
+mod base;
 mod buses;
 mod checking;
 mod checks;
