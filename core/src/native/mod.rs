@@ -10,6 +10,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod file;
+mod group;
 pub mod guard;
 pub mod http;
 mod io_error;

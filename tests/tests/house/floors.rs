@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
         "native::notify",
         "native::file",
         "native::io_error",
+        "native::group",
         "native::source",
         "native::watch",
         "native::transport",
@@ -48,7 +49,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 /// and what they share among themselves.
 const ADAPTERS: usize = 8;
 const ADAPTERS_SEE: usize = 2;
-const ADAPTERS_SHARE: &[&str] = &["native::net", "native::file", "native::io_error", "native::guard"];
+const ADAPTERS_SHARE: &[&str] = &["native::net", "native::file", "native::group", "native::io_error", "native::guard"];
 
 fn floor_of(room: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&room))

@@ -2,9 +2,10 @@
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::error::{Code, Error, Result};
+use crate::native::group::Group;
 use crate::native::io_error::reason;
 use crate::notice::{Notice, Outcome};
 
@@ -57,33 +58,6 @@ impl Hook {
             (true, _) => Ok(()),
             (false, Some(code)) => Err(failed(format!("ended with status {code}"))),
             (false, None) => Err(failed("was killed by a signal".to_owned())),
-        }
-    }
-}
-
-/// A child whose whole group ends with it.
-struct Group {
-    leader: Child,
-    #[cfg(unix)]
-    group: Option<rustix::process::Pid>,
-}
-
-impl Group {
-    fn of(leader: Child) -> Group {
-        Group {
-            #[cfg(unix)]
-            group: leader.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
-            leader,
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = self.group {
-            // Fails where nobody of it is left.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }

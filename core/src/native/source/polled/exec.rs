@@ -11,6 +11,7 @@ use super::{Answer, Failure};
 use crate::error::{Code, Error, Result};
 use crate::format::Format;
 use crate::limits::MAX_TEXT_BYTES;
+use crate::native::group::Group;
 use crate::native::io_error::reason;
 use crate::source::SourceSpec;
 use crate::value::Str;
@@ -130,34 +131,6 @@ impl ExecLoader {
             (true, _) => None,
             (false, 0) => Some(tail),
             (false, _) => Some(format!("…{tail}")),
-        }
-    }
-}
-
-/// A child whose whole group ends with it.
-struct Group {
-    leader: Child,
-    /// Its number, which the child itself no longer knows once it ended.
-    #[cfg(unix)]
-    group: Option<rustix::process::Pid>,
-}
-
-impl Group {
-    fn of(leader: Child) -> Group {
-        Group {
-            #[cfg(unix)]
-            group: leader.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
-            leader,
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = self.group {
-            // Fails where nobody of it is left.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }
