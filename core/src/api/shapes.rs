@@ -376,7 +376,7 @@ pub static DOCUMENT_STATUS: Record = record(
         may("apart", Type::List(&Type::Map), "connected instances with another document"),
         may("kept", Type::List(&Type::Map), "what was here before other documents took its place"),
         may("left_out", Type::List(&Type::Record(&LEFT_OUT)), "what the bound file cannot hold"),
-        may("warnings", Type::List(&Type::Record(&PROBLEM)), "what is odd about the sources"),
+        may("warnings", Type::List(&Type::Record(&PROBLEM)), "what is odd about the sources or the store"),
         may("save_conflicts", Type::List(&Type::Map), "where a save and others said different things"),
     ],
 );

@@ -73,6 +73,8 @@ pub(super) struct Document {
     pub(super) aside: Vec<Aside>,
     /// What did not stay when it took over the document of others.
     pub(super) overruled: Vec<SaveConflict>,
+    /// Where the store was put back from a copy, or moved, before this start.
+    pub(super) put_back: Option<crate::error::Error>,
     /// The conflicts that a later write closed.
     pub(super) closed: Closed,
     /// What was delivered from elsewhere.
@@ -147,6 +149,7 @@ impl Document {
             former: Vec::new(),
             aside: Vec::new(),
             overruled: Vec::new(),
+            put_back: None,
             closed: Closed::default(),
             deliveries: Deliveries::default(),
             history,
@@ -390,6 +393,7 @@ impl Document {
             kept: self.aside.clone(),
             in_step_ms: self.in_step_ms,
             checking: self.checks.status(),
+            put_back: self.put_back.clone(),
         }
     }
 }

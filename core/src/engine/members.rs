@@ -32,6 +32,9 @@ impl Member {
     }
 }
 
+/// What is said of a store that is not where it was made.
+const PUT_BACK: &str = "the store was put back from a copy, or moved: what is written from now on is concurrent to what others may have of this instance";
+
 impl Engine {
     /// The replicas that write a document and have to be reached before its history is dropped; none where it is kept.
     pub fn members(&self, document: &DocumentName) -> Vec<ReplicaId> {
@@ -218,8 +221,14 @@ impl Engine {
         let is_copy = self.config.is_copy;
         let is_left =
             |founded: &Founded| !key.has_name(founded.durable.id()) || (is_copy && !founded.durable.settles());
-        let Some(founded) = founded.filter(|founded| is_left(founded)) else { return };
-        let (old, has_own) = (founded.durable.id(), key.has_name(founded.durable.id()));
+        let Some(founded) = founded else { return };
+        let is_left = is_left(founded);
+        if is_copy && key.has_name(founded.durable.id()) {
+            self.tell_put_back(name);
+        }
+        let founded = self.documents.get_mut(name).and_then(|d| d.shared.as_mut()).and_then(Shared::founded_mut);
+        let Some(founded) = founded.filter(|_| is_left) else { return };
+        let old = founded.durable.id();
         founded.rename(fresh);
         let record = replica_record(name, &founded.durable);
         self.prepare_succession(name, [old, old], now);
@@ -229,9 +238,17 @@ impl Engine {
         } else {
             self.stage_step(name, vec![record], Step::Records, "shared", None, None);
         }
-        if has_own {
-            let message = "the store was put back from a copy, or moved: what is written from now on is concurrent to what others may have of this instance";
-            self.notice(Level::Info, Error::new(Code::Store, message));
+    }
+
+    /// The store was put back from a copy, or moved: nobody can tell which. That is told until the process ends.
+    fn tell_put_back(&mut self, name: &DocumentName) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        document.put_back = Some(
+            Error::new(Code::Store, PUT_BACK)
+                .with_hint("where it was moved, there is nothing to do; else compare with the other instances"),
+        );
+        if let Some(error) = document.put_back.clone() {
+            self.notice(Level::Info, error);
         }
     }
 

@@ -84,7 +84,7 @@ pub use locks::{LockAuthority, LockCommand, MAX_LEASE_MS, MAX_WAIT_MS, MIN_LEASE
 pub use options::{CHECK_WITHIN_MS, DocumentOptions, EngineConfig, FileBinding, KeepHistory};
 pub use repair::{IdleAuthor, Repair};
 pub use restored::restored_records;
-pub use save_conflicts::SaveConflict;
+pub use save_conflicts::{Said, SaveConflict};
 pub use saves::Stays;
 pub use shared::{Choice, Command};
 pub use skew::PeerClock;

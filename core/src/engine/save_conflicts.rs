@@ -33,6 +33,15 @@ const MOST_APART: usize = 3;
 /// How many paths are named at once, the first.
 const MOST_TOLD: usize = 16;
 
+/// Where the side of this instance comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A save of the bound file.
+    Save,
+    /// Writes of this instance from before it took over the document of the others.
+    Write,
+}
+
 /// A path where a save of the bound file and others said different things, and who was heeded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SaveConflict {
@@ -44,14 +53,16 @@ pub struct SaveConflict {
     pub theirs: Option<Value>,
     /// Whose value stayed.
     pub stays: Stays,
-    /// When the file was looked at, in milliseconds since 1970.
+    /// When that was found out, in milliseconds since 1970.
     pub at_ms: u64,
+    /// What `saved` was.
+    pub said: Said,
 }
 
 impl SaveConflict {
     fn new(dispute: Dispute, at_ms: u64) -> SaveConflict {
         let Dispute { path, saved, theirs, stays } = dispute;
-        SaveConflict { path, saved, theirs, stays, at_ms }
+        SaveConflict { path, saved, theirs, stays, at_ms, said: Said::Save }
     }
 
     fn is_same(&self, other: &SaveConflict) -> bool {
@@ -80,7 +91,7 @@ impl SaveConflict {
         SaveConflict { saved: masked(&self.saved), theirs: masked(&self.theirs), ..self.clone() }
     }
 
-    /// `{"path", "saved"?, "theirs"?, "stays": "theirs" | "saved", "timestamp"}`.
+    /// `{"path", "saved"?, "theirs"?, "stays": "theirs" | "saved", "said": "save" | "write", "timestamp"}`.
     pub fn to_value(&self) -> Value {
         let stays = if self.stays == Stays::Theirs { "theirs" } else { "saved" };
         let sides = [("saved", &self.saved), ("theirs", &self.theirs)];
@@ -88,6 +99,7 @@ impl SaveConflict {
         let fields = [
             ("path", self.path.to_string().into()),
             ("stays", stays.into()),
+            ("said", if self.said == Said::Save { "save" } else { "write" }.into()),
             ("timestamp", rfc3339(self.at_ms).into()),
         ];
         sides.chain(fields).collect()
@@ -108,6 +120,7 @@ impl SaveConflict {
             theirs: value.child("theirs").cloned(),
             stays: if text("stays")? == "theirs" { Stays::Theirs } else { Stays::Saved },
             at_ms: text("timestamp")?.parse().ok()?,
+            said: if text("said") == Some("write") { Said::Write } else { Said::Save },
         })
     }
 }
@@ -137,6 +150,7 @@ impl Document {
             theirs,
             stays: if mine_stays { Stays::Saved } else { Stays::Theirs },
             at_ms,
+            said: Said::Write,
         });
         let new: Vec<SaveConflict> = new.collect();
         self.overruled.retain(|old| !new.iter().any(|new| new.is_same(old)));

@@ -256,8 +256,9 @@ pub(super) fn judge(save: &Save<'_>) -> Verdict {
         gone += usize::from(before.is_some() && saved.is_none());
         // A map that has entries on one side and none on the other is a map on both.
         if saved == theirs || stays_map(saved, save.theirs, path) || stays_map(theirs, save.saved, path) {
-            // A state that is as near had it already: then perhaps nobody said that again.
-            let is_said = saved == theirs && saved != before && !doubted.contains(path);
+            // A state that is as near had it already, or the file has shown since what others wrote: then perhaps nobody said that again.
+            let was_shown = !touched.contains_key(path) && by_others(path);
+            let is_said = saved == theirs && saved != before && !was_shown && !doubted.contains(path);
             let made = saved.filter(|_| is_said);
             verdict.same.extend(made.map(|saved| (path.clone(), save.meant(path, saved))));
             continue;

@@ -457,6 +457,8 @@ pub struct DocumentStatus {
     pub in_step_ms: Option<u64>,
     /// What waits for the checks of the program; `None` where they have answered everything.
     pub checking: Option<super::Checking>,
+    /// That the store was put back from a copy, or moved, before this start; `None` where it is where it was.
+    pub put_back: Option<Error>,
 }
 
 /// What somebody wrote that is not in force.

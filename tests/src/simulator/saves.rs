@@ -58,6 +58,8 @@ struct Desk {
     by_file: BTreeSet<Path>,
     /// Leaves that this file removed, and that others set since; the file has not shown that.
     unseen: BTreeSet<Path>,
+    /// What this file had written last where others wrote something else that the file has not shown.
+    unshown: BTreeMap<Path, Value>,
     /// Items and lines that saves added, or brought back.
     added: BTreeSet<i64>,
     has_parts: bool,
@@ -138,6 +140,7 @@ impl Desk {
             buffers: Vec::new(),
             by_file: BTreeSet::new(),
             unseen: BTreeSet::new(),
+            unshown: BTreeMap::new(),
             added: BTreeSet::new(),
             has_parts: false,
             marker: 1_000,
@@ -298,7 +301,9 @@ impl Desk {
 
     /// What others set is in the file now, so what they do to it next counts.
     fn mirrored(&mut self) {
-        for key in self.shown().keys() {
+        let shown = self.shown();
+        self.unshown.retain(|key, value| shown.get(key) == Some(value));
+        for key in shown.keys() {
             if self.unseen.remove(key) {
                 self.by_file.remove(key);
             }
@@ -314,17 +319,24 @@ impl Desk {
         }
         // Who removes what is not there writes nothing, nor does who writes and removes before the file shows it.
         let is_write = value.is_some() || is_there;
-        let is_undone = value.is_none() && self.unseen.contains(&key_path);
+        let mut is_undone = value.is_none() && self.unseen.contains(&key_path);
+        if self.by_file.contains(&key_path)
+            && let Some(value) = self.held().remove(&key_path)
+        {
+            self.unshown.insert(key_path.clone(), value);
+        }
         match value {
             Some(value) => self.engine.set(&name(), path(key), value, self.now),
             None => self.engine.unset(&name(), path(key), self.now),
         };
+        self.settle(false);
+        // Nor who puts back what the file shows.
+        is_undone |= self.unshown.get(&key_path).is_some_and(|value| self.held().get(&key_path) == Some(value));
         if is_undone {
             self.by_file.insert(key_path);
         } else if is_write {
             self.by_file.remove(&key_path);
         }
-        self.settle(false);
     }
 
     fn some_write(&mut self) {

@@ -41,6 +41,8 @@ fn put_back(world: &mut World, count: usize) {
     world.disconnect_all();
     world.put_back(1, copy);
     assert!(world.notices(1).contains("the store was put back from a copy"), "{}", world.notices(1));
+    let status = world.hosts[1].engine.status().remove(0);
+    assert!(status.put_back.is_some_and(|error| error.message().contains("put back from a copy")));
 }
 
 /// What is listed at a path, by any instance the same.

@@ -100,9 +100,11 @@ fn document_rows(document: &Value) -> Vec<Vec<String>> {
         rows.push(row("warning", problem(warning)));
     }
     for save in items(document, "save_conflicts") {
-        let stays = if plain(save.child("stays")) == "theirs" { "what others wrote" } else { "what was saved" };
+        let is_save = plain(save.child("said")) != "write";
+        let own = if is_save { "what was saved" } else { "what this instance wrote" };
+        let stays = if plain(save.child("stays")) == "theirs" { "what others wrote" } else { own };
         let what = format!("{} ({}): {stays} stays", plain(save.child("path")), plain(save.child("timestamp")));
-        rows.push(row("save", what));
+        rows.push(row(if is_save { "save" } else { "overruled" }, what));
     }
     rows.extend(super::join::rows(document));
     for source in items(document, "sources") {

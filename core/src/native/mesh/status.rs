@@ -72,7 +72,8 @@ pub struct DocumentState {
     pub remotes: BTreeMap<Str, RemoteStatus>,
     /// For how long the oldest question to the checks of the program has had no answer, in milliseconds.
     pub checking_ms: Option<u64>,
-    /// What is odd about the sources: variables that are ignored, scalars that readers take differently.
+    /// What is odd about the sources, variables that are ignored, scalars that readers take differently; and that the store
+    /// was put back.
     pub warnings: Vec<Error>,
 }
 
@@ -353,6 +354,7 @@ impl Actor {
                 secrets = secret_paths(snapshot.policy(), &snapshot.value);
                 warnings = snapshot.warnings().to_vec();
             }
+            warnings.extend(status.put_back.clone());
             let stale_ms = |source: &SourceStatus| {
                 let since = self.stale_since.get(&source.id)?;
                 Some((source.id.clone(), now.mono_ms.saturating_sub(*since)))
