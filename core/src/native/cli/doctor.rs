@@ -172,6 +172,10 @@ fn of_file(file: &Path, is_optional: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     match std::fs::read_dir(above).map(|_| ()) {
         Err(error) => return vec![Finding::broken(about, failure(Code::File, "open the directory", above, &error))],
+        Ok(()) if std::fs::metadata(file).is_ok_and(|about| !about.is_file() && !about.is_dir()) => {
+            let error = Error::new(Code::File, "it is a pipe, a socket or a device").with_hint("put a file there");
+            found.push(Finding::broken(&about, error));
+        }
         Ok(()) => match std::fs::File::open(file) {
             Ok(_) => found.push(Finding::well(&about, "it can be read")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_optional => {

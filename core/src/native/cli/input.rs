@@ -129,6 +129,11 @@ fn read_file(argument: &str) -> Result<String, Stop> {
     match std::fs::metadata(path) {
         Err(error) if correctable(error.kind()) => return Err(unreadable(path, &error)),
         Ok(found) if found.is_dir() => return Err(unreadable(path, &ErrorKind::IsADirectory.into())),
+        // A pipe is opened once only: who writes into it would find that nobody reads any more.
+        Ok(found) if !found.is_file() => {
+            let bytes = file::read_bytes(path).map_err(|error| Stop::Error(error, CORRECTABLE))?;
+            return utf8(bytes.unwrap_or_default(), argument);
+        }
         _ => {}
     }
     match std::fs::File::open(path) {

@@ -1,9 +1,10 @@
 //! Text files: reading, and replacing without ever losing what somebody else saved meanwhile.
 mod belongings;
+mod pipe;
 mod swap;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -55,20 +56,19 @@ pub fn read_regular(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Reads a file whole without caring whether it is text; `None` where there is no such file.
+/// Reads a file whole without caring whether it is text, or a pipe to its end; `None` where there is no such file.
 pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    match read() {
+    match pipe::bytes(path, MAX_TEXT_BYTES) {
         Ok(bytes) if bytes.len() > MAX_TEXT_BYTES => {
             Err(Error::new(Code::TooLarge, format!("`{}` is larger than {} MiB", path.display(), MAX_TEXT_BYTES >> 20))
                 .with_hint("is this the file you meant? a configuration has a few kilobytes"))
         }
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            Err(Error::new(Code::File, format!("cannot read `{}`: {error}", path.display()))
+                .with_hint("let the program at its other end write, or name a file"))
+        }
         Err(error) => Err(failure(Code::File, "read", path, &error)),
     }
 }

@@ -195,7 +195,7 @@ fn first_look(actor: &mut Actor, is_alone: bool) -> Result<()> {
     // A document that is in the store goes on with what was in force, whatever others wrote into it.
     actor.refuses_invalid = is_new && is_alone;
     for at in 0..actor.layers.len() {
-        let text = actor.layers.get(at).map(|layer| file::read(&layer.path));
+        let text = actor.layers.get(at).map(|layer| file::read_regular(&layer.path));
         actor.take_layer(at, text.unwrap_or(Ok(None)));
     }
     let now = actor.clock.now();

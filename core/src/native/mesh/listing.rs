@@ -136,7 +136,7 @@ impl Actor {
             match &self.watcher {
                 // The watcher tells the first content once it holds still.
                 Some(watcher) => _ = watcher.watch(&file.path),
-                None => self.take_layer(at, file::read(&file.path)),
+                None => self.take_layer(at, file::read_regular(&file.path)),
             }
         }
     }
