@@ -9,11 +9,15 @@ use crate::value::Value;
 
 /// Replacements of byte ranges, applied at once.
 #[derive(Default)]
-pub(super) struct Edits(Vec<(Range<usize>, String)>);
+pub(super) struct Edits {
+    replaced: Vec<(Range<usize>, String)>,
+    /// The lines of entries that go, comments included.
+    units: Vec<Range<usize>>,
+}
 
 impl Edits {
     pub fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
-        self.0.push((range, text.into()));
+        self.replaced.push((range, text.into()));
     }
 
     pub fn insert(&mut self, at: usize, text: impl Into<String>) {
@@ -36,12 +40,37 @@ impl Edits {
     }
 
     /// Removes the lines of an entry whose comments start at `start`; of blank lines on both sides those behind it go as
-    /// well.
+    /// well, and those between entries that both go.
     pub fn remove_unit(&mut self, text: &str, start: usize, end: usize) {
-        let start = line_start(text, start);
+        self.units.push(line_start(text, start)..line_end(text, end));
+    }
+
+    /// Entries that go and stand in a row, each row in one.
+    fn rows(&mut self, text: &str) -> Vec<Range<usize>> {
+        let mut units = std::mem::take(&mut self.units);
+        units.sort_by_key(|unit| (unit.start, unit.end));
+        let mut rows: Vec<Range<usize>> = Vec::new();
+        for unit in units {
+            let Some(last) = rows.last_mut() else {
+                rows.push(unit);
+                continue;
+            };
+            let is_blank = |range: Range<usize>| text.get(range).is_none_or(|gap| gap.trim().is_empty());
+            let next = self.replaced.partition_point(|(range, _)| range.start < last.end);
+            let is_between = self.replaced.get(next).is_some_and(|(range, _)| range.start <= unit.start);
+            if unit.start <= last.end || (is_blank(last.end..unit.start) && !is_between) {
+                last.end = last.end.max(unit.end);
+            } else {
+                rows.push(unit);
+            }
+        }
+        rows
+    }
+
+    fn remove_row(&mut self, text: &str, start: usize, end: usize) {
         let above = text.get(..start).unwrap_or("");
         let is_blank_above = above.is_empty() || blank_lines_above(text, start) < start;
-        let mut end = line_end(text, end);
+        let mut end = end;
         if is_blank_above {
             let below = blank_lines_below(text, end);
             if below > end && text.get(below..).is_some_and(|rest| !rest.trim().is_empty()) {
@@ -62,11 +91,15 @@ impl Edits {
 
     /// A part of the text with every edit made; all of them lie in it.
     pub fn apply_within(mut self, text: &str, part: Range<usize>) -> Option<String> {
-        self.0.sort_by_key(|(range, _)| (range.start, range.end));
+        self.replaced.sort_by_key(|(range, _)| (range.start, range.end));
+        for row in self.rows(text) {
+            self.remove_row(text, row.start, row.end);
+        }
+        self.replaced.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(part.len() + 64);
         let mut at = part.start;
         let mut removing = false;
-        for (range, new) in &self.0 {
+        for (range, new) in &self.replaced {
             let removal = new.is_empty();
             if range.start < at && !(removal && removing) {
                 return None;

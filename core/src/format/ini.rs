@@ -4,8 +4,9 @@
 //! a comment at the start of a line or behind a blank. Values and keys may be quoted: `'…'` as it is, `"…"` with `\n`,
 //! `\r`, `\t`, `\"` and `\\`; so may parts of a section's name that hold a dot, and `[a "b"]` is `[a."b"]`.
 //!
-//! A value goes on in lines that stand deeper than its key where they hold no separator, or behind a `\` at the end of a
-//! line; comments may stand between them, and blank lines between those of one depth. Of a key that stands more than once
+//! A value goes on in lines that stand deeper than its key where they hold no separator, or where nothing stands behind the
+//! key's own or another such line stands above at the same depth (`install_requires =`, then `numpy>=1`), or behind a `\` at
+//! the end of a line; comments may stand between them, and blank lines between those of one depth. Of a key that stands more than once
 //! the last one counts, a section may stand in parts, and a word alone in a section is a key with an empty text. A line that
 //! includes other files (`!includedir …`) is kept and not followed.
 
@@ -240,6 +241,7 @@ fn continued(text: &str, at: usize, item: &mut Item) -> usize {
     let base = depth(at);
     let Content::Value(value, span) = &mut item.content else { return at };
     let is_quoted = text.get(span.start..).is_some_and(|rest| rest.starts_with(['"', '\'']));
+    let is_below = value.is_empty();
     if item.is_bare || is_quoted {
         return at;
     }
@@ -250,7 +252,8 @@ fn continued(text: &str, at: usize, item: &mut Item) -> usize {
         let line = own_line(text, next);
         let body = line.get(..comment_start(line)).unwrap_or("").trim();
         let joins = value.ends_with('\\');
-        let goes_on = joins || !body.contains(['=', ':']) && !body.starts_with('[');
+        let in_row = own_depth.map_or(is_below, |own| own == depth(next));
+        let goes_on = joins || (in_row || !body.contains(['=', ':'])) && !body.starts_with('[');
         let is_there = depth(next) > base && (blank == 0 || own_depth == Some(depth(next)));
         match (body.is_empty(), line.trim().is_empty()) {
             // Behind a blank line only a value on several lines goes on.

@@ -1,6 +1,6 @@
 //! INI texts written: whole, and changed in place.
 
-use super::edit::{Comments, Edits, head_start, line_end, line_start, own_line_indent};
+use super::edit::{Comments, Edits, head_start, line_end, line_start, next_line, own_line_indent};
 use super::ini::{Content, Item, Section, comment_start, own_line, read};
 use crate::error::{Code, Error, Result};
 use crate::limits::MAX_DEPTH;
@@ -107,7 +107,9 @@ fn spell_like(old: &str, text: &str, newline: &str) -> String {
         let lines: Vec<&str> = text.split('\n').collect();
         let is_open = |at: usize| lines.get(at).is_none_or(|line| line.is_empty());
         let begins = !is_open(0) && !is_open(lines.len() - 1) && (is_below || !is_open(1));
-        if begins && lines.iter().all(|line| fits(line) && !line.contains(['=', ':'])) {
+        // The first line below a text decides by its separator whether it is one, and those of its depth follow it.
+        let is_key = !is_below && lines.get(1).is_some_and(|line| line.contains(['=', ':']));
+        if begins && lines.iter().all(|line| fits(line)) && !is_key {
             let rest = lines.iter().enumerate().map(|(at, line)| match (at, line.is_empty()) {
                 (0, _) if !is_below => (*line).to_owned(),
                 (_, true) => newline.to_owned(),
@@ -122,6 +124,23 @@ fn spell_like(old: &str, text: &str, newline: &str) -> String {
         _ => spell(text),
     };
     if is_below { format!(" {new}") } else { new }
+}
+
+/// Whether the line behind an entry stands deeper than its key, so that an empty text would go on there.
+fn stands_deeper(text: &str, key: usize, end: usize) -> bool {
+    let depth =
+        |at: usize| own_line(text, line_start(text, at)).chars().take_while(|c| matches!(c, ' ' | '\t')).count();
+    let next = next_line(text, end);
+    let mut at = next;
+    while at < text.len() && is_comment_or_blank(own_line(text, at)) {
+        at = next_line(text, at);
+    }
+    at < text.len() && depth(at) > depth(key)
+}
+
+fn is_comment_or_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with([';', '#'])
 }
 
 fn double_quoted(text: &str) -> String {
@@ -190,6 +209,8 @@ impl Edit<'_> {
                         let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));
                         let around = |is_there: bool| if is_there { " " } else { "" };
                         let new = spell_like(self.text.get(span.clone()).unwrap_or(""), &new, self.newline);
+                        let swallows = new.is_empty() && stands_deeper(self.text, item.key_span.start, span.end);
+                        let new = if swallows { "\"\"".to_owned() } else { new };
                         let new = if item.is_bare { format!("{}{new}", self.separator) } else { new };
                         self.edits.replace(span.clone(), format!("{}{new}{}", around(pad), around(glued)));
                     }

@@ -134,6 +134,10 @@ fn a_removed_entry_takes_the_comment_directly_above_it() {
     without(Format::Toml, "# t\n\n# one\n[a]\nx = 1\n\n# two\n[b]\ny = 1\n", "a", "# t\n\n# two\n[b]\ny = 1\n");
     without(Format::Toml, "# one\na = 1\n# two\nb = 1\n", "a", "# two\nb = 1\n");
     without(Format::Ini, "; one\na = 1\n; two\nb = 1\n", "a", "; two\nb = 1\n");
+    // Of what goes together no blank lines are left over.
+    without(Format::Ini, "[a]\nx = 1\n\n; two\n[b]\ny = 1\n", "a", "; two\n[b]\ny = 1\n");
+    without(Format::Ini, "[z]\nq = 1\n\n[a]\nx = 1\ny = 2\n\n[b]\n", "a", "[z]\nq = 1\n\n[b]\n");
+    without(Format::Dotenv, "# one\nDB__HOST=x # h\nDB__PORT=1\nA=1\n", "DB", "A=1\n");
     without(Format::Dotenv, "# one\nexport A=1\n# two\nB=1\n", "A", "# two\nB=1\n");
     without(
         Format::Jsonc,
@@ -180,6 +184,10 @@ fn a_text_keeps_its_quotes_and_its_block() {
     let listed = "[o]\n  l =\n    one\n\n    two\n  z = 1\n";
     becomes(Format::Ini, listed, "o.l", "\"one\\n\\nthree\"", &listed.replace("two", "three"));
     becomes(Format::Ini, listed, "o.l", "\"one: 1\"", "[o]\n  l = one: 1\n  z = 1\n");
+    let needs = "[o]\nl =\n    a>=1\n    b\nz = 1\n";
+    becomes(Format::Ini, needs, "o.l", "\"a>=2\\nb\\nc~=1\"", "[o]\nl =\n    a>=2\n    b\n    c~=1\nz = 1\n");
+    // What stands deeper behind a text that gets empty would become one.
+    becomes(Format::Ini, "[o]\nl = a\n  d = 1\n", "o.l", "\"\"", "[o]\nl = \"\"\n  d = 1\n");
     becomes(Format::Ini, listed, "o.new", "\"1\"", &format!("{listed}  new = 1\n"));
 }
 

@@ -526,6 +526,11 @@ fn a_value_of_ini_goes_on_over_comments_and_blank_lines() {
     reads(lists, r#"{"o":{"l":"one\ntwo\n\nthree","word":"","z":"1"}}"#);
     reads("[d]\nkey = a\n# c\n    b c\nother=2\n", r#"{"d":{"key":"a\nb c","other":"2"}}"#);
     reads("[o]\nl =\n    one\n\n  two\n", r#"{"o":{"l":"one","two":""}}"#);
+    // Where nothing stands behind the key a separator is text, as requirements have it.
+    reads("[o]\nl =\n    a>=1\n    # d\n    b: 2\nz = 1\n", r#"{"o":{"l":"a>=1\nb: 2","z":"1"}}"#);
+    reads("[o]\nl = a\n    b\n    c>=1\n  d = 1\n", r#"{"o":{"d":"1","l":"a\nb\nc>=1"}}"#);
+    reads("[o]\nl = a\n  d = 1\n", r#"{"o":{"d":"1","l":"a"}}"#);
+    reads("[o]\n\tl =\n\td = 1\n", r#"{"o":{"d":"1","l":""}}"#);
     let included = "[mysqld]\nport = 1\n!includedir /etc/mysql/conf.d/\n";
     reads(included, r#"{"mysqld":{"port":"1"}}"#);
     let noted = crate::format::parse_noting(included, Format::Ini, "my.cnf").unwrap();

@@ -119,7 +119,7 @@ impl<'a> Composer<'a> {
                 Event::DocumentStart(_) if root.is_some() => {
                     return Err(self
                         .fail(&span, Code::Syntax, "a second document starts here")
-                        .with_hint("name the one that is meant, `FILE;document=2`, or remove `---` and what follows"));
+                        .with_hint("name the one that is meant, `FILE;document=2`; a file that is bound holds one: move the others out of it"));
                 }
                 Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
                 event => root = Some(self.node(event, &span, 0)?.node),
