@@ -8,6 +8,7 @@ use crate::path::Path;
 use crate::schema::nearest;
 use crate::value::{List, Map, Str, Value};
 
+use super::meant::meant;
 use super::reference::{Otherwise, Part, is_variable, parts, plain_target, split, target_of, unnamed};
 
 /// How many references may stand between a text and the value that it takes in the end.
@@ -395,8 +396,10 @@ impl Run<'_> {
                 }
             }
         }
-        let hint = match hint.filter(|path| self.root.at(path).is_some()) {
-            Some(path) => format!("did you mean `${{{path}}}`? a literal `${{` is written `$${{`"),
+        let near = hint.filter(|path| self.root.at(path).is_some()).map(|path| path.to_string());
+        let spelling = meant(self.root, &target.to_string(), near);
+        let hint = match spelling {
+            Some(spelling) => format!("did you mean `${{{spelling}}}`? a literal `${{` is written `$${{`"),
             None if segments.len() == 1 && segments.first().is_some_and(|name| is_variable(name)) => {
                 format!(
                     "a variable is `${{env:{target}}}`, with a default `${{env:{target}:-default}}`; a literal `${{` is written `$${{`"

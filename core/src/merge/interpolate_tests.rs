@@ -204,6 +204,41 @@ fn hints_name_the_right_spelling() {
 }
 
 #[test]
+fn a_hint_names_what_a_misspelt_reference_was_meant_to_be() {
+    let document = r#"{"db": {"host": "h", "ports": {"rate_limit": 1}}, "port": 5, "k": "TEXT"}"#;
+    for (written, meant) in [
+        ("db.hst", "db.host"),
+        ("db/host", "db.host"),
+        ("db:host", "db.host"),
+        ("DB_HOST", "db.host"),
+        ("dbHost", "db.host"),
+        ("self.db.host", "db.host"),
+        ("var.port", "port"),
+        ("rate_limit", "db.ports.rate_limit"),
+        ("rate_limt", "db.ports.rate_limit"),
+        ("{ port ", "port"),
+        ("env.HOME", "env:HOME"),
+        ("ENV:HOME", "env:HOME"),
+        ("process.env.HOME", "env:HOME"),
+        ("oc.env:HOME", "env:HOME"),
+        ("HOME-x", "env:HOME:-x"),
+        ("HOME?why", "env:HOME:?why"),
+        ("port-80", "port:-80"),
+        ("port:80", "port:-80"),
+        ("port:+80", "port:-80"),
+    ] {
+        let text = document.replace("TEXT", &format!("${{{written}}}"));
+        let (_, errors) = interpolate(&parse(&text, Format::Json).unwrap(), &|_| None);
+        let hint = errors[0].hint().unwrap_or_default();
+        assert!(hint.contains(&format!("did you mean `${{{meant}}}`?")), "{written}: {hint}");
+    }
+    // Of two that could be meant neither is named.
+    let (_, errors) =
+        interpolate(&parse(r#"{"a": {"x": 1}, "b": {"x": 2}, "k": "${x}"}"#, Format::Json).unwrap(), &|_| None);
+    assert!(!errors[0].hint().unwrap_or_default().contains("did you mean"), "{:?}", errors[0]);
+}
+
+#[test]
 fn references_that_stand_deep_in_one_another_are_refused() {
     let text = format!("{}a{}", "${".repeat(5_000), "}".repeat(5_000));
     let (_, errors) = interpolate(&[("k", text.as_str())].into_iter().collect(), &|_| None);

@@ -14,6 +14,7 @@ mod interpolate;
 mod interpolate_tests;
 mod layer;
 mod layer_value;
+mod meant;
 mod options;
 mod prepare;
 mod profiles;

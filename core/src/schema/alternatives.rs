@@ -51,26 +51,27 @@ impl Check<'_> {
         if self.quiet {
             return;
         }
-        let mut meant: Vec<&Field> = parts
-            .iter()
-            .filter(|part| self.parts.aspects(part).iter().all(|aspect| fits_kind(aspect, value)))
-            .collect();
+        let mut meant: Vec<&Field> = parts.iter().filter(|part| !self.is_of_another_kind(part, value)).collect();
         if meant.len() > 1 && meant.iter().any(|part| self.named(part, value) == Some(true)) {
             meant.retain(|part| self.named(part, value) != Some(false));
         }
         if let [only] = meant.as_slice() {
-            self.value(only, value, path, secret);
+            let others = parts.iter().filter(|part| !std::ptr::eq(*part, *only));
+            let kinds = self.kinds(others.filter(|part| self.is_of_another_kind(part, value)));
+            let mut told = self.problems(only, value, path, secret);
+            // What is wrong with this one is told where it is; why it is none of the others stands beside it.
+            if let Some(first) = told.first_mut().filter(|_| !kinds.is_empty()) {
+                let hint = first.hint().map_or(String::new(), |hint| format!("{hint}; "));
+                let other = format!("{hint}or make `{path}` what else it may be: {}", kinds.join(", "));
+                *first = first.clone().with_hint(other);
+            }
+            told.into_iter().for_each(|error| self.fail(error));
             return;
         }
-        let types: BTreeSet<String> = parts
-            .iter()
-            .flat_map(|part| self.parts.aspects(part))
-            .filter(|aspect| !aspect.kinds.is_empty())
-            .map(Field::type_text)
-            .collect();
+        let types = self.kinds(parts.iter());
         let secret = secret || self.policies.iter().any(|policy| policy.is_secret(path));
         let hint = if meant.is_empty() && !types.is_empty() {
-            format!("it may be: {}", types.into_iter().collect::<Vec<_>>().join(", "))
+            format!("it may be: {}", types.join(", "))
         } else {
             let shown = || parts.iter().take(MAX_REASONS);
             let why: Vec<Vec<Error>> = shown().map(|part| self.problems(part, value, path, secret)).collect();
@@ -79,6 +80,16 @@ impl Check<'_> {
         };
         let error = Error::new(Code::Invalid, format!("{}{NONE_FITS}", shown(value, secret)));
         self.fail(error.with_path(path.clone()).with_hint(hint));
+    }
+
+    /// The types that alternatives name.
+    fn kinds<'f>(&self, parts: impl Iterator<Item = &'f Field>) -> Vec<String> {
+        let aspects = parts.flat_map(|part| self.parts.aspects(part)).filter(|aspect| !aspect.kinds.is_empty());
+        aspects.map(Field::type_text).collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
+    fn is_of_another_kind(&self, part: &Field, value: &Value) -> bool {
+        !self.parts.aspects(part).iter().all(|aspect| fits_kind(aspect, value))
     }
 
     /// Whether a key with a single choice, as in `kind: {const: sqlite}`, says that an alternative is meant, or is not.

@@ -121,6 +121,15 @@ fn alternatives_say_why_each_does_not_fit() {
         {"properties": {"kind": {"const": "sqlite"}, "path": {"type": "string"}}, "required": ["kind"]}]}"#;
     let want = ["expected integer, found string \"x\" (at `port`); write a whole number"];
     assert_eq!(told(named, r#"{"kind": "pg", "port": "x"}"#), want);
+    // Of different types one is meant, and the others are told beside it.
+    let mixed = r#"{"properties": {"v": {"oneOf": [{"type": "integer"}, {"type": "string", "minLength": 3}, {"type": "null"}]}}}"#;
+    let want = ["the text has 1 characters, at least 3 are needed (at `v`); write a longer text; \
+         or make `v` what else it may be: integer, null"];
+    assert_eq!(told(mixed, r#"{"v": "a"}"#), want);
+    assert_eq!(
+        told(mixed, r#"{"v": true}"#),
+        ["true fits none of the alternatives (at `v`); it may be: integer, null, string"]
+    );
 }
 
 #[test]
