@@ -244,22 +244,21 @@ impl Document {
         source.newest.take_if(|_| !stays);
         source.state = match outcome {
             // A file is empty for a moment while many programs save it, and some are interrupted there.
-            Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(|old| !is_blank(old)) => {
-                SourceState::Stale(
-                    crate::Error::new(
-                        crate::Code::Syntax,
-                        format!("`{id}` is empty; its last good content stays in force"),
-                    )
-                    .with_hint("to remove every key write `{}`, or in a format without it a comment alone"),
+            Ok(Some(layer)) if is_blank(&layer) && source.layer.as_ref().is_some_and(holds_text) => SourceState::Stale(
+                crate::Error::new(
+                    crate::Code::Syntax,
+                    format!("`{id}` is empty; its last good content stays in force"),
                 )
-            }
+                .with_hint("to remove every key write `{}`, or in a format without it a comment alone"),
+            ),
             Ok(Some(layer)) => {
+                let state = if layer.is_absent { SourceState::Missing } else { SourceState::Fresh };
                 source.priority = layer.priority;
                 source.newest = Some(layer);
-                SourceState::Fresh
+                state
             }
             // A file that vanished keeps its last good layer, as a broken one does; one never seen is an empty layer.
-            Ok(None) if source.layer.is_some() => SourceState::Stale(
+            Ok(None) if source.layer.as_ref().is_some_and(|layer| !layer.is_absent) => SourceState::Stale(
                 crate::Error::new(crate::Code::File, format!("`{id}` is gone"))
                     .with_hint("its last good content stays in force until it is back"),
             ),
@@ -414,6 +413,11 @@ impl Source {
 }
 
 /// Whether a layer was read from a text that holds nothing, not even a comment.
+/// Whether a source that is empty now said something before.
+fn holds_text(layer: &Layer) -> bool {
+    !is_blank(layer) && !layer.is_absent
+}
+
 fn is_blank(layer: &Layer) -> bool {
     layer.text.as_ref().is_some_and(|source| source.text.trim().is_empty())
 }

@@ -66,9 +66,16 @@ pub struct Layer {
     pub fetched: Option<Fetched>,
     /// Where its value stands in the text, for a part of a document.
     pub(super) prefix: Path,
+    /// Whether it stands for a source that is not there.
+    pub(crate) is_absent: bool,
 }
 
 impl Layer {
+    /// The empty layer of a source that need not be there, and is not.
+    pub(crate) fn absent(id: impl AsRef<str>, priority: i32) -> Layer {
+        Layer { is_absent: true, ..Layer::new(id, priority, Value::empty_map()) }
+    }
+
     /// A layer without text.
     pub fn new(id: impl AsRef<str>, priority: i32, value: Value) -> Layer {
         Layer {
@@ -87,6 +94,7 @@ impl Layer {
             warnings: Vec::new(),
             fetched: None,
             prefix: Path::root(),
+            is_absent: false,
         }
     }
 

@@ -15,7 +15,6 @@ use crate::id::DocumentName;
 use crate::merge::Layer;
 use crate::native::file::{self, Outgone, Replaced};
 use crate::native::watch::{FileEvent, WatchOptions};
-use crate::value::Value;
 
 /// How long after each other a file that was replaced is looked at again.
 const LATE_LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
@@ -72,7 +71,7 @@ impl Actor {
             // What need not be there counts as empty once it goes, as it would after a restart.
             Some(SourceState::Fresh | SourceState::Stale(_)) if is_gone => {
                 self.log_line(Level::Info, &format!("{id}: is gone, as it may be: it counts as empty"));
-                Ok(Some(Layer::new(&id, priority, Value::empty_map())))
+                Ok(Some(Layer::absent(&id, priority)))
             }
             _ => outcome,
         };

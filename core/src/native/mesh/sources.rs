@@ -150,7 +150,8 @@ impl BoundPath {
         let (path, file) = argument(path)?;
         if file.document.is_some() || file.removes {
             return Err(Error::new(Code::Usage, "a bound file is one document, and what is removed in it is gone")
-                .with_hint("leave `;document=…` and `;unset` out, or read the file without binding it"));
+                .with_hint("leave `;document=…` and `;unset` out and move other documents to files of their own, or read the file without binding it: \
+                     `--file 'FILE;document=2'`"));
         }
         let id = Str::from(path.display().to_string());
         Ok(BoundPath { format: file.format()?, is_named: file.named_format.is_some(), id, path })
