@@ -19,6 +19,11 @@ fn one_document_of_several_is_read_and_edited_and_all_are_a_list() {
     assert_eq!(edited, text.replace("b: 2", "b: 5"));
     let told = run(dir.path(), &["merge", "all.yaml;document=9"]).complaint(1);
     assert!(told.contains("it has 3"), "{told}");
+    // A file that is bound is one document, and the advice is one that can be followed.
+    let told = run(dir.path(), &["serve", "--no-listen", "--bind", "all.yaml"]).complaint(1);
+    assert!(told.contains("a file that is bound holds one: move the others out of it"), "{told}");
+    let told = run(dir.path(), &["serve", "--no-listen", "--bind", "all.yaml;document=2"]).complaint(1);
+    assert!(told.contains("`--file 'FILE;document=2'`"), "{told}");
 }
 
 #[test]
@@ -189,6 +194,10 @@ fn an_optional_file_that_goes_counts_as_empty_and_is_taken_again_when_it_is_back
         assert_eq!(shows(r#"{"n": 1, "m": 1}"#), Some(()));
         std::fs::remove_file(&file).unwrap();
         wait_for("what is gone is not there", || shows(r#"{"n": 0}"#));
+        let status = served.status();
+        let sources = status["documents"][0]["sources"].as_array().unwrap();
+        let source = sources.iter().find(|source| source["id"] == "file:b.json").unwrap();
+        assert_eq!(source["state"], "missing");
         assert_eq!(served.status()["health"]["status"], "healthy");
         std::fs::write(&file, r#"{"n": 1, "m": 1}"#).unwrap();
         wait_for("it is taken again", || shows(r#"{"n": 1, "m": 1}"#));
@@ -204,6 +213,42 @@ fn a_pipe_cannot_be_edited_and_is_refused_by_name_instead_of_waited_for() {
         let told = run(dir.path(), arguments).complaint(1);
         assert!(told.contains("`a.json` is a pipe, a socket or a device"), "{told}");
     }
+    for arguments in [
+        &["fmt", "a.json"][..],
+        &["patch", "a.json", "a.json", "--in-place"],
+        &["serve", "--no-listen", "--bind", "a.json"],
+        &["serve", "--no-listen", "--file", "a.json"],
+        &["doctor", "--file", "a.json"],
+    ] {
+        let ran = run(dir.path(), arguments);
+        assert!(
+            ran.status == 1 && format!("{ran:?}").contains("a pipe, a socket or a device"),
+            "{arguments:?}: {ran:?}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_to_its_end_once_and_given_up_where_nobody_writes() {
+    let dir = dir(&[("b.json", r#"{"b": 1}"#)]);
+    let pipe = dir.path().join("a.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let told = run(dir.path(), &["merge", "a.yaml"]).complaint(1);
+    assert!(told.contains("cannot read `a.yaml`: nobody writes into the pipe"), "{told}");
+    for (arguments, says) in
+        [(["merge", "a.yaml", "b.json"], "\"a\": 1"), (["validate", "a.yaml", "b.json"], "a.yaml: ok")]
+    {
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "a: 1\n").unwrap()
+        });
+        assert!(run(dir.path(), &arguments).data().contains(says));
+        writer.join().unwrap();
+    }
+    // As shells pass what `<(command)` prints.
+    let read = run_with(dir.path(), &["merge", "/dev/stdin;format=yaml", "b.json"], &[], "a: 1\n").data();
+    assert_eq!(json(&read), json(r#"{"a": 1, "b": 1}"#));
 }
 
 #[test]

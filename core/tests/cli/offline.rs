@@ -342,3 +342,45 @@ fn shells_complete_every_command_and_man_has_a_page_of_each() {
     assert!(page.contains("\\-\\-found\\-after") && page.contains("Example"), "{page}");
     assert!(dir.path().join("man/man1/confmesh-reload.1").exists(), "commands of the list have pages as well");
 }
+
+#[test]
+fn edits_of_a_file_by_many_commands_at_once_are_all_made() {
+    for (name, text) in [("a.yaml", "# kept\nz: 1\n"), ("a.json", "{\"z\": 1}\n"), ("a.toml", "# kept\nz = 1\n")] {
+        let dir = dir(&[(name, text)]);
+        let start = |at: usize| {
+            let mut command = program(dir.path());
+            command.args(["set", &format!("k{at}"), &at.to_string(), "--file", name]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let commands: Vec<_> = (0..10).map(start).collect();
+        for command in commands {
+            let ended = command.wait_with_output().unwrap();
+            assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
+        }
+        let merged = json(&run(dir.path(), &["merge", name]).data());
+        assert_eq!(merged.as_object().unwrap().len(), 11, "{name}: {merged}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap().contains("# kept"), text.contains("# kept"));
+    }
+}
+
+#[test]
+fn a_number_that_would_be_spelled_anew_is_never_taken_in_silence() {
+    let dir = dir(&[("a.yaml", "n: 2.5\nt: \"1.9\"\n"), ("a.toml", "n = 2.5\n"), ("a.env", "T=1\n")]);
+    for (path, file, says) in [
+        ("n", "a.yaml", "`1.0` is taken as the number 1, as a number stands there"),
+        ("n", "a.toml", "`1.0` is taken as the number 1, as a number stands there"),
+        ("new", "a.yaml", "`1.0` is taken as a text, as the number would be spelled 1"),
+        ("t", "a.yaml", ""),
+        ("T", "a.env", ""),
+        ("NEW", "a.env", ""),
+    ] {
+        let ran = run(dir.path(), &["set", path, "1.0", "--file", file]);
+        assert!(ran.status == 0 && ran.stderr.contains(says), "{path} {file}: {ran:?}");
+        assert_eq!(ran.stderr.is_empty(), says.is_empty(), "{path} {file}: {ran:?}");
+    }
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("a.yaml"), "n: 1\nt: \"1.0\"\nnew: \"1.0\"\n");
+    assert_eq!((read("a.toml"), read("a.env")), ("n = 1.0\n".to_owned(), "T=1.0\nNEW=1.0\n".to_owned()));
+    run(dir.path(), &["set", "new", "1.0", "--as-json", "--file", "a.yaml"]).data();
+    assert!(read("a.yaml").ends_with("new: 1\n"));
+}

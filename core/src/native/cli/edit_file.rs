@@ -1,5 +1,7 @@
 //! Edits of a file in place, without an instance: comments, order and layout stay as in a bound file.
+use std::fs::{File, TryLockError};
 use std::path::Path as FilePath;
+use std::time::{Duration, Instant};
 
 use super::arguments::{Fmt, Set, Unset};
 use super::input::{Input, Inputs};
@@ -16,29 +18,82 @@ use crate::value::{Map, Value, check_behind_tags};
 pub(super) fn run_set(arguments: &Set, file: &str, as_json: bool) -> Outcome {
     refuse_terms(arguments.terms.is_empty())?;
     let path = key_path(&arguments.path)?;
-    let input = read(file)?;
-    let old = input.value()?;
-    fits(&old, &path)?;
-    // Where everything is a text, JSON over a text is one as well.
-    let stays_text = input.format.is_untyped() && matches!(old.at(&path), Some(Value::String(_)));
-    let is_text = arguments.string || (stays_text && !arguments.as_json);
-    let (value, warning) = typed_value(&arguments.value, is_text, arguments.as_json, old.at(&path))?;
-    if let Some(warning) = warning {
-        warn(&warning, as_json);
-    }
-    finish(&input, &old.with(&path, value), as_json)
+    edit(file, as_json, |input, old| {
+        fits(old, &path)?;
+        let current = old.at(&path);
+        // Where everything is a text, JSON over a text is one as well.
+        let stays_text = input.format.is_untyped() && matches!(current, Some(Value::String(_)));
+        let is_text = arguments.string || (stays_text && !arguments.as_json);
+        let (value, warning) = typed_value(&arguments.value, is_text, arguments.as_json, current)?;
+        // That a new text is one needs no word there.
+        let is_plain = input.format.is_untyped() && current.is_none() && matches!(value, Value::String(_));
+        Ok((old.with(&path, value), warning.filter(|_| !is_plain)))
+    })
 }
 
 pub(super) fn run_unset(arguments: &Unset, file: &str, as_json: bool) -> Outcome {
     refuse_terms(arguments.terms.is_empty())?;
     let path = key_path(&arguments.path)?;
-    let input = read(file)?;
-    let old = input.value()?;
-    check_behind_tags(&old, &path)?;
-    if old.at(&path).is_none() {
-        return Err(not_found(&path, &old).with_origin(Origin::source(&input.source)).into());
+    edit(file, as_json, |input, old| {
+        check_behind_tags(old, &path)?;
+        if old.at(&path).is_none() {
+            return Err(not_found(&path, old).with_origin(Origin::source(&input.source)).into());
+        }
+        Ok((old.without(&path), None))
+    })
+}
+
+/// Reads a file, changes what it says and writes it; from the start again where somebody else wrote it meanwhile.
+fn edit(file: &str, as_json: bool, change: impl Fn(&Input, &Value) -> Result<(Value, Option<Error>), Stop>) -> Outcome {
+    let _turn = Turn::take(file);
+    let mut tries = 1;
+    loop {
+        let input = read(file)?;
+        let (target, warning) = change(&input, &input.value()?)?;
+        let Some(changed) = put(&input, &target)? else {
+            if tries == MAX_TRIES {
+                return Err(changed_meanwhile(&input).into());
+            }
+            tries += 1;
+            std::thread::sleep(PAUSE);
+            continue;
+        };
+        if let Some(warning) = warning {
+            warn(&warning, as_json);
+        }
+        return report(&input, changed, as_json);
     }
-    finish(&input, &old.without(&path), as_json)
+}
+
+/// How often an edit is begun again that another program came in between.
+const MAX_TRIES: u32 = 50;
+/// How long is waited before that, and between looks at whether another command is done.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long other commands are waited for at most.
+const LONGEST_TURN: Duration = Duration::from_secs(10);
+
+/// Commands that edit files of one directory take turns; it ends with this. Programs that do not are found out by what they write.
+pub(super) struct Turn {
+    _lock: Option<File>,
+}
+
+impl Turn {
+    /// Without a lock where there is none to have: it only spares tries.
+    pub(super) fn take(file: &str) -> Turn {
+        let path = FileArgument::parse(file).ok().and_then(|file| std::fs::canonicalize(file.path).ok());
+        let directory = path.and_then(|path| File::open(path.parent()?).ok());
+        let until = Instant::now() + LONGEST_TURN;
+        let lock = directory.filter(|directory| {
+            while matches!(directory.try_lock(), Err(TryLockError::WouldBlock)) {
+                if Instant::now() >= until {
+                    return false;
+                }
+                std::thread::sleep(PAUSE);
+            }
+            true
+        });
+        Turn { _lock: lock }
+    }
 }
 
 /// Tidies files, or with `--check` names those that are not tidy.
@@ -46,13 +101,14 @@ pub(super) fn run_fmt(arguments: &Fmt, as_json: bool) -> Outcome {
     let mut inputs = Inputs::new(arguments.reading.input_format);
     let mut found = Vec::new();
     for file in &arguments.files {
-        let input = inputs.read(file)?;
+        let _turn = (!arguments.check).then(|| Turn::take(file));
+        let input = if arguments.check { inputs.read(file)? } else { inputs.read_regular(file)? };
         whole(&input.text, input.format).map_err(|error| located(error, &input.source))?;
         let tidy = tidy(&input.text, input.format);
         if tidy != input.text {
             found.push(input.source.clone());
-            if !arguments.check {
-                write(&input, &tidy)?;
+            if !arguments.check && !write(&input, &tidy)? {
+                return Err(changed_meanwhile(&input).into());
             }
         }
     }
@@ -76,6 +132,14 @@ pub(super) fn read(file: &str) -> Result<Input, Stop> {
 
 /// Writes the target into the file, if it still holds what was read.
 pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
+    match put(input, target)? {
+        Some(changed) => report(input, changed, as_json),
+        None => Err(changed_meanwhile(input).into()),
+    }
+}
+
+/// Whether the file is another one now; none where it was left alone, as it does not hold any more what was read.
+fn put(input: &Input, target: &Value) -> Result<Option<bool>, Stop> {
     let old = input.value()?;
     // A section that was emptied goes with its last key where the format has no empty ones.
     let emptied = |part: &LeftOut| {
@@ -97,26 +161,29 @@ pub(super) fn finish(input: &Input, target: &Value, as_json: bool) -> Outcome {
     };
     let new = new.map_err(|error| error.with_origin(Origin::source(&input.source)))?;
     let changed = new != input.text;
-    if changed {
-        write(input, &new)?;
-    }
+    Ok((!changed || write(input, &new)?).then_some(changed))
+}
+
+fn report(input: &Input, changed: bool, as_json: bool) -> Outcome {
     if as_json {
         json(&[("file", Value::from(input.source.as_str())), ("changed", changed.into())].into_iter().collect())?;
     }
     Ok(DONE)
 }
 
-fn write(input: &Input, text: &str) -> Result<()> {
+/// Whether the file still held what was read, and holds the text now.
+fn write(input: &Input, text: &str) -> Result<bool> {
     let path = FilePath::new(&input.file.path);
     let replaced = match replace_if_unchanged(path, Some(&input.text), text)? {
         Replaced::Fixed(_) => write_in_place(path, &input.text, text)?,
         replaced => replaced,
     };
-    match replaced {
-        Replaced::Done => Ok(()),
-        _ => Err(Error::new(Code::File, format!("`{}` changed meanwhile and was left alone", input.file.path))
-            .with_hint("run the command again")),
-    }
+    Ok(matches!(replaced, Replaced::Done))
+}
+
+fn changed_meanwhile(input: &Input) -> Error {
+    Error::new(Code::File, format!("`{}` changed meanwhile and was left alone", input.file.path))
+        .with_hint("run the command again")
 }
 
 fn refuse_terms(is_empty: bool) -> Result<()> {
@@ -140,14 +207,15 @@ fn fits(old: &Value, path: &Path) -> Result<()> {
     check_behind_tags(old, path)?;
     for len in 0..path.len() {
         let (above, segment) = (path.prefix(len), path.segments().get(len));
+        let named = if above.is_root() { "the document".to_owned() } else { format!("`{above}`") };
         let error = match (old.at(&above), segment) {
             (None | Some(Value::Map(_) | Value::Null), _) | (_, None) => continue,
             (Some(Value::List(list)), Some(segment)) => match crate::value::index(segment) {
                 Some(at) if at <= list.len() => continue,
-                _ => Error::new(Code::Usage, format!("`{above}` is a list of {} items", list.len()))
+                _ => Error::new(Code::Usage, format!("{named} is a list of {} items", list.len()))
                     .with_hint(format!("name an item by its number; {} appends", list.len())),
             },
-            (Some(other), _) => Error::new(Code::Usage, format!("`{above}` is a {}, no map", other.type_name()))
+            (Some(other), _) => Error::new(Code::Usage, format!("{named} is a {}, no map", other.type_name()))
                 .with_hint(format!("remove it first: `confmesh unset {above}`")),
         };
         return Err(error.with_path(path.clone()));
@@ -230,7 +298,8 @@ mod tests {
         for (text, current, want, said) in [
             ("2.0", "1", "2", "taken as the number 2"),
             ("42", "1", "42", ""),
-            ("1.10", "null", "\"1.10\"", ""),
+            ("1.10", "null", "\"1.10\"", "taken as a text"),
+            ("1.0", "[]", "\"1.0\"", "would be spelled 1"),
             ("1.10", "\"1.9\"", "\"1.10\"", ""),
             ("s", "3", "\"s\"", "was of the type integer and is of the type string"),
             ("0755", "644", "\"0755\"", "was of the type integer and is of the type string"),
@@ -245,6 +314,12 @@ mod tests {
             assert!(warned.contains(said) && said.is_empty() == warned.is_empty(), "{text} over {current}: {warned}");
         }
         assert_eq!(typed_value("true", true, false, Some(&true.into())).unwrap(), ("true".into(), None));
+        let (value, warning) = typed_value("1.0", false, false, None).unwrap();
+        assert_eq!(
+            (value, warning.and_then(|warning| warning.hint().map(str::to_owned)).as_deref()),
+            ("1.0".into(), Some("add `--as-json` for the number, or `--string` for the text"))
+        );
+        assert_eq!(typed_value("1.5", false, false, None).unwrap(), (read("1.5"), None));
     }
 
     #[test]

@@ -100,7 +100,11 @@ pub(super) fn run_patch(arguments: &Patch, as_json: bool) -> Outcome {
     if arguments.in_place && arguments.document == "-" {
         edit_file::read("-")?;
     }
-    let input = inputs.read(&arguments.document)?;
+    let _turn = arguments.in_place.then(|| edit_file::Turn::take(&arguments.document));
+    let input = match arguments.in_place {
+        true => inputs.read_regular(&arguments.document)?,
+        false => inputs.read(&arguments.document)?,
+    };
     let document = input.told(as_json)?;
     let patch = inputs.read(&arguments.patch)?;
     let change = patch.told(as_json)?;
@@ -242,8 +246,11 @@ pub(super) fn typed_value(
             let message = format!("`{text}` is taken as the number {number}, as a number stands there");
             return Ok((number.into(), told(message, "add `--string` to keep it as it is spelled")));
         }
-        (Ok(Value::Number(number)), _) if number.to_string() != text => text.into(),
         (Ok(Value::Number(_)), Some(Value::String(_))) => text.into(),
+        (Ok(Value::Number(number)), _) if number.to_string() != text => {
+            let message = format!("`{text}` is taken as a text, as the number would be spelled {number}");
+            return Ok((text.into(), told(message, "add `--as-json` for the number, or `--string` for the text")));
+        }
         (Ok(Value::Bool(_)), Some(Value::String(_))) => {
             let message = format!("`{text}` is taken as a text, as a text stands there");
             return Ok((text.into(), told(message, "add `--as-json` for the bool")));
