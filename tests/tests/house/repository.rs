@@ -157,3 +157,19 @@ fn every_script_is_executable_and_stops_at_the_first_error() {
     }
     assert!(count > 10, "the scripts were not found");
 }
+
+/// Targets that are built without a format would break their promises at the first input, and find nothing else.
+#[test]
+fn fuzz_targets_are_built_with_all_that_needs_no_system() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap().parse::<toml_edit::DocumentMut>().unwrap();
+    let names = |list: &toml_edit::Item| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let fuzzed = names(&read("fuzz/Cargo.toml")["dependencies"]["confmesh"]["features"]);
+    let missing: Vec<String> = names(&read("core/Cargo.toml")["features"]["default"])
+        .into_iter()
+        .filter(|name| !["native", "cli", "redis", "mqtt", "kafka", "serde"].contains(&name.as_str()))
+        .filter(|name| !fuzzed.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "fuzz/Cargo.toml leaves out: {missing:?}");
+}
