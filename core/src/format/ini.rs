@@ -126,7 +126,7 @@ impl Section {
         self.entries.len() - 1
     }
 
-    fn node(self, text: &str) -> Result<Node> {
+    pub(super) fn node(self, text: &str) -> Result<Node> {
         let entries: Result<Vec<Entry>> = self
             .entries
             .into_iter()

@@ -1,5 +1,6 @@
 //! INI texts written: whole, and changed in place.
 
+use super::align::Alignment;
 use super::edit::{Comments, Edits, head_start, line_end, line_start, next_line, own_line_indent};
 use super::ini::{Content, Item, Section, comment_start, own_line, read};
 use crate::error::{Code, Error, Result};
@@ -85,6 +86,8 @@ fn name(text: &str, may_hold_dots: bool) -> String {
 fn spell(text: &str) -> String {
     let bare = text.trim() == text
         && !text.starts_with(['"', '\''])
+        // There the line below would go on with it.
+        && !text.ends_with('\\')
         && !text.contains(char::is_control)
         && comment_start(text) == text.len();
     if bare {
@@ -94,6 +97,82 @@ fn spell(text: &str) -> String {
     } else {
         format!("'{text}'")
     }
+}
+
+/// The lines that stand behind the separator, for a text on several lines that was one before: each line keeps what stands
+/// behind it and above it. None where that does not read as the new text.
+fn lines_like(text: &str, item: &Item, old: &str, new: &str, newline: &str) -> Option<String> {
+    let Content::Value(_, span) = &item.content else { return None };
+    let raw: Vec<&str> =
+        text.get(span.start..line_end(text, span.end))?.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    if raw.len() < 2 {
+        return None;
+    }
+    let body = |line: &'_ str| {
+        line.get(..comment_start(line)).map_or(0..0, |body| {
+            let start = body.len() - body.trim_start().len();
+            start..body.trim_end().len().max(start)
+        })
+    };
+    // Each line of the old text with the comments above it.
+    let (first, below) = raw.split_first()?;
+    let is_below = body(first).is_empty();
+    let mut lines: Vec<(Vec<&str>, &str)> = Vec::new();
+    if !is_below {
+        lines.push((Vec::new(), first));
+    }
+    let mut above = Vec::new();
+    for line in below {
+        if body(line).is_empty() && !line.trim().is_empty() {
+            above.push(*line);
+        } else {
+            lines.push((std::mem::take(&mut above), line));
+        }
+    }
+    let bodies: Vec<Value> = lines.iter().map(|(_, line)| line.get(body(line)).unwrap_or("").into()).collect();
+    let wanted: Vec<&str> = new.split('\n').collect();
+    let targets: Vec<Value> = wanted.iter().map(|line| (*line).into()).collect();
+    let plan = Alignment::new(&bodies.iter().collect::<Vec<_>>(), &targets);
+    // One line alone goes on standing below its key where it stood there before.
+    let stays = |(to, from): (usize, &Option<usize>)| from.and_then(|from| bodies.get(from)) == targets.get(to);
+    let is_one_of_them = is_below && plan.origin.iter().enumerate().any(stays);
+    if !new.contains('\n') && !is_one_of_them {
+        return None;
+    }
+    let indent = below
+        .iter()
+        .find(|line| !line.trim().is_empty())
+        .map_or("", |line| line.get(..line.len() - line.trim_start().len()).unwrap_or(""));
+    let mut out = if is_below { (*first).to_owned() } else { String::new() };
+    for (at, (line, origin)) in wanted.iter().zip(&plan.origin).enumerate() {
+        let beside_key = at == 0 && !is_below;
+        let was = origin.and_then(|from| Some((from, lines.get(from)?)));
+        match was {
+            // A line moves to the key, or away from it: there is no place for its comments, or its indentation.
+            Some((from, (above, raw))) if (from == 0 && !is_below) != beside_key => {
+                if !above.is_empty() || !body(raw).end.eq(&raw.trim_end().len()) {
+                    return None;
+                }
+                out.push_str(&if beside_key { (*line).to_owned() } else { format!("{newline}{indent}{line}") });
+            }
+            Some((_, (above, raw))) => {
+                let kept = body(raw);
+                out.extend(above.iter().flat_map(|comment| [newline, comment]));
+                let lead = if line.is_empty() { "" } else { raw.get(..kept.start).unwrap_or("") };
+                let start = if beside_key { "" } else { newline };
+                out.extend([start, lead, line, raw.get(kept.end..).unwrap_or("")]);
+            }
+            None if beside_key => out.push_str(line),
+            None if line.is_empty() => out.push_str(newline),
+            None => out.extend([newline, indent, line]),
+        }
+    }
+    let key = text.get(line_start(text, item.key_span.start)..span.start)?;
+    let read = |lines: &str| read(&format!("[s]\n{key}{lines}\n")).ok()?.node("").ok().map(|node| node.value);
+    let one = |text: &str| -> Value {
+        [("s", [(item.key.as_str(), text)].into_iter().collect::<Value>())].into_iter().collect()
+    };
+    (read(&raw.join("\n")) == Some(one(old)) && read(&out) == Some(one(new))).then_some(out)
 }
 
 /// A value in the quotes of the one that stood there, and on several lines where that did.
@@ -203,7 +282,11 @@ impl Edit<'_> {
             match (&item.content, wanted) {
                 (Content::Value(old, span), Some(new)) if new.as_map().is_none() => {
                     let new = scalar(new, path).ok()?;
-                    if new != *old {
+                    let is_same = new == *old;
+                    let lines = if is_same { None } else { lines_like(self.text, item, old, &new, self.newline) };
+                    if let Some(lines) = lines {
+                        self.edits.replace(span.start..line_end(self.text, span.end), lines);
+                    } else if !is_same {
                         let pad = span.is_empty() && !item.is_bare && self.separator.ends_with(' ');
                         // A comment right behind an empty value would become part of the new one.
                         let glued = self.text.get(span.end..).is_some_and(|rest| rest.starts_with([';', '#']));

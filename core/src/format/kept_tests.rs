@@ -186,6 +186,21 @@ fn a_text_keeps_its_quotes_and_its_block() {
     becomes(Format::Ini, listed, "o.l", "\"one: 1\"", "[o]\n  l = one: 1\n  z = 1\n");
     let needs = "[o]\nl =\n    a>=1\n    b\nz = 1\n";
     becomes(Format::Ini, needs, "o.l", "\"a>=2\\nb\\nc~=1\"", "[o]\nl =\n    a>=2\n    b\n    c~=1\nz = 1\n");
+    let told = "[o]\nl = # top\n    # first\n    a>=1 # one\n    b # two\n\n    # third\n    c # three\n# end\nz = 1\n";
+    let newer = told.replace("a>=1", "a>=2");
+    becomes(Format::Ini, told, "o.l", "\"a>=2\\nb\\n\\nc\"", &newer);
+    let without = told.replace("    # first\n    a>=1 # one\n", "").replace("# three\n", "# three\n    d\n");
+    becomes(Format::Ini, told, "o.l", "\"b\\n\\nc\\nd\"", &without);
+    becomes(
+        Format::Ini,
+        "[o]\nl = a # one\n    b # two\n",
+        "o.l",
+        "\"a\\nc\\nb\"",
+        "[o]\nl = a # one\n    c\n    b # two\n",
+    );
+    let needs = "[o]\nl =\n    # a\n    a>=1\n    # b\n    b\n";
+    becomes(Format::Ini, needs, "o.l", "\"b\"", "[o]\nl =\n    # b\n    b\n");
+    becomes(Format::Ini, "a = 1\n  b = 2\n", "a", r#""\\""#, "a = '\\'\n  b = 2\n");
     // What stands deeper behind a text that gets empty would become one.
     becomes(Format::Ini, "[o]\nl = a\n  d = 1\n", "o.l", "\"\"", "[o]\nl = \"\"\n  d = 1\n");
     becomes(Format::Ini, listed, "o.new", "\"1\"", &format!("{listed}  new = 1\n"));

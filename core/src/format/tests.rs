@@ -556,8 +556,7 @@ fn ini_is_read_as_people_write_it() {
     assert_eq!(set("options.zip", "yes"), text.replace("zip = no", "zip = yes"));
     assert_eq!(set("options.skip-it", "1"), text.replace("skip-it ; bare", "skip-it = 1 ; bare"));
     assert_eq!(set("remote.origin.fetch", "c"), text.replace("fetch = b", "fetch = c"));
-    let lines = set("options.install_requires", "requests2\nflask");
-    assert!(lines.contains("install_requires =\n    requests2\n    flask\nzip"), "{lines}");
+    assert_eq!(set("options.install_requires", "requests2\nflask"), text.replace("requests #", "requests2 #"));
     let without = rewrite(text, Format::Ini, &value.without(&Path::parse("remote.origin.fetch").unwrap())).unwrap();
     assert_eq!(without, text.replace("\tfetch = a\n\tfetch = b\n", ""));
     assert_eq!(parse("word\n", Format::Ini).unwrap_err().code(), Code::Syntax);
