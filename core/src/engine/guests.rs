@@ -114,7 +114,7 @@ pub(super) struct GuestSession {
     /// What it was told last, where it is somebody.
     pub(super) told: BTreeMap<DocumentName, Told>,
     /// What it wants `config_sync` for.
-    pub(super) patterns: Vec<Pattern>,
+    pub(super) patterns: Arc<[Pattern]>,
     /// Documents that it follows by change list, and whether each change says the content hash.
     pub(super) follows: BTreeMap<DocumentName, bool>,
 }
@@ -163,7 +163,7 @@ impl Engine {
             Message::Subscribe { patterns } => match self.subscribed(peer, &patterns) {
                 Ok(patterns) => {
                     if let Some(guest) = self.guest(peer) {
-                        guest.patterns = patterns;
+                        guest.patterns = patterns.into();
                     }
                 }
                 Err(error) => self.send(peer, &Message::Error { error, request_id: None }, now),

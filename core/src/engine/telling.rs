@@ -37,7 +37,7 @@ struct Listener {
     peer: PeerId,
     /// Whether it follows by change list, and then whether each says the content hash.
     follows: Option<bool>,
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
     grant: Who,
     told: Option<Told>,
 }
@@ -55,7 +55,7 @@ impl Engine {
             Session::Guest(guest) => Some(Listener {
                 peer: *peer,
                 follows: guest.follows.get(name).copied(),
-                patterns: guest.patterns.clone(),
+                patterns: Arc::clone(&guest.patterns),
                 grant: guest.grant.clone(),
                 told: guest.told.get(name).cloned(),
             }),

@@ -107,7 +107,7 @@ impl Actor {
                 self.log_line(Level::Info, &message);
             }
             BusEvent::Frame(frame) => {
-                self.metrics.frame("received", frame.len());
+                self.metrics.received(frame.len());
                 // What nobody of a fleet sends is counted, and shown.
                 let _ = self.driver.handle_bus_frame(bus.id, &frame, now);
             }
@@ -125,7 +125,7 @@ impl Actor {
     }
 
     pub(super) fn publish_on_bus(&self, publish: Publish) {
-        self.metrics.frame("sent", publish.bytes.len());
+        self.metrics.sent(publish.bytes.len());
         let line = self.buses.iter().find(|bus| bus.id == publish.bus).and_then(|bus| bus.line.as_ref());
         if let Some(line) = line {
             line.publish(publish.to, publish.bytes);

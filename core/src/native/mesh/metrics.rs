@@ -43,6 +43,8 @@ pub(super) struct Metrics {
     store_seconds: Histogram,
     frames: Family<One, Counter>,
     frame_bytes: Family<One, Counter>,
+    /// Those of frames that are sent, which is counted for every guest.
+    sent: [Counter; 2],
     decided: Counter,
     audit: Family<One, Counter>,
     uptime: Number,
@@ -76,6 +78,7 @@ impl Metrics {
             store_seconds: seconds(),
             frames: Family::default(),
             frame_bytes: Family::default(),
+            sent: [Counter::default(), Counter::default()],
             decided: Counter::default(),
             audit: Family::default(),
             uptime: Number::default(),
@@ -94,6 +97,8 @@ impl Metrics {
         };
         metrics.register();
         metrics.begin();
+        let sent = [("direction", "sent")];
+        metrics.sent = [&metrics.frames, &metrics.frame_bytes].map(|family| family.get_or_create(&sent).clone());
         metrics
     }
 
@@ -184,8 +189,16 @@ impl Metrics {
         }
     }
 
-    /// A frame went, or came.
-    pub(super) fn frame(&self, direction: &'static str, bytes: usize) {
+    /// A frame went out.
+    pub(super) fn sent(&self, bytes: usize) {
+        let [frames, frame_bytes] = &self.sent;
+        frames.inc();
+        frame_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// A frame came in.
+    pub(super) fn received(&self, bytes: usize) {
+        let direction = "received";
         self.frames.get_or_create(&[("direction", direction)]).inc();
         self.frame_bytes.get_or_create(&[("direction", direction)]).inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }

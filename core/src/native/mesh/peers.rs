@@ -29,11 +29,11 @@ impl Actor {
                 self.driver.engine_mut().authorize(peer, link.who);
             }
             (LinkEvent::Text(frame), Some(peer)) => {
-                self.metrics.frame("received", frame.len());
+                self.metrics.received(frame.len());
                 self.driver.engine_mut().handle_message(peer, &frame, now);
             }
             (LinkEvent::Binary(bytes), Some(peer)) => {
-                self.metrics.frame("received", bytes.len());
+                self.metrics.received(bytes.len());
                 self.driver.engine_mut().handle_message(peer, &bytes, now);
             }
             (LinkEvent::Closed { reason }, Some(peer)) => {
@@ -51,7 +51,7 @@ impl Actor {
 
     /// Sends a frame; the one that was sent last shares its bytes with it where it is the same.
     pub(super) fn transmit(&self, transmit: Transmit, last: &mut Option<(protocol::Frame, Frame)>) {
-        self.metrics.frame("sent", transmit.frame.len());
+        self.metrics.sent(transmit.frame.len());
         let frame = match last {
             Some((from, frame)) if from.ptr_eq(&transmit.frame) => frame.clone(),
             _ => {

@@ -517,6 +517,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
         loop {
             let before = moved.sent();
             tokio::select! {
+                biased; // what goes out at once, as nearly all does, needs no timer
                 sent = &mut batch => match sent {
                     Ok(()) => break,
                     Err(error) => return End::Failed(error),
