@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::clock::Now;
 use crate::engine::{
-    CheckRequest, CheckTicket, DocumentOptions, Engine, Event, FileCopy, FileWrite, Persist, Ticket, Transmit,
+    CheckRequest, CheckTicket, DocumentOptions, Engine, Event, FileCopy, FileEdit, FileEdited, FileWrite, Persist,
+    Ticket, Transmit,
 };
 use crate::error::{Error, Result};
 use crate::id::DocumentName;
@@ -56,6 +57,9 @@ pub enum Action {
     Look(Look),
     /// Keep a text beside a bound file; there is no answer.
     Keep(FileCopy),
+    /// Make the text of a bound file ([`FileEdit::run`]), elsewhere where that takes long; answer with
+    /// [`Driver::handle_edited`].
+    Edit(FileEdit),
     /// Write a bound file; answer with [`Driver::handle_wrote`], or with [`Driver::handle_fixed`].
     Write(FileWrite),
     /// Pass on news.
@@ -182,6 +186,12 @@ impl Driver {
         }
     }
 
+    /// A text for a bound file is made.
+    pub fn handle_edited(&mut self, edited: FileEdited) {
+        self.taken += 1;
+        self.engine.handle_edited(edited);
+    }
+
     /// Nothing can be put in the place of a bound file, so the write that was asked for was not made: it comes again, to be
     /// made in place.
     pub fn handle_fixed(&mut self, name: &DocumentName, keep_as: Option<&'static str>, now: Now) {
@@ -247,7 +257,7 @@ impl Driver {
     /// Whether the store or a file owes an answer: who closes waits for them.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.store.is_busy() || self.files.values().any(FileWork::is_busy)
+        self.store.is_busy() || self.engine.is_editing() || self.files.values().any(FileWork::is_busy)
     }
 
     /// Whether anything waits for the checks of the program: nobody has to wait for them.
@@ -288,6 +298,9 @@ impl Driver {
         }
         if let Some(copy) = self.engine.poll_copy() {
             return Some(Action::Keep(copy));
+        }
+        if let Some(edit) = self.engine.poll_edit() {
+            return Some(Action::Edit(edit));
         }
         if let Some(mut write) = self.engine.poll_file() {
             if let Some(file) = self.files.get_mut(&write.document) {

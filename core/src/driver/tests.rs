@@ -18,6 +18,7 @@ struct Host {
     batches: VecDeque<Persist>,
     writes: VecDeque<FileWrite>,
     looks: VecDeque<Look>,
+    edits: VecDeque<FileEdit>,
     events: Vec<Event>,
     stores: bool,
     answers: usize,
@@ -28,7 +29,12 @@ fn name() -> DocumentName {
 }
 
 fn host() -> Host {
-    let engine = Engine::new(EngineConfig::new(InstanceId::from_bytes([1; 16]), [1; 32]), []).unwrap();
+    host_that(None)
+}
+
+fn host_that(edits_from: Option<usize>) -> Host {
+    let config = EngineConfig { edits_from, ..EngineConfig::new(InstanceId::from_bytes([1; 16]), [1; 32]) };
+    let engine = Engine::new(config, []).unwrap();
     let mut driver = Driver::new(engine);
     let binding = FileBinding { id: "1.json".into(), format: Format::Json, is_named: false };
     let options = DocumentOptions { shared: true, file: Some(binding), ..DocumentOptions::default() };
@@ -42,6 +48,7 @@ fn host() -> Host {
         batches: VecDeque::new(),
         writes: VecDeque::new(),
         looks: VecDeque::new(),
+        edits: VecDeque::new(),
         events: Vec::new(),
         stores: true,
         answers: 0,
@@ -57,6 +64,7 @@ impl Host {
             match action {
                 Action::Store(batch) => self.batches.push_back(batch),
                 Action::Look(look) => self.looks.push_back(look),
+                Action::Edit(edit) => self.edits.push_back(edit),
                 Action::Write(write) => self.writes.push_back(write),
                 Action::Event(event) => self.events.push(event),
                 Action::Check(request) => self.driver.handle_checked(request.ticket, request.run(), self.now),
@@ -78,10 +86,15 @@ impl Host {
         self.driver.handle_look(&look, Ok(self.file.clone()), self.now);
     }
 
+    fn answer_edit(&mut self) {
+        let edit = self.edits.pop_front().unwrap();
+        self.driver.handle_edited(edit.run());
+    }
+
     fn answer_write(&mut self) {
         let write = self.writes.pop_front().unwrap();
-        if self.file == write.expect {
-            self.file = Some(write.text);
+        if self.file.as_deref() == write.expect.as_deref() {
+            self.file = Some(write.text.to_string());
         }
         self.driver.handle_wrote(&name(), Ok(()), None, self.now);
     }
@@ -94,6 +107,7 @@ impl Host {
                 () if !self.batches.is_empty() => self.answer_store(),
                 () if !self.writes.is_empty() => self.answer_write(),
                 () if !self.looks.is_empty() => self.answer_look(),
+                () if !self.edits.is_empty() => self.answer_edit(),
                 () => return,
             }
         }
@@ -298,6 +312,79 @@ fn a_write_that_fails_is_tried_again_and_the_file_is_stale_until_it_is_made() {
     host.rest();
     assert!(!is_stale(&host));
     assert_eq!(host.file.as_deref().map(|text| text.contains("\"b\":2")), Some(true), "{:?}", host.file);
+}
+
+/// A host that makes a text for its file, to set `b`.
+fn editing() -> Host {
+    let mut host = host_that(Some(0));
+    host.set("b", 2);
+    host.poll();
+    host.answer_store();
+    host.poll();
+    assert_eq!((host.edits.len(), host.writes.len(), host.batches.len()), (1, 0, 0));
+    host
+}
+
+#[test]
+fn writes_go_on_while_the_text_of_a_bound_file_is_made_and_all_of_them_cost_one_more() {
+    let mut host = editing();
+    assert!(host.driver.is_busy(), "who closes waits for the text");
+    for value in 3..20 {
+        host.set("b", value);
+        host.poll();
+        host.answer_store();
+        host.poll();
+    }
+    assert_eq!((host.edits.len(), host.writes.len(), host.shown().as_str()), (1, 0, r#"{"a":1,"b":19}"#));
+    let mut texts = Vec::new();
+    while host.driver.is_busy() {
+        host.poll();
+        match () {
+            () if !host.edits.is_empty() => host.answer_edit(),
+            () if !host.batches.is_empty() => host.answer_store(),
+            () if !host.looks.is_empty() => host.answer_look(),
+            () => {
+                texts.extend(host.writes.front().map(|write| write.text.to_string()));
+                host.answer_write();
+            }
+        }
+        host.poll();
+    }
+    assert_eq!(texts, ["{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":19}"]);
+}
+
+#[test]
+fn a_text_that_was_made_of_one_that_is_there_no_more_is_of_no_use() {
+    for saved in ["{\"a\":7}", "{\"a\":"] {
+        let mut host = editing();
+        host.save(saved);
+        host.poll();
+        host.answer_look();
+        host.answer_edit();
+        host.poll();
+        assert_eq!(host.writes.len(), 0);
+        while !host.batches.is_empty() {
+            host.answer_store();
+            host.poll();
+            assert!(host.writes.iter().all(|write| write.expect.as_deref() == Some(saved)), "{:?}", host.writes);
+        }
+        host.save("{\"a\":7}");
+        host.rest();
+        assert_eq!(host.file.as_deref(), Some("{\"a\":7,\"b\":2}"));
+        assert_eq!(host.shown(), "{\"a\":7,\"b\":2}");
+    }
+}
+
+#[test]
+fn a_text_that_is_made_while_the_file_goes_is_not_written() {
+    let mut host = editing();
+    host.file = None;
+    host.driver.handle_file_hint(&name(), Ok(None));
+    host.poll();
+    host.answer_look();
+    host.answer_edit();
+    host.rest();
+    assert!(host.file.as_deref().is_some_and(|text| text.contains("\"b\": 2")), "{:?}", host.file);
 }
 
 /// A host whose file is a mount of its own.

@@ -1,7 +1,11 @@
 //! What a bound file is known to hold, and what it is about to hold.
 
+use std::sync::Arc;
+
 use super::records::Known;
 use crate::diff::leaf::{Leaf, leaf_at, with_leaves};
+use crate::error::Error;
+use crate::format::Sections;
 use crate::value::Value;
 
 /// The state that was mirrored last.
@@ -9,6 +13,8 @@ use crate::value::Value;
 pub(super) struct Base {
     pub(super) known: Known,
     pub(super) value: Value,
+    /// Where the entries of the text stand, where it was made in this life.
+    pub(super) sections: Option<Arc<Sections>>,
 }
 
 /// What a mirror write is about to put there.
@@ -17,6 +23,18 @@ pub(super) struct Intended {
     pub(super) known: Known,
     /// What it changes; of a file that is made, all of it.
     pub(super) leaves: Vec<Leaf>,
+    /// What its text says, where it was made in this life: it is not read again.
+    pub(super) made: Option<Said>,
+}
+
+/// What a text that was made says.
+#[derive(Clone)]
+pub(super) struct Said {
+    pub(super) value: Value,
+    /// What is odd about it.
+    pub(super) notes: Vec<Error>,
+    /// Where its entries stand.
+    pub(super) sections: Option<Arc<Sections>>,
 }
 
 impl Base {
@@ -26,8 +44,9 @@ impl Base {
         let stands = |leaf: &Leaf| leaf.new.is_some() && leaf_at(value, &leaf.path).is_some();
         if let Some(made) = made.filter(|made| made.leaves.iter().any(stands)) {
             let leaves = made.leaves.iter().map(|leaf| (&leaf.path, leaf.new.as_ref()));
-            return Some(Base { known: made.known.clone(), value: with_leaves(&Value::empty_map(), leaves) });
+            let value = with_leaves(&Value::empty_map(), leaves);
+            return Some(Base { known: made.known.clone(), value, sections: None });
         }
-        is_blank.then(|| Base { known: Known::whole(String::new()), value: Value::empty_map() })
+        is_blank.then(|| Base { known: Known::whole("".into()), value: Value::empty_map(), sections: None })
     }
 }

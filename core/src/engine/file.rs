@@ -5,10 +5,15 @@
 //! shared layer is written to the file, if the file still is what the base says. Both are decided by content, never by
 //! timing, so a crash or a race at any point reverts nothing.
 
+mod mirrored;
+
+pub(super) use mirrored::Mirrored;
+
 use std::collections::BTreeSet;
 
 use super::aside::is_shown;
-use super::base::{Base, Intended};
+use super::base::{Base, Intended, Said};
+use super::file_edit::Reading;
 use super::kept::{Kept, Restored};
 use super::options::FileBinding;
 use super::records::{FileRecord, Known, file_record};
@@ -20,7 +25,7 @@ use crate::canonical::{ContentHash, text_hash};
 use crate::diff::leaf::{Leaf, leaf_at, leaf_diff, with_leaves};
 use crate::diff::parts::{Apart, Parts};
 use crate::error::{Code, Error, Result};
-use crate::format::{Format, Held, LeftOut, commented, held, parse_from, parse_noting, print, read_as, rewrite};
+use crate::format::{Format, LeftOut, held, parse_from, print, read_as};
 use crate::id::DocumentName;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -35,8 +40,6 @@ pub(super) const BEFORE_EDIT: &str = ".before-edit";
 
 /// How many writes are remembered that others took the place of before they got there.
 const MOST_SUPERSEDED: usize = 8;
-/// How long a text may be of which is told what is odd about it.
-const MAX_NOTED_BYTES: usize = 1 << 20;
 
 pub(super) struct BoundFile {
     pub(super) binding: FileBinding,
@@ -66,6 +69,8 @@ pub(super) struct BoundFile {
     /// A write was cut off, or may have been: an earlier life planned one, or the driver failed. Else a text that looks
     /// like half a write is an edit: `18` over a planned `15` is `1` of that and `8` of an old `08`.
     may_be_torn: bool,
+    /// The text that is being made for it: the number that it was asked for under.
+    editing: Option<u64>,
     /// A file write is planned, or with the driver.
     in_flight: bool,
     /// It is with the driver, or waits for it to be asked for.
@@ -129,6 +134,7 @@ impl BoundFile {
             in_place: false,
             torn: None,
             may_be_torn: false,
+            editing: None,
             in_flight: false,
             is_released: false,
             failure: None,
@@ -145,13 +151,13 @@ impl BoundFile {
         self.disputes = record.disputes;
         self.superseded = record.superseded;
         self.keeping = record.keeping;
-        self.intended = record.intended.map(|known| Intended { known, leaves: record.planned });
+        self.intended = record.intended.map(|known| Intended { known, leaves: record.planned, made: None });
         self.may_be_torn = self.intended.is_some();
         let Some(known) = record.base else { return };
         // Stores of before hold the text and no states.
         let from_text = || Some((self.read(known.text.as_deref()?).ok()?.1, Kept::first()));
         if let Some((value, kept)) = restored.assemble(record.state).or_else(from_text) {
-            (self.base, self.kept) = (Some(Base { known, value }), kept);
+            (self.base, self.kept) = (Some(Base { known, value, sections: None }), kept);
         }
     }
 
@@ -198,24 +204,22 @@ impl BoundFile {
         &self.notes
     }
 
-    /// Finds what is odd about a text; a long one is not worth reading it twice.
+    /// Finds what is odd about a text.
     fn note(&mut self, text: &str, hash: ContentHash) {
         if self.noted.replace(hash) == Some(hash) {
             return;
         }
-        let format = self.format;
-        let is_read = (format.is_untyped() || format == Format::Yaml) && text.len() <= MAX_NOTED_BYTES;
-        let noted = is_read.then(|| parse_noting(text, format, &self.source()));
-        self.notes = noted.and_then(Result::ok).map(|noted| noted.notes).unwrap_or_default();
-        if format != self.binding.format {
-            self.notes.push(commented(&self.source()));
-        }
+        self.notes = self.reading().notes(text);
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { format: self.format, named: self.binding.format, source: self.source() }
     }
 
     /// The text that the file had before it was edited, as it was or at least what it said.
     pub(super) fn text_before(&self) -> Option<String> {
         let base = self.base.as_ref()?;
-        base.known.text.clone().or_else(|| print(&base.value, self.format).ok())
+        base.known.text.as_deref().map(str::to_owned).or_else(|| print(&base.value, self.format).ok())
     }
 
     pub(super) fn was_looked_at(&self) -> bool {
@@ -262,8 +266,8 @@ impl BoundFile {
     ) -> Look {
         let is_like_before = text.is_some_and(|text| self.base.as_ref().is_some_and(|base| base.known.is(text)));
         if !is_like_before {
-            // A write that waits for the store was planned for another text.
-            self.due = None;
+            // What waits for the store, or is being made, was planned for another text.
+            (self.due, self.editing) = (None, None);
         }
         self.in_flight = self.due.is_some();
         let torn = self.torn.take();
@@ -273,22 +277,37 @@ impl BoundFile {
             (self.seen, self.failure) = (Seen::Missing, None);
             return Look::Missing;
         };
-        if self.is_planned(text) {
-            return match self.read(text) {
+        if let Some(known) = self.planned(text) {
+            let made = self.intended.as_mut().filter(|intended| intended.known.hash == known.hash);
+            let mut places = None;
+            let read = match made.and_then(|intended| intended.made.take()) {
+                Some(Said { value, notes, sections }) => {
+                    places = sections;
+                    (self.noted, self.notes) = (Some(known.hash), notes);
+                    Ok((self.format, value))
+                }
+                None => self.read(text),
+            };
+            return match read {
                 Ok((format, value)) => {
                     self.format = format;
-                    // A write that was planned before the file was set aside replaced it, and kept nothing.
-                    let is_kept = self.keeping.contains(&text_hash(text));
-                    self.set_aside &= !is_kept && shared.is_none_or(|(_, shared)| !is_shown(&value, shared));
+                    if self.set_aside {
+                        // A write that was planned before the file was set aside replaced it, and kept nothing.
+                        let is_kept = self.keeping.contains(&known.hash);
+                        self.set_aside = !is_kept && shared.is_none_or(|(_, shared)| !is_shown(&value, shared));
+                    }
                     self.unwritten = None;
-                    self.accept(text.to_owned(), value, Vec::new(), now_ms);
+                    self.accept(known, value, Vec::new(), now_ms);
+                    if let Some(base) = &mut self.base {
+                        base.sections = places;
+                    }
                     Look::OwnWrite
                 }
                 Err(error) => self.broken(error),
             };
         }
         if let Some(base) = self.base.as_mut().filter(|base| base.known.is(text)) {
-            base.known.text.get_or_insert_with(|| text.to_owned());
+            base.known.text.get_or_insert_with(|| text.into());
             let hash = base.known.hash;
             self.may_be_torn = false;
             self.seen = Seen::Good;
@@ -338,9 +357,18 @@ impl BoundFile {
         }
     }
 
-    fn is_planned(&self, text: &str) -> bool {
-        self.intended.as_ref().is_some_and(|intended| intended.known.is(text))
-            || (!self.superseded.is_empty() && self.superseded.contains(&text_hash(text)))
+    /// The text, where it is one that was planned.
+    fn planned(&self, text: &str) -> Option<Known> {
+        let intended = self.intended.as_ref().map(|intended| &intended.known);
+        if let Some(known) = intended.filter(|known| known.is(text)) {
+            let text = known.text.clone().unwrap_or_else(|| text.into());
+            return Some(Known { hash: known.hash, text: Some(text) });
+        }
+        if self.superseded.is_empty() {
+            return None;
+        }
+        let hash = text_hash(text);
+        self.superseded.contains(&hash).then(|| Known { hash, text: Some(text.into()) })
     }
 
     fn is_torn(&self, text: &str) -> bool {
@@ -382,13 +410,13 @@ impl BoundFile {
         if apart(|leaf| leaf.new.as_ref()) < apart(|leaf| leaf.old.as_ref()) {
             let leaves = intended.leaves.clone();
             let value = with_leaves(&base.value, leaves.iter().map(|leaf| (&leaf.path, leaf.new.as_ref())));
-            self.base = Some(Base { known: intended.known.clone(), value });
+            self.base = Some(Base { known: intended.known.clone(), value, sections: None });
             self.kept.push(leaves, Vec::new(), now_ms);
         }
     }
 
     /// The file's text counts as mirrored from now on; `by_file` is what an edit of it wrote.
-    pub(super) fn accept(&mut self, text: String, value: Value, by_file: Vec<Path>, now_ms: u64) {
+    pub(super) fn accept(&mut self, known: Known, value: Value, by_file: Vec<Path>, now_ms: u64) {
         match &self.base {
             Some(base) => {
                 let mut leaves = leaf_diff(&base.value, &value);
@@ -407,10 +435,11 @@ impl BoundFile {
             }
             None => self.kept = Kept::first(),
         }
-        let hash = text_hash(&text);
-        self.note(&text, hash);
-        self.base = Some(Base { known: Known { hash, text: Some(text) }, value });
-        self.intended = None;
+        if let Some(text) = &known.text {
+            self.note(text, known.hash);
+        }
+        self.base = Some(Base { known, value, sections: None });
+        (self.intended, self.editing) = (None, None);
         self.may_be_torn = false;
         self.superseded.clear();
         self.keeping.clear();
@@ -421,11 +450,11 @@ impl BoundFile {
 
     /// An edit of the file is on its way to the store: its text is the base now, and nothing is mirrored before the store
     /// has it, or the mirror would take the edit back.
-    pub(super) fn accept_edit(&mut self, text: String, value: Value, written: Vec<Path>, now_ms: u64) {
+    pub(super) fn accept_edit(&mut self, known: Known, value: Value, written: Vec<Path>, now_ms: u64) {
         if self.unsettled.is_none() {
             self.unsettled = Some((self.base.clone(), self.kept.clone()));
         }
-        self.accept(text, value, written, now_ms);
+        self.accept(known, value, written, now_ms);
     }
 
     /// Every edit of the file is in the store.
@@ -436,7 +465,7 @@ impl BoundFile {
     /// The edits did not get into the store: the file differs from its base again, and is left alone until it is looked at.
     pub(super) fn edits_lost(&mut self, reason: Error) {
         if let Some((base, kept)) = self.unsettled.take() {
-            (self.base, self.kept) = (base, kept);
+            (self.base, self.kept, self.editing) = (base, kept, None);
             self.broken(reason);
         }
     }
@@ -444,6 +473,7 @@ impl BoundFile {
     /// The document took the place of what the file says: the file is kept aside when it is written next.
     /// Returns whether the document shows less than the file did.
     pub(super) fn set_aside_if_different(&mut self, document: &Value) -> bool {
+        self.editing = None;
         let Some(base) = &self.base else { return false };
         let is_missed = !is_shown(&base.value, document);
         self.set_aside |= is_missed;
@@ -456,7 +486,7 @@ impl BoundFile {
     }
 
     fn broken(&mut self, error: Error) -> Look {
-        self.seen = Seen::Broken;
+        (self.seen, self.editing) = (Seen::Broken, None);
         self.failure = Some(error);
         Look::Broken
     }
@@ -497,7 +527,7 @@ impl BoundFile {
 
     /// Whether this is the text that was mirrored last, or is about to be.
     pub(super) fn is_own(&self, text: &str) -> bool {
-        self.is_planned(text) || self.base.as_ref().is_some_and(|base| base.known.is(text))
+        self.base.as_ref().is_some_and(|base| base.known.is(text)) || self.planned(text).is_some()
     }
 
     /// The driver is done with a write, and will look what lies there now.
@@ -526,56 +556,7 @@ impl BoundFile {
     /// Nobody can put another file in the place of this one: from now on it is written in place.
     pub(super) fn write_in_place(&mut self) {
         (self.in_flight, self.is_released, self.in_place) = (false, false, true);
-    }
-
-    /// The write that makes the file show `shared`, if one is due. It is intended from now on: persist
-    /// [`BoundFile::records`] before the driver gets it.
-    ///
-    /// # Errors
-    /// Where the value cannot be put into the file's format.
-    pub(super) fn mirror(&mut self, document: &DocumentName, shared: &Value) -> Result<Option<FileWrite>> {
-        if self.in_flight || self.unsettled.is_some() || matches!(self.seen, Seen::Unknown | Seen::Broken) {
-            return Ok(None);
-        }
-        // Half a write is finished first: planned anew, and cut off once more, it would be known by nobody.
-        let planned = self.intended.as_ref().and_then(|intended| intended.known.text.clone());
-        if let (Some(torn), Some(text)) = (&self.torn, planned) {
-            self.in_flight = true;
-            let keep_as = self.set_aside.then_some(BEFORE_JOIN);
-            let (document, expect) = (document.clone(), Some(torn.clone()));
-            return Ok(Some(FileWrite { document, expect, text, keep_as, in_place: self.in_place }));
-        }
-        let Held { value: target, left_out } = held(shared, self.binding.format);
-        self.left_out = left_out;
-        let base = self.base.as_ref();
-        let is_shown = base.is_some_and(|base| base.value == target);
-        let known = base.and_then(|base| Some((base, base.known.text.as_deref()?)));
-        let (expect, text) = match (&self.seen, known) {
-            (Seen::Good, Some(_)) if is_shown => return self.nothing_to_write(),
-            (Seen::Good, Some((_, text))) => (Some(text.to_owned()), rewrite(text, self.format, &target)?),
-            (Seen::Missing, _) if base.is_none() && target == Value::empty_map() => return self.nothing_to_write(),
-            // A file that somebody deleted comes back with the next change of the document, not at once.
-            (Seen::Missing, _) if is_shown => return self.nothing_to_write(),
-            (Seen::Missing, _) => (None, print(&target, self.format)?),
-            _ => return Ok(None),
-        };
-        let leaves = leaf_diff(base.map_or(&Value::empty_map(), |base| &base.value), &target);
-        self.in_flight = true;
-        let before = self.intended.replace(Intended { known: Known::whole(text.clone()), leaves });
-        self.superseded.extend(before.map(|before| before.known.hash));
-        let surplus = self.superseded.len().saturating_sub(MOST_SUPERSEDED);
-        self.superseded.drain(..surplus);
-        let hash = text_hash(&text);
-        self.keeping.retain(|kept| *kept != hash && self.superseded.contains(kept));
-        self.keeping.extend(self.set_aside.then_some(hash));
-        let keep_as = self.set_aside.then_some(BEFORE_JOIN);
-        Ok(Some(FileWrite { document: document.clone(), expect, text, keep_as, in_place: self.in_place }))
-    }
-
-    /// What could not be written does not have to be any more.
-    fn nothing_to_write(&mut self) -> Result<Option<FileWrite>> {
-        self.unwritten = None;
-        Ok(None)
+        self.editing = None;
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::checks::Refusal;
 use super::document::Document;
-use super::file::Look;
+use super::file::{BoundFile, Look, Mirrored};
+use super::file_edit::{FileEdit, FileEdited};
+use super::records::Known;
 use super::shared::{Founded, Shared, Step, edits};
-use super::types::{Event, Level, Ticket};
+use super::types::{Event, FileWrite, Level, SourceState, Ticket};
 use super::{Engine, REPLICATES};
 use crate::clock::Now;
 use crate::diff::diff;
@@ -112,7 +114,12 @@ impl Engine {
                 edits.extend(verdict.same.drain(..).map(|(path, value)| Edit { path, value: Some(value) }));
                 self.tell_save(name, &mut verdict, now);
                 if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
-                    file.accept_edit(text, value, std::mem::take(&mut verdict.written), now.wall_ms);
+                    file.accept_edit(
+                        Known::whole(text.into()),
+                        value,
+                        std::mem::take(&mut verdict.written),
+                        now.wall_ms,
+                    );
                 }
                 self.write_shared(name, &edits, None, "file", now);
             }
@@ -183,14 +190,14 @@ impl Engine {
             Some(founded) if founded.is_blank() && value.as_map().is_some_and(|map| !map.is_empty()) => {
                 let edits = edits(&diff(&founded.pending_value, &value));
                 let written = edits.iter().map(|edit| edit.path.clone()).collect();
-                file.accept_edit(text, value, written, now.wall_ms);
+                file.accept_edit(Known::whole(text.into()), value, written, now.wall_ms);
                 self.write_shared(name, &edits, None, "file", now);
                 self.tell_first_content(name);
             }
             // There is a document already: it takes the place of what the file says.
             Some(founded) => {
                 let shown = founded.pending_value.clone();
-                file.accept(text, value, Vec::new(), now.wall_ms);
+                file.accept(Known::whole(text.into()), value, Vec::new(), now.wall_ms);
                 if file.set_aside_if_different(&shown)
                     && let Some(text) = file.text().map(str::to_owned)
                 {
@@ -202,7 +209,7 @@ impl Engine {
                 self.stage_file_record(name);
             }
             None => {
-                file.accept(text, value.clone(), Vec::new(), now.wall_ms);
+                file.accept(Known::whole(text.into()), value.clone(), Vec::new(), now.wall_ms);
                 file.provisional = Some(value);
                 self.refresh(name, "file", now);
             }
@@ -267,29 +274,69 @@ impl Engine {
         let Some(shown) = document.shown_of(&founded.view.value) else { return };
         let Some(file) = &mut document.file else { return };
         let (before, known) = (file.state(), file.left_out.clone());
-        let mirrored = file.mirror(name, &shown);
+        // Of a document that was closed and opened again, what was asked for before is of no use.
+        self.last_edit += 1;
+        let mirrored = file.mirror(name, &shown, self.last_edit);
         let news: Vec<LeftOut> = file.left_out.iter().filter(|part| !known.contains(part)).cloned().collect();
         self.tell_left_out(name, &news);
-        let Some(document) = self.documents.get_mut(name) else { return };
-        let Some(file) = &mut document.file else { return };
         match mirrored {
-            Ok(None) => {
-                let state = file.state();
-                if state != before {
-                    let source = document.written_layer();
-                    self.events.push_back(Event::Source { document: name.clone(), source, state });
-                }
+            Mirrored::Nothing => self.tell_file(name, before),
+            Mirrored::Edit(edit) if self.config.edits_from.is_some_and(|least| edit.bytes() >= least) => {
+                self.edits.push_back(*edit);
             }
-            Ok(Some(write)) => {
-                let ticket = self.stage_file_record(name);
-                if let Some(file) = self.documents.get_mut(name).and_then(|document| document.file.as_mut()) {
-                    file.due = ticket.map(|ticket| (ticket, write));
-                }
-            }
+            Mirrored::Edit(edit) => _ = self.take_edited(edit.run()),
+            Mirrored::Write(write) => self.write_file(write),
+        }
+    }
+
+    /// Tells what the bound file came to, if that is not what it was before.
+    fn tell_file(&mut self, name: &DocumentName, before: SourceState) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        let Some(state) = document.file.as_ref().map(BoundFile::state).filter(|state| *state != before) else { return };
+        let source = document.written_layer();
+        self.events.push_back(Event::Source { document: name.clone(), source, state });
+    }
+
+    /// The next text to be made for a bound file; answer with [`Engine::handle_edited`] whenever it is made.
+    #[must_use]
+    pub fn poll_edit(&mut self) -> Option<FileEdit> {
+        self.edits.pop_front()
+    }
+
+    /// Whether a text is being made for a bound file.
+    #[must_use]
+    pub fn is_editing(&self) -> bool {
+        self.documents.values().any(|document| document.file.as_ref().is_some_and(BoundFile::is_edited))
+    }
+
+    /// A text that was asked for is made. Where the file has changed since, it is of no use, and another one may be asked for.
+    pub fn handle_edited(&mut self, edited: FileEdited) {
+        let name = edited.document.clone();
+        if !self.take_edited(edited) {
+            self.mirror(&name);
+        }
+    }
+
+    /// Whether the text was of use.
+    fn take_edited(&mut self, edited: FileEdited) -> bool {
+        let name = edited.document.clone();
+        let Some(file) = self.documents.get_mut(&name).and_then(|document| document.file.as_mut()) else { return true };
+        match file.edited(edited) {
+            Ok(None) => return false,
+            Ok(Some(write)) => self.write_file(write),
             Err(error) => {
                 let error = error.with_origin(crate::origin::Origin::source(&file.binding.id));
-                self.handle_file_failed(name, error);
+                self.handle_file_failed(&name, error);
             }
+        }
+        true
+    }
+
+    /// Plans a write: the driver gets it once the store has what is intended.
+    fn write_file(&mut self, write: FileWrite) {
+        let ticket = self.stage_file_record(&write.document);
+        if let Some(file) = self.documents.get_mut(&write.document).and_then(|document| document.file.as_mut()) {
+            file.due = ticket.map(|ticket| (ticket, write));
         }
     }
 }

@@ -8,12 +8,14 @@
 //! 3. [`Engine::poll_check`]: documents that the checks of the program are asked about; answer with
 //!    [`Engine::handle_checked`] whenever they have, and go on until then;
 //! 4. [`Engine::poll_copy`]: texts to keep beside bound files;
-//! 5. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
+//! 5. [`Engine::poll_edit`]: texts to make for bound files, where they are asked for; answer with
+//!    [`Engine::handle_edited`] whenever they are made, and go on until then;
+//! 6. [`Engine::poll_file`]: bound files to write; answer with [`Engine::handle_file_written`] and then
 //!    [`Engine::handle_file`] holding what lies there, or with [`Engine::handle_file_failed`] or
 //!    [`Engine::handle_file_fixed`]. Look at the file no sooner ([`Engine::is_file_released`]): a write planned on one look
 //!    must not land after another;
-//! 6. [`Engine::poll_event`]: news for the program;
-//! 7. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
+//! 7. [`Engine::poll_event`]: news for the program;
+//! 8. [`Engine::poll_timeout`]: when to call [`Engine::handle_timeout`] next.
 //!
 //! Time and entropy are arguments. The browser drives this machine itself; the native runtime, and with it the Python and
 //! Node packages, and the simulator do so through [`crate::driver`].
@@ -34,6 +36,7 @@ mod deliveries;
 mod document;
 mod envelopes;
 mod file;
+mod file_edit;
 mod files;
 mod founding;
 mod freshness;
@@ -78,6 +81,7 @@ pub use authors::Written;
 pub use checks::{CheckRequest, CheckTicket, Checking};
 pub use conflicts::{Conflict, ConflictSide};
 pub use deliveries::Once;
+pub use file_edit::{FileEdit, FileEdited};
 pub use guests::Called;
 pub use links::{LinkState, Peer};
 pub use locks::{LockAuthority, LockCommand, MAX_LEASE_MS, MAX_WAIT_MS, MIN_LEASE_MS};
@@ -154,6 +158,8 @@ pub struct Engine {
     unsent: BTreeMap<DocumentName, (BTreeSet<PeerId>, Now)>,
     persist: VecDeque<Persist>,
     transmit: VecDeque<Transmit>,
+    edits: VecDeque<FileEdit>,
+    last_edit: u64,
     files: VecDeque<FileWrite>,
     copies: VecDeque<FileCopy>,
     checks: VecDeque<CheckRequest>,
@@ -203,6 +209,8 @@ impl Engine {
             unsent: BTreeMap::new(),
             persist: VecDeque::new(),
             transmit: VecDeque::new(),
+            edits: VecDeque::new(),
+            last_edit: 0,
             files: VecDeque::new(),
             copies: VecDeque::new(),
             checks: VecDeque::new(),

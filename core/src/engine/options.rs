@@ -30,6 +30,9 @@ pub struct EngineConfig {
     pub old_after_ms: u64,
     /// How often replicas tell each other what they have, in milliseconds; 5,000.
     pub heartbeat_ms: u64,
+    /// From how many bytes on the new text of a bound file is asked for ([`super::Engine::poll_edit`]) and not made at once;
+    /// nowhere.
+    pub edits_from: Option<usize>,
     /// How messages to other instances are written.
     pub wire: WireOptions,
     /// Whether the store may be a copy of an older one: then others may have later writes of this instance than it knows.
@@ -47,6 +50,7 @@ impl EngineConfig {
             found_after_ms: 3_000,
             old_after_ms: 600_000,
             heartbeat_ms: 5_000,
+            edits_from: None,
             wire,
             is_copy: false,
         }

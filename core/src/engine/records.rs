@@ -56,17 +56,17 @@ pub(super) struct FileRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) hash: ContentHash,
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Arc<str>>,
 }
 
 impl Known {
-    pub(super) fn whole(text: String) -> Known {
+    pub(super) fn whole(text: Arc<str>) -> Known {
         Known { hash: text_hash(&text), text: Some(text) }
     }
 
     pub(super) fn is(&self, text: &str) -> bool {
         match &self.text {
-            Some(own) => own == text,
+            Some(own) => **own == *text,
             None => self.hash == text_hash(text),
         }
     }
@@ -355,7 +355,7 @@ fn read_file_record(value: &Value) -> FileRecord {
         list.map(|list| list.iter().filter_map(|hash| hash.as_str()?.parse().ok()).collect()).unwrap_or_default()
     };
     let known = |hash: &str, text: &str| {
-        let text = field(text).map(str::to_owned);
+        let text: Option<Arc<str>> = field(text).map(Into::into);
         match field(hash).and_then(|hash| hash.parse().ok()) {
             Some(hash) => Some(Known { hash, text }),
             None => text.map(Known::whole),

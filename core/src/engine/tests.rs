@@ -381,11 +381,11 @@ impl Host {
     }
 
     pub(super) fn write_file(&mut self, write: FileWrite) {
-        if self.file == write.expect {
+        if self.file.as_deref() == write.expect.as_deref() {
             if write.keep_as.is_some() {
                 self.kept.extend(self.file.clone());
             }
-            self.file = Some(write.text);
+            self.file = Some(write.text.to_string());
         }
     }
 }

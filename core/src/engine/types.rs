@@ -69,9 +69,9 @@ pub struct FileWrite {
     /// Whose file.
     pub document: DocumentName,
     /// The text that must still be there; `None` where there must be no file.
-    pub expect: Option<String>,
+    pub expect: Option<Arc<str>>,
     /// The new text.
-    pub text: String,
+    pub text: Arc<str>,
     /// Keep the old text beside the file under this suffix first.
     pub keep_as: Option<&'static str>,
     /// Whether the file is written in place, because nothing can be put in its place. What it holds until that is done is

@@ -12,8 +12,18 @@ use crate::value::Value;
 
 /// The text changed so that it parses to the target; none if only a new print would do.
 pub(super) fn rewrite(text: &str, dialect: Dialect, target: &Value, newline: &str) -> Option<String> {
+    rewrite_in(text, dialect, target, (newline, None))
+}
+
+/// The same for a part of a longer text, where one level of indentation is as it is there.
+pub(super) fn rewrite_in(
+    text: &str,
+    dialect: Dialect,
+    target: &Value,
+    (newline, unit): (&str, Option<&str>),
+) -> Option<String> {
     let root = parse_tree(text, dialect).ok()?;
-    let unit = indent_unit(text, &root);
+    let unit = unit.map_or_else(|| indent_unit(text, &root), str::to_owned);
     let minified =
         !text.trim().contains('\n') && !text.contains(": ") && !text.contains(", ") && text.contains([':', ',']);
     settle(
@@ -45,7 +55,7 @@ fn has_bare_keys(text: &str, root: &Node) -> bool {
 }
 
 /// The indentation of one level, as the root's first child shows it.
-fn indent_unit(text: &str, root: &Node) -> String {
+pub(super) fn indent_unit(text: &str, root: &Node) -> String {
     let first = match &root.body {
         Body::Map(entries) => entries.first().map(|entry| entry.key_span.start),
         Body::List(items) => items.first().map(|item| item.span.start),

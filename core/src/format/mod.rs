@@ -20,6 +20,7 @@ mod json_print;
 mod note;
 #[cfg(feature = "properties")]
 mod properties;
+mod sections;
 #[cfg(feature = "toml")]
 mod toml;
 #[cfg(feature = "toml")]
@@ -59,6 +60,7 @@ pub(crate) use argument::{commented, read_as, split_options};
 pub use hold::{Held, LeftOut, held, holdable, left_out};
 pub(crate) use note::parse_lines;
 pub use note::{Noted, parse_noting};
+pub(crate) use sections::Sections;
 #[cfg(feature = "yaml")]
 pub use yaml_documents::rewrite_document;
 
@@ -299,11 +301,16 @@ pub fn print(value: &Value, format: Format) -> Result<String> {
 /// # Ok::<(), confmesh::Error>(())
 /// ```
 pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
+    bounded(text)?;
+    rewrite_from(text, format, &parse(text, format)?, target)
+}
+
+/// Changes a text as [`rewrite`] does, where it is known what it parses to: that is not read again.
+pub(crate) fn rewrite_from(text: &str, format: Format, old: &Value, target: &Value) -> Result<String> {
     let body = bounded(text)?;
-    let old = parse(text, format)?;
-    let printed = print(target, format)?;
-    let target = if format.is_untyped() { &parse(&printed, format)? } else { target };
-    if old == *target {
+    let as_texts = format.is_untyped().then(|| parse(&print(target, format)?, format)).transpose()?;
+    let target = as_texts.as_ref().unwrap_or(target);
+    if old == target {
         return Ok(text.to_owned());
     }
     let newline = if body.contains("\r\n") { "\r\n" } else { "\n" };
@@ -323,16 +330,22 @@ pub fn rewrite(text: &str, format: Format, target: &Value) -> Result<String> {
         _ => None,
     };
     // A second mark behind the first is text, and has to stay the second one to be read so.
-    let marked = |edited: String| if body.len() < text.len() { format!("{BYTE_ORDER_MARK}{edited}") } else { edited };
-    let with_breaks = || (newline != "\n").then(|| marked(printed.replace('\n', newline)));
+    let is_marked = body.len() < text.len();
+    let marked = |edited: String| if is_marked { format!("{BYTE_ORDER_MARK}{edited}") } else { edited };
     let holds = |text: &String| parse(text, format).is_ok_and(|value| value == *target);
+    // Those edits were read already, and a long text is not read twice.
+    let was_read = !is_marked && matches!(format, Format::Json | Format::Jsonc | Format::Json5 | Format::Yaml);
     // What was last may have gone, and blank lines stood above it.
     let blank_end = format!("{newline}{newline}");
     let trimmed = edited.as_ref().filter(|edited| edited.ends_with(&blank_end) && !body.ends_with(&blank_end));
     let trimmed = trimmed.map(|edited| marked(format!("{}{newline}", edited.trim_end_matches(['\r', '\n']))));
-    let result = trimmed.filter(holds).or_else(|| edited.map(marked).filter(holds));
-    let result = result.or_else(|| with_breaks().filter(holds));
-    Ok(result.unwrap_or_else(|| marked(printed)))
+    let kept = || edited.map(marked).filter(|edited| was_read || holds(edited));
+    if let Some(result) = trimmed.filter(holds).or_else(kept) {
+        return Ok(result);
+    }
+    let printed = print(target, format)?;
+    let with_breaks = (newline != "\n").then(|| marked(printed.replace('\n', newline))).filter(holds);
+    Ok(with_breaks.unwrap_or_else(|| marked(printed)))
 }
 
 fn not_built(format: Format) -> Error {

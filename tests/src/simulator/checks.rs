@@ -307,7 +307,9 @@ impl Mesh {
                     }
                 }
                 Action::Event(_) | Action::Resume(_) | Action::Keep(_) | Action::Publish(_) | Action::Say(_) => {}
-                Action::Look(_) | Action::Write(_) => return violated(Property::Other, "there is no file"),
+                Action::Look(_) | Action::Edit(_) | Action::Write(_) => {
+                    return violated(Property::Other, "there is no file");
+                }
             }
         }
         let shown = self.shown();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use confmesh::driver::{Action, Driver, Look, Patience};
-use confmesh::engine::{Engine, Ticket};
+use confmesh::engine::{Engine, FileEdit, Ticket};
 use confmesh::{Code, Error, Result};
 
 use super::host::name;
@@ -58,6 +58,7 @@ impl DerefMut for Process {
 /// Something that was found or done, and that the process has not taken in yet.
 pub(crate) enum Answer {
     Looked(Look, Result<Option<String>>),
+    Edited(FileEdit),
     Wrote(Result<()>, Option<&'static str>),
 }
 
@@ -152,6 +153,14 @@ impl World {
                         self.answer(at, Answer::Looked(look, found));
                     }
                 }
+                Action::Edit(edit) => {
+                    let rate = self.batches();
+                    if rate > 0 && self.around.chance(rate / 2) {
+                        self.hosts[at].around.answers.push(Answer::Edited(edit));
+                    } else {
+                        self.answer(at, Answer::Edited(edit));
+                    }
+                }
                 Action::Write(write) => {
                     let is_busy =
                         self.hosts[at].around.answers.iter().any(|answer| matches!(answer, Answer::Wrote(..)));
@@ -226,6 +235,7 @@ impl World {
         let Some(process) = &mut self.hosts[at].engine else { return };
         match answer {
             Answer::Looked(look, found) => process.driver().handle_look(&look, found, now),
+            Answer::Edited(edit) => process.driver().handle_edited(edit.run()),
             Answer::Wrote(result, keep_as) => process.driver().handle_wrote(&name(), result, keep_as, now),
         }
     }

@@ -267,7 +267,7 @@ impl Desk {
             }
             while self.engine.poll_transmit().is_some() {}
             if let Some(write) = self.engine.poll_file() {
-                self.planned.extend(write.in_place.then(|| write.text.clone()));
+                self.planned.extend(write.in_place.then(|| write.text.to_string()));
                 self.due = Some(write);
             }
             while let Some(event) = self.engine.poll_event() {
@@ -288,9 +288,9 @@ impl Desk {
         if self.in_place && !write.in_place {
             self.engine.handle_file_fixed(&name());
         } else {
-            if write.expect.as_ref() == Some(&self.file) {
+            if write.expect.as_deref() == Some(&*self.file) {
                 self.trace.push(format!("mirrored {:?}", write.text));
-                self.file = write.text;
+                self.file = write.text.to_string();
                 self.is_torn = false;
                 self.mirrored();
             }
@@ -463,7 +463,7 @@ impl Desk {
     fn restart(&mut self, saved: Option<&str>) {
         self.life += 1;
         self.engine = engine(u64::from(self.life), self.life, &self.store);
-        if let Some(write) = self.due.take().filter(|write| write.expect.as_ref() == Some(&self.file)) {
+        if let Some(write) = self.due.take().filter(|write| write.expect.as_deref() == Some(&*self.file)) {
             let whole = write.text.as_bytes();
             let cut = match write.in_place {
                 true if saved.is_none() => self.random.below(whole.len() + 1),

@@ -353,11 +353,11 @@ impl Starts {
     fn mirror(&mut self, at: usize, write: confmesh::engine::FileWrite) {
         let now = self.now();
         let node = &mut self.nodes[at];
-        if node.file == write.expect {
+        if node.file.as_deref() == write.expect.as_deref() {
             if write.keep_as.is_some() {
                 node.copies.extend(node.file.clone());
             }
-            node.file = Some(write.text);
+            node.file = Some(write.text.to_string());
         }
         if let Some(engine) = &mut node.engine {
             engine.handle_file_written(&name());

@@ -435,7 +435,7 @@ impl World {
 
     /// Puts a file where it may be put. No edit of a person vanishes by that which is not on disk elsewhere.
     fn replace_file(&mut self, at: usize, write: &confmesh::engine::FileWrite) -> Checked {
-        if self.hosts[at].file != write.expect || self.hosts[at].is_directory {
+        if self.hosts[at].file.as_deref() != write.expect.as_deref() || self.hosts[at].is_directory {
             return Ok(());
         }
         self.check_mirrored(at, write)?;
@@ -451,7 +451,7 @@ impl World {
             return violated(Property::Loss, format!("the file of {at} loses {marker}, which no write holds"));
         }
         self.note(|| format!("the file of {at} becomes {}", write.text));
-        self.hosts[at].file = Some(write.text.clone());
+        self.hosts[at].file = Some(write.text.to_string());
         self.hosts[at].file_deleted = false;
         let wait_ms = self.poll_ms();
         self.file_changed(at, wait_ms);

@@ -384,10 +384,8 @@ impl Actor {
                 Action::Publish(publish) => self.publish_on_bus(publish),
                 Action::Say(saying) => self.say_value(saying),
                 Action::Check(request) => self.check(request),
-                Action::Look(look) => {
-                    let found = self.read_bound(&look.document);
-                    self.driver.handle_look(&look, found, now);
-                }
+                Action::Look(look) => self.look_at_bound(look, now),
+                Action::Edit(edit) => self.edit_bound(edit),
                 Action::Keep(copy) => self.keep_beside(&copy),
                 Action::Write(write) => self.write_bound(write),
                 Action::Event(event) => {

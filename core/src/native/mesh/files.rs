@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::actor::Actor;
-use super::inputs::Wrote;
+use super::inputs::{Later, Wrote};
 use super::log::{log, worded};
 use super::reports::Report;
-use crate::driver::Patience;
-use crate::engine::{FileCopy, FileWrite, Level, SourceState};
+use crate::clock::Now;
+use crate::driver::{Look, Patience};
+use crate::engine::{FileCopy, FileEdit, FileWrite, Level, SourceState};
 use crate::error::{Code, Error, Result};
 use crate::id::DocumentName;
 use crate::merge::Layer;
@@ -18,6 +19,9 @@ use crate::native::watch::{FileEvent, WatchOptions};
 
 /// How long after each other a file that was replaced is looked at again.
 const LATE_LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// From how many bytes on a text is read and made on another thread.
+pub(super) const LONG_BYTES: u64 = 64 << 10;
 
 /// How many files that were replaced are looked after at once.
 pub(super) const MOST_LOOKED_AFTER: usize = 16;
@@ -86,6 +90,35 @@ impl Actor {
     fn path_of(&self, document: &DocumentName) -> Result<&Path> {
         let path = self.bound.get(document).map(PathBuf::as_path);
         path.ok_or_else(|| Error::new(Code::Internal, format!("no file is bound to `{document}`")))
+    }
+
+    /// Reads a bound file for the driver; a long one on another thread, so that nobody waits for it.
+    pub(super) fn look_at_bound(&mut self, look: Look, now: Now) {
+        let path = self.path_of(&look.document).map(Path::to_owned);
+        match path {
+            Ok(path) if std::fs::metadata(&path).is_ok_and(|about| about.len() >= LONG_BYTES) => {
+                let later = self.senders.later.clone();
+                drop(tokio::task::spawn_blocking(move || {
+                    let found = file::read_regular(&path);
+                    let take: Later = Box::new(move |actor| {
+                        let now = actor.clock.now();
+                        actor.driver.handle_look(&look, found, now);
+                    });
+                    let _ = later.send(take); // fails once the actor is gone
+                }));
+            }
+            path => self.driver.handle_look(&look, path.and_then(|path| file::read_regular(&path)), now),
+        }
+    }
+
+    /// Makes the new text of a bound file on another thread.
+    pub(super) fn edit_bound(&self, edit: FileEdit) {
+        let later = self.senders.later.clone();
+        drop(tokio::task::spawn_blocking(move || {
+            let edited = edit.run();
+            let take: Later = Box::new(move |actor| actor.driver.handle_edited(edited));
+            let _ = later.send(take); // fails once the actor is gone
+        }));
     }
 
     /// Starts to write a bound file, on another thread: the disk may be slow.

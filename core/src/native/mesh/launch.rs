@@ -65,6 +65,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         heartbeat_ms: setup.heartbeat_ms,
         key: Some(seed),
         is_copy: store.as_ref().is_some_and(Store::is_copy),
+        edits_from: usize::try_from(super::files::LONG_BYTES).ok(),
         ..EngineConfig::new(instance, entropy()?)
     };
     let engine = Engine::new(config, records.iter().map(|(key, bytes)| (key.as_slice(), bytes.as_slice())))?;
