@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use confmesh::clock::Now;
 use confmesh::driver::{Action, Driver, Look, Patience};
 use confmesh::engine::{
-    DocumentOptions, Engine, EngineConfig, Event, FileBinding, FileWrite, Persist, RequestId, StoreWrite,
+    DocumentOptions, Engine, EngineConfig, Event, FileBinding, FileEdit, FileWrite, Persist, RequestId, StoreWrite,
 };
 use confmesh::format::{Format, print};
 use confmesh::id::{DocumentName, InstanceId};
@@ -38,11 +38,11 @@ fn main() {
 
 /// The leaves that are written over, far apart.
 fn paths(document: &Value) -> Vec<Path> {
-    let groups = document.at(&Path::root().child("services")).and_then(Value::as_map).expect("groups of services");
     let mut paths = Vec::new();
-    for (group, services) in groups.iter() {
-        for name in services.as_map().into_iter().flat_map(|services| services.keys()) {
-            paths.push(["services", group, name, "written"].into_iter().map(Into::into).collect());
+    for (group, services) in document.as_map().expect("a map").iter() {
+        let services = services.as_map().filter(|_| group.starts_with("group-"));
+        for name in services.into_iter().flat_map(|services| services.keys()) {
+            paths.push([group.clone(), name.clone(), "written".into()].into_iter().collect());
         }
     }
     paths
@@ -51,12 +51,14 @@ fn paths(document: &Value) -> Vec<Path> {
 fn counted(report: &mut Report, document: &Value, text: &str, format: Format) {
     let paths = paths(document);
     let mut alone = Host::new(None, format);
-    let at = Path::parse("services").expect("a path");
-    alone.set(&at, document.at(&at).expect("services").clone());
-    alone.rest();
+    for (key, value) in document.as_map().expect("a map").iter() {
+        alone.set(&Path::root().child(key), value.clone());
+        alone.rest();
+    }
     let mut bound = Host::new(Some(text.to_owned()), format);
     bound.rest();
     let mut spent: [Vec<f64>; 4] = Default::default();
+    let mut made = Vec::new();
     let mut stored: [Vec<f64>; 2] = Default::default();
     for round in 0..ROUNDS {
         let path = paths.get(round * 37 % paths.len()).expect("a path");
@@ -70,6 +72,9 @@ fn counted(report: &mut Report, document: &Value, text: &str, format: Format) {
             spent.get_mut(acknowledged).expect("a row").push(answered);
             spent.get_mut(rest).expect("a row").push(host.tally.spent - answered);
             stored.get_mut(side).expect("a row").push(host.tally.bytes as f64);
+            if side == 1 {
+                made.push(host.tally.made);
+            }
             assert_eq!(host.tally.writes, side, "a file is written once");
         }
     }
@@ -79,6 +84,7 @@ fn counted(report: &mut Report, document: &Value, text: &str, format: Format) {
         ("rest without a file", rest_without, ""),
         ("with a bound file", with, "command to receipt"),
         ("the mirror round behind it", rest_with, ""),
+        ("its text, made elsewhere", median(&made), ""),
     ];
     report.figures("one write, processor time of the loop", "µs", &figures);
     let [without, with] = stored.map(|bytes| median(&bytes));
@@ -107,8 +113,9 @@ fn counted(report: &mut Report, document: &Value, text: &str, format: Format) {
 struct Tally {
     bytes: usize,
     writes: usize,
-    /// Microseconds of the processor.
+    /// Microseconds of the processor: in the loop, and for texts that are made elsewhere.
     spent: f64,
+    made: f64,
 }
 
 /// An instance whose store and file are lists.
@@ -118,6 +125,7 @@ struct Host {
     batches: VecDeque<Persist>,
     writes: VecDeque<FileWrite>,
     looks: VecDeque<Look>,
+    edits: VecDeque<FileEdit>,
     answered: Vec<RequestId>,
     asked: Option<RequestId>,
     tally: Tally,
@@ -135,7 +143,8 @@ fn micros(since: rustix::time::Timespec) -> f64 {
 impl Host {
     fn new(file: Option<String>, format: Format) -> Host {
         let none: [(&[u8], &[u8]); 0] = [];
-        let engine = Engine::new(EngineConfig::new(InstanceId::from_bytes([1; 16]), [1; 32]), none);
+        let config = EngineConfig::new(InstanceId::from_bytes([1; 16]), [1; 32]);
+        let engine = Engine::new(EngineConfig { edits_from: Some(64 << 10), ..config }, none);
         let mut driver = Driver::new(engine.expect("an empty store"));
         let binding = FileBinding { id: "bound".into(), format, is_named: true };
         let file_option = file.is_some().then_some(binding);
@@ -150,6 +159,7 @@ impl Host {
             batches: VecDeque::new(),
             writes: VecDeque::new(),
             looks: VecDeque::new(),
+            edits: VecDeque::new(),
             answered: Vec::new(),
             asked: None,
             tally: Tally::default(),
@@ -171,6 +181,7 @@ impl Host {
             match action {
                 Action::Store(batch) => self.batches.push_back(batch),
                 Action::Look(look) => self.looks.push_back(look),
+                Action::Edit(edit) => self.edits.push_back(edit),
                 Action::Write(write) => self.writes.push_back(write),
                 Action::Check(request) => self.driver.handle_checked(request.ticket, request.run(), NOW),
                 Action::Event(Event::Written { request, result }) => {
@@ -216,6 +227,13 @@ impl Host {
                 let start = clock_gettime(ClockId::ProcessCPUTime);
                 self.driver.handle_wrote(&name(), Ok(()), None, NOW);
                 self.tally.spent += micros(start);
+            } else if let Some(edit) = self.edits.pop_front() {
+                let start = clock_gettime(ClockId::ProcessCPUTime);
+                let edited = edit.run();
+                self.tally.made += micros(start);
+                let start = clock_gettime(ClockId::ProcessCPUTime);
+                self.driver.handle_edited(edited);
+                self.tally.spent += micros(start);
             } else if let Some(look) = self.looks.pop_front() {
                 let found = self.file.clone();
                 let start = clock_gettime(ClockId::ProcessCPUTime);
@@ -241,7 +259,7 @@ fn running(report: &mut Report, document: &Value, text: &str, extension: &str) {
     let place = |name: &str| directory.path().join(name);
     let file = place(&format!("bound.{extension}"));
     fs::write(&file, text).expect("it is written");
-    let alone = MeshOptions::default().shared(true).data_dir(place("a")).start().expect("it starts");
+    let alone = MeshOptions::default().data_dir(place("a")).start().expect("it starts");
     for (key, value) in document.as_map().expect("a map").iter() {
         alone.set(key, value.clone()).wait().expect("it is written");
     }

@@ -284,7 +284,7 @@ impl BoundFile {
                 Some(Said { value, notes, sections }) => {
                     places = sections;
                     (self.noted, self.notes) = (Some(known.hash), notes);
-                    Ok((self.format, value))
+                    Ok((self.binding.format, value))
                 }
                 None => self.read(text),
             };
