@@ -281,7 +281,7 @@ mod tests {
     fn an_entry_that_comes_into_a_section_is_indented_as_those_beside_it() {
         let yaml = "a:\n    b:\n        c: 1\nd: 2\n";
         let target = value("{a: {b: {c: 1, e: {f: 3}}}, d: 2}");
-        let sections = Sections::cut(yaml, Format::Yaml, 10).unwrap();
+        let sections = Sections::cut(yaml, Format::Yaml, 20).unwrap();
         let (new, _) = rewrite(&sections, yaml, &target).unwrap();
         assert_eq!(new, "a:\n    b:\n        c: 1\n        e:\n            f: 3\nd: 2\n");
         let json = "{\n    \"a\": {\n        \"b\": {}\n    }\n}";
