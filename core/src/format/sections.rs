@@ -152,7 +152,7 @@ impl Cutting<'_> {
     fn level(&mut self, node: &Node, path: &Path, end: usize) -> Option<Level> {
         let Body::Map(entries) = &node.body else { return None };
         let is_yaml = self.format == Format::Yaml;
-        if is_yaml && (entries.is_empty() || self.text.get(node.span.clone())?.starts_with('{')) {
+        if entries.is_empty() || is_yaml && self.text.get(node.span.clone())?.starts_with('{') {
             return None;
         }
         let start_of = |at: usize| match own_line_indent(self.text, at) {
