@@ -194,3 +194,82 @@ fn counters_under_if_match_with_a_bound_file_count_every_increment() {
         rounds.max(1)
     );
 }
+
+/// A text that is long enough to be made beside the loop, and to be changed in sections; a comment stands at each service.
+fn long_yaml() -> String {
+    let service = |group: usize, at: usize| {
+        let text = "x".repeat(100);
+        format!("  s{at}: # of {group}\n    name: 'none'\n    text: {text}\n    ports: [80,\n      443]\n")
+    };
+    let group = |group: usize| format!("g{group}:\n{}", (0..10).map(|at| service(group, at)).collect::<String>());
+    format!("# the first line\nby_hand: 0\n{}", (0..60).map(group).collect::<String>())
+}
+
+fn parsed(path: &Path, format: confmesh::format::Format) -> Option<serde_json::Value> {
+    let text = fs::read_to_string(path).ok()?;
+    let value = confmesh::format::parse(&text, format).ok()?;
+    serde_json::from_str(&confmesh::format::print(&value, confmesh::format::Format::Json).ok()?).ok()
+}
+
+#[test]
+fn a_long_bound_file_that_is_edited_while_writes_arrive_loses_neither_side() {
+    let yaml = long_yaml();
+    assert!(yaml.len() > 64 << 10, "{}", yaml.len());
+    let dir = dir(&[("a.yaml", &yaml), ("b.json", "{}")]);
+    let a = Instance::start(dir.path(), &["--bind", "a.yaml"], &[]);
+    let peer = a.url.replace("http://", "ws://") + "/sync";
+    let b = Instance::start(dir.path(), &["--bind", "b.json", "--peer", &peer], &[]);
+    let file = dir.path().join("a.yaml");
+    let (edits, is_over) = (6, AtomicBool::new(false));
+    let last: Vec<(String, u64)> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (url, is_over) = (if writer % 2 == 0 { &a.url } else { &b.url }, &is_over);
+                scope.spawn(move || {
+                    let mut last = Vec::new();
+                    for count in 1.. {
+                        let key = format!("g{}.s{writer}.name", count % 60);
+                        let answer = request(url, "PUT", &place(&key), "", &count.to_string());
+                        assert_eq!(answer.status, 200, "{}", answer.body);
+                        last.retain(|(known, _): &(String, u64)| *known != key);
+                        last.push((key, count));
+                        if is_over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                    last
+                })
+            })
+            .collect();
+        for edit in 1..=edits {
+            let text = fs::read_to_string(&file).unwrap();
+            let (before, after) = (format!("by_hand: {}\n", edit - 1), format!("by_hand: {edit}\n"));
+            assert!(text.contains(&before), "the edit before this one stands in the file");
+            let new = dir.path().join("a.yaml.new");
+            fs::write(&new, text.replace(&before, &after)).unwrap();
+            fs::rename(&new, &file).unwrap();
+            for url in [&a.url, &b.url] {
+                wait_for("the edit", || (number(url, "by_hand").0 == edit).then_some(()));
+            }
+            wait_for("the edit to stay in the file", || fs::read_to_string(&file).ok()?.contains(&after).then_some(()));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let shown = wait_for("agreement of both instances and files", || {
+        let shown = json(&a.data(&["get", "--json"]));
+        let is_shown = parsed(&file, confmesh::format::Format::Yaml).as_ref() == Some(&shown)
+            && holds(&dir.path().join("b.json"), &shown);
+        (is_shown && json(&b.data(&["get", "--json"])) == shown).then_some(shown)
+    });
+    for (key, value) in &last {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        assert_eq!(shown.pointer(&pointer), Some(&serde_json::json!(value)), "{key}");
+    }
+    assert_eq!(shown.pointer("/by_hand"), Some(&serde_json::json!(edits)));
+    // Nothing around the values has moved.
+    let without = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.contains("name: ") && !line.contains("by_hand: ")).map(str::to_owned).collect()
+    };
+    assert_eq!(without(&fs::read_to_string(&file).unwrap()), without(&yaml));
+}
