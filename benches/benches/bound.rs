@@ -268,7 +268,7 @@ fn running(report: &mut Report, document: &Value, text: &str, extension: &str) {
     let mut paced: [Vec<f64>; 2] = Default::default();
     let mut row: [Vec<f64>; 2] = Default::default();
     for (side, mesh) in [&alone, &bound].into_iter().enumerate() {
-        let mut write = |number: usize| {
+        let write = |number: usize| {
             let path = paths.get(number * 37 % paths.len()).expect("a path").to_string();
             let start = Instant::now();
             mesh.set(&path, number.to_string().as_str()).wait().expect("it is written");
