@@ -19,8 +19,7 @@ use super::random::Random;
 use super::{Checked, Property, violated};
 
 const FORMATS: [Format; 5] = [Format::Json, Format::Jsonc, Format::Yaml, Format::Toml, Format::Ini];
-/// Others set any of them; only others remove the first kind, and only editors the second, or two who remove the same would
-/// look like one.
+/// Others set any of them; only others remove the first kind, only editors the second: two removals look like one.
 const OTHERS: &[&str] = &["o.a", "o.b", "o.c", "p"];
 const EDITORS: &[&str] = &["e.a", "e.b", "f"];
 const SHARED: &[&str] = &["s.a", "s.b", "s.t.x", "s.t.y", "q"];
