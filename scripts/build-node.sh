@@ -14,7 +14,7 @@ rm -rf bindings-node/{native,wasm,cjs} "$TARGET/node"/confmesh-*.tgz
   --js native.cjs --dts native.d.ts -o native >"$TARGET/napi.log" 2>&1) || { cat "$TARGET/napi.log" >&2; exit 1; }
 mkdir -p bindings-node/wasm/{full,replica} "$TARGET/node"
 for folder in . full replica; do
-  cp bindings-wasm/pkg/$folder/*.js bindings-wasm/pkg/$folder/*.wasm bindings-node/wasm/$folder/
+  cp bindings-wasm/pkg/$folder/*.{js,map,wasm} bindings-node/wasm/$folder/
 done
 node scripts/bundle-node.mjs
 # npm packs no links.

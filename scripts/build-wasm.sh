@@ -41,5 +41,9 @@ bind wasm-replica "$stage/replica"
 cp bindings-wasm/js/*.js "$stage/"
 cp bindings-wasm/js/{functions,loading}.js bindings-wasm/js/full/* "$stage/full/"
 cp bindings-wasm/js/loading.js bindings-wasm/js/replica/* "$stage/replica/"
+# Each file by itself: what a bundler looks for stays, and names across files too.
+for folder in "$stage" "$stage/full" "$stage/replica"; do
+  "$NODE_TOOLS/esbuild" "$folder"/*.js --minify --keep-names --format=esm --sourcemap --outdir="$folder" --allow-overwrite --log-level=warning
+done
 mv "$stage" "$pkg"
 printf '%s\n' "$wanted" >"$stamp"

@@ -9,6 +9,8 @@ mkdir -p "$stage/assets"
 cp web-demo/index.html "$stage/"
 cp web-demo/*.js web-demo/*.css "$stage/assets/"
 cp bindings-wasm/pkg/{client,socket,address,edits,elements,local,waiting,functions,loading,values,confmesh_wasm}.js bindings-wasm/pkg/confmesh_wasm_bg.wasm "$stage/assets/"
+# The maps stay behind.
+sed -i '/^\/\/# sourceMappingURL=/d' "$stage"/assets/*.js
 # Left alone where nothing changed: a new time stamp would make cargo embed the page and link again.
 if ! diff -rq "$stage" web-demo/dist >/dev/null 2>&1; then
   rm -rf web-demo/dist

@@ -1,6 +1,6 @@
 // Who may do what: an instance that asks for tokens, and another one that shows one.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,4 +45,64 @@ test("what would be open to others does not start", async () => {
   await assert.rejects(Mesh.start({ listen: "0.0.0.0:0" }), (error) => error.code === "listen" && error.hint.includes("confmesh token new"));
   await assert.rejects(Mesh.start({ peers: ["ws://10.255.0.1:8765"] }), { code: "usage" });
   await assert.rejects(Mesh.start({ insecure: true }), { code: "usage" });
+});
+
+test("tokens that somebody else signs are taken, with the key that signs now and until they end", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "confmesh-"));
+  const [auth, keys] = [join(folder, "auth.toml"), join(folder, "login.json")];
+  const issuer = "https://login.example";
+  const [first, second] = [1, 2].map(() => generateKeyPairSync("ed25519"));
+  const published = (...pairs) =>
+    writeFileSync(keys, JSON.stringify({ keys: pairs.map(({ publicKey }, at) => ({ ...publicKey.export({ format: "jwk" }), kid: `${at}` })) }));
+  const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const token = ({ privateKey }, more = {}) => {
+    const claims = { iss: issuer, aud: ["confmesh", "other"], sub: "ann", exp: Math.floor(Date.now() / 1000) + 600, ...more };
+    const text = `${encoded({ alg: "EdDSA", typ: "JWT" })}.${encoded(claims)}`;
+    return `${text}.${sign(null, Buffer.from(text), privateKey).toString("base64url")}`;
+  };
+  published(first);
+  writeFileSync(auth, `${principal("admin", "admin", ADMIN)}
+[[principal]]
+name = "Ann"
+sub = "ann"
+roles = ["writer"]
+
+[[jwt]]
+issuer = "${issuer}"
+audience = "confmesh"
+algorithm = "EdDSA"
+key_file = "login.json"
+roles_claim = "scope"
+`);
+  const mesh = await Mesh.start({ listen: "127.0.0.1:0", auth });
+  t.after(() => mesh.close());
+  const [address] = mesh.addresses;
+  const asked = async (token, init = {}) => {
+    const answer = await fetch(`http://${address}/config/default?path=limit`, { ...init, headers: { authorization: `Bearer ${token}` } });
+    return [answer.status, await answer.text()];
+  };
+  assert.equal((await asked(token(first), { method: "PUT", body: "5" }))[0], 200);
+  const written = await fetch(`http://${address}/config/default/written?path=limit`, { headers: { authorization: `Bearer ${ADMIN}` } });
+  assert.equal((await written.json()).written[0].user, "Ann");
+  assert.equal((await asked(token(first, { sub: "bob", scope: "reader" })))[0], 200);
+  assert.equal((await asked(token(first, { sub: "bob", scope: "reader" }), { method: "PUT", body: "6" }))[0], 403);
+  for (const [shown, why] of [
+    [token(first, { sub: "bob" }), "has no role here"],
+    [token(first, { exp: 1 }), "expired"],
+    [token(first, { aud: "other" }), "audience"],
+    [token(second), "no key of the issuer"],
+    [`${token(first).slice(0, -8)}AAAAAAAA`, "no key of the issuer"],
+  ]) {
+    const [status, body] = await asked(shown);
+    assert.equal(status, 401, why);
+    assert.ok(body.includes(why), body);
+  }
+  // A page says it by a subprotocol, and is sent away when the key that signed goes.
+  const page = new WebSocket(`ws://${address}/sync`, ["confmesh", `confmesh.bearer.${token(first)}`]);
+  await new Promise((done, failed) => Object.assign(page, { onmessage: done, onerror: failed }));
+  const left = new Promise((done) => { page.onclose = ({ reason }) => done(reason); });
+  published(second);
+  assert.match(await left, /have changed/);
+  await until(async () => (await asked(token(second)))[0] === 200);
+  assert.equal((await asked(token(first)))[0], 401);
 });

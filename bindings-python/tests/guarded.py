@@ -1,6 +1,9 @@
 """Who may do what: an instance that asks for tokens, and another one that shows one."""
 
+import base64
 import hashlib
+import hmac
+import json
 import time
 import urllib.error
 import urllib.request
@@ -64,3 +67,48 @@ def what_would_be_open_to_others_does_not_start(tmp_path: Path) -> None:
         confmesh.Mesh(peers=["ws://10.255.0.1:8765"]).start()
     with pytest.raises(confmesh.UsageError):
         confmesh.Mesh(tls_cert=tmp_path / "cert.pem").start()
+
+
+SECRET = "a secret that both sides have, and nobody else"
+ISSUER = "https://login.example"
+
+
+def _signed(subject: str, seconds: float = 600, algorithm: str = "HS256") -> str:
+    def encoded(part: bytes) -> str:
+        return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+    claims = {"iss": ISSUER, "aud": "confmesh", "sub": subject, "exp": time.time() + seconds}
+    text = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": algorithm, "typ": "JWT"}, claims))
+    return f"{text}.{encoded(hmac.digest(SECRET.encode(), text.encode(), 'sha256'))}"
+
+
+def a_peer_shows_a_token_that_somebody_else_signed(tmp_path: Path) -> None:
+    auth, shown = tmp_path / "auth.toml", tmp_path / "peer.jwt"
+    (tmp_path / "login.secret").write_text(SECRET + "\n")
+    auth.write_text(f"""
+[[principal]]
+name = "b"
+sub = "b@example"
+roles = ["peer"]
+
+[[jwt]]
+issuer = "{ISSUER}"
+audience = "confmesh"
+algorithm = "HS256"
+key_file = "login.secret"
+roles = ["reader"]
+""")
+    shown.write_text(_signed("b@example") + "\n")
+    with confmesh.Mesh(listen="127.0.0.1:0", auth=auth) as one:
+        one.set("limit", 1).wait()
+        address = one.addresses[0]
+        ways = [_signed("ann"), _signed("ann", -120), _signed("b"), _signed("ann", algorithm="none"), SECRET]
+        assert [_status_of(address, token) for token in ways] == [200, 401, 401, 401, 401]
+        with confmesh.Mesh(peers=[f"ws://{address}"], token_file=shown, found_after=60_000) as two:
+            _until(lambda: two.get("limit") == 1)
+            two.set("limit", 2).wait()
+            _until(lambda: one.get("limit") == 2)
+    (tmp_path / "login.secret").write_text("short")
+    with pytest.raises(confmesh.Error) as caught:
+        confmesh.Mesh(listen="127.0.0.1:0", auth=auth).start()
+    assert "jwt.0.key_file" in str(caught.value) and "shorter than 32 bytes" in str(caught.value)

@@ -1,4 +1,4 @@
-//! Who may do what: principals with tokens or certificates, roles as data, and the decision.
+//! Who may do what: principals with tokens, certificates or JSON Web Tokens, roles as data, and the decision.
 //!
 //! A [`Table`] is read from the text of an authentication file. Whoever comes shows a [`Proof`], and gets the [`Grant`] of its
 //! principal: verbs, the paths that they are limited to, and the documents. Everything is decided from a grant: whether an
@@ -22,6 +22,11 @@
 //! ```
 
 mod grant;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+mod jwt;
+#[cfg(not(all(feature = "native", not(target_family = "wasm"))))]
+#[path = "no_jwt.rs"]
+mod jwt;
 mod rate;
 mod role;
 mod table;
@@ -32,5 +37,5 @@ mod token;
 pub use grant::{Grant, Reports, Who};
 pub use rate::{Limiter, RateCounts, RateKey, RateLimit, Verdict, is_local};
 pub use role::{Role, Verb, Verbs};
-pub use table::{Entry, Table};
-pub use token::{Proof, TokenHash, token, token_hash};
+pub use table::{Entry, Subject, Table};
+pub use token::{Claims, Proof, TokenHash, token, token_hash};

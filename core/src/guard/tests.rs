@@ -9,6 +9,8 @@ use crate::pattern::Pattern;
 use crate::policy::{Policy, Rule};
 use crate::value::Value;
 
+mod jwt;
+
 const NOW: u64 = 1_800_000_000_000;
 
 fn table(text: &str) -> crate::Result<Table> {

@@ -63,6 +63,23 @@ pub enum Proof {
     Token(TokenHash),
     /// The names of a certificate that was checked.
     Names(Vec<Str>),
+    /// What a JSON Web Token says that was checked.
+    Signed(Box<Claims>),
+}
+
+/// What an authority says of whoever shows its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Who says so.
+    pub issuer: Str,
+    /// Of whom.
+    pub subject: Str,
+    /// The roles that it names.
+    pub roles: Vec<Str>,
+    /// When that ends, in milliseconds since 1970.
+    pub expires_ms: u64,
+    /// Names the keys that it was checked with.
+    pub keys: [u8; 32],
 }
 
 impl Proof {

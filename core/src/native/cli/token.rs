@@ -1,4 +1,5 @@
 //! `confmesh token`: who may come in, kept in an authentication file.
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -6,8 +7,9 @@ use clap::{Args, Subcommand};
 use super::output::{DONE, Outcome, data, json, say, table};
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::error::{Code, Error, Result};
-use crate::guard::Entry;
+use crate::guard::{Entry, Grant};
 use crate::native::guard::{NewToken, new_token, read_table, revoke};
+use crate::native::net::Token as Shown;
 use crate::source::duration_ms;
 use crate::value::Value;
 
@@ -20,7 +22,10 @@ whoever is revoked is disconnected. The file holds hashes; a token is shown once
 Example:
   confmesh token new ci --role writer --paths 'app.*' --auth auth.toml > ci.token
   confmesh set app.rate 5 --token-file ci.token
-  confmesh token revoke ci --auth auth.toml")]
+  confmesh token revoke ci --auth auth.toml
+
+JSON Web Tokens that another authority signs are taken where a `[[jwt]]` of the file names it:
+see docs/access.md. `confmesh token check` says who a token is.")]
 pub(super) struct Token {
     #[command(subcommand)]
     action: Action,
@@ -30,6 +35,7 @@ pub(super) struct Token {
 enum Action {
     New(New),
     List(List),
+    Check(Check),
     Revoke(Revoke),
 }
 
@@ -72,6 +78,22 @@ struct List {
     file: AuthFile,
 }
 
+/// Says who a token is here and what it may do, or why it is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads a token or a JSON Web Token from a file or from stdin, never from the command line,
+where others could see it. Exit status: 0 taken, 1 refused.
+
+Example:
+  confmesh token check --auth auth.toml < ci.token")]
+struct Check {
+    /// Where the token stands. Default: stdin.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    file: AuthFile,
+}
+
 /// Takes a token back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -96,6 +118,7 @@ pub(super) fn run_token(arguments: &Token, as_json: bool) -> Outcome {
     match &arguments.action {
         Action::New(new) => run_new(new, as_json),
         Action::List(list) => run_list(list, as_json),
+        Action::Check(check) => run_check(check, as_json),
         Action::Revoke(revoked) => {
             revoke(&revoked.file.auth, &revoked.name)?;
             match as_json {
@@ -137,40 +160,84 @@ fn end(text: &str) -> Result<String> {
     let lasts = lasts.ok_or_else(|| {
         Error::new(Code::Usage, format!("`{text}` is no time")).with_hint("write 2027-01-01T00:00:00Z, 12h or 90d")
     })?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(rfc3339(u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_add(lasts)))
+    Ok(rfc3339(now_ms().saturating_add(lasts)))
 }
 
-fn run_list(arguments: &List, as_json: bool) -> Outcome {
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The longest text that a token is looked for in.
+const MAX_TOKEN_BYTES: u64 = 64 << 10;
+
+fn run_check(arguments: &Check, as_json: bool) -> Outcome {
     let known = read_table(&arguments.file.auth)?;
-    let entries = known.entries().iter().map(|entry| (entry, entry.grant.to_value()));
-    if as_json {
-        let listed: Vec<Value> = entries.map(|(_, value)| value).collect();
-        json(&[("principals", Value::from(listed))].into_iter().collect())?;
-        return Ok(DONE);
+    let token = match &arguments.token_file {
+        Some(file) => Shown::File(file.clone()).read()?.unwrap_or_default(),
+        None => {
+            let mut text = String::new();
+            let read = std::io::stdin().take(MAX_TOKEN_BYTES).read_to_string(&mut text);
+            read.map_err(|error| Error::new(Code::File, format!("cannot read stdin: {error}")))?;
+            text
+        }
+    };
+    let now = now_ms();
+    let grant = known.grant(&known.proof(&token, now)?, now)?;
+    let value = grant.to_value();
+    match as_json {
+        true => json(&value)?,
+        false => data(&table(&[HEAD.map(str::to_owned).to_vec(), row(&grant, "this token")]))?,
     }
-    let rows: Vec<Vec<String>> = entries.map(|(entry, value)| row(entry, &value)).collect();
-    let head = ["NAME", "ROLES", "PATHS", "DOCUMENTS", "SHOWS", "EXPIRES"].map(str::to_owned).to_vec();
-    data(&table(&[vec![head], rows].concat()))?;
     Ok(DONE)
 }
 
-fn row(entry: &Entry, value: &Value) -> Vec<String> {
+/// What lists of principals have above them.
+const HEAD: [&str; 6] = ["NAME", "ROLES", "PATHS", "DOCUMENTS", "SHOWS", "EXPIRES"];
+
+fn run_list(arguments: &List, as_json: bool) -> Outcome {
+    let known = read_table(&arguments.file.auth)?;
+    if as_json {
+        let listed: Vec<Value> = known.entries().iter().map(|entry| entry.grant.to_value()).collect();
+        let issuers: Vec<Value> = known.issuers().map(|(name, _)| name.clone().into()).collect();
+        let mut fields = vec![("principals", Value::from(listed))];
+        fields.extend((!issuers.is_empty()).then(|| ("issuers", Value::from(issuers))));
+        json(&fields.into_iter().collect())?;
+        return Ok(DONE);
+    }
+    let rows = known.entries().iter().map(|entry| row(&entry.grant, &shows(entry)));
+    let others = known.issuers().map(|(name, roles)| {
+        let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(" ") };
+        let all = || "all".to_owned();
+        vec!["(others)".to_owned(), roles, all(), all(), format!("a JWT of {name}"), "with it".to_owned()]
+    });
+    let all: Vec<Vec<String>> = [HEAD.map(str::to_owned).to_vec()].into_iter().chain(rows).chain(others).collect();
+    data(&table(&all))?;
+    Ok(DONE)
+}
+
+/// What somebody comes in with.
+fn shows(entry: &Entry) -> String {
+    let ways = [
+        entry.token.map(|_| "a token".to_owned()),
+        entry.san.as_ref().map(ToString::to_string),
+        entry.subject.as_ref().map(|subject| format!("a JWT of {} for {}", subject.issuer, subject.name)),
+    ];
+    ways.into_iter().flatten().collect::<Vec<_>>().join(" or ")
+}
+
+fn row(grant: &Grant, shows: &str) -> Vec<String> {
+    let value = grant.to_value();
     let listed = |key: &str| {
         let items = value.child(key).and_then(Value::as_list)?;
         Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
     };
-    let shows = match (&entry.token, &entry.san) {
-        (Some(_), Some(san)) => format!("a token or {san}"),
-        (Some(_), None) => "a token".to_owned(),
-        (None, san) => san.as_ref().map(ToString::to_string).unwrap_or_default(),
-    };
     vec![
-        entry.grant.principal().to_string(),
+        grant.principal().to_string(),
         listed("roles").unwrap_or_default(),
         listed("paths").unwrap_or_else(|| "all".to_owned()),
         listed("documents").unwrap_or_else(|| "all".to_owned()),
-        shows,
+        shows.to_owned(),
         value.child("expires").and_then(Value::as_str).unwrap_or("never").to_owned(),
     ]
 }

@@ -1,5 +1,5 @@
 //! The authentication file: read by instances, written by `confmesh token`.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 use crate::format::{Format, parse_from, print, rewrite};
@@ -32,6 +32,14 @@ pub struct NewToken {
 /// # Errors
 /// What is wrong with the file, with its name and place.
 pub fn read_table(path: &Path) -> Result<Table> {
+    read_with_key_files(path).map(|(table, _)| table)
+}
+
+/// The same, with the key files that it names.
+///
+/// # Errors
+/// As [`read_table`].
+pub(crate) fn read_with_key_files(path: &Path) -> Result<(Table, Vec<PathBuf>)> {
     let missing = || {
         let error = Error::new(Code::File, format!("cannot read `{}`: no such file or directory", path.display()));
         error.with_hint(format!(
@@ -39,17 +47,29 @@ pub fn read_table(path: &Path) -> Result<Table> {
             path.display()
         ))
     };
-    table(path, &read_regular(path)?.ok_or_else(missing)?)
+    with_key_files(path, &read_regular(path)?.ok_or_else(missing)?)
 }
 
-/// What such a text says.
+/// What such a text says, and the key files that it names; they stand beside it.
 ///
 /// # Errors
 /// As [`read_table`].
-pub(crate) fn table(path: &Path, text: &str) -> Result<Table> {
+pub(crate) fn with_key_files(path: &Path, text: &str) -> Result<(Table, Vec<PathBuf>)> {
     let source = path.display().to_string();
     let value = parse_from(text, format_of(path)?, &source)?;
-    Table::from_value(&value).map_err(|error| error.with_origin(crate::origin::Origin::source(&source)))
+    let mut files = Vec::new();
+    let mut read = |name: &str| {
+        let file = path.parent().unwrap_or_else(|| Path::new("")).join(name);
+        files.push(file.clone());
+        let missing = || {
+            let error = Error::new(Code::File, format!("cannot read `{}`: no such file or directory", file.display()));
+            error.with_hint("a key file stands beside the authentication file, or is named from the root")
+        };
+        read_regular(&file)?.ok_or_else(missing)
+    };
+    let table = Table::read(&value, &mut read);
+    let table = table.map_err(|error| error.with_origin(crate::origin::Origin::source(&source)))?;
+    Ok((table, files))
 }
 
 /// Adds a principal with a fresh token, and makes the file where there is none. Returns the token, of which the file has the
@@ -125,7 +145,7 @@ fn change(path: &Path, may_begin: bool, edit: impl Fn(&List) -> Result<Vec<Value
             (Format::Toml, old, [kept @ .., added]) if old == kept => format!("{text}{}{}", gap(text), section(added)?),
             _ => rewritten(text, format, &map, new)?,
         };
-        table(path, &new)?;
+        with_key_files(path, &new)?;
         let replaced = match &before {
             None => create_private(path, &new)?,
             Some(before) => match replace_if_unchanged(path, Some(before), &new)? {

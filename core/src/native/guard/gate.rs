@@ -62,12 +62,15 @@ impl Gate {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Lets in who shows a token.
+    /// Lets in who shows a token, of the table or of an authority that it names.
     ///
     /// # Errors
     /// [`Code::Unauthenticated`].
     pub fn admit_token(&self, token: &str) -> Result<Pass> {
-        self.admit(Proof::of_token(token))
+        let proof = self.table().proof(token, now_ms()).inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })?;
+        self.admit(proof)
     }
 
     /// Waits until what somebody came in with is no longer what it was, and says why: revoked, expired, or with other rights.

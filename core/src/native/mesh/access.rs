@@ -9,7 +9,7 @@ use super::actor::Actor;
 use crate::engine::Level;
 use crate::error::{Code, Error, Result};
 use crate::guard::{RateLimit, Reports};
-use crate::native::guard::{Gate, read_table, table};
+use crate::native::guard::{Gate, read_with_key_files, with_key_files};
 use crate::native::http::trusted_proxies;
 use crate::native::net::tls::{Identity, server};
 use crate::native::net::{Shown, Token};
@@ -34,8 +34,8 @@ pub(super) struct Given {
 /// The same, read and checked.
 #[derive(Default)]
 pub(super) struct Access {
-    /// The authentication file and its table.
-    pub(super) gate: Option<(PathBuf, Gate)>,
+    /// The authentication file, the key files that it names, and its table.
+    pub(super) gate: Option<(PathBuf, Vec<PathBuf>, Gate)>,
     /// How the listeners speak TLS.
     pub(super) tls: Option<TlsAcceptor>,
     /// Who we are where we connect to others.
@@ -71,7 +71,11 @@ impl Given {
             ));
         }
         let tls = identity.as_ref().map(|own| server(own, self.client_ca.as_deref())).transpose()?;
-        let gate = self.auth.map(|path| read_table(&path).map(|table| (path, Gate::new(table)))).transpose()?;
+        let read = |path: PathBuf| {
+            let (table, key_files) = read_with_key_files(&path)?;
+            Ok((path, key_files, Gate::new(table)))
+        };
+        let gate = self.auth.map(read).transpose()?;
         let token = match (self.token_file, self.token) {
             (Some(file), _) => Token::File(file),
             (None, Some(token)) => Token::Given(token),
@@ -117,6 +121,8 @@ fn is_private(address: &Address) -> Result<()> {
 /// The authentication file while the instance runs.
 pub(super) struct Guarding {
     pub(super) path: PathBuf,
+    /// The files of keys of JSON Web Tokens that it names.
+    pub(super) key_files: Vec<PathBuf>,
     pub(super) gate: Gate,
     /// Why what lies there is not in force.
     pub(super) failure: Option<Error>,
@@ -192,15 +198,22 @@ impl Actor {
             let path = guarding.path.display();
             Error::new(Code::File, format!("`{path}` is gone")).with_hint("put it back")
         };
-        let found = text.and_then(|text| text.ok_or_else(gone)).and_then(|text| table(&guarding.path, &text));
+        let found = text.and_then(|text| text.ok_or_else(gone)).and_then(|text| with_key_files(&guarding.path, &text));
         match found {
-            Ok(table) => {
+            Ok((table, key_files)) => {
+                let unwatched = key_files.iter().filter(|file| !guarding.key_files.contains(file));
+                let watched = unwatched.map(|file| self.watcher.as_ref().map_or(Ok(()), |watcher| watcher.watch(file)));
+                let unwatched: Vec<Error> = watched.filter_map(Result::err).collect();
+                guarding.key_files = key_files;
                 let is_news = table.digest() != guarding.gate.table().digest();
                 let was_broken = guarding.failure.take().is_some();
                 let line = format!("`{}`: {} principals are in force", guarding.path.display(), table.entries().len());
                 guarding.gate.replace(table);
                 if is_news || was_broken {
                     self.log_line(Level::Info, &line);
+                }
+                for error in unwatched {
+                    self.tell(Level::Warning, None, error);
                 }
             }
             Err(error) => {

@@ -52,6 +52,9 @@ impl Actor {
         if self.guarding.as_ref().is_some_and(|guarding| guarding.path == event.path) {
             self.take_table(event.text.clone());
         }
+        if let Some(guarding) = self.guarding.as_ref().filter(|guarding| guarding.key_files.contains(&event.path)) {
+            self.take_table(crate::native::file::read(&guarding.path));
+        }
         if let Some(at) = self.layers.iter().position(|layer| layer.path == event.path) {
             // One that is gone is told of once.
             if matches!(event.text, Ok(None)) && self.may_be_delisted(at) {

@@ -134,7 +134,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         requests,
         subscribers: Arc::default(),
         journal: Arc::default(),
-        gate: setup.access.gate.as_ref().map(|(_, gate)| gate.clone()),
+        gate: setup.access.gate.as_ref().map(|(_, _, gate)| gate.clone()),
         shown: setup.access.shown.clone(),
         ended: std::sync::Mutex::new(false),
         end: std::sync::Condvar::new(),
@@ -148,8 +148,8 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
         for path in setup.layers.iter().map(|layer| &layer.path).chain(bound.as_ref().map(|bound| &bound.path)) {
             watcher.watch(path)?;
         }
-        if let Some((path, _)) = &setup.access.gate {
-            watcher.watch(path)?;
+        if let Some((path, key_files, _)) = &setup.access.gate {
+            [path].into_iter().chain(key_files).try_for_each(|path| watcher.watch(path))?;
         }
     }
     let layers = setup.layers.clone();
@@ -167,8 +167,9 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.layers = layers;
     actor.listing = listing;
     actor.stale_after_ms = setup.stale_after_ms;
-    actor.guarding =
-        setup.access.gate.take().map(|(path, gate)| Guarding { path, gate, failure: None, told_refused: 0 });
+    let guarding =
+        |(path, key_files, gate)| Guarding { path, key_files, gate, failure: None, told_refused: 0 };
+    actor.guarding = setup.access.gate.take().map(guarding);
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
     // Probes are answered while sources are waited for, so that nobody takes a slow start for a dead one.
