@@ -326,7 +326,9 @@ fn pem(text: &str, algorithm: Algorithm) -> Result<Vec<Key>, String> {
 
 fn public(bytes: &[u8]) -> Result<Material, String> {
     let key = <[u8; 32]>::try_from(bytes).ok().and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-    let key = key.filter(|key| !key.is_weak()).ok_or("is no Ed25519 public key: PEM, a JSON Web Key, or base64 of 32 bytes")?;
+    let key = key
+        .filter(|key| !key.is_weak())
+        .ok_or("is no Ed25519 public key: PEM, a JSON Web Key, or base64 of 32 bytes")?;
     Ok(Material::Public(Box::new(key)))
 }
 

@@ -91,7 +91,8 @@ impl Table {
     /// # Errors
     /// [`Code::Usage`] with the place of what is no such table.
     pub fn from_value(value: &Value) -> Result<Table> {
-        let none = |name: &str| Err(Error::new(Code::Usage, format!("there is no file `{name}`: a text has none beside it")));
+        let none =
+            |name: &str| Err(Error::new(Code::Usage, format!("there is no file `{name}`: a text has none beside it")));
         Table::read(value, &mut { none })
     }
 
@@ -251,13 +252,7 @@ impl Table {
 }
 
 impl Entry {
-    fn read(
-        value: &Value,
-        place: &Path,
-        roles: &Roles,
-        issuers: &[Issuer],
-        reports: Option<Reports>,
-    ) -> Result<Entry> {
+    fn read(value: &Value, place: &Path, roles: &Roles, issuers: &[Issuer], reports: Option<Reports>) -> Result<Entry> {
         let known_fields = ["name", "token_sha256", "san", "sub", "iss", "roles", "paths", "documents", "expires"];
         let fields = known(value, place, &known_fields)?;
         let name = text(fields, place, "name")?;
@@ -321,7 +316,13 @@ impl Rights {
     }
 
     /// What somebody of that name may do; roles that nobody knows give nothing.
-    pub(super) fn grant(self, principal: Str, known: &Roles, expires_ms: Option<u64>, reports: Option<Reports>) -> Grant {
+    pub(super) fn grant(
+        self,
+        principal: Str,
+        known: &Roles,
+        expires_ms: Option<u64>,
+        reports: Option<Reports>,
+    ) -> Grant {
         let verbs = verbs(&self.roles, known).unwrap_or_default();
         Grant { principal, roles: self.roles, verbs, paths: self.paths, documents: self.documents, expires_ms, reports }
     }

@@ -76,7 +76,7 @@ fn a_table_that_says_what_nobody_knows_is_refused_with_its_place() {
         ("[[principal]]\nroles = []", "`principal.0.name` is a text, and has to be there"),
         (
             "[[principal]]\nname = \"a\"\nroles = [\"reader\"]",
-            "`principal.0` has neither `token_sha256` nor `san`: nobody could be it",
+            "`principal.0` has neither `token_sha256` nor `san` nor `sub`: nobody could be it",
         ),
         ("[[principal]]\nname = \"a\"\nsan = \"a\"", "`principal.0` has no `roles`"),
         ("[[principal]]\nname = \"a\"\nsan = \"a\"\nroles = [\"raeder\"]", "there is no role `raeder`"),

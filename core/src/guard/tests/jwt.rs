@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::*;
+use crate::value::Str;
 
 const SECRET: &str = "a secret that is long enough for it";
 const ISSUER: &str = "https://login.example";
@@ -46,7 +47,9 @@ fn section(algorithm: &str, more: &str) -> String {
         "EdDSA" => format!("public_key = \"{}\"", URL_SAFE_NO_PAD.encode(key(1).verifying_key().as_bytes())),
         _ => "key_file = \"login.secret\"".to_owned(),
     };
-    format!("[[jwt]]\nissuer = \"{ISSUER}\"\naudience = \"confmesh\"\nalgorithm = \"{algorithm}\"\n{key_line}\n{more}\n")
+    format!(
+        "[[jwt]]\nissuer = \"{ISSUER}\"\naudience = \"confmesh\"\nalgorithm = \"{algorithm}\"\n{key_line}\n{more}\n"
+    )
 }
 
 /// A table beside whose text a key file lies.
@@ -64,18 +67,23 @@ fn whom_an_authority_names_is_its_principal_or_has_the_roles_of_everybody() {
         let roles = "roles = [\"reader\"]\nroles_claim = \"scope\"\npaths = [\"app.*\"]\n[[role]]\nname = \"ops\"\nverbs = [\"operate\"]";
         let table = beside(&section(algorithm, roles), SECRET).unwrap();
         let grant = comes_in(&table, &make(&said("")), NOW).unwrap();
-        assert_eq!((grant.principal().as_str(), grant.roles()), ("ann", &["reader".into()][..]));
+        assert_eq!((grant.principal().as_str(), grant.roles()), ("ann", &[Str::from("reader")][..]));
         assert!(grant.covers(&path("app.a")) && !grant.covers(&path("db")), "its paths are those of the authority");
         assert_eq!(grant.expires_ms(), Some(NOW + 660_000), "a minute more than the token says: clocks differ");
         for named in [r#","scope":"ops unknown reader""#, r#","scope":["ops",7,"unknown"]"#] {
             let grant = comes_in(&table, &make(&said(named)), NOW).unwrap();
-            assert_eq!(grant.roles(), ["reader".into(), "ops".into()], "{named}");
+            assert_eq!(grant.roles(), ["reader", "ops"].map(Str::from), "{named}");
             assert!(grant.verbs().has(Verb::Operate) && !grant.verbs().has(Verb::Write));
         }
-        let known = "[[principal]]\nname = \"Ann\"\nsub = \"ann\"\nroles = [\"writer\"]\nexpires = \"2027-01-15T08:05:00Z\"";
+        let known =
+            "[[principal]]\nname = \"Ann\"\nsub = \"ann\"\nroles = [\"writer\"]\nexpires = \"2027-01-15T08:05:00Z\"";
         let table = beside(&format!("{}{known}", section(algorithm, "")), SECRET).unwrap();
         let grant = comes_in(&table, &make(&said("")), NOW).unwrap();
-        assert_eq!((grant.principal().as_str(), grant.expires_ms()), ("Ann", Some(NOW + 300_000)), "whichever ends first");
+        assert_eq!(
+            (grant.principal().as_str(), grant.expires_ms()),
+            ("Ann", Some(NOW + 300_000)),
+            "whichever ends first"
+        );
         assert!(grant.verbs().has(Verb::Write));
         let other = make(&said("").replace("\"ann\"", "\"bob\""));
         assert!(comes_in(&table, &other, NOW).unwrap_err().message().contains("has no role here"));
@@ -148,13 +156,16 @@ fn an_authority_cannot_speak_for_who_comes_in_another_way_and_other_keys_end_wha
 #[test]
 fn keys_are_read_in_the_forms_that_people_have_them() {
     let public = |seed: u8| key(seed).verifying_key().to_bytes();
-    let der = |seed: u8| STANDARD.encode([&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &public(seed)].concat());
+    let der =
+        |seed: u8| STANDARD.encode([&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &public(seed)].concat());
     let pem = |seed: u8| format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", der(seed));
     let web = |seed: u8, more: &str| {
         format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"{more}}}"#, URL_SAFE_NO_PAD.encode(public(seed)))
     };
     let with_file = |file: &str| {
-        let text = format!("[[jwt]]\nissuer = \"{ISSUER}\"\naudience = \"confmesh\"\nalgorithm = \"EdDSA\"\nkey_file = \"k\"\nroles = [\"reader\"]");
+        let text = format!(
+            "[[jwt]]\nissuer = \"{ISSUER}\"\naudience = \"confmesh\"\nalgorithm = \"EdDSA\"\nkey_file = \"k\"\nroles = [\"reader\"]"
+        );
         beside(&text, file)
     };
     let (rsa, other) = (r#"{"kty":"RSA","n":"x","e":"AQAB"}"#, r#","kid":"two","use":"enc""#);
@@ -177,7 +188,10 @@ fn keys_are_read_in_the_forms_that_people_have_them() {
         (web(1, r#","d":"x""#), "private key"),
         ("-----BEGIN PRIVATE KEY-----\nMC4\n-----END PRIVATE KEY-----".to_owned(), "private key"),
         ("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----".to_owned(), "no Ed25519 public key"),
-        (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode([0; 32])), "no Ed25519 public key"),
+        (
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode([0; 32])),
+            "no Ed25519 public key",
+        ),
         (format!(r#"{{"keys":[{}]}}"#, vec![web(1, ""); 17].join(",")), "more than 16"),
     ] {
         let error = with_file(&bad).unwrap_err();
@@ -185,7 +199,9 @@ fn keys_are_read_in_the_forms_that_people_have_them() {
     }
     // A token that names its key is checked with that one alone.
     let table = with_file(&web(1, r#","kid":"one""#)).unwrap();
-    let named = |kid: &str| signed(&format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#), &said(""), |text| key(1).sign(text).to_bytes().to_vec());
+    let named = |kid: &str| {
+        signed(&format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#), &said(""), |text| key(1).sign(text).to_bytes().to_vec())
+    };
     assert!(comes_in(&table, &named("one"), NOW).is_ok() && comes_in(&table, &named("two"), NOW).is_err());
 }
 
@@ -200,8 +216,17 @@ fn a_section_that_means_nothing_is_refused_with_the_way() {
         (section("EdDSA", "").replace("audience = \"confmesh\"", ""), "`jwt.0.audience` is a text"),
         (section("EdDSA", "").repeat(2), "of another one"),
         ("[[principal]]\nname = \"a\"\nsub = \"a\"\nroles = [\"reader\"]".to_owned(), "needs a `[[jwt]]`"),
-        (format!("{}[[principal]]\nname = \"a\"\nsub = \"a\"\niss = \"x\"\nroles = [\"reader\"]", section("EdDSA", "")), "of no `[[jwt]]`"),
-        (format!("{}[[principal]]\nname = \"a\"\niss = \"x\"\nroles = [\"reader\"]", section("EdDSA", "")), "of no use without `sub`"),
+        (
+            format!(
+                "{}[[principal]]\nname = \"a\"\nsub = \"a\"\niss = \"x\"\nroles = [\"reader\"]",
+                section("EdDSA", "")
+            ),
+            "of no `[[jwt]]`",
+        ),
+        (
+            format!("{}[[principal]]\nname = \"a\"\niss = \"x\"\nroles = [\"reader\"]", section("EdDSA", "")),
+            "of no use without `sub`",
+        ),
     ] {
         let error = beside(&text, SECRET).unwrap_err();
         assert!(error.message().contains(why), "{text}: {}", error.message());

@@ -167,8 +167,7 @@ pub(super) async fn launch(setup: &mut Setup, listeners: Vec<Listening>) -> Resu
     actor.layers = layers;
     actor.listing = listing;
     actor.stale_after_ms = setup.stale_after_ms;
-    let guarding =
-        |(path, key_files, gate)| Guarding { path, key_files, gate, failure: None, told_refused: 0 };
+    let guarding = |(path, key_files, gate)| Guarding { path, key_files, gate, failure: None, told_refused: 0 };
     actor.guarding = setup.access.gate.take().map(guarding);
     actor.bound = bound.into_iter().map(|bound| (actor.shared.document.clone(), bound.path)).collect();
     actor.bound.values().for_each(|path| file::clear_unfinished(path));
