@@ -500,3 +500,59 @@ fn no_route_tells_a_limited_reader_anything_of_other_places() {
     }
     assert!(heard.contains("config_update") && !planted(&heard), "{heard}");
 }
+
+#[test]
+fn a_token_of_somebody_else_is_checked_by_a_command_listed_and_ends_its_stream() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, KeyInit, Mac};
+
+    let secret = "a secret that both sides have, and nobody else";
+    let made = |subject: &str, seconds: i64| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let end = i64::try_from(since.as_secs()).unwrap() + seconds;
+        let claims = serde_json::json!({"iss": "login", "aud": "confmesh", "sub": subject, "exp": end});
+        let text =
+            [r#"{"alg":"HS256"}"#.to_owned(), claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&text);
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    };
+    let jwt =
+        "[[jwt]]\nissuer = \"login\"\naudience = \"confmesh\"\nalgorithm = \"HS256\"\nkey_file = \"keys/login\"\n";
+    let ann = "[[principal]]\nname = \"Ann\"\nsub = \"ann\"\nroles = [\"writer\"]\n";
+    let dir = dir(&[("config.json", r#"{"a": 1}"#), ("auth.toml", &format!("{jwt}{ann}")), ("keys/login", secret)]);
+    let check = |token: &str, more: &[&str]| {
+        run_with(dir.path(), &[&["token", "check", "--auth", "auth.toml"], more].concat(), &[], token)
+    };
+    let known = json(&check(&made("ann", 600), &["--json"]).data());
+    assert_eq!((&known["principal"], &known["roles"]), (&"Ann".into(), &json(r#"["writer"]"#)));
+    assert!(check(&made("ann", 600), &[]).data().contains("this token"));
+    for (token, why) in [
+        (made("bob", 600), "`bob` of `login` has no role here"),
+        (made("ann", -120), "expired"),
+        (format!("{}x", made("ann", 600)), "cannot be read"),
+        ("cm_no".to_owned(), "not known here"),
+    ] {
+        let refused = check(&token, &[]).complaint(1);
+        assert!(refused.contains(why) && !refused.contains(&token), "{refused}");
+    }
+    let listed = run(dir.path(), &["token", "list", "--auth", "auth.toml"]).data();
+    assert!(listed.contains("a JWT of login for ann") && listed.contains("(others)  none"), "{listed}");
+
+    let admin = token(dir.path(), "admin", &["--role", "admin"]);
+    let instance = Guarded::start(dir.path(), &["--bind", "config.json"]).founded(&admin);
+    // Good for 3 s of the minute that clocks may be off.
+    let events = instance.events(&made("ann", -57));
+    assert_eq!(instance.ask("PUT", "/config/default?path=a", &made("ann", 600), "2").0, 200);
+    assert!(events.lines().all(|line| line.is_ok()), "the stream ends in order with its token");
+    let other = instance.events(&made("ann", 600));
+    std::fs::write(dir.path().join("keys/login"), format!("{secret}, and another")).unwrap();
+    assert!(other.lines().all(|line| line.is_ok()), "and with its key");
+    assert_eq!(instance.ask("GET", "/config/default", &made("ann", 600), "").0, 401);
+    std::fs::remove_file(dir.path().join("keys/login")).unwrap();
+    wait_for("the complaint", || {
+        let (_, health) = instance.ask("GET", "/health", &admin, "");
+        (health.contains("degraded") && health.contains("keys/login")).then_some(())
+    });
+    assert_eq!(instance.ask("GET", "/config/default?path=a", &admin, "").1, "2");
+}
