@@ -320,7 +320,8 @@ fn escaped(text: &str, is_key: bool) -> String {
             '\u{c}' => out.push_str("\\f"),
             ' ' if is_key || at == 0 => out.push_str("\\ "),
             '=' | ':' | '.' if is_key => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            // At the beginning of a file it would be the mark of its encoding.
+            c if c.is_control() || c == '\u{feff}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }

@@ -343,6 +343,22 @@ fn a_text_of_several_lines_above_a_deeper_comment_is_quoted_and_every_comment_st
 }
 
 #[test]
+fn texts_of_several_lines_are_written_on_one_where_lines_end_in_another_way() {
+    let value = Value::empty_map().with(&Path::parse("a.b").unwrap(), "one\ntwo\n".into());
+    let new = rewrite("# c\r\n# d", Format::Toml, &value).unwrap();
+    assert_eq!(new, "# c\r\n# d\r\n[a]\r\nb = \"one\\ntwo\\n\"\r\n");
+    assert_eq!(parse(&new, Format::Toml).unwrap(), value);
+}
+
+#[test]
+fn a_key_that_begins_as_the_mark_of_an_encoding_is_read_back() {
+    let value = Value::empty_map().with(&Path::root().child("\u{feff}k"), "\u{feff}v".into());
+    let text = crate::format::print(&value, Format::Properties).unwrap();
+    assert_eq!(text, "\\ufeffk=\\ufeffv\n");
+    assert_eq!(parse(&text, Format::Properties).unwrap(), value);
+}
+
+#[test]
 fn a_second_byte_order_mark_is_text() {
     let text = "\u{feff}\u{feff}k = 1 ; k\nb = 2 ; b\n";
     let new = parse(text, Format::Ini).unwrap().with(&Path::parse("b").unwrap(), "3".into());

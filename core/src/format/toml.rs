@@ -156,6 +156,17 @@ impl<'a> Place<'a> {
 
 /// Writes a document: maps as tables with headers, lists inline.
 pub(super) fn print(value: &Value) -> Result<String> {
+    let text = built(value)?.to_string();
+    // Readers bound the nesting of headers and brackets in ways of their own, all above this.
+    if is_deeper(value, SURE_DEPTH) && parse(&text).is_err() {
+        return Err(Error::new(Code::Unrepresentable, "nested too deeply for TOML")
+            .with_hint("use another format, or nest less deeply"));
+    }
+    Ok(text)
+}
+
+/// A document of its own.
+pub(super) fn built(value: &Value) -> Result<DocumentMut> {
     let Value::Map(map) = value else {
         let message = format!("TOML cannot hold a {} as the whole document", value.type_name());
         return Err(Error::new(Code::Unrepresentable, message).with_hint("a TOML document is a map"));
@@ -164,13 +175,7 @@ pub(super) fn print(value: &Value) -> Result<String> {
     for (key, child) in map.iter() {
         document.as_table_mut().insert(key, item(child, &Path::root().child(key))?);
     }
-    let text = document.to_string();
-    // Readers bound the nesting of headers and brackets in ways of their own, all above this.
-    if is_deeper(value, SURE_DEPTH) && parse(&text).is_err() {
-        return Err(Error::new(Code::Unrepresentable, "nested too deeply for TOML")
-            .with_hint("use another format, or nest less deeply"));
-    }
-    Ok(text)
+    Ok(document)
 }
 
 /// How many levels every reader takes.

@@ -8,9 +8,9 @@ use toml_edit::{ArrayOfTables, InlineTable, Item, Table};
 use super::align::Alignment;
 use super::edit::{Comments, Edits, Forced, head_start, line_end, line_start, next_line, skip_hash_comments};
 use super::flow_edit::FlowEdit;
-use super::toml::{document, parse, print};
+use super::toml::{built, document, parse, print};
 use super::toml_places::{Places, first_start};
-use super::toml_spell::{Toml, spell, spell_key};
+use super::toml_spell::{Toml, items_on_one_line, spell, spell_key};
 use super::toml_tables::rewrite_tables;
 use super::tree::{Entry, Node};
 use crate::path::Path;
@@ -22,7 +22,12 @@ pub(super) fn rewrite(text: &str, target: &Value, newline: &str) -> Option<Strin
     let old = parse(text).ok()?;
     if old == Value::empty_map() && document.as_table().is_empty() {
         let open = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
-        return Some(format!("{text}{open}{}", print(target).ok()?.replace('\n', newline)));
+        if newline == "\n" {
+            return Some(format!("{text}{open}{}", print(target).ok()?));
+        }
+        let mut new = built(target).ok()?;
+        items_on_one_line(new.as_item_mut());
+        return Some(format!("{text}{open}{}", new.to_string().replace('\n', newline)));
     }
     let places = Places::new(text, document.as_table());
     let mut lines = Lines { text, newline, places: &places, edits: Edits::default() };
