@@ -78,6 +78,13 @@ impl FileEdit {
         });
         FileEdited { document, number, old: old.map(|(text, _)| text), target, made }
     }
+
+    /// What came of it where nothing did.
+    #[must_use]
+    pub fn failed(self, error: Error) -> FileEdited {
+        let FileEdit { document, number, old, target, .. } = self;
+        FileEdited { document, number, old: old.map(|(text, _)| text), target, made: Err(error) }
+    }
 }
 
 impl Reading {

@@ -72,6 +72,7 @@ pub struct Layer {
 
 impl Layer {
     /// The empty layer of a source that need not be there, and is not.
+    #[cfg(all(feature = "native", not(target_family = "wasm")))]
     pub(crate) fn absent(id: impl AsRef<str>, priority: i32) -> Layer {
         Layer { is_absent: true, ..Layer::new(id, priority, Value::empty_map()) }
     }

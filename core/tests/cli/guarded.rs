@@ -517,10 +517,9 @@ fn a_token_of_somebody_else_is_checked_by_a_command_listed_and_ends_its_stream()
         let mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&text);
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     };
-    let jwt =
-        "[[jwt]]\nissuer = \"login\"\naudience = \"confmesh\"\nalgorithm = \"HS256\"\nkey_file = \"keys/login\"\n";
+    let jwt = "[[jwt]]\nissuer = \"login\"\naudience = \"confmesh\"\nalgorithm = \"HS256\"\nkey_file = \"login.key\"\n";
     let ann = "[[principal]]\nname = \"Ann\"\nsub = \"ann\"\nroles = [\"writer\"]\n";
-    let dir = dir(&[("config.json", r#"{"a": 1}"#), ("auth.toml", &format!("{jwt}{ann}")), ("keys/login", secret)]);
+    let dir = dir(&[("config.json", r#"{"a": 1}"#), ("auth.toml", &format!("{jwt}{ann}")), ("login.key", secret)]);
     let check = |token: &str, more: &[&str]| {
         run_with(dir.path(), &[&["token", "check", "--auth", "auth.toml"], more].concat(), &[], token)
     };
@@ -530,7 +529,7 @@ fn a_token_of_somebody_else_is_checked_by_a_command_listed_and_ends_its_stream()
     for (token, why) in [
         (made("bob", 600), "`bob` of `login` has no role here"),
         (made("ann", -120), "expired"),
-        (format!("{}x", made("ann", 600)), "cannot be read"),
+        (format!("{}!", made("ann", 600)), "cannot be read"),
         ("cm_no".to_owned(), "not known here"),
     ] {
         let refused = check(&token, &[]).complaint(1);
@@ -546,13 +545,13 @@ fn a_token_of_somebody_else_is_checked_by_a_command_listed_and_ends_its_stream()
     assert_eq!(instance.ask("PUT", "/config/default?path=a", &made("ann", 600), "2").0, 200);
     assert!(events.lines().all(|line| line.is_ok()), "the stream ends in order with its token");
     let other = instance.events(&made("ann", 600));
-    std::fs::write(dir.path().join("keys/login"), format!("{secret}, and another")).unwrap();
+    std::fs::write(dir.path().join("login.key"), format!("{secret}, and another")).unwrap();
     assert!(other.lines().all(|line| line.is_ok()), "and with its key");
     assert_eq!(instance.ask("GET", "/config/default", &made("ann", 600), "").0, 401);
-    std::fs::remove_file(dir.path().join("keys/login")).unwrap();
+    std::fs::remove_file(dir.path().join("login.key")).unwrap();
     wait_for("the complaint", || {
         let (_, health) = instance.ask("GET", "/health", &admin, "");
-        (health.contains("degraded") && health.contains("keys/login")).then_some(())
+        (health.contains("degraded") && health.contains("login.key")).then_some(())
     });
     assert_eq!(instance.ask("GET", "/config/default?path=a", &admin, "").1, "2");
 }

@@ -118,7 +118,11 @@ impl Actor {
     pub(super) fn edit_bound(&self, edit: FileEdit) {
         let later = self.senders.later.clone();
         drop(tokio::task::spawn_blocking(move || {
-            let edited = edit.run();
+            // Without an answer the file would not be written again, and nobody would hear of it.
+            let spare = edit.clone();
+            let edited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| edit.run())).unwrap_or_else(|_| {
+                spare.failed(Error::new(Code::Internal, "the new text of the bound file could not be made"))
+            });
             let take: Later = Box::new(move |actor| actor.driver.handle_edited(edited));
             let _ = later.send(take); // fails once the actor is gone
         }));
