@@ -48,7 +48,11 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
 
 /// Runs core code while other Python threads run; a panic in it is raised as an `InternalError`.
 pub fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    let outcome = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
+    let outcome = py.detach(|| {
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        crate::ending::before_return();
+        outcome
+    });
     let defect =
         || Error::new(Code::Internal, "confmesh panicked").with_hint("report this with what standard error says");
     outcome.unwrap_or_else(|_| Err(defect())).map_err(|error| raise(py, &error))

@@ -157,6 +157,7 @@ impl Feed {
                 let raised = signal.raised.lock().unwrap_or_else(PoisonError::into_inner);
                 drop(signal.changed.wait_timeout_while(raised, patience, |raised| !*raised));
             }
+            crate::ending::before_return();
         });
     }
 

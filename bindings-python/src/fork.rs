@@ -44,4 +44,5 @@ impl Process {
 #[pyfunction]
 pub fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    crate::ending::forked();
 }

@@ -4,6 +4,7 @@ mod answer;
 mod broker;
 mod change;
 mod convert;
+mod ending;
 mod error;
 mod explanation;
 mod feed;
@@ -31,6 +32,8 @@ mod _native {
     use super::broker::{Broker, value_filter, value_place, value_topic};
     #[pymodule_export]
     use super::change::Change;
+    #[pymodule_export]
+    use super::ending::end;
     #[pymodule_export]
     use super::error::unraisable;
     #[pymodule_export]

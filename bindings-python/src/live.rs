@@ -13,6 +13,7 @@ use pyo3::types::PyList;
 
 use crate::answer::Answer;
 use crate::convert::{to_path, to_python, to_value};
+use crate::ending::attached;
 use crate::error::{exceptions, run};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
@@ -319,7 +320,7 @@ impl Live {
     /// Calls a function with the name and the data of each webhook for a name, or `*`.
     fn on_webhook(&self, py: Python<'_>, name: &str, callback: Py<PyAny>) -> PyResult<()> {
         let handler = move |hook: &Webhook| {
-            let called = Python::try_attach(|py| {
+            let called = attached(|py| {
                 let data = to_python(py, &hook.data)?;
                 callback.call1(py, (hook.name.as_str(), data)).map(drop)
             });

@@ -10,6 +10,7 @@ use std::thread;
 
 use pyo3::prelude::*;
 
+use crate::ending::attached;
 use crate::fork::Process;
 
 /// A waker that calls a Python function, once.
@@ -58,7 +59,7 @@ fn start() -> Sender<Arc<Notify>> {
         for notify in queue {
             let callback = notify.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(callback) = callback else { continue };
-            Python::try_attach(|py| {
+            attached(|py| {
                 if let Err(error) = callback.bind(py).call0() {
                     error.write_unraisable(py, Some(callback.bind(py)));
                 }

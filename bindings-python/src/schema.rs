@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyMapping, PyString};
 
 use crate::convert::{to_python, to_value};
+use crate::ending::attached;
 use crate::error::{exceptions, refuse_unknown, run};
 
 /// What a document has to look like.
@@ -77,7 +78,7 @@ pub fn to_schema(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<O
 fn asked(check: &Py<PyAny>, path: &Path, value: &Value, raised: &Mutex<Option<PyErr>>) -> Result<(), Vec<Error>> {
     let wrong = |message: &str| Err(answered(path, &message.into()));
     let ended = || wrong("the interpreter is ending");
-    Python::try_attach(|py| {
+    attached(|py| {
         let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
         if raised.is_some() {
             return Ok(());

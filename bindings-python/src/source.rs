@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::convert::to_value;
+use crate::ending::attached;
 use crate::error::run;
 
 /// A function of the program that loads a document; it may raise, and return None.
@@ -14,7 +15,7 @@ struct Loading(Py<PyAny>, String);
 impl Source for Loading {
     fn load(&self) -> Result<Option<Value>> {
         let ended = || Error::new(Code::Closed, "the interpreter is ending");
-        Python::try_attach(|py| {
+        attached(|py| {
             let answer = self.0.bind(py).call0().and_then(|found| match found.is_none() {
                 true => Ok(None),
                 false => to_value(&found).map(Some),

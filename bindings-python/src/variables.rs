@@ -8,11 +8,12 @@ use confmesh::{Environment, VariableChanges};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::ending::attached;
 use crate::error::run;
 
 /// The environment as Python has it.
 pub fn environment() -> Environment {
-    Environment::of(|| Python::try_attach(|py| listed(py).ok()).flatten())
+    Environment::of(|| attached(|py| listed(py).ok()).flatten())
 }
 
 fn listed(py: Python<'_>) -> PyResult<Vec<(OsString, OsString)>> {

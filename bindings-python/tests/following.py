@@ -387,3 +387,27 @@ def what_cannot_be_called_is_refused_where_it_is_given(tmp_path: Path, wrong: An
         confmesh.watch_variables("A", wrong)
     with confmesh.Mesh() as mesh, pytest.raises(confmesh.UsageError, match="on_webhook"):
         mesh.on_webhook("*", wrong)
+
+
+@pytest.mark.parametrize("lasts", [0.0, 0.01, 0.03, 0.1, 0.4])
+def an_interpreter_exits_cleanly_while_threads_of_ours_call_it(tmp_path: Path, lasts: float) -> None:
+    code, out, err = run(
+        tmp_path,
+        f"""
+LASTS = {lasts}
+began = threading.Event()
+
+def load():
+    began.set()
+    time.sleep(LASTS)
+    return {{"a": 1}}
+
+mesh = confmesh.Mesh(sources=[load])
+# It waits for the first document, and the program ends meanwhile.
+threading.Thread(target=mesh.start, daemon=True).start()
+assert began.wait(20)
+print("ends", flush=True)
+""",
+    )
+    assert (code, out) == (0, "ends\n"), err
+    assert "Fatal" not in err, err

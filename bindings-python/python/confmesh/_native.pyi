@@ -42,6 +42,7 @@ __all__ = [
     "changes",
     "diff",
     "dump",
+    "end",
     "explain",
     "forked",
     "hash",
@@ -433,6 +434,9 @@ class Live:
     def own(self) -> dict[str, Any] | None: ...
     def set_again(self, own: dict[str, Any]) -> None: ...
     def close(self) -> None: ...
+
+def end(seconds: float) -> None:
+    """From now on no other thread of ours calls Python; waits for those that do, at most so long."""
 
 def forked() -> None:
     """Says that this is the child of a fork."""

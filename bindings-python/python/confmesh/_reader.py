@@ -35,6 +35,9 @@ _LOOKED_AT = 1000
 _EXIT_SECONDS = 2.0
 """How long the interpreter waits for callbacks that run when it exits."""
 
+_LAST_SECONDS = 0.5
+"""How long it waits at least for threads that are calling Python."""
+
 _open: weakref.WeakSet[_Reader] = weakref.WeakSet()
 
 
@@ -226,6 +229,7 @@ def _close_all() -> None:
         follower.close()
         follower._join(max(0.0, deadline - time.monotonic()))
     _log.finish(deadline)
+    _native.end(max(_LAST_SECONDS, deadline - time.monotonic()))
 
 
 def _before_fork() -> None:
