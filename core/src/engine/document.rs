@@ -412,12 +412,12 @@ impl Source {
     }
 }
 
-/// Whether a layer was read from a text that holds nothing, not even a comment.
 /// Whether a source that is empty now said something before.
 fn holds_text(layer: &Layer) -> bool {
     !is_blank(layer) && !layer.is_absent
 }
 
+/// Whether a layer was read from a text that holds nothing, not even a comment.
 fn is_blank(layer: &Layer) -> bool {
     layer.text.as_ref().is_some_and(|source| source.text.trim().is_empty())
 }

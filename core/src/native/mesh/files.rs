@@ -21,7 +21,7 @@ use crate::native::watch::{FileEvent, WatchOptions};
 const LATE_LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
 /// From how many bytes on a text is read and made on another thread.
-pub(super) const LONG_BYTES: u64 = 64 << 10;
+pub(super) const LONG_BYTES: u64 = 16 << 10;
 
 /// How many files that were replaced are looked after at once.
 pub(super) const MOST_LOOKED_AFTER: usize = 16;
