@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
@@ -13,6 +13,9 @@ const STAYS_BEHIND: Duration = Duration::from_secs(5);
 /// How many threads call Python, or are about to.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static ENDS: AtomicBool = AtomicBool::new(false);
+/// Who ends it waits here for them. Taken only once it ends, so that no fork finds it taken.
+static WAITS: Mutex<()> = Mutex::new(());
+static LEFT: Condvar = Condvar::new();
 
 thread_local! {
     /// Whether this is the thread that ends the interpreter: it may do what it likes.
@@ -33,6 +36,10 @@ impl Drop for Inside {
     fn drop(&mut self) {
         // A fork may have set it back meanwhile.
         let _ = INSIDE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |inside| inside.checked_sub(1));
+        if ENDS.load(Ordering::SeqCst) {
+            drop(WAITS.lock());
+            LEFT.notify_all();
+        }
     }
 }
 
@@ -53,10 +60,8 @@ pub fn end(py: Python<'_>, seconds: f64) {
     ENDS.store(true, Ordering::SeqCst);
     let patience = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     py.detach(|| {
-        let began = Instant::now();
-        while INSIDE.load(Ordering::SeqCst) > 0 && began.elapsed() < patience {
-            thread::sleep(Duration::from_millis(1));
-        }
+        let waits = WAITS.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(LEFT.wait_timeout_while(waits, patience, |()| INSIDE.load(Ordering::SeqCst) > 0));
     });
 }
 
@@ -64,7 +69,9 @@ pub fn end(py: Python<'_>, seconds: f64) {
 /// stays behind while the process ends; not for ever, as somebody may wait for it.
 pub fn before_return() {
     if ENDS.load(Ordering::SeqCst) && !ENDS_HERE.get() {
-        thread::sleep(STAYS_BEHIND);
+        let nobody = Mutex::new(());
+        let waits = nobody.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(Condvar::new().wait_timeout_while(waits, STAYS_BEHIND, |()| true));
     }
 }
 
